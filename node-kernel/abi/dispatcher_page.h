@@ -1,0 +1,141 @@
+// The dispatcher page: what the kernel and one dispatcher of a process share.
+//
+// Convenience, never authority: the kernel reaches it by its own pinned alias, copies each field it
+// needs once, validates what it resumes, and keeps in kernel memory whatever it must be able to
+// trust. User %gs points at it whenever the kernel enters user space through an entry point.
+//
+// States of a dispatcher, seen from user space:
+//   enabled   (disabled == 0): program code runs. The kernel may stop it at any instruction, store
+//             its state in `saved` and upcall run_entry with disabled set.
+//   disabled  (disabled == 1): dispatcher code (scheduler, Linux personality) runs. No upcall: the
+//             kernel keeps the interrupted state itself and later resumes it in place; events pile
+//             up in `pending`. A fault that user space must handle upcalls trap_entry even so.
+// Leaving the disabled state is a small assembly range that (1) tests `pending`, (2) clears
+// `disabled`, (3) jumps to the program. The range is registered in DispatcherEntries; a stop inside
+// it is rewound by the kernel to its start, so that no event is lost between (1) and (3).
+//
+// A Linux `syscall` by enabled code is reflected: the kernel sets disabled = 1, stores the return
+// address in `syscall_rip`, and continues at syscall_entry with all registers as the program had
+// them, but RCX (lost) and R11 (= RFLAGS, as hardware does). A Linux `syscall` while disabled is a
+// fault of the dispatcher (trap_entry, kTrapSyscallDisabled).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace k42::abi {
+
+inline constexpr std::uint32_t kPageSize = 4096;
+
+// Events in `pending`. The kernel sets bits, user space takes them (atomic exchange with 0).
+enum Event : std::uint32_t {
+  kEventPreempt = 1u << 0,  // the CPU is wanted: call kYield soon or be stopped hard
+  kEventTimer = 1u << 1,    // the deadline of kSetTimer has passed
+  kEventTicket = 1u << 2,   // some bit of tickets_fired was set
+  kEventSignal = 1u << 3,   // signals_pending changed
+  kEventFault = 1u << 4,    // some bit of faults_completed was set
+  kEventMessage = 1u << 5,  // asynchronous messages wait
+};
+
+// General state of a stopped computation, in the order the assembly saves it.
+struct UserState {
+  std::uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp;
+  std::uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+  std::uint64_t rip, rflags, fs_base, reserved;
+};
+static_assert(sizeof(UserState) == 20 * 8);
+
+// XSAVE image, standard format, components x87|SSE|AVX at most (first version: what fits 1 KiB).
+inline constexpr std::uint32_t kVectorStateSize = 1024;
+
+enum TrapKind : std::uint32_t {
+  kTrapNone = 0,
+  kTrapException = 1,        // `vector` is the hardware's
+  kTrapPageFault = 2,        // no mapping or no permission: address, error code
+  kTrapFaultBlocked = 3,     // enabled code only: page is on its way; `fault_id` will complete
+  kTrapSyscallDisabled = 4,
+};
+
+struct TrapInfo {
+  std::uint32_t kind;        // TrapKind
+  std::uint32_t vector;      // hardware vector
+  std::uint64_t error_code;  // as hardware pushed it
+  std::uint64_t address;     // CR2 for page faults
+  std::uint32_t fault_id;
+  std::uint32_t was_disabled;  // the trap hit disabled code: `trapped` holds its state
+};
+
+inline constexpr std::uint32_t kTicketCount = 4096;  // per dispatcher, numbered by user space
+inline constexpr std::uint32_t kFaultIdCount = 64;
+
+struct alignas(kPageSize) DispatcherPage {
+  // -- words that assembly reaches by %gs:offset (offsets asserted below) --
+  DispatcherPage* self;                       // 0
+  std::uint32_t disabled;                     // 8
+  std::atomic<std::uint32_t> pending;         // 12: Event bits
+  std::uint64_t syscall_rip;                  // 16: return address of the reflected syscall
+  void* thread;                               // 24: user space's own: current thread record
+  std::uint64_t stack;                        // 32: user space's own: top of its dispatcher stack
+  std::uint64_t scratch[3];                   // 40: user space's own
+
+  std::uint32_t dispatcher_index;             // 64: in its process
+  std::uint32_t cpu;                          // CPU it last ran on
+  std::uint64_t run_count;                    // upcalls and resumptions, for statistics
+  std::atomic<std::uint64_t> signals_pending; // bit n-1: signal n posted to this process
+  std::atomic<std::uint64_t> faults_completed;
+
+  UserState saved;                            // enabled state at an upcall
+  UserState trapped;                          // state of disabled code at a trap
+  TrapInfo trap;
+  std::uint32_t saved_vector_valid;           // saved_vector belongs to `saved`
+
+  alignas(64) unsigned char saved_vector[kVectorStateSize];
+  alignas(64) std::atomic<std::uint64_t> tickets_fired[kTicketCount / 64];
+};
+static_assert(sizeof(DispatcherPage) == kPageSize);
+static_assert(offsetof(DispatcherPage, disabled) == 8);
+static_assert(offsetof(DispatcherPage, pending) == 12);
+static_assert(offsetof(DispatcherPage, syscall_rip) == 16);
+static_assert(offsetof(DispatcherPage, thread) == 24);
+static_assert(offsetof(DispatcherPage, stack) == 32);
+static_assert(offsetof(DispatcherPage, scratch) == 40);
+
+// Follows the dispatcher page: results of calls that ended by a ticket (kPending).
+struct alignas(kPageSize) TicketResults {
+  struct Entry {
+    std::int64_t status;  // Status
+    std::uint64_t value;
+  } entry[kTicketCount];
+};
+
+// Registered once by kSetEntries. All addresses are user addresses of the personality or runtime.
+struct DispatcherEntries {
+  std::uint64_t run_entry;       // upcall: `saved` holds the stopped enabled state (if any)
+  std::uint64_t trap_entry;
+  std::uint64_t syscall_entry;   // reflected Linux system calls
+  std::uint64_t leave_begin;     // [begin, end): the range that leaves the disabled state
+  std::uint64_t leave_end;
+};
+
+// Read-only page, mapped at kTimePageAddress in every process: the clock without a call.
+// ns = base_ns + ((tsc - base_tsc) * mult >> shift), retried while `sequence` is odd or changed.
+struct alignas(kPageSize) TimePage {
+  std::atomic<std::uint32_t> sequence;
+  std::uint32_t shift;
+  std::uint64_t mult;
+  std::uint64_t base_tsc;
+  std::uint64_t monotonic_base_ns;
+  std::int64_t realtime_offset_ns;  // realtime = monotonic + this
+};
+
+// Layout of the lower half of a user address space.
+inline constexpr std::uint64_t kUserLimit = 0x0000'8000'0000'0000 - kPageSize;
+inline constexpr std::uint64_t kPersonalityBase = 0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
+inline constexpr std::uint64_t kPersonalityLimit = 0x0000'7fff'f000'0000; // the top, hidden from maps
+inline constexpr std::uint64_t kTimePageAddress = 0x0000'7fff'f000'0000;
+inline constexpr std::uint64_t kDispatcherBase = 0x0000'7fff'f100'0000;   // page + results, 256 KiB each
+inline constexpr std::uint64_t kDispatcherStride = 0x40000;
+inline constexpr std::uint64_t kUserMapLimit = kPersonalityBase;          // programs map below this
+
+}  // namespace k42::abi
