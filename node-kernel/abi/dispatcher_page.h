@@ -51,9 +51,9 @@ inline constexpr std::uint32_t kVectorStateSize = 1024;
 
 enum TrapKind : std::uint32_t {
   kTrapNone = 0,
-  kTrapException = 1,        // `vector` is the hardware's
-  kTrapPageFault = 2,        // no mapping or no permission: address, error code
-  kTrapFaultBlocked = 3,     // enabled code only: page is on its way; `fault_id` will complete
+  kTrapException = 1,     // `vector` is the hardware's
+  kTrapPageFault = 2,     // no mapping or no permission: address, error code
+  kTrapFaultBlocked = 3,  // enabled code only: page is on its way; `fault_id` will complete
   kTrapSyscallDisabled = 4,
 };
 
@@ -71,24 +71,24 @@ inline constexpr std::uint32_t kFaultIdCount = 64;
 
 struct alignas(kPageSize) DispatcherPage {
   // -- words that assembly reaches by %gs:offset (offsets asserted below) --
-  DispatcherPage* self;                       // 0
-  std::uint32_t disabled;                     // 8
-  std::atomic<std::uint32_t> pending;         // 12: Event bits
-  std::uint64_t syscall_rip;                  // 16: return address of the reflected syscall
-  void* thread;                               // 24: user space's own: current thread record
-  std::uint64_t stack;                        // 32: user space's own: top of its dispatcher stack
-  std::uint64_t scratch[3];                   // 40: user space's own
+  DispatcherPage* self;                // 0
+  std::uint32_t disabled;              // 8
+  std::atomic<std::uint32_t> pending;  // 12: Event bits
+  std::uint64_t syscall_rip;           // 16: return address of the reflected syscall
+  void* thread;                        // 24: user space's own: current thread record
+  std::uint64_t stack;                 // 32: user space's own: top of its dispatcher stack
+  std::uint64_t scratch[3];            // 40: user space's own
 
-  std::uint32_t dispatcher_index;             // 64: in its process
-  std::uint32_t cpu;                          // CPU it last ran on
-  std::uint64_t run_count;                    // upcalls and resumptions, for statistics
-  std::atomic<std::uint64_t> signals_pending; // bit n-1: signal n posted to this process
+  std::uint32_t dispatcher_index;              // 64: in its process
+  std::uint32_t cpu;                           // CPU it last ran on
+  std::uint64_t run_count;                     // upcalls and resumptions, for statistics
+  std::atomic<std::uint64_t> signals_pending;  // bit n-1: signal n posted to this process
   std::atomic<std::uint64_t> faults_completed;
 
-  UserState saved;                            // enabled state at an upcall
-  UserState trapped;                          // state of disabled code at a trap
+  UserState saved;    // enabled state at an upcall
+  UserState trapped;  // state of disabled code at a trap
   TrapInfo trap;
-  std::uint32_t saved_vector_valid;           // saved_vector belongs to `saved`
+  std::uint32_t saved_vector_valid;  // saved_vector belongs to `saved`
 
   alignas(64) unsigned char saved_vector[kVectorStateSize];
   alignas(64) std::atomic<std::uint64_t> tickets_fired[kTicketCount / 64];
@@ -111,10 +111,10 @@ struct alignas(kPageSize) TicketResults {
 
 // Registered once by kSetEntries. All addresses are user addresses of the personality or runtime.
 struct DispatcherEntries {
-  std::uint64_t run_entry;       // upcall: `saved` holds the stopped enabled state (if any)
+  std::uint64_t run_entry;  // upcall: `saved` holds the stopped enabled state (if any)
   std::uint64_t trap_entry;
-  std::uint64_t syscall_entry;   // reflected Linux system calls
-  std::uint64_t leave_begin;     // [begin, end): the range that leaves the disabled state
+  std::uint64_t syscall_entry;  // reflected Linux system calls
+  std::uint64_t leave_begin;    // [begin, end): the range that leaves the disabled state
   std::uint64_t leave_end;
 };
 
@@ -131,11 +131,14 @@ struct alignas(kPageSize) TimePage {
 
 // Layout of the lower half of a user address space.
 inline constexpr std::uint64_t kUserLimit = 0x0000'8000'0000'0000 - kPageSize;
-inline constexpr std::uint64_t kPersonalityBase = 0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
-inline constexpr std::uint64_t kPersonalityLimit = 0x0000'7fff'f000'0000; // the top, hidden from maps
+inline constexpr std::uint64_t kPersonalityBase =
+    0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
+inline constexpr std::uint64_t kPersonalityLimit =
+    0x0000'7fff'f000'0000;  // the top, hidden from maps
 inline constexpr std::uint64_t kTimePageAddress = 0x0000'7fff'f000'0000;
-inline constexpr std::uint64_t kDispatcherBase = 0x0000'7fff'f100'0000;   // page + results, 256 KiB each
+inline constexpr std::uint64_t kDispatcherBase =
+    0x0000'7fff'f100'0000;  // page + results, 256 KiB each
 inline constexpr std::uint64_t kDispatcherStride = 0x40000;
-inline constexpr std::uint64_t kUserMapLimit = kPersonalityBase;          // programs map below this
+inline constexpr std::uint64_t kUserMapLimit = kPersonalityBase;  // programs map below this
 
 }  // namespace k42::abi

@@ -1,8 +1,8 @@
 // Native calls: how user space asks the kernel for anything.
 //
 // `syscall` with RAX = kNativeTag << 32 | handle << 8 | method, arguments in RDI RSI RDX R10 R8 R9.
-// Back come RAX = Status (zero or negative) and RDX = the value of a Result<T>. RCX and R11 are lost
-// (hardware), the vector registers, RBX, RBP, R12-R15 and RSP survive, the remaining argument
+// Back come RAX = Status (zero or negative) and RDX = the value of a Result<T>. RCX and R11 are
+// lost (hardware), the vector registers, RBX, RBP, R12-R15 and RSP survive, the remaining argument
 // registers are undefined. A `syscall` without the tag is a Linux system call and is reflected to
 // the dispatcher's syscall entry (abi/dispatcher_page.h): there is no mode to race on.
 //
@@ -24,8 +24,12 @@ inline constexpr std::uint32_t kHandleGenerationBits = 8;
 constexpr Handle MakeHandle(std::uint32_t index, std::uint32_t generation) {
   return (generation & 0xff) << kHandleIndexBits | (index & 0xffff);
 }
-constexpr std::uint32_t HandleIndex(Handle handle) { return handle & 0xffff; }
-constexpr std::uint32_t HandleGeneration(Handle handle) { return handle >> kHandleIndexBits & 0xff; }
+constexpr std::uint32_t HandleIndex(Handle handle) {
+  return handle & 0xffff;
+}
+constexpr std::uint32_t HandleGeneration(Handle handle) {
+  return handle >> kHandleIndexBits & 0xff;
+}
 
 constexpr std::uint64_t NativeNumber(Handle handle, std::uint32_t method) {
   return kNativeTag << 32 | std::uint64_t{handle} << 8 | (method & 0xff);
@@ -41,15 +45,15 @@ inline constexpr std::uint32_t kFirstFreeHandleIndex = 16;
 
 // Methods of handle 0: what a dispatcher asks about itself. They need no object and no lookup.
 enum class DispatcherCall : std::uint32_t {
-  kNull = 0,       // does nothing: the floor of a native call
-  kWait = 1,       // (deadline_ns): gives up the CPU until an event is pending or the monotonic
-                   // clock reaches the deadline (0: no deadline). Returns at once if one is pending.
-  kYield = 2,      // to other dispatchers of this CPU
-  kResume = 3,     // (UserState*): enable and continue that state, after validation; no return
-  kSetEntries = 4, // (DispatcherEntries*): once, before the first upcall
+  kNull = 0,    // does nothing: the floor of a native call
+  kWait = 1,    // (deadline_ns): gives up the CPU until an event is pending or the monotonic
+                // clock reaches the deadline (0: no deadline). Returns at once if one is pending.
+  kYield = 2,   // to other dispatchers of this CPU
+  kResume = 3,  // (UserState*): enable and continue that state, after validation; no return
+  kSetEntries = 4,    // (DispatcherEntries*): once, before the first upcall
   kCancelTicket = 5,  // (ticket): kOk cancelled, kAlreadyCompleted too late; exactly one is true
-  kSetTimer = 6,   // (deadline_ns): kEventTimer at that monotonic time; 0 disarms
-  kLog = 7,        // (text, size <= 256): to the kernel's log, attributed
+  kSetTimer = 6,      // (deadline_ns): kEventTimer at that monotonic time; 0 disarms
+  kLog = 7,           // (text, size <= 256): to the kernel's log, attributed
   kTicketCount = 8,
   kSetFsBase = 9,  // (address): only for machines where user space must not write it; else wrfsbase
 };

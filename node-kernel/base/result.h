@@ -37,7 +37,9 @@ class [[nodiscard]] Result {
 };
 
 namespace detail {
-constexpr Status StatusOf(Status status) { return status; }
+constexpr Status StatusOf(Status status) {
+  return status;
+}
 template <typename T>
 constexpr Status StatusOf(const Result<T>& result) {
   return result.status();
@@ -53,10 +55,10 @@ constexpr T TakeValue(const Result<T>& result) {
 
 // TRY(expression): the value of a Result<T> (or nothing for a Status); an error returns from the
 // enclosing function with that status. A statement expression: both our compilers have it.
-#define TRY(...)                                                                \
-  ({                                                                            \
-    auto&& try_result_ = (__VA_ARGS__);                                         \
-    if (::k42::detail::StatusOf(try_result_) != ::k42::Status::kOk)             \
-      return ::k42::detail::StatusOf(try_result_);                              \
-    ::k42::detail::TakeValue(try_result_);                                      \
+#define TRY(...)                                                    \
+  ({                                                                \
+    auto&& try_result_ = (__VA_ARGS__);                             \
+    if (::k42::detail::StatusOf(try_result_) != ::k42::Status::kOk) \
+      return ::k42::detail::StatusOf(try_result_);                  \
+    ::k42::detail::TakeValue(try_result_);                          \
   })
