@@ -1,0 +1,24 @@
+// Ticket: one outstanding operation of some dispatcher, to be fired exactly once, from any CPU.
+//
+// The sink is a clustered object, so that a ticket may outlive its dispatcher: firing it then is
+// kDeleted, which the firing side ignores. Cancelling is the waiting side's business.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "cobj/ref.h"
+
+namespace k42::cobj {
+
+class ITicketSink;
+
+struct Ticket {
+  Ref<ITicketSink> sink;
+  std::uint32_t number = 0;
+
+  explicit constexpr operator bool() const { return static_cast<bool>(sink); }
+  Status Fire(Status status, std::uint64_t value) const;
+};
+
+}  // namespace k42::cobj
