@@ -1,0 +1,52 @@
+// The order in which locks may be taken: one list for the whole system.
+//
+// A lock may be taken only while every lock held by this thread has a lower rank. So the list reads
+// from the outermost lock to the innermost. A lock's rank is a template argument: a lock without a
+// place in this list cannot be declared. Debug builds and the hosted build check every acquisition.
+//
+// Add a line where your lock belongs, with the object it guards. Objects drop their locks before
+// they call another object; ranks are for the few places where two are really held at once.
+#pragma once
+
+#include <cstdint>
+
+namespace k42 {
+
+enum class LockRank : std::uint8_t {
+  // -- blocking locks (machine/mutex.h), outermost first --
+  kModule = 10,   // module load, upgrade steps
+  kHotSwap = 14,  // mediators
+  kProcess = 20,  // a process: regions, dispatchers, handles
+  kHandleTable = 22,
+  kNameSpace = 24,  // fs: mounts, directories
+  kDirectory = 26,
+  kFile = 28,          // fs: one file's attributes and contents
+  kStream = 30,        // io: pipes, sockets, terminals
+  kRegion = 34,        // mem: a region of an address space
+  kMemoryObject = 36,  // mem: FCM
+  kAddressSpace = 38,  // mem: HAT
+  kPageManager = 40,
+  kDevice = 44,
+  kGlobalObject = 48,
+  kMutexTest = 60,
+
+  // -- spin locks (machine/spin_lock.h), outermost first --
+  kRoot = 100,  // cobj: one root's reps
+  kReferenceTable = 104,
+  kFactory = 108,
+  kScheduler = 120,
+  kWaitQueue = 124,  // a list of waiters inside an object
+  kTicket = 126,
+  kMutexQueue = 130,   // inside machine::Mutex
+  kVector = 134,       // interrupt vector allocation
+  kKernelSpace = 140,  // mem: ranges of kernel virtual memory
+  kHeap = 144,         // mem: small allocations
+  kPageTable = 148,
+  kFrames = 152,        // mem: frame allocator
+  kThreadStacks = 156,  // platform: stack slots
+  kKernelTables = 158,  // platform: page tables of the kernel's half
+  kSpinTest = 190,
+  kLog = 250,  // innermost: any code may log
+};
+
+}  // namespace k42

@@ -1,0 +1,27 @@
+// What layers above the platform keep in each kernel thread, and how they hear of a thread's life.
+//
+// The platform knows no clustered objects; it carries these words and calls the hooks that boot/
+// registers. A thread is *active* (it may hold pointers to reps) between activate and deactivate.
+// Both run on the thread itself, interrupts on, and must not block.
+#pragma once
+
+#include <cstdint>
+
+namespace k42::machine {
+
+struct ThreadContext {
+  std::uint64_t generation = 0;     // cobj: generation at activation
+  void* forward_records = nullptr;  // cobj: innermost forwarder record on this thread's stack
+  std::uint64_t activity = 0;       // cobj: its own; 0 at creation
+  void* user_call = nullptr;        // ipc: the user call this thread serves, or null
+  void* worker = nullptr;           // ipc: the worker record if this thread may wait
+};
+
+struct ActivityHooks {
+  void (*activate)(ThreadContext&) = nullptr;
+  void (*deactivate)(ThreadContext&) = nullptr;
+};
+// Once, by boot/, before the first thread other than the boot thread is created.
+void SetActivityHooks(const ActivityHooks& hooks);
+
+}  // namespace k42::machine

@@ -1,0 +1,30 @@
+// Which CPU this is, how many there are, and the instructions every layer may want.
+#pragma once
+
+#include <cstdint>
+
+#include "machine/cpu_area.h"
+#include "platform/contract/types.h"
+
+namespace k42::machine {
+
+inline CpuId CurrentCpu() {
+  CpuId id;
+  asm("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(CpuArea, id)));
+  return id;
+}
+
+// Number of CPUs started. Constant once the start list has passed its SMP step.
+CpuId CpuCount();
+
+inline void Pause() {
+  asm volatile("pause" ::: "memory");
+}
+
+inline std::uint64_t CycleCount() {
+  std::uint32_t low, high;
+  asm volatile("rdtsc" : "=a"(low), "=d"(high));
+  return std::uint64_t{high} << 32 | low;
+}
+
+}  // namespace k42::machine

@@ -1,0 +1,18 @@
+// Random numbers: from RDRAND where the CPU has it, mixed with the cycle counter's jitter. Good for
+// boot ids, incarnation secrets and hash seeds. Any thread context.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace k42::machine {
+
+void FillRandom(void* destination, std::size_t size);
+
+inline std::uint64_t Random64() {
+  std::uint64_t value;
+  FillRandom(&value, sizeof(value));
+  return value;
+}
+
+}  // namespace k42::machine

@@ -1,0 +1,85 @@
+// Kernel threads.
+//
+// A thread has a 16 KiB stack with a guard page below, belongs to one CPU for life, and is
+// cooperative: it loses the CPU only in Block, BlockExternal, Yield, PreemptionPoint and Exit (and
+// in what is built on them: Mutex, waiting queues). So per-CPU data needs no lock against other
+// threads of the same CPU between those points.
+//
+// Block and Unblock pass one token. Unblock gives the token to a running thread or wakes a blocked
+// one; Block takes the token or waits for it. Tokens do not add up, and a token may be left over
+// from an earlier wait: always block in a loop around the condition waited for.
+//
+// States:  ready -> running -> blocked -> ready ...; running -> gone (Exit).
+// Lifetime: a Thread* is valid until Exit. Whoever may call Unblock must know that the thread is
+// still there, as the thread itself waits for that call or outlives the caller.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/result.h"
+#include "machine/cpu_message.h"
+#include "platform/contract/thread_context.h"
+#include "platform/contract/types.h"
+
+namespace k42::machine {
+
+class Thread {
+ public:
+  using Entry = void (*)(void*);
+
+  // Makes a thread on `cpu`, ready to run. `name` must live as long as the thread. Thread context.
+  static Result<Thread*> Create(const char* name, Entry entry, void* argument, CpuId cpu);
+
+  static Thread* Current() {
+    Thread* thread;
+    asm("movq %%gs:24, %0" : "=r"(thread));
+    return thread;
+  }
+
+  // Waits for the token. Thread context, interrupts on, no spin lock held.
+  static void Block();
+
+  // Block for something outside this node's CPUs (device, link, long timer, user space): the thread
+  // is not active meanwhile, so every pointer to a rep that the caller holds is stale afterwards.
+  static void BlockExternal();
+
+  // Gives the token. Any context, any CPU.
+  void Unblock();
+
+  // Lets the CPU's ready threads and interrupt work run first, then goes on.
+  static void Yield();
+
+  // Yield if anything waits; cheap if not. At most 100 us of work between two of these.
+  static void PreemptionPoint();
+
+  [[noreturn]] static void Exit();
+
+  const char* name() const { return name_; }
+  CpuId cpu() const { return cpu_; }
+  std::uint64_t id() const { return id_; }
+  ThreadContext& context() { return context_; }
+
+ private:
+  friend class Scheduler;  // thread_scheduler.h: the CPU's side of this
+  Thread() = default;
+
+  enum class State : std::uint32_t { kRunning, kToken, kBlocked };
+  static void OnWakeMessage(CpuMessage* message);
+
+  std::uint64_t saved_rsp_ = 0;  // while not running
+  std::uint64_t stack_top_ = 0;
+  std::uint64_t stack_bottom_ = 0;  // the guard page ends here
+  std::atomic<State> state_{State::kRunning};
+  CpuId cpu_ = 0;
+  bool is_pool_ = false;    // serves user space (cpu_loop.cc)
+  Thread* next_ = nullptr;  // in the run queue, the pool or the list of dead threads
+  const char* name_ = "";
+  std::uint64_t id_ = 0;
+  Entry entry_ = nullptr;
+  void* argument_ = nullptr;
+  CpuMessage wake_message_;  // carries a cross-CPU Unblock
+  ThreadContext context_;
+};
+
+}  // namespace k42::machine
