@@ -56,6 +56,10 @@ enum class DispatcherCall : std::uint32_t {
   kLog = 7,           // (text, size <= 256): to the kernel's log, attributed
   kTicketCount = 8,
   kSetFsBase = 9,  // (address): only for machines where user space must not write it; else wrfsbase
+  kSetTask = 10,   // (task): calls of this dispatcher are made on behalf of that task of the process
 };
+
+// Where a method takes a ticket: none given, answer kWouldBlock instead of kPending.
+inline constexpr std::uint32_t kNoTicket = 0xffff'ffff;
 
 }  // namespace k42::abi
