@@ -1,0 +1,326 @@
+#include "io/fabric_stream.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <random>
+#include <vector>
+
+namespace k42::io {
+namespace {
+
+constexpr std::uint16_t kPort = 4000;
+
+// One end with its memory; actions go into the network between two of them.
+struct End {
+  explicit End(StreamId id, std::uint32_t send = 4096, std::uint32_t receive = 4096)
+      : send_memory(send),
+        receive_memory(receive),
+        stream(id, FabricRing(send_memory), FabricRing(receive_memory), id) {}
+  std::vector<std::byte> send_memory, receive_memory;
+  FabricStream stream;
+  std::uint64_t timer = 0;
+  bool released = false;
+};
+
+// Carries actions from one end to the other, in order; steps may be taken late, and puts repeated
+// as after a daemon's restart.
+class Wire {
+ public:
+  Wire(End* client, End* server) : ends_{client, server} {}
+
+  void Collect() {
+    for (int i = 0; i < 2; i++) {
+      StreamAction action;
+      while (ends_[i]->stream.NextAction(&action)) {
+        if (action.kind == StreamAction::Kind::kReleased)
+          ends_[i]->released = true;
+        else if (action.kind == StreamAction::Kind::kSetTimer)
+          ends_[i]->timer = action.deadline_ns;
+        else
+          queue_[i].push_back(action);
+      }
+    }
+  }
+  // Delivers the oldest action of end `from`; false if there is none.
+  bool Deliver(int from, bool repeat_put = false) {
+    Collect();
+    if (queue_[from].empty())
+      return false;
+    StreamAction action = queue_[from].front();
+    queue_[from].pop_front();
+    End& source = *ends_[from];
+    End& target = *ends_[1 - from];
+    if (action.kind == StreamAction::Kind::kPut) {
+      EXPECT_LE(action.remote_offset + action.length, target.receive_memory.size());
+      for (int times = repeat_put ? 2 : 1; times > 0; times--) {
+        std::copy_n(source.send_memory.begin() + static_cast<long>(action.local_offset),
+                    action.length,
+                    target.receive_memory.begin() + static_cast<long>(action.remote_offset));
+        target.stream.OnData(action.word);
+      }
+      source.stream.OnPutDone(action.put_end, Status::kOk);
+    } else if (action.message.kind == StreamMessageKind::kOpen &&
+               target.stream.state() == FabricStream::State::kIdle) {
+      EXPECT_EQ(target.stream.Accept(action.message, kPort), Status::kOk);
+    } else {
+      target.stream.OnMessage(action.message, 0);
+    }
+    Collect();
+    return true;
+  }
+  void Settle() {
+    while (Deliver(0) || Deliver(1)) {
+    }
+  }
+
+ private:
+  End* ends_[2];
+  std::deque<StreamAction> queue_[2];
+};
+
+struct Pair {
+  explicit Pair(std::uint32_t ring = 4096) : client(1, ring, ring), server(2, ring, ring) {
+    EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
+    wire.Settle();
+    EXPECT_EQ(client.stream.state(), FabricStream::State::kOpen);
+  }
+  End client, server;
+  Wire wire{&client, &server};
+};
+
+std::vector<std::byte> Bytes(std::size_t count, unsigned seed = 0) {
+  std::vector<std::byte> bytes(count);
+  for (std::size_t i = 0; i < count; i++) bytes[i] = static_cast<std::byte>((i + seed) * 31 >> 3);
+  return bytes;
+}
+
+std::vector<std::byte> ReadAll(FabricStream& stream) {
+  std::vector<std::byte> all, part(1000);
+  for (;;) {
+    auto got = stream.Read(part);
+    if (!got.ok() || got.value() == 0)
+      return all;
+    all.insert(all.end(), part.begin(), part.begin() + static_cast<long>(got.value()));
+  }
+}
+
+TEST(FabricStream, ConnectsAndCarriesBytesBothWays) {
+  Pair pair;
+  auto there = Bytes(3000), back = Bytes(2000, 9);
+  EXPECT_EQ(pair.client.stream.Write(there).value(), 3000u);
+  EXPECT_EQ(pair.server.stream.Write(back).value(), 2000u);
+  pair.wire.Settle();
+  EXPECT_EQ(ReadAll(pair.server.stream), there);
+  EXPECT_EQ(ReadAll(pair.client.stream), back);
+  EXPECT_EQ(pair.client.stream.Connect(1, 1, 0), Status::kAlreadyConnected);
+}
+
+TEST(FabricStream, AFullRingBlocksTheWriterUntilTheReaderReads) {
+  Pair pair;
+  auto bytes = Bytes(20000);
+  // The peer's ring and our own: two rings' worth.
+  std::uint64_t taken = pair.client.stream.Write(bytes).value();
+  pair.wire.Settle();
+  taken += pair.client.stream.Write(std::span(bytes).subspan(taken)).value();
+  pair.wire.Settle();
+  EXPECT_EQ(taken, 8192u);
+  EXPECT_EQ(pair.client.stream.Write(std::span(bytes).subspan(taken)).status(),
+            Status::kWouldBlock);
+  EXPECT_FALSE(pair.client.stream.Readiness().writable);
+  std::vector<std::byte> got(8192);
+  EXPECT_EQ(pair.server.stream.Read(got).value(), 4096u);
+  pair.wire.Settle();
+  EXPECT_TRUE(pair.client.stream.Readiness().writable);
+}
+
+TEST(FabricStream, RefusalAndFullBacklog) {
+  End client(1);
+  EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
+  StreamAction action;
+  ASSERT_TRUE(client.stream.NextAction(&action));
+  StreamMessage refused;
+  refused.kind = StreamMessageKind::kRefused;
+  refused.status = Status::kBusy;
+  client.stream.OnMessage(refused, 100);
+  ASSERT_TRUE(client.stream.NextAction(&action));
+  ASSERT_EQ(action.kind, StreamAction::Kind::kSetTimer);
+  client.stream.OnTimer(action.deadline_ns);
+  ASSERT_TRUE(client.stream.NextAction(&action));
+  EXPECT_EQ(action.message.kind, StreamMessageKind::kOpen);
+  refused.status = Status::kConnectionRefused;
+  client.stream.OnMessage(refused, 200);
+  EXPECT_TRUE(client.stream.Readiness().error);
+  EXPECT_EQ(client.stream.TakeError(), Status::kConnectionRefused);
+  EXPECT_EQ(client.stream.TakeError(), Status::kOk);
+}
+
+TEST(FabricStream, HalfCloseLetsTheOtherDirectionGoOn) {
+  Pair pair;
+  EXPECT_EQ(pair.client.stream.Write(Bytes(10)).value(), 10u);
+  EXPECT_EQ(pair.client.stream.ShutdownWrite(), Status::kOk);
+  pair.wire.Settle();
+  std::vector<std::byte> got(100);
+  EXPECT_TRUE(pair.server.stream.Readiness().read_hangup);
+  EXPECT_EQ(pair.server.stream.Read(got).value(), 10u);
+  EXPECT_EQ(pair.server.stream.Read(got).value(), 0u);
+  EXPECT_EQ(pair.client.stream.Write(got).status(), Status::kBrokenPipe);
+  EXPECT_EQ(pair.server.stream.Write(Bytes(5)).value(), 5u);
+  pair.server.stream.Close(0);
+  pair.wire.Settle();
+  EXPECT_EQ(pair.client.stream.Read(got).value(), 5u);
+  EXPECT_EQ(pair.client.stream.Read(got).value(), 0u);
+  pair.client.stream.Close(0);
+  pair.wire.Settle();
+  EXPECT_TRUE(pair.client.released);
+  EXPECT_TRUE(pair.server.released);
+}
+
+TEST(FabricStream, ClosingWithUnreadDataResets) {
+  Pair pair;
+  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  pair.wire.Settle();
+  pair.server.stream.Close(0);
+  pair.wire.Settle();
+  std::vector<std::byte> got(10);
+  EXPECT_EQ(pair.client.stream.Read(got).status(), Status::kConnectionReset);
+  EXPECT_EQ(pair.client.stream.Read(got).value(), 0u);
+  EXPECT_EQ(pair.client.stream.Write(got).status(), Status::kBrokenPipe);
+}
+
+TEST(FabricStream, DataForAClosedEndIsAnsweredByReset) {
+  Pair pair;
+  pair.server.stream.Close(0);
+  pair.wire.Settle();
+  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  pair.wire.Settle();
+  EXPECT_EQ(pair.client.stream.Write(Bytes(10)).status(), Status::kConnectionReset);
+  EXPECT_TRUE(pair.server.released);
+}
+
+TEST(FabricStream, AnEndThatNeverFinishesIsCutOff) {
+  Pair pair;
+  pair.server.stream.Close(0);
+  pair.wire.Settle();
+  EXPECT_FALSE(pair.server.released);
+  ASSERT_NE(pair.server.timer, 0u);
+  pair.server.stream.OnTimer(pair.server.timer);
+  pair.wire.Settle();
+  EXPECT_TRUE(pair.server.released);
+  EXPECT_EQ(pair.client.stream.TakeError(), Status::kConnectionReset);
+}
+
+TEST(FabricStream, ThePeersDeathIsAResetAtOnceAndKeepsWhatArrived) {
+  Pair pair;
+  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  pair.wire.Settle();
+  pair.server.stream.OnPeerGone();
+  std::vector<std::byte> got(100);
+  EXPECT_EQ(pair.server.stream.Read(got).value(), 10u);
+  EXPECT_EQ(pair.server.stream.Read(got).status(), Status::kConnectionReset);
+  pair.server.stream.Close(0);
+  StreamAction action;
+  ASSERT_TRUE(pair.server.stream.NextAction(&action));
+  EXPECT_EQ(action.kind, StreamAction::Kind::kReleased);
+}
+
+TEST(FabricStream, ClosingWhileConnectingResetsTheLateAnswer) {
+  End client(1), server(2);
+  Wire wire(&client, &server);
+  EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
+  wire.Deliver(0);
+  client.stream.Close(0);
+  wire.Settle();
+  EXPECT_EQ(server.stream.TakeError(), Status::kConnectionReset);
+}
+
+// Ten thousand schedules of writes, reads, late deliveries and repeated puts: every byte arrives
+// once and in order, and both ends let go.
+TEST(FabricStream, SeededSchedules) {
+  for (unsigned seed = 1; seed <= 10000; seed++) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    Pair pair;
+    End* ends[2] = {&pair.client, &pair.server};
+    std::vector<std::byte> sent[2], got[2];
+    bool finished[2] = {false, false};
+    std::uint32_t limit = random() % 20000;
+    for (int step = 0; step < 3000 && !(finished[0] && finished[1]); step++) {
+      int end = static_cast<int>(random() % 2);
+      FabricStream& stream = ends[end]->stream;
+      switch (random() % 4) {
+        case 0: {
+          auto bytes = Bytes(random() % 3000, static_cast<unsigned>(sent[end].size()));
+          if (sent[end].size() + bytes.size() > limit) {
+            EXPECT_EQ(stream.ShutdownWrite(), Status::kOk);
+            break;
+          }
+          auto took = stream.Write(bytes);
+          if (took.ok())
+            sent[end].insert(sent[end].end(), bytes.begin(),
+                             bytes.begin() + static_cast<long>(took.value()));
+          break;
+        }
+        case 1: {
+          std::vector<std::byte> part(random() % 3000 + 1);
+          auto read = stream.Read(part);
+          if (read.ok() && read.value() == 0)
+            finished[end] = true;
+          else if (read.ok())
+            got[end].insert(got[end].end(), part.begin(),
+                            part.begin() + static_cast<long>(read.value()));
+          break;
+        }
+        default:
+          pair.wire.Deliver(end, random() % 8 == 0);
+      }
+    }
+    ASSERT_TRUE(finished[0] && finished[1]);
+    ASSERT_TRUE(got[1] == sent[0] && got[0] == sent[1]);
+    pair.client.stream.Close(0);
+    pair.server.stream.Close(0);
+    pair.wire.Settle();
+    ASSERT_TRUE(pair.client.released && pair.server.released);
+  }
+}
+
+// A peer may say anything: nothing is written or read outside the rings, no put leaves its window.
+TEST(FabricStream, HostilePeer) {
+  for (unsigned seed = 1; seed <= 2000; seed++) {
+    std::mt19937_64 random(seed);
+    Pair pair;
+    FabricStream& stream = pair.client.stream;
+    std::vector<std::byte> part(5000);
+    for (int step = 0; step < 200; step++) {
+      StreamMessage message;
+      auto* words = reinterpret_cast<std::byte*>(&message);
+      message.kind = static_cast<StreamMessageKind>(random() % 7);
+      message.position = random() % 3 == 0 ? random() : random() % 10000;
+      message.window_size = static_cast<std::uint32_t>(random());
+      StreamMessage parsed;
+      if (ParseStreamMessage({words, sizeof message}, &parsed) == Status::kOk)
+        stream.OnMessage(parsed, 0);
+      stream.OnData(random() % 2 ? random() : MakeDataWord(1, random() % 6000));
+      stream.OnPutDone(random(), Status::kOk);
+      (void)stream.Write(std::span(part).first(random() % 3000));
+      (void)stream.Read(part);
+      StreamAction action;
+      while (stream.NextAction(&action))
+        if (action.kind == StreamAction::Kind::kPut) {
+          ASSERT_LE(action.local_offset + action.length, 4096u);
+          ASSERT_LE(action.remote_offset + action.length, 4096u);
+        }
+    }
+  }
+}
+
+TEST(FabricStreamMessage, TailsAreRebuiltFromTheirLowBits) {
+  std::uint64_t far = (std::uint64_t{3} << kTailBits) - 5;
+  EXPECT_EQ(DataWordTail(MakeDataWord(7, far + 9), far), far + 9);
+  EXPECT_EQ(DataWordTail(MakeDataWord(7, far - 9), far), far - 9);
+  EXPECT_EQ(DataWordStream(MakeDataWord(0x123456, 1)), 0x123456u);
+}
+
+}  // namespace
+}  // namespace k42::io
