@@ -16,14 +16,9 @@
 
 #include "base/result.h"
 #include "base/status.h"
+#include "machine/user_copy.h"
 
 namespace k42 {
-
-namespace machine {
-// Implemented by the platform (machine/user_copy.h declares the same two).
-Status CopyIn(void* to, std::uint64_t user, std::size_t size);
-Status CopyOut(std::uint64_t user, const void* from, std::size_t size);
-}  // namespace machine
 
 // What both directions share: where the bytes are.
 class Buffer {

@@ -1,0 +1,71 @@
+#include "machine/lock_checks.h"
+
+#include <vector>
+
+#include "machine/interrupts.h"
+#include "machine/log.h"
+#include "machine/spin_lock.h"
+#include "machine/thread.h"
+
+namespace k42::machine {
+
+namespace {
+struct Held {
+  const void* lock;
+  LockRank rank;
+  detail::LockKind kind;
+};
+thread_local std::vector<Held> held;
+}  // namespace
+
+std::uint32_t SpinLocksHeld() {
+  std::uint32_t count = 0;
+  for (const Held& item : held) count += item.kind == detail::LockKind::kSpin;
+  return count;
+}
+
+namespace detail {
+
+void CheckBeforeAcquire(const void* lock, LockRank rank, LockKind kind) {
+  for (const Held& item : held) {
+    if (item.lock == lock)
+      Panic("lock of rank {} taken twice by one thread", rank);
+    if (item.rank >= rank)
+      Panic("lock rank {} taken while rank {} is held", rank, item.rank);
+  }
+  if (kind == LockKind::kBlocking)
+    CheckMayBlock("takes a blocking lock");
+}
+
+void NoteAcquired(const void* lock, LockRank rank, LockKind kind) {
+  held.push_back({lock, rank, kind});
+}
+
+void NoteReleased(const void* lock) {
+  for (auto at = held.begin(); at != held.end(); ++at) {
+    if (at->lock == lock) {
+      held.erase(at);
+      return;
+    }
+  }
+  Panic("lock released by a thread that does not hold it");
+}
+
+bool IsHeldHere(const void* lock) {
+  for (const Held& item : held)
+    if (item.lock == lock)
+      return true;
+  return false;
+}
+
+void CheckMayBlock(const char* what) {
+  if (!InterruptsEnabled())
+    Panic("thread {} with interrupts off", what);
+  if (SpinLocksHeld() != 0)
+    Panic("thread {} while holding a spin lock", what);
+  if (Thread::Current() == nullptr)
+    Panic("host thread without virtual CPU {} (machine/hosted.h)", what);
+}
+
+}  // namespace detail
+}  // namespace k42::machine

@@ -1,0 +1,36 @@
+// The log goes to stderr, a panic ends in abort(). Interface: platform/x86_64/kernel/machine/log.h.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/format.h"
+
+namespace k42::machine {
+
+namespace detail {
+void LogLine(std::string_view format, std::span<const FormatArg> args);
+[[noreturn]] void PanicLine(std::string_view format, std::span<const FormatArg> args);
+}  // namespace detail
+
+template <typename... Args>
+void Log(FormatFor<Args...> format, const Args&... args) {
+  if constexpr (sizeof...(Args) == 0) {
+    detail::LogLine(format.text(), {});
+  } else {
+    const FormatArg list[] = {ToFormatArg(args)...};
+    detail::LogLine(format.text(), list);
+  }
+}
+
+template <typename... Args>
+[[noreturn]] void Panic(FormatFor<Args...> format, const Args&... args) {
+  if constexpr (sizeof...(Args) == 0) {
+    detail::PanicLine(format.text(), {});
+  } else {
+    const FormatArg list[] = {ToFormatArg(args)...};
+    detail::PanicLine(format.text(), list);
+  }
+}
+
+}  // namespace k42::machine
