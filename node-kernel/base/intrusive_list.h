@@ -15,10 +15,10 @@ namespace k42 {
 template <typename Tag = void>
 class ListLink {
  public:
-  ListLink() = default;
+  constexpr ListLink() = default;
   // A copy of an element is a new element, in no list.
-  ListLink(const ListLink&) {}
-  ListLink& operator=(const ListLink&) { return *this; }
+  constexpr ListLink(const ListLink&) {}
+  constexpr ListLink& operator=(const ListLink&) { return *this; }
 
   bool linked() const { return next_ != nullptr; }
   // Precondition: linked.
@@ -41,7 +41,7 @@ class IntrusiveList {
   using Link = ListLink<Tag>;
 
  public:
-  IntrusiveList() { head_.next_ = head_.previous_ = &head_; }
+  constexpr IntrusiveList() { head_.next_ = head_.previous_ = &head_; }
   IntrusiveList(const IntrusiveList&) = delete;
   IntrusiveList& operator=(const IntrusiveList&) = delete;
 

@@ -25,7 +25,7 @@ class IntrusiveQueue {
   using Link = QueueLink<Tag>;
 
  public:
-  IntrusiveQueue() = default;
+  constexpr IntrusiveQueue() = default;
   IntrusiveQueue(const IntrusiveQueue&) = delete;
   IntrusiveQueue& operator=(const IntrusiveQueue&) = delete;
 
@@ -74,7 +74,7 @@ class IntrusiveStack {
   using Link = QueueLink<Tag>;
 
  public:
-  IntrusiveStack() = default;
+  constexpr IntrusiveStack() = default;
   IntrusiveStack(const IntrusiveStack&) = delete;
   IntrusiveStack& operator=(const IntrusiveStack&) = delete;
 

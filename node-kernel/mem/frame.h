@@ -1,0 +1,76 @@
+// Frames: the 4 KiB pieces of physical memory, one descriptor each, kept by chunks of 2 MiB.
+//
+// States of a frame (FrameState) and who may touch its descriptor then:
+//   absent   no RAM behind it, or not ours                    nobody
+//   free     in its node's pool                               the pool, under its lock
+//   cached   in a CPU's cache of free frames                  that CPU
+//   used     references > 0                                   its users
+// `references` counts who keeps the frame: entries of Fcms, pins of transfers under way. Whoever
+// drops the last one gives it back. Copy on write is nothing but a count above one.
+// A slab frame (heap) is used with one reference; `slab` is its home CPU's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/bitmap.h"
+#include "base/intrusive_list.h"
+#include "mem/types.h"
+
+namespace k42::mem {
+
+enum class FrameState : std::uint8_t { kAbsent, kFree, kCached, kUsed };
+
+struct Frame : ListLink<> {
+  struct PageUse {
+    void* owner;         // the FcmFile whose page this is; null for all other frames
+    std::uint64_t page;  // index in it
+  };
+  struct SlabUse {
+    void* free;          // first free block
+    std::uint32_t used;  // blocks handed out
+  };
+
+  PhysAddr address = 0;
+  std::atomic<std::uint32_t> references{0};
+  FrameState state = FrameState::kAbsent;
+  std::uint8_t node = 0;
+  std::uint8_t slab_class = 0;
+  std::uint8_t slab_cpu = 0;
+  union {
+    PageUse page = {nullptr, 0};
+    SlabUse slab;
+  };
+};
+static_assert(sizeof(Frame) == 48, "1.2 % of memory");
+
+// 2 MiB of physical memory, aligned. Its frames are handed out singly, in runs, or all at once as
+// one large page; a chunk whose frames have all come back is large again by itself.
+struct Chunk : ListLink<> {
+  PhysAddr address = 0;
+  std::uint64_t free_words[kPagesPerLargePage / 64] = {};  // bit set: frame is free
+  std::uint16_t free_count = 0;
+  std::uint16_t usable_count = 0;
+  std::uint8_t node = 0;
+  Frame frames[kPagesPerLargePage];
+
+  BitmapView free_map() { return BitmapView(free_words, kPagesPerLargePage); }
+  bool is_large() const { return free_count == kPagesPerLargePage; }
+};
+
+// From an address to its chunk and descriptor. Holes of the memory map have no chunk.
+class ChunkTable {
+ public:
+  Chunk* ChunkOf(PhysAddr address) const { return chunks_[address / kLargePageSize - first_]; }
+  Frame* FrameOf(PhysAddr address) const {
+    return &ChunkOf(address)->frames[address / kPageSize % kPagesPerLargePage];
+  }
+
+ private:
+  friend class FrameAllocator;
+  Chunk** chunks_ = nullptr;  // by address / 2 MiB - first_
+  std::uint64_t first_ = 0;
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace k42::mem

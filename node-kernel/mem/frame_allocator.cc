@@ -1,0 +1,236 @@
+#include "mem/frame_allocator.h"
+
+#include <cstring>
+#include <new>
+
+#include "base/align.h"
+#include "base/assert.h"
+#include "machine/page_table.h"
+
+namespace k42::mem {
+
+namespace {
+
+// What Initialise carves from the largest range for its own tables.
+struct Carver {
+  PhysAddr next;
+  void* Take(std::uint64_t size) {
+    void* block = machine::PhysToVirt(next);
+    next += AlignUp(size, 64);
+    std::memset(block, 0, size);
+    return block;
+  }
+};
+
+}  // namespace
+
+Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32_t cpus) {
+  if (free.empty()) {
+    return Status::kInvalidArgument;
+  }
+  // 1. The span of chunks, and how many of them hold memory at all.
+  table_.first_ = free.front().begin / kLargePageSize;
+  table_.count_ = DivideUp<std::uint64_t>(free.back().end, kLargePageSize) - table_.first_;
+  std::uint64_t inhabited = 0;
+  std::uint64_t last_counted = ~std::uint64_t{0};
+  const MemoryRange* largest = &free.front();
+  for (const MemoryRange& range : free) {
+    for (std::uint64_t chunk = range.begin / kLargePageSize; chunk * kLargePageSize < range.end;
+         ++chunk) {
+      inhabited += chunk != last_counted ? 1 : 0;
+      last_counted = chunk;
+    }
+    if (range.end - range.begin > largest->end - largest->begin) {
+      largest = &range;
+    }
+  }
+  // 2. Room for the descriptors, at the front of the largest range.
+  const std::uint64_t table_size = AlignUp(table_.count_ * sizeof(Chunk*), 64);
+  const std::uint64_t needed =
+      AlignUp(table_size + inhabited * AlignUp(sizeof(Chunk), 64), kPageSize);
+  if (needed >= largest->end - largest->begin) {
+    return Status::kNoMemory;
+  }
+  Carver carver{largest->begin};
+  table_.chunks_ = static_cast<Chunk**>(carver.Take(table_size));
+  // 3. The chunks, and in them the frames that are ours.
+  for (const MemoryRange& range : free) {
+    for (std::uint64_t index = range.begin / kLargePageSize; index * kLargePageSize < range.end;
+         ++index) {
+      Chunk*& chunk = table_.chunks_[index - table_.first_];
+      if (chunk == nullptr) {
+        chunk = new (carver.Take(sizeof(Chunk))) Chunk;
+        chunk->address = index * kLargePageSize;
+        chunk->node = range.node;
+      }
+    }
+    MemoryRange usable = range;
+    if (&range == largest) {
+      usable.begin += needed;
+    }
+    AddRange(usable);
+  }
+  for (std::uint64_t i = 0; i < table_.count_; ++i) {
+    if (table_.chunks_[i] != nullptr) {
+      pools_[table_.chunks_[i]->node].AddChunk(table_.chunks_[i]);
+    }
+  }
+  // 4. Reserves: 1/64 of memory for the kernel (at least 64 frames), a quarter of that for
+  // progress.
+  user_reserve_ = total_frames_ / 64 > 64 ? total_frames_ / 64 : 64;
+  kernel_reserve_ = user_reserve_ / 4;
+  const std::uint8_t node = free.front().node;
+  for (std::uint32_t cpu = 0; cpu < cpus && cpu < machine::kMaxCpus; ++cpu) {
+    caches_[cpu].node = node;
+  }
+  return Status::kOk;
+}
+
+void FrameAllocator::AddRange(const MemoryRange& range) {
+  K42_ASSERT(range.node < kMaxNodes, "more NUMA nodes than pools");
+  for (PhysAddr address = range.begin; address < range.end; address += kPageSize) {
+    Chunk* chunk = table_.ChunkOf(address);
+    Frame* frame = FrameOf(address);
+    frame->address = address;
+    frame->node = chunk->node;  // a chunk split between nodes counts as its first part's
+    frame->state = FrameState::kFree;
+    chunk->free_map().Set(static_cast<std::size_t>(frame - chunk->frames));
+    ++chunk->free_count;
+    ++chunk->usable_count;
+    ++total_frames_;
+  }
+}
+
+std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
+  switch (purpose) {
+    case FramePurpose::kUser:
+      return user_reserve_;
+    case FramePurpose::kKernel:
+      return kernel_reserve_;
+    case FramePurpose::kProgress:
+      break;
+  }
+  return 0;
+}
+
+// The CPU's own node first, then the others.
+Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
+  const std::uint64_t reserve = ReserveOf(purpose);
+  for (std::uint32_t i = 0; i < kMaxNodes; ++i) {
+    FramePool& pool = pools_[(cache.node + i) % kMaxNodes];
+    // The reserve is one for all nodes: a node may be emptied while others have frames.
+    const std::uint64_t elsewhere = frames_without_caches() - pool.free_frames();
+    const std::uint64_t here = reserve > elsewhere ? reserve - elsewhere : 0;
+    const std::size_t taken = pool.Take(std::span(cache.frames, kBatch), here);
+    if (taken != 0) {
+      cache.count.store(static_cast<std::uint32_t>(taken), kRelaxed);
+      for (std::size_t k = 0; k < taken; ++k) {
+        cache.frames[k]->state = FrameState::kCached;
+      }
+      return Status::kOk;
+    }
+  }
+  return Status::kNoMemory;
+}
+
+Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
+  CpuCache& cache = caches_[machine::CurrentCpu()];
+  if (cache.count.load(kRelaxed) == 0) [[unlikely]] {
+    TRY(Refill(cache, purpose));
+  }
+  const std::uint32_t count = cache.count.load(kRelaxed) - 1;
+  Frame* frame = cache.frames[count];
+  cache.count.store(count, kRelaxed);
+  K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
+  frame->state = FrameState::kUsed;
+  frame->page = {nullptr, 0};
+  frame->references.store(1, std::memory_order_relaxed);
+  return frame;
+}
+
+Result<Frame*> FrameAllocator::AllocateZeroed(FramePurpose purpose) {
+  Frame* frame = TRY(Allocate(purpose));
+  machine::ClearPage(Data(frame));
+  return frame;
+}
+
+void FrameAllocator::Free(Frame* frame) {
+  K42_DCHECK(frame->state == FrameState::kUsed && !frame->linked(), "frame freed while in use");
+  CpuCache& cache = caches_[machine::CurrentCpu()];
+  if (frame->node != cache.node) [[unlikely]] {
+    pools_[frame->node].Give(std::span(&frame, 1), table_);
+    return;
+  }
+  if (cache.count.load(kRelaxed) == kCacheSize) [[unlikely]] {
+    Drain(cache);
+  }
+  const std::uint32_t count = cache.count.load(kRelaxed);
+  frame->state = FrameState::kCached;
+  cache.frames[count] = frame;
+  cache.count.store(count + 1, kRelaxed);
+}
+
+// Gives the older half back: all of one node, unless a refill had to go elsewhere.
+void FrameAllocator::Drain(CpuCache& cache) {
+  const std::uint32_t rest = cache.count.load(kRelaxed) - kBatch;
+  for (std::uint32_t i = 0; i < kBatch;) {
+    std::uint32_t end = i + 1;
+    while (end < kBatch && cache.frames[end]->node == cache.frames[i]->node) {
+      ++end;
+    }
+    pools_[cache.frames[i]->node].Give(std::span(&cache.frames[i], end - i), table_);
+    i = end;
+  }
+  for (std::uint32_t i = 0; i < rest; ++i) {
+    cache.frames[i] = cache.frames[i + kBatch];
+  }
+  cache.count.store(rest, kRelaxed);
+}
+
+Result<Frame*> FrameAllocator::AllocateRun(std::uint32_t pages, FramePurpose purpose) {
+  const std::uint8_t own = caches_[machine::CurrentCpu()].node;
+  for (std::uint32_t i = 0; i < kMaxNodes; ++i) {
+    Frame* first = pools_[(own + i) % kMaxNodes].TakeRun(pages, ReserveOf(purpose));
+    if (first != nullptr) {
+      for (std::uint32_t k = 0; k < pages; ++k) {
+        first[k].state = FrameState::kUsed;
+        first[k].page = {nullptr, 0};
+        first[k].references.store(1, std::memory_order_relaxed);
+      }
+      return first;
+    }
+  }
+  return Status::kNoMemory;
+}
+
+void FrameAllocator::FreeRun(Frame* first, std::uint32_t pages) {
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    DropReference(&first[i]);
+  }
+}
+
+std::uint64_t FrameAllocator::frames_without_caches() const {
+  std::uint64_t free = 0;
+  for (const FramePool& pool : pools_) {
+    free += pool.free_frames();
+  }
+  return free;
+}
+
+std::uint64_t FrameAllocator::free_frames() const {
+  std::uint64_t free = frames_without_caches();
+  for (const CpuCache& cache : caches_) {
+    free += cache.count.load(kRelaxed);
+  }
+  return free;
+}
+
+std::uint64_t FrameAllocator::large_chunks() const {
+  std::uint64_t chunks = 0;
+  for (const FramePool& pool : pools_) {
+    chunks += pool.large_chunks();
+  }
+  return chunks;
+}
+
+}  // namespace k42::mem

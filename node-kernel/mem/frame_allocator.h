@@ -1,0 +1,108 @@
+// FrameAllocator: physical memory for everybody. Per-CPU caches of single frames over one FramePool
+// per NUMA node.
+//
+// Why the caches need no lock: kernel threads are cooperative and interrupt handlers allocate
+// nothing, so a CPU's cache is touched by one thread at a time.
+//
+// Reserves: a purpose may not take the last frames of all pools together. User pages stop first,
+// then the kernel's ordinary needs, so that the way to free memory (write-back, shoot-downs,
+// answers to the companion) always finds frames.
+//
+// An object without static state: boot owns the real one over the machine's memory map, tests make
+// their own over heap memory.
+#pragma once
+
+#include <span>
+
+#include "machine/cpu.h"
+#include "machine/phys.h"
+#include "mem/frame_pool.h"
+
+namespace k42::mem {
+
+struct MemoryRange {
+  PhysAddr begin;
+  PhysAddr end;
+  std::uint8_t node = 0;
+};
+
+enum class FramePurpose : std::uint8_t {
+  kUser,      // pages of user memory and of file caches
+  kKernel,    // heap, page tables
+  kProgress,  // what is needed to free memory
+};
+
+class FrameAllocator {
+ public:
+  static constexpr std::uint32_t kMaxNodes = 8;
+
+  constexpr FrameAllocator() = default;
+  FrameAllocator(const FrameAllocator&) = delete;
+  FrameAllocator& operator=(const FrameAllocator&) = delete;
+
+  // `free` is sorted and page aligned; descriptors are placed into the largest range. `cpus` CPUs
+  // will call. Once, before all else.
+  Status Initialise(std::span<const MemoryRange> free, std::uint32_t cpus);
+
+  // A frame with one reference, contents undefined.
+  Result<Frame*> Allocate(FramePurpose purpose);
+  Result<Frame*> AllocateZeroed(FramePurpose purpose);
+  // `pages` adjacent frames (at most 512, then aligned to 2 MiB), one reference each: the first.
+  Result<Frame*> AllocateRun(std::uint32_t pages, FramePurpose purpose);
+  void FreeRun(Frame* first, std::uint32_t pages);
+
+  static void AddReference(Frame* frame) {
+    frame->references.fetch_add(1, std::memory_order_relaxed);
+  }
+  // The last one gives the frame back.
+  void DropReference(Frame* frame) {
+    if (frame->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      Free(frame);
+    }
+  }
+  static bool IsShared(const Frame* frame) {
+    return frame->references.load(std::memory_order_acquire) > 1;
+  }
+
+  // Precondition: the address is in a range given to Initialise.
+  Frame* FrameOf(PhysAddr address) const { return table_.FrameOf(address); }
+  template <typename T = void>
+  static T* Data(const Frame* frame) {
+    return machine::PhysToVirt<T>(frame->address);
+  }
+
+  std::uint64_t total_frames() const { return total_frames_; }
+  // Frames that nobody uses, those in the CPUs' caches included (approximate).
+  std::uint64_t free_frames() const;
+  std::uint64_t large_chunks() const;
+  // Below this user pages are refused until the page manager has found some.
+  std::uint64_t user_reserve() const { return user_reserve_; }
+  std::uint64_t frames_without_caches() const;
+
+ private:
+  static constexpr std::uint32_t kCacheSize = 32;
+  static constexpr std::uint32_t kBatch = 16;
+
+  struct alignas(64) CpuCache {
+    // Only this CPU writes it; others read it for statistics.
+    std::atomic<std::uint32_t> count{0};
+    std::uint8_t node = 0;
+    Frame* frames[kCacheSize] = {};
+  };
+
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
+  std::uint64_t ReserveOf(FramePurpose purpose) const;
+  Status Refill(CpuCache& cache, FramePurpose purpose);
+  void Free(Frame* frame);
+  void Drain(CpuCache& cache);
+  void AddRange(const MemoryRange& range);
+
+  ChunkTable table_;
+  std::uint64_t total_frames_ = 0;
+  std::uint64_t user_reserve_ = 0;
+  std::uint64_t kernel_reserve_ = 0;
+  FramePool pools_[kMaxNodes];
+  CpuCache caches_[machine::kMaxCpus];
+};
+
+}  // namespace k42::mem
