@@ -6,14 +6,9 @@
 #include <string_view>
 
 #include "platform/contract/types.h"
+#include "platform/x86_64/shared/phys_ranges.h"
 
 namespace k42::machine {
-
-struct PhysRange {
-  PhysAddr begin;
-  PhysAddr end;
-  std::uint64_t size() const { return end - begin; }
-};
 
 struct BootInfo {
   std::string_view command_line;

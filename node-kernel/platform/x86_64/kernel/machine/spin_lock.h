@@ -41,6 +41,8 @@ class SpinWord {
     }
   }
   bool held() const { return word_.load(std::memory_order_relaxed) != kFree; }
+  // Returns when the lock may be free; sooner if interrupts are off.
+  void WaitForRelease();
 
  private:
   enum : std::uint32_t { kFree, kHeld, kHeldKick };

@@ -24,6 +24,8 @@
 
 namespace k42::machine {
 
+[[noreturn]] void ReturnToLoop();  // user_mode.h
+
 class Thread {
  public:
   using Entry = void (*)(void*);
@@ -61,7 +63,8 @@ class Thread {
   ThreadContext& context() { return context_; }
 
  private:
-  friend class Scheduler;  // thread_scheduler.h: the CPU's side of this
+  friend class Scheduler;  // scheduler.h: the CPU's side of this
+  friend void ReturnToLoop();
   Thread() = default;
 
   enum class State : std::uint32_t { kRunning, kToken, kBlocked };
@@ -72,7 +75,8 @@ class Thread {
   std::uint64_t stack_bottom_ = 0;  // the guard page ends here
   std::atomic<State> state_{State::kRunning};
   CpuId cpu_ = 0;
-  bool is_pool_ = false;    // serves user space (cpu_loop.cc)
+  bool is_pool_ = false;    // serves the CPU loop and user space
+  bool active_ = false;     // between the activate and deactivate hooks
   Thread* next_ = nullptr;  // in the run queue, the pool or the list of dead threads
   const char* name_ = "";
   std::uint64_t id_ = 0;

@@ -1,0 +1,52 @@
+#include "boot/start_list.h"
+
+#include "clock.h"
+#include "console.h"
+#include "cpu_features.h"
+#include "drivers/serial.h"
+#include "early_memory.h"
+#include "kernel_tables.h"
+#include "lapic.h"
+#include "machine/boot_info.h"
+#include "machine/clock.h"
+#include "machine/cpu.h"
+#include "machine/interrupts.h"
+#include "machine/log.h"
+#include "machine/power.h"
+#include "machine/thread.h"
+#include "pvh.h"
+#include "start_cpus.h"
+
+namespace k42::boot {
+
+using machine::Log;
+
+void StartKernel(std::uint32_t start_info) {
+  machine::StampBootTime();
+  drivers::StartSerial();
+  machine::SetConsole(drivers::WriteSerial);
+  machine::RequireCpuFeatures();
+  machine::EnableCpuFeatures();
+  machine::ReadStartInfo(start_info);
+  machine::StartEarlyMemory(machine::FreeRam());
+  machine::StartKernelTables(machine::RamRanges());
+  machine::ReadFirmwareTables();
+  machine::MaskPic();
+  machine::MapLapic(machine::GetAcpi().lapic_address);
+  machine::StartLapic();
+  machine::BeginCalibration(machine::GetAcpi().pm_timer_port);
+  machine::StartBootCpu();
+  machine::MaskIoApics();
+  machine::FinishCalibration();
+  machine::StartOtherCpus();
+  machine::EnableInterrupts();
+  const machine::BootInfo& info = machine::GetBootInfo();
+  Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
+      machine::MonotonicNs() / 1'000'000);
+  if (machine::BootOption("exit", "no") != "no") {
+    machine::PowerOff(machine::ExitCode::kSuccess);
+  }
+  machine::Thread::Exit();
+}
+
+}  // namespace k42::boot

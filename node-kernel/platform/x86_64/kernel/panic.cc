@@ -1,0 +1,114 @@
+#include "panic.h"
+
+#include <atomic>
+
+#include "base/assert.h"
+#include "console.h"
+#include "kernel_tables.h"
+#include "lapic.h"
+#include "machine/cpu.h"
+#include "machine/interrupts.h"
+#include "machine/log.h"
+#include "machine/power.h"
+#include "machine/thread.h"
+#include "symbols.h"
+
+extern "C" const char kernel_begin[], kernel_text_end[], kernel_data_end[];
+
+namespace k42::machine {
+namespace {
+
+constexpr CpuId kNobody = ~0u;
+constinit std::atomic<CpuId> panicking{kNobody};
+
+bool IsKernelText(std::uint64_t address) {
+  return address >= reinterpret_cast<std::uint64_t>(kernel_begin) &&
+         address < reinterpret_cast<std::uint64_t>(kernel_text_end);
+}
+
+// A frame record {saved rbp, return address} may be read there.
+bool IsReadable(std::uint64_t address) {
+  if (address % 8 != 0) {
+    return false;
+  }
+  const bool in_image = address >= reinterpret_cast<std::uint64_t>(kernel_begin) &&
+                        address < reinterpret_cast<std::uint64_t>(kernel_data_end) - 16;
+  return in_image || (KernelPageEntry(address) != 0 && KernelPageEntry(address + 8) != 0);
+}
+
+}  // namespace
+
+void BeginPanic() {
+  DisableInterrupts();
+  CpuId expected = kNobody;
+  if (!panicking.compare_exchange_strong(expected, CurrentCpu())) {
+    if (expected == CurrentCpu()) {
+      WriteConsole("panic inside a panic\n");
+      PowerOff(ExitCode::kPanic);
+    }
+    for (;;) {
+      asm volatile("hlt");  // somebody else is telling the story
+    }
+  }
+  StopOtherCpus();
+  BreakConsoleLock();
+}
+
+void PrintBacktrace(std::uint64_t rip, std::uint64_t rbp) {
+  constexpr int kMaxFrames = 40;
+  if (rip != 0) {
+    const SymbolAt at = FindSymbol(rip);
+    Log("  at   {x16} {}+{x}", rip, at.name, at.offset);
+  }
+  for (int i = 0; i < kMaxFrames && IsReadable(rbp); ++i) {
+    const auto* record = reinterpret_cast<const std::uint64_t*>(rbp);
+    const std::uint64_t return_address = record[1];
+    if (!IsKernelText(return_address)) {
+      break;
+    }
+    // The call lies before the address it returns to (which may be the next function's first).
+    const SymbolAt from = FindSymbol(return_address - 1);
+    Log("  from {x16} {}+{x}", return_address, from.name, from.offset + 1);
+    if (record[0] <= rbp) {
+      break;
+    }
+    rbp = record[0];
+  }
+}
+
+void PrintRegisters(const TrapFrame& f) {
+  Log("  rip {x16} rsp {x16} rflags {x} cs {x} error {x}", f.rip, f.rsp, f.rflags, f.cs,
+      f.error_code);
+  Log("  rax {x16} rbx {x16} rcx {x16} rdx {x16}", f.rax, f.rbx, f.rcx, f.rdx);
+  Log("  rsi {x16} rdi {x16} rbp {x16} r8  {x16}", f.rsi, f.rdi, f.rbp, f.r8);
+  Log("  r9  {x16} r10 {x16} r11 {x16} r12 {x16}", f.r9, f.r10, f.r11, f.r12);
+  Log("  r13 {x16} r14 {x16} r15 {x16}", f.r13, f.r14, f.r15);
+}
+
+void FinishPanic() {
+  Thread* thread = Thread::Current();
+  Log("on CPU {}, thread {}", CurrentCpu(), thread != nullptr ? thread->name() : "(none yet)");
+  PowerOff(ExitCode::kPanic);
+}
+
+namespace detail {
+
+void PanicLine(std::string_view format, std::span<const FormatArg> args) {
+  BeginPanic();
+  char message[400];
+  const std::size_t size = FormatArgs(message, format, args);
+  Log("PANIC: {}", std::string_view(message, size < sizeof(message) ? size : sizeof(message)));
+  PrintBacktrace(0, reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)));
+  FinishPanic();
+}
+
+}  // namespace detail
+}  // namespace k42::machine
+
+namespace k42::detail {
+
+void AssertFailed(const char* condition, const char* why, const char* file, int line) {
+  machine::Panic("{}:{}: {} does not hold: {}", file, line, condition, why);
+}
+
+}  // namespace k42::detail

@@ -1,0 +1,21 @@
+// The end: what every fatal path goes through.
+#pragma once
+
+#include <cstdint>
+
+#include "machine/trap_frame.h"
+
+namespace k42::machine {
+
+// Announces the panic and stops the other CPUs; from then on this CPU owns the console. Only the
+// first CPU returns from here, once; a panic inside a panic powers off at once.
+void BeginPanic();
+
+// Prints "  <symbol>+<offset>" for each return address, starting with `rip` if not zero.
+void PrintBacktrace(std::uint64_t rip, std::uint64_t rbp);
+void PrintRegisters(const TrapFrame& frame);
+
+// Says which CPU and thread this is, then powers off with ExitCode::kPanic.
+[[noreturn]] void FinishPanic();
+
+}  // namespace k42::machine

@@ -1,0 +1,63 @@
+// The CPU's side of kernel threads: the run queue, the switch, and the CPU loop on pool threads.
+//
+// Every CPU has a pool of equal threads, of which at any time one, the one that happens to be
+// running, is the CPU's loop: interrupt work first, then ready threads, then user space, else halt.
+// A pool thread enters user mode from the loop; the trap back runs on its stack from the top. If
+// kernel code on behalf of user space blocks, that pool thread keeps its stack and waits; another
+// takes the loop over. So a pool thread leaves the loop only while a spare one is parked.
+//
+// Whoever gives up the CPU (Switch) hands it to: a parked pool thread if there is interrupt work,
+// else the first ready thread, else a parked pool thread. Run queue and switch: interrupts off.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "machine/thread.h"
+#include "platform/contract/user_hooks.h"
+
+namespace k42::machine {
+
+struct TrapFrame;
+
+class Scheduler {
+ public:
+  // The boot thread: what runs the start list, on the boot stack.
+  static void AdoptBootThread();
+  // Two pool threads for a CPU whose area is mapped, parked.
+  static Status PrepareCpu(CpuId cpu);
+  // Becomes the CPU's loop for good: application processors, after their setup. The caller runs on
+  // the stack of the pool thread that TakeLoopThread named.
+  static std::uint64_t LoopStackTop(CpuId cpu);
+  [[noreturn]] static void EnterLoop();
+
+  // Interrupts off: `thread` of this CPU will run.
+  static void MakeReady(Thread* thread);
+  // Interrupts off: gives up the CPU; returns, interrupts still off, when this thread runs again.
+  static void Switch();
+  static bool HasReady();
+  static bool HasInterruptWork();
+  static void RunInterruptWork();
+
+  // End of every trap from user space; returns with interrupts off, ready for trap_return.
+  static void PrepareUserReturn(TrapFrame* frame);
+
+  static void SetActive(bool active);
+  static const UserHooks& hooks();
+
+  static Result<Thread*> NewThread(const char* name, Thread::Entry entry, void* argument, CpuId cpu,
+                                   bool is_pool);
+  static bool IsStackGuard(std::uint64_t address);
+
+ private:
+  [[noreturn]] static void RunLoop();
+  static void EnsureSparePoolThread();
+  static void ReapDead();
+  static Thread* PickNext();
+  static void StartThread();
+  static void Park(Thread* thread);
+  friend class Thread;
+  friend void ReturnToLoop();
+};
+
+}  // namespace k42::machine

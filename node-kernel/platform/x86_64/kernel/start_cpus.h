@@ -1,0 +1,25 @@
+// Bringing processors into the kernel.
+#pragma once
+
+#include "base/status.h"
+#include "platform/contract/types.h"
+
+namespace k42::machine {
+
+// Maps the area of `cpu`: CpuArea, critical stacks, the object table's first slots.
+void MapCpuArea(CpuId cpu, std::uint32_t apic_id);
+
+// The boot CPU moves from its provisional area to its own.
+void StartBootCpu();
+
+// Starts all other processors that ACPI lists and returns when each is in its loop; panics if one
+// does not answer.
+void StartOtherCpus();
+
+// Devices use MSI-X only: masks the old interrupt controllers, and every IOAPIC input. The firmware
+// may leave a timer interrupt pending at the first, routed through the local APIC: mask it before
+// StartLapic closes that way, or the request stays and has no vector.
+void MaskPic();
+void MaskIoApics();
+
+}  // namespace k42::machine

@@ -1,0 +1,45 @@
+#include "thread_stack.h"
+
+#include "kernel_tables.h"
+#include "machine/kernel_layout.h"
+#include "machine/spin_lock.h"
+
+namespace k42::machine {
+namespace {
+
+constinit SpinLock<LockRank::kThreadStacks> lock;
+constinit std::uint64_t first_free K42_GUARDED_BY(lock) =
+    0;  // linked through the stacks' first word
+constinit std::uint64_t next_slot K42_GUARDED_BY(lock) = kStackAreaBase;
+
+}  // namespace
+
+Result<std::uint64_t> AllocateStack() {
+  std::uint64_t bottom;
+  {
+    SpinGuard guard(lock);
+    if (first_free != 0) {
+      bottom = first_free;
+      first_free = *reinterpret_cast<std::uint64_t*>(bottom);
+      return bottom;
+    }
+    if (next_slot == kStackAreaEnd) {
+      return Status::kLimitExceeded;
+    }
+    bottom = next_slot + kStackSlotSize - kStackSize;
+    next_slot += kStackSlotSize;
+  }
+  const Status status = MapKernelMemory(bottom, kStackSize);
+  if (status != Status::kOk) {
+    return status;  // the slot's address space is lost, what was mapped with it: 32 KiB of 4 GiB
+  }
+  return bottom;
+}
+
+void FreeStack(std::uint64_t bottom) {
+  SpinGuard guard(lock);
+  *reinterpret_cast<std::uint64_t*>(bottom) = first_free;
+  first_free = bottom;
+}
+
+}  // namespace k42::machine
