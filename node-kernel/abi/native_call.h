@@ -54,9 +54,8 @@ enum class DispatcherCall : std::uint32_t {
   kCancelTicket = 5,  // (ticket): kOk cancelled, kAlreadyCompleted too late; exactly one is true
   kSetTimer = 6,      // (deadline_ns): kEventTimer at that monotonic time; 0 disarms
   kLog = 7,           // (text, size <= 256): to the kernel's log, attributed
-  kTicketCount = 8,
   kSetFsBase = 9,  // (address): only for machines where user space must not write it; else wrfsbase
-  kSetTask = 10,   // (task): calls of this dispatcher are made on behalf of that task of the process
+  kSetTask = 10,  // (task): calls of this dispatcher are made on behalf of that task of the process
 };
 
 // Where a method takes a ticket: none given, answer kWouldBlock instead of kPending.

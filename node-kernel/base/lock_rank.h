@@ -33,6 +33,8 @@ enum class LockRank : std::uint8_t {
   // -- spin locks (machine/spin_lock.h), outermost first --
   kRoot = 100,  // cobj: one root's reps
   kReferenceTable = 104,
+  kTasks = 106,    // proc: numbers, parents, groups, sessions, pending signals
+  kHandles = 112,  // ipc: one process's handle table
   kFactory = 108,
   kScheduler = 120,
   kWaitQueue = 124,  // a list of waiters inside an object

@@ -1,6 +1,7 @@
 #include "cobj/dispatch.h"
 
 #include "abi/native_call.h"
+#include "cobj/ticket.idl.h"
 
 namespace k42::cobj {
 
@@ -21,9 +22,11 @@ Result<ObjectRef> ResolveOptionalObject(const CallContext& caller, std::uint64_t
 
 Result<Ticket> TicketOf(const CallContext& caller, std::uint64_t word) {
   const auto number = TRY(Narrow<std::uint32_t>(word));
+  if (number == abi::kNoTicket)
+    return Ticket{};
   if (!caller.tickets)
     return Status::kNotSupported;  // the caller is no dispatcher
-  return Ticket{caller.tickets, number};
+  return Ticket{caller.tickets, TRY(caller.tickets->Arm(number))};
 }
 
 NativeResult GrantObject(const CallContext& caller, const ObjectRef& object) {

@@ -1,4 +1,5 @@
 // Ticket: one outstanding operation of some dispatcher, to be fired exactly once, from any CPU.
+// An empty ticket (the caller gave abi::kNoTicket) means: do not wait, answer kWouldBlock.
 //
 // The sink is a clustered object, so that a ticket may outlive its dispatcher: firing it then is
 // kDeleted, which the firing side ignores. Cancelling is the waiting side's business.
@@ -15,7 +16,7 @@ class ITicketSink;
 
 struct Ticket {
   Ref<ITicketSink> sink;
-  std::uint32_t number = 0;
+  std::uint32_t number = 0;  // with its generation: TicketSink.Arm
 
   explicit constexpr operator bool() const { return static_cast<bool>(sink); }
   Status Fire(Status status, std::uint64_t value) const;

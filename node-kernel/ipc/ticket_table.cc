@@ -1,0 +1,23 @@
+#include "ipc/ticket_table.h"
+
+namespace k42::ipc {
+
+Status TicketTable::Fire(std::uint32_t ticket, Status status, std::uint64_t value) {
+  const std::uint32_t number = ticket & (abi::kTicketCount - 1);
+  const std::uint32_t generation = ticket >> kIndexBits;
+  if (!words_[number].BeginFire(generation))
+    return Status::kAlreadyCompleted;
+  results_->entry[number] = {static_cast<std::int64_t>(status), value};
+  page_->tickets_fired[number / 64].fetch_or(std::uint64_t{1} << number % 64,
+                                             std::memory_order_release);
+  words_[number].EndFire(generation);
+  return Status::kOk;
+}
+
+Status TicketTable::Cancel(std::uint64_t number) {
+  if (number >= abi::kTicketCount)
+    return Status::kInvalidArgument;
+  return words_[number].Cancel() ? Status::kOk : Status::kAlreadyCompleted;
+}
+
+}  // namespace k42::ipc

@@ -1,0 +1,49 @@
+// TicketTable: the tickets of one dispatcher, kernel side. User space numbers them; the kernel adds
+// a generation to each use (ticket_word.h), so that nothing user space does can make an operation
+// end twice or another's end look like its own.
+//
+// Fire works on any CPU, from thread context, with or without the process's address space loaded:
+// results are written through the kernel's alias of the dispatcher's pages.
+//
+// Locking: none; each ticket is its own atomic word. The table must outlive every Fire: it is
+// destroyed by its owner after the object behind Ref<ITicketSink> has gone through a grace period.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/dispatcher_page.h"
+#include "base/result.h"
+#include "ipc/ticket_word.h"
+
+namespace k42::ipc {
+
+class TicketTable {
+ public:
+  static constexpr std::uint32_t kIndexBits = 12;
+  static_assert(1u << kIndexBits == abi::kTicketCount);
+
+  // The kernel's aliases of the dispatcher's pages; both outlive the table.
+  TicketTable(abi::DispatcherPage* page, abi::TicketResults* results)
+      : page_(page), results_(results) {}
+
+  // What a Ticket carries: index and generation. kInvalidArgument: no such ticket.
+  Result<std::uint32_t> Arm(std::uint32_t number) {
+    if (number >= abi::kTicketCount)
+      return Status::kInvalidArgument;
+    return TRY(words_[number].Arm()) << kIndexBits | number;
+  }
+
+  // kOk: result and bit are in user space's pages; the caller wakes the dispatcher.
+  // kAlreadyCompleted: cancelled or fired before.
+  Status Fire(std::uint32_t ticket, Status status, std::uint64_t value);
+
+  // kOk: will not fire. kAlreadyCompleted: its bit is set, or is about to be.
+  Status Cancel(std::uint64_t number);
+
+ private:
+  abi::DispatcherPage* const page_;
+  abi::TicketResults* const results_;
+  TicketWord words_[abi::kTicketCount];
+};
+
+}  // namespace k42::ipc
