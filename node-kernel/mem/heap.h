@@ -8,10 +8,10 @@
 //   frames     slabs whose blocks are all back return to the FrameAllocator (one per size is kept).
 //              Larger requests are whole runs of frames (at most 2 MiB).
 //
-// Blocks carry no header; what is known of them is in the frame's descriptor. Blocks of one frame belong to one home CPU, so two
-// CPUs never allocate within one cache line; AllocKind::kPadded also keeps blocks of the same CPU
-// in lines of their own, for data that other CPUs will write. Blocks are aligned to their (rounded
-// up) size.
+// Blocks carry no header; what is known of them is in the frame's descriptor. Blocks of one frame
+// belong to one home CPU, so two CPUs never allocate within one cache line; AllocKind::kPadded also
+// keeps blocks of the same CPU in lines of their own, for data that other CPUs will write. Blocks
+// are aligned to their (rounded up) size.
 //
 // Callers run in thread context. Debug builds fill free blocks and look for writes to them.
 #pragma once

@@ -1,4 +1,4 @@
-// Simulated physical memory, page tables and boot information.
+// Simulated physical memory, clocks and boot information.
 #include <sys/mman.h>
 #include <sys/random.h>
 
@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "machine/boot_info.h"
 #include "machine/clock.h"
-#include "machine/page_table.h"
 #include "machine/phys.h"
 #include "machine/random.h"
 
@@ -15,8 +14,6 @@ namespace k42::machine {
 
 namespace {
 constexpr PhysAddr kFirstFree = 1 << 20;  // page 0 is no page: 0 means "none"
-thread_local PhysAddr current_root = 0;
-thread_local std::uint64_t invalidations = 0;
 
 std::uint64_t ReadClock(clockid_t clock) {
   timespec time{};
@@ -35,26 +32,6 @@ unsigned char* PhysicalMemory() {
     return static_cast<unsigned char*>(memory);
   }();
   return base;
-}
-
-PhysAddr KernelRoot() {
-  return kPageSize;
-}
-PhysAddr CurrentRoot() {
-  return current_root;
-}
-void SwitchRoot(PhysAddr root) {
-  current_root = root;
-  ++invalidations;
-}
-void InvalidatePage(std::uint64_t) {
-  ++invalidations;
-}
-void InvalidateAllUser() {
-  ++invalidations;
-}
-std::uint64_t InvalidationCount() {
-  return invalidations;
 }
 
 const BootInfo& GetBootInfo() {

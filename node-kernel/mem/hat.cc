@@ -1,0 +1,278 @@
+#include "mem/hat.h"
+
+#include "base/assert.h"
+#include "mem/shoot_down.h"
+
+namespace k42::mem {
+
+using machine::kEntriesPerTable;
+using machine::kFirstKernelSlot;
+using machine::kPteLarge;
+using machine::kPtePresent;
+using machine::kPteUser;
+using machine::kPteWritable;
+using machine::PageTableIndex;
+using machine::PteAddress;
+using machine::SpinGuard;
+
+namespace {
+
+constexpr machine::PageTableEntry kTableBits = kPtePresent | kPteWritable | kPteUser;
+
+// Bytes that one entry of a table of `level` translates.
+constexpr std::uint64_t SpanOf(unsigned level) {
+  return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
+}
+
+}  // namespace
+
+// The hardware walks while we write: whole-word accesses, through which other CPUs' walkers (and
+// the simulated ones of the tests) see either the old or the new entry.
+Hat::Entry Hat::Load(const Entry& entry) {
+  return __atomic_load_n(&entry, __ATOMIC_RELAXED);
+}
+void Hat::Store(Entry& entry, Entry value) {
+  __atomic_store_n(&entry, value, __ATOMIC_RELEASE);
+}
+
+Hat::Entry Hat::Leaf(PhysAddr frame, Protection protection) {
+  return frame | kPtePresent | kPteUser | machine::kPteAccessed |
+         ((protection & kProtectWrite) != 0 ? kPteWritable | machine::kPteDirty : 0) |
+         ((protection & kProtectExecute) == 0 ? machine::kPteNoExecute : 0);
+}
+
+Hat::~Hat() {
+  K42_ASSERT(root_ == 0, "page tables outlive their Hat");
+}
+
+Status Hat::Initialise() {
+  Frame* root = TRY(frames_.AllocateZeroed(FramePurpose::kKernel));
+  const Entry* kernel = TableAt(machine::KernelRoot());
+  Entry* own = FrameAllocator::Data<Entry>(root);
+  for (unsigned slot = kFirstKernelSlot; slot < kEntriesPerTable; ++slot) {
+    own[slot] = Load(kernel[slot]);
+  }
+  root_ = root->address;
+  return Status::kOk;
+}
+
+void Hat::FreeTables(PhysAddr table, unsigned level) {
+  const unsigned slots = level == machine::kPageTableLevels ? kFirstKernelSlot : kEntriesPerTable;
+  for (unsigned i = 0; level > 1 && i < slots; ++i) {
+    const Entry entry = TableAt(table)[i];
+    if ((entry & kPtePresent) != 0 && (entry & kPteLarge) == 0) {
+      FreeTables(PteAddress(entry), level - 1);
+    }
+  }
+  frames_.DropReference(frames_.FrameOf(table));
+}
+
+void Hat::Destroy() {
+  const CpuSet loaded = active_.Load();
+  if (loaded.Contains(machine::CurrentCpu())) {
+    LeaveThisCpu(loaded_);
+  }
+  ShootDown(
+      loaded - CpuSet::Of(machine::CurrentCpu()),
+      [](void* hat) {
+        LoadedHats& all = static_cast<Hat*>(hat)->loaded_;
+        if (all.cpu[machine::CurrentCpu()].hat == hat) {
+          LeaveThisCpu(all);
+        }
+      },
+      this);
+  K42_ASSERT(active_.Load().empty(), "address space in use while it is destroyed");
+  FreeTables(root_, machine::kPageTableLevels);
+  root_ = 0;
+}
+
+void Hat::Activate() {
+  const machine::CpuId cpu = machine::CurrentCpu();
+  Hat*& loaded = loaded_.cpu[cpu].hat;
+  if (loaded == this) {
+    return;
+  }
+  active_.Add(cpu);  // before the load: see "The active set"
+  machine::SwitchRoot(root_);
+  if (loaded != nullptr) {
+    loaded->active_.Remove(cpu);
+  }
+  loaded = this;
+}
+
+void Hat::LeaveThisCpu(LoadedHats& loaded) {
+  const machine::CpuId cpu = machine::CurrentCpu();
+  Hat* hat = loaded.cpu[cpu].hat;
+  if (hat != nullptr) {
+    machine::SwitchRoot(machine::KernelRoot());
+    loaded.cpu[cpu].hat = nullptr;
+    hat->active_.Remove(cpu);
+  }
+}
+
+void Hat::NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  gather.AddRange(active_.Load(), start, end);
+}
+
+void Hat::CountResident(std::int64_t pages) {
+  const std::uint64_t now = resident_pages() + static_cast<std::uint64_t>(pages);
+  resident_.store(now, std::memory_order_relaxed);
+  if (now > peak_resident_pages()) {
+    peak_.store(now, std::memory_order_relaxed);
+  }
+}
+
+Hat::Entry* Hat::FindLocked(std::uint64_t address, unsigned level) {
+  PhysAddr table = root_;
+  for (unsigned at = machine::kPageTableLevels; at > level; --at) {
+    const Entry entry = TableAt(table)[PageTableIndex(address, at)];
+    if ((entry & kPtePresent) == 0 || (entry & kPteLarge) != 0) {
+      return nullptr;
+    }
+    table = PteAddress(entry);
+  }
+  return &TableAt(table)[PageTableIndex(address, level)];
+}
+
+Result<Hat::Entry*> Hat::MakeLocked(std::uint64_t address, unsigned level, TlbGather& gather) {
+  PhysAddr table = root_;
+  for (unsigned at = machine::kPageTableLevels; at > level; --at) {
+    Entry* slot = &TableAt(table)[PageTableIndex(address, at)];
+    Entry entry = *slot;
+    if ((entry & kPtePresent) == 0 || (entry & kPteLarge) != 0) {
+      Frame* frame = TRY(frames_.AllocateZeroed(FramePurpose::kKernel));
+      ReplaceLocked(slot, 0, AlignDown(address, SpanOf(at)), SpanOf(at), gather);
+      entry = frame->address | kTableBits;
+      Store(*slot, entry);
+    }
+    table = PteAddress(entry);
+  }
+  return &TableAt(table)[PageTableIndex(address, level)];
+}
+
+void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
+                        TlbGather& gather) {
+  const Entry old = Load(*slot);
+  const auto pages = static_cast<std::int64_t>(size / kPageSize);
+  Store(*slot, value);
+  CountResident(((value & kPtePresent) != 0 ? pages : 0) - ((old & kPtePresent) != 0 ? pages : 0));
+  // Granting more for the same frame leaves at worst a translation that faults once more.
+  const bool same_frame = PteAddress(old) == PteAddress(value) && (value & kPtePresent) != 0;
+  const bool keeps_write = (old & kPteWritable) == 0 || (value & kPteWritable) != 0;
+  const bool keeps_execute =
+      (old & machine::kPteNoExecute) != 0 || (value & machine::kPteNoExecute) == 0;
+  if ((old & kPtePresent) != 0 && !(same_frame && keeps_write && keeps_execute)) {
+    NoteChanged(address, address + size, gather);
+  }
+}
+
+Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  Entry* slot = TRY(MakeLocked(address, 1, gather));
+  ReplaceLocked(slot, Leaf(frame, protection), address, kPageSize, gather);
+  return Status::kOk;
+}
+
+Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protection,
+                     TlbGather& gather) {
+  if (!IsAligned(address, kLargePageSize) || !IsAligned(frame, kLargePageSize)) {
+    return Status::kInvalidArgument;
+  }
+  const SpinGuard guard(lock_);
+  Entry* slot = TRY(MakeLocked(address, 2, gather));
+  if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
+    return Status::kBusy;
+  }
+  ReplaceLocked(slot, Leaf(frame, protection) | kPteLarge, address, kLargePageSize, gather);
+  return Status::kOk;
+}
+
+template <typename F>
+void Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
+  std::uint64_t address = start;
+  while (address < end) {
+    // Down to the leaf, or to the first missing table: then skip all that it would translate.
+    PhysAddr table = root_;
+    unsigned level = machine::kPageTableLevels;
+    Entry* slot = &TableAt(table)[PageTableIndex(address, level)];
+    while (level > 1 && (*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
+      table = PteAddress(*slot);
+      slot = &TableAt(table)[PageTableIndex(address, --level)];
+    }
+    const std::uint64_t span = SpanOf(level);
+    if ((Load(*slot) & kPtePresent) != 0) {
+      visit(slot, AlignDown(address, span), span);
+    }
+    address = AlignDown(address, span) + span;
+  }
+}
+
+void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  std::uint64_t address = AlignUp(start, kLargePageSize);
+  while (address < end && end - address >= kLargePageSize) {
+    Entry* slot = FindLocked(address, 2);
+    if (slot == nullptr) {  // nothing below this gigabyte (or larger), go on behind it
+      const std::uint64_t skip = FindLocked(address, 3) == nullptr ? SpanOf(4) : SpanOf(3);
+      address = AlignDown(address, skip) + skip;
+      continue;
+    }
+    if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
+      Frame* table = frames_.FrameOf(PteAddress(*slot));
+      Store(*slot, 0);
+      NoteChanged(address, address + kLargePageSize, gather);
+      gather.DropTableLater(table);
+    }
+    address += kLargePageSize;
+  }
+}
+
+void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
+    ReplaceLocked(slot, 0, address, size, gather);
+  });
+  DropLeafTablesLocked(start, end, gather);
+}
+
+void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection,
+                   TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
+    const Entry old = Load(*slot);
+    Entry value = old;
+    if (protection == kProtectNone || size != kPageSize) {
+      value = 0;
+    }
+    if ((protection & kProtectWrite) == 0) {
+      value &= ~kPteWritable;
+    }
+    if ((protection & kProtectExecute) == 0 && value != 0) {
+      value |= machine::kPteNoExecute;
+    }
+    if (value != old) {
+      ReplaceLocked(slot, value, address, size, gather);
+    }
+  });
+}
+
+std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
+  const SpinGuard guard(lock_);
+  std::uint64_t pages = 0;
+  ForEachLeafLocked(start, end, [&](Entry*, std::uint64_t address, std::uint64_t size) {
+    const std::uint64_t from = address > start ? address : start;
+    const std::uint64_t to = address + size < end ? address + size : end;
+    pages += (to - from) / kPageSize;
+  });
+  return pages;
+}
+
+machine::PageTableEntry Hat::EntryOf(std::uint64_t address) {
+  const SpinGuard guard(lock_);
+  Entry found = 0;
+  ForEachLeafLocked(PageFloor(address), PageFloor(address) + kPageSize,
+                    [&](Entry* slot, std::uint64_t, std::uint64_t) { found = Load(*slot); });
+  return found;
+}
+
+}  // namespace k42::mem

@@ -1,0 +1,108 @@
+// Hat (K42: hardware address translation): the page tables of one address space, shared by all CPUs
+// (first version; per-CPU tables would be another Hat). A cache of what the Fcms know: any entry
+// may be dropped and will be asked for again by a fault.
+//
+// Root slots 256..511 are copies of the kernel's, which never change. All other table pages belong
+// to the Hat and are made on demand.
+//
+// The active set: CPUs that have this root loaded, or may still have its translations. A CPU adds
+// itself before it loads the root; a change is written before the set is read; both sides are
+// sequentially consistent, so either the changer sees the CPU, or the CPU's walker sees the change
+// (the store-buffer race; tests/unit/mem/hat_race_test.cc tries every interleaving).
+//
+// Locking: lock_ guards the lower half's tables. It is innermost but for the frame pool's, and held
+// for work bounded by the range given.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/cpu_set.h"
+#include "machine/page_table.h"
+#include "machine/spin_lock.h"
+#include "mem/tlb_gather.h"
+#include "mem/types.h"
+
+namespace k42::mem {
+
+class Hat;
+
+// Which Hat each CPU has loaded; null: the kernel's root. An entry is touched by its CPU only.
+struct LoadedHats {
+  struct alignas(64) Entry {
+    Hat* hat = nullptr;
+  } cpu[machine::kMaxCpus];
+};
+
+class Hat {
+ public:
+  Hat(FrameAllocator& frames, LoadedHats& loaded) : frames_(frames), loaded_(loaded) {}
+  ~Hat();  // Destroy has been called, if Initialise succeeded
+  Hat(const Hat&) = delete;
+  Hat& operator=(const Hat&) = delete;
+
+  Status Initialise();
+  // Tells the CPUs that still have it loaded to leave, and frees the tables. Waits.
+  void Destroy();
+
+  // Makes `frame` what `address` shows. Replacing an entry goes into the gather. kNoMemory.
+  Status Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
+  // A 2 MiB page: both aligned. kBusy where small pages are mapped: the caller unmaps first. It is
+  // dropped as a whole when any part of it is unmapped, restricted or mapped otherwise.
+  Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
+  // Page-table pages whose whole range goes are given up with it.
+  void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  // Takes away what `protection` does not grant; grants nothing (the next fault does).
+  void Restrict(std::uint64_t start, std::uint64_t end, Protection protection, TlbGather& gather);
+
+  // Pages present in [start, end). Large pages count as what they cover.
+  std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end);
+  // The entry that translates `address`; 0 if none.
+  machine::PageTableEntry EntryOf(std::uint64_t address);
+
+  // -- this CPU. Interrupts may be off. ---------------------------------------------------------
+  // Loads the root, if it is not loaded. The Hat stays loaded while kernel threads run, so that
+  // coming back to the same program costs nothing.
+  void Activate();
+  // Loads the kernel's root in place of whatever is loaded.
+  static void LeaveThisCpu(LoadedHats& loaded);
+
+  CpuSet active() const { return active_.Load(); }
+  PhysAddr root() const { return root_; }
+  std::uint64_t resident_pages() const { return resident_.load(std::memory_order_relaxed); }
+  std::uint64_t peak_resident_pages() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  using Entry = machine::PageTableEntry;
+  static Entry* TableAt(PhysAddr address) { return machine::PhysToVirt<Entry>(address); }
+  static Entry Load(const Entry& entry);
+  static void Store(Entry& entry, Entry value);
+  static Entry Leaf(PhysAddr frame, Protection protection);
+
+  // The entry of `address` in a table of `level`; null where a table is missing.
+  Entry* FindLocked(std::uint64_t address, unsigned level) K42_REQUIRES(lock_);
+  // The same, with missing tables made and large pages in the way dropped.
+  Result<Entry*> MakeLocked(std::uint64_t address, unsigned level, TlbGather& gather)
+      K42_REQUIRES(lock_);
+  void ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
+                     TlbGather& gather) K42_REQUIRES(lock_);
+  // Calls visit(slot, address, size) for each present leaf that meets the range.
+  template <typename F>
+  void ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) K42_REQUIRES(lock_);
+  // Takes out the leaf tables (level 1) that lie wholly in the range.
+  void DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
+      K42_REQUIRES(lock_);
+  void NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  void CountResident(std::int64_t pages);
+  void FreeTables(PhysAddr table, unsigned level);
+
+  FrameAllocator& frames_;
+  LoadedHats& loaded_;
+  PhysAddr root_ = 0;
+  AtomicCpuSet active_;
+  std::atomic<std::uint64_t> resident_{0};  // written under lock_
+  std::atomic<std::uint64_t> peak_{0};
+  machine::SpinLock<LockRank::kPageTable> lock_;
+};
+
+}  // namespace k42::mem
