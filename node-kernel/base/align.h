@@ -11,7 +11,15 @@ namespace k42 {
 
 template <std::unsigned_integral T>
 constexpr bool IsPowerOfTwo(T value) {
-  return std::has_single_bit(value);
+  return value != 0 && (value & (value - 1)) == 0;
+}
+
+// std::popcount without a library function behind it (the kernel has no libgcc).
+constexpr std::uint32_t CountBits(std::uint64_t word) {
+  word -= word >> 1 & 0x5555'5555'5555'5555;
+  word = (word & 0x3333'3333'3333'3333) + (word >> 2 & 0x3333'3333'3333'3333);
+  word = (word + (word >> 4)) & 0x0f0f'0f0f'0f0f'0f0f;
+  return static_cast<std::uint32_t>(word * 0x0101'0101'0101'0101 >> 56);
 }
 
 // Precondition of the next three: `to` is a power of two. AlignUp wraps to 0 at the top of T; use

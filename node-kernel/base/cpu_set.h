@@ -6,6 +6,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "base/align.h"
+
 namespace k42 {
 
 class CpuSet {
@@ -24,7 +26,7 @@ class CpuSet {
   constexpr void Remove(std::uint32_t cpu) { bits_ &= ~(std::uint64_t{1} << cpu); }
   constexpr bool Contains(std::uint32_t cpu) const { return (bits_ >> cpu & 1) != 0; }
   constexpr bool empty() const { return bits_ == 0; }
-  constexpr std::uint32_t Count() const { return static_cast<std::uint32_t>(std::popcount(bits_)); }
+  constexpr std::uint32_t Count() const { return CountBits(bits_); }
   // Precondition: not empty.
   constexpr std::uint32_t First() const {
     return static_cast<std::uint32_t>(std::countr_zero(bits_));

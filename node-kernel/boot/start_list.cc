@@ -1,5 +1,6 @@
 #include "boot/start_list.h"
 
+#include "boot/start_memory.h"
 #include "clock.h"
 #include "console.h"
 #include "cpu_features.h"
@@ -36,6 +37,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartLapic();
   machine::BeginCalibration(machine::GetAcpi().pm_timer_port);
   machine::StartBootCpu();
+  StartMemory();
   machine::MaskIoApics();
   machine::FinishCalibration();
   machine::StartOtherCpus();

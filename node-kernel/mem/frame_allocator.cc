@@ -51,6 +51,7 @@ Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32
   if (needed >= largest->end - largest->begin) {
     return Status::kNoMemory;
   }
+  descriptor_bytes_ = needed;
   Carver carver{largest->begin};
   table_.chunks_ = static_cast<Chunk**>(carver.Take(table_size));
   // 3. The chunks, and in them the frames that are ours.

@@ -75,6 +75,7 @@ class FrameAllocator {
   // Frames that nobody uses, those in the CPUs' caches included (approximate).
   std::uint64_t free_frames() const;
   std::uint64_t large_chunks() const;
+  std::uint64_t descriptor_bytes() const { return descriptor_bytes_; }
   // Below this user pages are refused until the page manager has found some.
   std::uint64_t user_reserve() const { return user_reserve_; }
   std::uint64_t frames_without_caches() const;
@@ -99,6 +100,7 @@ class FrameAllocator {
 
   ChunkTable table_;
   std::uint64_t total_frames_ = 0;
+  std::uint64_t descriptor_bytes_ = 0;
   std::uint64_t user_reserve_ = 0;
   std::uint64_t kernel_reserve_ = 0;
   FramePool pools_[kMaxNodes];
