@@ -1,0 +1,127 @@
+// The transport between nodes of one host: the peer's arena is mapped, and its daemon is one unix
+// socket away.
+//
+// Puts, gets and atomics are this process's own loads and stores in the peer's arena (UCX would
+// emulate them by messages to the peer, because guest memory is foreign to it). Messages and
+// notifications go through the peer's daemon, which writes its kernel's receive ring: the ring has
+// one producer. Everything is in order, because one thread does it and the socket keeps order.
+//
+// An endpoint is a connection (SOCK_SEQPACKET) that its initiator opened:
+//
+//   initiator: kIdle -> kHelloSent -> kConfirmed -> kUp      acceptor: kNew -> kWelcomed -> kUp
+//   Hello ->, <- Welcome, Confirm ->, <- Ready with the arena's descriptor; then
+//   Message ->, Notify ->, <- Revoke, Revoked ->
+// A Refused packet instead of Welcome or Ready says why; the initiator tries again.
+//
+// Invariant that fencing rests on: an initiator unmaps the peer's arena before it closes the
+// connection, and a dead one has no mapping. So end of file on an accepted connection means: that
+// process cannot touch our arena any more. A connection to a removed peer therefore lingers,
+// unheard, until its end of file, and revocations wait for it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "interconnect/arena.h"
+#include "interconnect/clock.h"
+#include "interconnect/handshake.h"
+#include "interconnect/mapped_packet.h"
+#include "interconnect/request_queue.h"
+#include "interconnect/transport.h"
+#include "interconnect/unique_fd.h"
+
+namespace k42::interconnect {
+
+class MappedTransport final : public Transport {
+ public:
+  // Listens on `socket_path`. Null: errno says why. `arena` must be formatted before peers connect.
+  static std::unique_ptr<MappedTransport> Create(const LocalIdentity& self, Arena& arena,
+                                                 const std::string& socket_path, Events& events,
+                                                 const Clock& clock);
+
+  std::string_view Name() const override { return "mapped"; }
+  std::string LocalAddress() const override { return socket_path_; }
+  void AddPeer(const PeerInfo& peer) override;
+  void RemovePeer(PeerId peer, Status why) override;
+  void Submit(const Request& request) override;
+  void RevokeWindow(Token token, abi::WindowId window) override;
+  std::size_t Progress() override;
+  int WaitFd() const override { return epoll_.get(); }
+  bool Arm() override { return true; }
+  std::uint64_t NextTimer() const override;
+
+ private:
+  struct Outgoing {
+    enum class State { kIdle, kHelloSent, kConfirmed, kUp };
+    PeerInfo peer;
+    State state = State::kIdle;
+    UniqueFd socket;
+    std::optional<Initiator> handshake;
+    std::unique_ptr<Arena> arena;  // the peer's, in kUp
+    RequestQueue queue;
+    std::uint64_t next_try_ns = 0;
+    std::uint64_t give_up_ns = 0;  // of a handshake
+    bool blocked = false;          // the socket is full
+  };
+  struct Incoming {
+    enum class State { kNew, kWelcomed, kUp, kLingering };
+    State state = State::kNew;
+    UniqueFd socket;
+    std::optional<Acceptor> handshake;
+    PeerId peer;
+    std::uint64_t give_up_ns = 0;
+  };
+  struct Revocation {
+    Token token;
+    std::set<int> waiting;  // sockets of accepted connections
+  };
+
+  MappedTransport(const LocalIdentity& self, Arena& arena, std::string socket_path, Events& events,
+                  const Clock& clock)
+      : self_(self),
+        arena_(arena),
+        socket_path_(std::move(socket_path)),
+        events_(events),
+        clock_(clock) {}
+
+  void Watch(int fd, std::uint32_t interest, bool add);
+  std::size_t Serve(int fd, std::uint32_t ready);
+  std::size_t Timers();
+
+  // The own side of an endpoint: mapped_outgoing.cc
+  void Connect(Outgoing& to);
+  void OnOutgoingPacket(Outgoing& to, const PacketHeader& packet, std::span<const std::byte> body,
+                        std::vector<UniqueFd>& fds);
+  void Drain(Outgoing& to);
+  Transfer Execute(Outgoing& to, const Request& request);
+  void Break(Outgoing& to, Status why);
+
+  // The accepted side: mapped_incoming.cc
+  void Accept();
+  void OnIncomingPacket(Incoming& from, const PacketHeader& packet,
+                        std::span<const std::byte> body);
+  void OnHello(Incoming& from, std::span<const std::byte> body);
+  void Refuse(Incoming& from, Status why);
+  void Drop(Incoming& from, Status why);
+  void Revoked(int socket, const abi::WindowId* window);
+
+  const LocalIdentity self_;
+  Arena& arena_;
+  const std::string socket_path_;
+  Events& events_;
+  const Clock& clock_;
+  UniqueFd epoll_;
+  UniqueFd listener_;
+  std::map<PeerId, Outgoing> outgoing_;
+  std::map<int, Incoming> incoming_;  // by socket
+  std::map<int, PeerId> sockets_;     // of outgoing ones
+  std::multimap<abi::WindowId, Revocation> revocations_;
+  std::vector<std::byte> buffer_;
+  std::size_t delivered_ = 0;
+};
+
+}  // namespace k42::interconnect

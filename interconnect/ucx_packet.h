@@ -1,0 +1,78 @@
+// What two daemons say to each other over UCX: one active message each, this header first.
+//
+// Requests go from initiator to target and are numbered per session, because UCX does not promise
+// an order between active messages of different size; answers go back and name the request.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "abi/link_operation.h"
+#include "base/result.h"
+
+namespace k42::interconnect {
+
+enum class UcxPacketType : std::uint32_t {
+  kHello = 1,    // serial: attempt, echoed by the next three; body: Hello
+  kWelcome = 2,  // body: Welcome
+  kConfirm = 3,  // body: Confirm
+  kReady = 4,    // session: to be named from now on
+  kRefused = 5,  // operand: Status; ends an attempt
+
+  kMessage = 6,       // body
+  kPut = 7,           // body -> window; answered if kWantsAnswer
+  kGet = 8,           // length; answered with the bytes
+  kFetchAdd = 9,      // answered
+  kCompareSwap = 10,  // answered
+  kFlush = 11,        // answered
+  kAnswer = 12,       // serial; operand: Status; compare: value; body: of a get
+};
+
+enum UcxPacketFlags : std::uint16_t {
+  kWantsAnswer = 1u << 0,
+  kNotifies = 1u << 1,  // kPut: `operand` is the word
+};
+
+struct UcxPacket {
+  UcxPacketType type;
+  std::uint16_t channel;
+  std::uint16_t flags;
+  std::uint32_t sender_node;
+  std::uint32_t receiver_cpu;
+  std::uint64_t sender_incarnation;
+  std::uint64_t session;   // given by the target, 64 random bits
+  std::uint64_t sequence;  // of a request in its session, from 1
+  std::uint64_t serial;    // the initiator's name for the request
+  std::uint64_t window;
+  std::uint64_t offset;
+  std::uint64_t length;
+  std::uint64_t operand;
+  std::uint64_t compare;
+};
+static_assert(sizeof(UcxPacket) == 88);
+
+inline constexpr std::uint32_t kUcxPiece = 32 * 1024;  // of a put or get, per packet
+
+inline bool IsRequest(UcxPacketType type) {
+  return type >= UcxPacketType::kMessage && type <= UcxPacketType::kFlush;
+}
+
+inline Status ParseUcxPacket(std::span<const std::byte> bytes, UcxPacket* packet,
+                             std::span<const std::byte>* body) {
+  if (bytes.size() < sizeof(UcxPacket) || bytes.size() > sizeof(UcxPacket) + kUcxPiece)
+    return Status::kCorrupt;
+  std::memcpy(packet, bytes.data(), sizeof(UcxPacket));
+  *body = bytes.subspan(sizeof(UcxPacket));
+  if (packet->type < UcxPacketType::kHello || packet->type > UcxPacketType::kAnswer ||
+      packet->channel >= abi::kChannelCount)
+    return Status::kCorrupt;
+  if (packet->type == UcxPacketType::kMessage && body->size() > abi::kMaxMessage)
+    return Status::kCorrupt;
+  if (packet->type == UcxPacketType::kGet && packet->length > kUcxPiece)
+    return Status::kCorrupt;
+  return Status::kOk;
+}
+
+}  // namespace k42::interconnect
