@@ -1,0 +1,34 @@
+"""Requests of the k42-sim command to a cluster's supervisor."""
+import json
+import socket
+
+from . import places
+
+
+def connect(place, limit=None):
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(limit)
+    try:
+        connection.connect(str(place.control))
+    except OSError as error:
+        connection.close()
+        raise places.Trouble(f"cluster {place.name} does not answer ({error.strerror}); "
+                             f"see {place.log}, or remove it with: k42-sim down --cluster {place.name}")
+    return connection
+
+
+def lines(place, request, limit=None):
+    """Every line of the answer, decoded."""
+    with connect(place, limit) as connection:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as stream:
+            for line in stream:
+                yield json.loads(line)
+
+
+def ask(place, request, limit=30.0):
+    for answer in lines(place, request, limit):
+        if not answer.get("ok"):
+            raise places.Trouble(answer.get("text", "refused"))
+        return answer
+    raise places.Trouble(f"cluster {place.name} closed the connection without an answer")

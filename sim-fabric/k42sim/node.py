@@ -1,0 +1,180 @@
+"""One node: k42-noded, k42-offload and QEMU, each kept running.
+
+States:  starting -> up <-> booting (QEMU or the daemon was started again)
+         any -> off (the node powered itself off)  -> starting by `restart`
+         any -> dead (fault kill: the whole host)  -> starting by `restart`
+         any -> failed (something ends at once, again and again)
+A part that ends is started again after a pause that doubles; five ends within 30 s of each other are
+a failure that an operator has to see. A new QEMU is a new incarnation: the daemon sees to that.
+"""
+import asyncio
+import pathlib
+import signal
+import time
+
+from . import noded, processes, qemu
+
+PARTS = ("qemu", "noded", "offload")
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+CRASHES, WINDOW = 5, 30.0
+READY_LINE = b"k42: ready"
+POWER_OFF = 33
+
+
+class Node:
+    def __init__(self, plan, number, folder, share, endpoints, kvm, register, report):
+        self.plan, self.number, self.folder = plan, number, folder
+        self.name = f"n{number}"
+        self.state = "starting"
+        self.why = ""
+        self.lives = 0
+        self.since = time.monotonic()
+        self.parts = {}
+        self.paused = set()
+        self._share, self._endpoints, self._kvm = share, endpoints, kvm
+        self._register, self._report = register, report
+        self._keepers = {}
+        self._held = False  # parts that end stay ended
+
+    def start(self):
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        self._held = False
+        self._set("starting")
+        parts = ["qemu"] if self.plan.bare else ["qemu", "noded"]
+        if not self.plan.bare and pathlib.Path(self.plan.program("k42-offload")).exists():
+            parts.append("offload")
+        for part in parts:
+            self._keepers[part] = asyncio.create_task(self._keep(part))
+
+    def _words(self, part):
+        if part == "qemu":
+            return qemu.command(self.plan, self.number, self.folder, self._share, self._kvm)
+        words = [self.plan.program(f"k42-{part}"), "--cluster", self.plan.cluster,
+                 "--node", str(self.number), "--folder", str(self.folder)]
+        if part == "noded":
+            words += ["--etcd", ",".join(self._endpoints), "--transport", self.plan.transport,
+                      "--cpus", str(self.plan.cpus), "--seed", str(self.plan.seed)]
+        return words
+
+    async def _keep(self, part):
+        pause, ends = SHORTEST_PAUSE, []
+        while not self._held:
+            if part == "qemu":
+                self.lives += 1
+            process = await self._register.spawn(self._words(part), self.folder / f"{part}.log")
+            self.parts[part] = process
+            began = time.monotonic()
+            status = await process.wait()
+            self._register.forget(process)
+            self.paused.discard(part)
+            if self._held:
+                return
+            words = qemu.explain_exit(status) if part == "qemu" else f"exit status {status}"
+            if part == "qemu" and status == POWER_OFF:
+                self._set("off", words)
+                self._report(f"{self.name}: {words}")
+                await self._end_parts(except_part="qemu")
+                return
+            now = time.monotonic()
+            ends = [one for one in ends if now - one < WINDOW] + [now]
+            if len(ends) >= CRASHES:
+                self._set("failed", f"{part} ends again and again: {words}; {self.last_words()}")
+                self._report(f"{self.name}: failed: {self.why}")
+                await self._end_parts(except_part=part)
+                return
+            self._set("booting", f"{part}: {words}")
+            self._report(f"{self.name}: {part} ended ({words}), starting it again")
+            pause = SHORTEST_PAUSE if now - began > WINDOW else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    async def _end_parts(self, except_part=None):
+        """Ends the other parts; their keepers see the hold and return."""
+        self._held = True
+        for part, process in self.parts.items():
+            if part != except_part and process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def _set(self, state, why=""):
+        self.state, self.why, self.since = state, why, time.monotonic()
+
+    # -- what an operator does -------------------------------------------------------------------
+    async def stop(self):
+        """For good: the daemon first, so that it can give its lease back."""
+        self._held = True
+        for part in ("noded", "offload", "qemu"):
+            await processes.stop(self.parts.get(part), 3.0 if part == "noded" else 1.0)
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+
+    async def kill(self, part):
+        """One part (which comes back), or the whole host (which stays dead until restart)."""
+        if part != "node":
+            self._running(part).kill()
+            return
+        self._set("dead", "killed by a fault")
+        await self._end_parts()
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+
+    def signal(self, part, number):
+        wanted = [one for one in PARTS if one in self.parts] if part == "node" else [part]
+        for one in wanted:
+            self._running(one).send_signal(number)
+            (self.paused.add if number == signal.SIGSTOP else self.paused.discard)(one)
+
+    async def restart(self, part):
+        if part != "node":
+            self._running(part).kill()
+            return
+        await self._end_parts()
+        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        self.parts.clear()
+        self.start()
+
+    def _running(self, part):
+        process = self.parts.get(part)
+        if process is None or process.returncode is not None:
+            raise LookupError(f"{self.name} has no running {part}")
+        return process
+
+    # -- what it looks like ----------------------------------------------------------------------
+    async def look(self):
+        """Brings `state` up to date; True when the node is up."""
+        if self.state in ("dead", "off", "failed"):
+            return False
+        if self.plan.bare:
+            up = self._console_says_ready()
+        else:
+            try:
+                status = await noded.ask(self.folder / "noded.sock", {"request": "status"})
+                up = status.get("guest") == "up" and status.get("member", False)
+                self.why = "" if up else f"guest {status.get('guest')}, member {status.get('member')}"
+            except (OSError, TimeoutError, ValueError, noded.Refused) as error:
+                up, self.why = False, f"k42-noded does not answer: {error or 'silent'}"
+        if up != (self.state == "up"):
+            self._set("up" if up else "booting", self.why)
+        return up
+
+    def _console_says_ready(self):
+        try:
+            text = (self.folder / "console.log").read_bytes()
+        except OSError:
+            return False
+        return text.count(READY_LINE) >= self.lives
+
+    def last_words(self):
+        """The last lines of whatever tells most about a node that does not come up."""
+        for name in ("console.log", "noded.log", "qemu.log"):
+            try:
+                lines = (self.folder / name).read_text(errors="replace").strip().splitlines()
+            except OSError:
+                continue
+            if lines:
+                return f"last of {name}: {lines[-1].strip()}"
+        return "no part has said anything"
+
+    def describe(self):
+        state = "paused" if self.paused else self.state
+        return {"node": self.name, "state": state, "why": self.why, "lives": self.lives,
+                "seconds": round(time.monotonic() - self.since, 1),
+                "pids": {part: one.pid for part, one in self.parts.items() if one.returncode is None},
+                "folder": str(self.folder)}

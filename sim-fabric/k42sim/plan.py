@@ -1,0 +1,42 @@
+"""What `up` was asked for; written once to plan.json and never changed."""
+import dataclasses
+import json
+import os
+import pathlib
+
+
+@dataclasses.dataclass
+class Plan:
+    cluster: str
+    nodes: int
+    cpus: int = 2
+    memory_mib: int = 256
+    arena_mib: int = 32
+    transport: str = "shm"
+    etcd: int = 1
+    seed: int = 0
+    share: str = ""
+    build: str = ""
+    kernel: str = ""
+    append: str = ""
+    bare: bool = False
+    timeout: float = 60.0
+
+    def save(self, path):
+        path.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+
+    @staticmethod
+    def load(path):
+        return Plan(**json.loads(path.read_text()))
+
+    def program(self, name):
+        return str(pathlib.Path(self.build) / "bin" / name)
+
+
+def hardware_virtualization():
+    """KVM only where the CPU says so and the device opens: elsewhere QEMU would fail late."""
+    try:
+        flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
+    except (OSError, StopIteration):
+        return False
+    return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)

@@ -1,0 +1,71 @@
+"""The QEMU command line of one node: a pure function of the plan.
+
+RAM and the fabric arena are two memory backends (memfd, shared), NUMA nodes 0 and 1: only the arena
+is ever registered or given to a peer. The link's doorbells travel over a vhost-user-blk device whose
+socket QEMU opens and k42-noded connects to; QEMU waits for that before it runs the guest.
+"""
+import os
+import pathlib
+
+# Read-only exports of the host. What is a symbolic link at the host's root (/bin, /lib on Debian 12)
+# is told to the kernel as such instead.
+EXPORTED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc")
+
+
+def exports(root="/"):
+    """(tag, path) of folders, and `name:target` of symbolic links."""
+    folders, links = [], []
+    for name in EXPORTED:
+        path = pathlib.Path(root) / name
+        if path.is_symlink():
+            links.append(f"{name}:{os.readlink(path)}")
+        elif path.is_dir():
+            folders.append((name, str(path)))
+    return folders, links
+
+
+def command(plan, number, folder, share, kvm):
+    ram, arena, cpus = plan.memory_mib, plan.arena_mib, plan.cpus
+    words = ["qemu-system-x86_64", "-name", f"k42-{plan.cluster}-n{number}",
+             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35"]
+    words += ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    words += ["-smp", str(cpus), "-device", "isa-debug-exit,iobase=0xf4"]
+    if plan.bare:
+        words += ["-m", f"{ram}M"]
+    else:
+        words += ["-m", f"{ram + arena}M",
+                  "-object", f"memory-backend-memfd,id=ram,size={ram}M,share=on",
+                  "-object", f"memory-backend-memfd,id=arena,size={arena}M,share=on",
+                  "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{cpus - 1}",
+                  "-numa", "node,nodeid=1,memdev=arena",
+                  "-chardev", f"socket,id=link,path={folder}/link.sock,server=on,wait=off",
+                  "-device", f"vhost-user-blk-pci-non-transitional,chardev=link,num-queues={cpus}"]
+    words += ["-chardev", f"socket,id=console,path={folder}/console.sock,server=on,wait=off,"
+                          f"logfile={folder}/console.log,logappend=on",
+              "-serial", "chardev:console",
+              "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
+    folders, links = exports()
+    for tag, path in folders:
+        words += _export(tag, path, "on")
+    words += _export("cluster", share, "off")
+    append = f"node={number} cluster={plan.cluster}"
+    if links:
+        append += " symlinks=" + ",".join(links)
+    if plan.append:
+        append += " " + plan.append
+    return words + ["-kernel", plan.kernel, "-append", append]
+
+
+def _export(tag, path, readonly):
+    # A comma in an option's value is doubled.
+    path = str(path).replace(",", ",,")
+    return ["-fsdev", f"local,id=fs-{tag},path={path},security_model=none,multidevs=remap,"
+                      f"readonly={readonly}",
+            "-device", f"virtio-9p-pci,fsdev=fs-{tag},mount_tag={tag}"]
+
+
+def explain_exit(status):
+    """isa-debug-exit gives 2v+1 for the guest's value v."""
+    if status < 0:
+        return f"killed by signal {-status}"
+    return {33: "the node powered off", 3: "the kernel panicked"}.get(status, f"exit status {status}")

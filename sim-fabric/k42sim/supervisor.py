@@ -1,0 +1,209 @@
+"""The supervisor: one process per cluster, that keeps its parts running until `down`.
+
+Its control socket takes one JSON line per connection, {"request": NAME, ...}, and answers with one,
+{"ok": true, ...} or {"ok": false, "text": sentence}; `events` answers with a line per event until the
+cluster is ready or has failed. Requests: events, status, fault, stop.
+"""
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+
+from . import etcd, noded, node, places, plan as plans, processes
+
+LOOK_PERIOD = 0.2
+
+
+class Supervisor:
+    def __init__(self, place, plan):
+        self.place, self.plan = place, plan
+        self.register = processes.Register(place.processes)
+        self.nodes = []
+        self.etcd = None
+        self.events = []  # (seconds, kind, text); kinds: progress, ready, failed
+        self.changed = asyncio.Event()
+        self.done = asyncio.Event()
+        self.began = time.monotonic()
+
+    def tell(self, text, kind="progress"):
+        self.events.append((round(time.monotonic() - self.began, 2), kind, text))
+        print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def run(self):
+        server = await asyncio.start_unix_server(self.serve, str(self.place.control))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.done.set)
+        try:
+            starting = asyncio.create_task(self.start())
+            await self.done.wait()
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        finally:
+            await self.stop()
+            server.close()
+
+    async def start(self):
+        try:
+            await self.start_parts()
+        except Exception as error:  # whatever it is, the operator waits for a sentence
+            self.tell(str(error) or repr(error), "failed")
+
+    async def start_parts(self):
+        plan, place = self.plan, self.place
+        kvm = plans.hardware_virtualization()
+        self.tell(f"{plan.nodes} nodes, {plan.cpus} CPUs and {plan.memory_mib} MiB each, "
+                  f"{'KVM' if kvm else 'emulated'}, transport {plan.transport}, seed {plan.seed}")
+        endpoints = []
+        if not plan.bare:
+            self.etcd = etcd.Etcd(place.folder / "etcd", plan.cluster, plan.etcd, self.register, self.tell)
+            await self.etcd.start()
+            endpoints = self.etcd.endpoints
+            self.tell(f"etcd: {plan.etcd} member{'s' if plan.etcd > 1 else ''} on {', '.join(endpoints)}")
+        for number in range(1, plan.nodes + 1):
+            one = node.Node(plan, number, place.node(number), plan.share, endpoints, kvm,
+                            self.register, self.tell)
+            self.nodes.append(one)
+            one.start()
+        await self.await_nodes()
+
+    async def await_nodes(self):
+        waiting = list(self.nodes)
+        deadline = time.monotonic() + self.plan.timeout
+        while waiting:
+            for one in list(waiting):
+                if await one.look():
+                    waiting.remove(one)
+                    self.tell(f"{one.name}: up")
+                elif one.state in ("failed", "off"):
+                    self.tell(f"{one.name} did not come up: {one.why}", "failed")
+                    return
+            if waiting and time.monotonic() > deadline:
+                text = "; ".join(f"{one.name} ({one.why or one.state}; {one.last_words()})" for one in waiting)
+                self.tell(f"not up within {self.plan.timeout:.0f} s: {text}", "failed")
+                return
+            await asyncio.sleep(LOOK_PERIOD)
+        self.tell(f"cluster {self.plan.cluster} is ready", "ready")
+
+    async def stop(self):
+        await asyncio.gather(*(one.stop() for one in self.nodes))
+        if self.etcd:
+            await self.etcd.stop()
+
+    # -- control socket --------------------------------------------------------------------------
+    async def serve(self, reader, writer):
+        try:
+            request = json.loads(await reader.readline() or b"{}")
+            handler = {"events": self.on_events, "status": self.on_status, "fault": self.on_fault,
+                       "stop": self.on_stop}.get(request.get("request"))
+            if handler is None:
+                raise LookupError(f"no such request: {request.get('request')}")
+            await handler(request, writer)
+        except (LookupError, ValueError, OSError, TimeoutError, noded.Refused) as error:
+            self.reply(writer, {"ok": False, "text": str(error)})
+        finally:
+            try:
+                await writer.drain()
+                writer.close()
+            except OSError:
+                pass  # the asker has gone
+
+    @staticmethod
+    def reply(writer, answer):
+        writer.write(json.dumps(answer).encode() + b"\n")
+
+    async def on_events(self, _request, writer):
+        sent = 0
+        while True:
+            changed = self.changed
+            while sent < len(self.events):
+                seconds, kind, text = self.events[sent]
+                sent += 1
+                self.reply(writer, {"seconds": seconds, "kind": kind, "text": text})
+                if kind != "progress":
+                    return
+            await writer.drain()
+            await changed.wait()
+
+    async def on_status(self, _request, writer):
+        await asyncio.gather(*(one.look() for one in self.nodes))
+        members = [] if not self.etcd else [
+            {"member": f"m{i}", "endpoint": self.etcd.endpoints[i],
+             "pid": one.pid if one and one.returncode is None else None}
+            for i, one in enumerate(self.etcd.processes)]
+        self.reply(writer, {"ok": True, "cluster": self.plan.cluster, "supervisor": os.getpid(),
+                            "folder": str(self.place.folder), "share": self.plan.share,
+                            "transport": self.plan.transport, "seed": self.plan.seed,
+                            "seconds": round(time.monotonic() - self.began, 1), "etcd": members,
+                            "nodes": [one.describe() for one in self.nodes]})
+
+    async def on_stop(self, _request, writer):
+        self.reply(writer, {"ok": True})
+        await writer.drain()
+        self.done.set()
+
+    async def on_fault(self, request, writer):
+        kind, targets = request["kind"], request.get("targets", [])
+        self.tell(f"fault: {kind} {' '.join(targets)} {request.get('value') or ''}".rstrip())
+        if kind in ("kill", "pause", "resume", "restart"):
+            for target in targets:
+                await self.fault_process(kind, target, request.get("part", "node"))
+        else:
+            await self.fault_network(kind, targets, request)
+        self.reply(writer, {"ok": True})
+
+    async def fault_process(self, kind, target, part):
+        signals = {"pause": signal.SIGSTOP, "resume": signal.SIGCONT}
+        if target.startswith("m") and self.etcd:  # an etcd member; the keeper restarts it
+            index = int(target[1:])
+            self.etcd.processes[index].send_signal(signals.get(kind, signal.SIGKILL))
+            return
+        one = self.find(target)
+        if kind == "kill":
+            await one.kill(part)
+        elif kind == "restart":
+            await one.restart(part)
+        else:
+            one.signal(part, signals[kind])
+
+    async def fault_network(self, kind, targets, request):
+        """Faults on the way between nodes are the transports': each end is told of the other."""
+        value = request.get("value")
+        for target in targets:
+            peers = [other for other in targets if other != target] or [other.name for other in self.nodes
+                                                                       if other.name != target]
+            for peer in peers:
+                await noded.ask(self.find(target).folder / "noded.sock",
+                                {"request": "fault", "kind": kind, "peer": peer, "value": value,
+                                 "seed": self.plan.seed})
+
+    def find(self, name):
+        for one in self.nodes:
+            if one.name == name:
+                return one
+        raise LookupError(f"no node {name}; there are n1..n{len(self.nodes)}")
+
+
+def main(name, lock_descriptor):
+    """The process behind `up`. The lock, taken there, is held until this ends; the folder goes with it."""
+    place = places.Place(name)
+    os.set_inheritable(lock_descriptor, False)
+    plan = plans.Plan.load(place.plan)
+
+    async def live():
+        await Supervisor(place, plan).run()
+
+    try:
+        asyncio.run(live())
+    finally:
+        shutil.rmtree(place.folder, ignore_errors=True)
+        place.lock.unlink(missing_ok=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""The life of simulated clusters: start, look, break, end; two at once; after a crash. Kernels only."""
+import json
+import os
+import pathlib
+import signal
+import socket
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
+
+sys.path.insert(0, str(ROOT / "sim-fabric"))
+from k42sim import plan, qemu  # noqa: E402
+
+BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
+
+
+class CommandLine(unittest.TestCase):
+    def test_arena_is_a_backend_of_its_own(self):
+        words = qemu.command(plan.Plan("c", 2, cpus=4, memory_mib=512, arena_mib=64, kernel="k"), 2, "/f",
+                             "/a,b", False)
+        text = " ".join(words)
+        self.assertIn("-m 576M", text)
+        self.assertIn("memory-backend-memfd,id=arena,size=64M,share=on", text)
+        self.assertIn("node,nodeid=0,memdev=ram,cpus=0-3", text)
+        self.assertIn("path=/f/link.sock,server=on,wait=off", text)
+        self.assertIn("path=/a,,b,", text)
+        self.assertNotIn("path=/,", text)
+
+    def test_only_the_share_is_writable(self):
+        words = qemu.command(plan.Plan("c", 1, bare=True, kernel="k"), 1, "/f", "/share", False)
+        exported = [word for word in words if word.startswith("local,")]
+        self.assertEqual([word for word in exported if "readonly=off" in word],
+                         [word for word in exported if "id=fs-cluster" in word])
+
+
+class Life(unittest.TestCase):
+    def test_up_status_faults_down(self):
+        with Cluster(nodes=2, options=BARE) as cluster:
+            self.assertEqual([one["state"] for one in cluster.status()["nodes"]], ["up", "up"])
+            again = cluster.up(check=False)
+            self.assertNotEqual(again.returncode, 0)
+            self.assertIn("already runs", again.stderr)
+            cluster.fault("pause", "n1")
+            self.assertEqual(cluster.node("n1")["state"], "paused")
+            cluster.fault("resume", "n1")
+            cluster.fault("kill", "n2", "--part", "qemu")
+            eventually(lambda: cluster.node("n2")["state"] == "up" and cluster.node("n2")["lives"] == 2)
+            cluster.fault("kill", "n2")
+            self.assertEqual(cluster.node("n2")["state"], "dead")
+            cluster.fault("restart", "n2")
+            eventually(lambda: cluster.node("n2")["state"] == "up")
+            self.assertIn("fault: kill n2", cluster.sim("logs", "--cluster", "test").stdout)
+            wrong = cluster.sim("fault", "--cluster", "test", "kill", "n9", check=False)
+            self.assertIn("no node n9", wrong.stderr)
+            with socket.socket(socket.AF_UNIX) as console:
+                console.connect(f"{cluster.node('n1')['folder']}/console.sock")
+
+    def test_two_clusters_do_not_collide(self):
+        with tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp") as folder:
+            with Cluster("one", 1, BARE, folder) as one:
+                two = Cluster("two", 1, BARE, folder)
+                two.up()
+                listed = json.loads(one.sim("list", "--json").stdout)
+                self.assertEqual([(c["cluster"], c["running"]) for c in listed], [("one", True), ("two", True)])
+                self.assertIn("choose with --cluster", one.sim("status", check=False).stderr)
+                two.sim("down", "--cluster", "two")
+                self.assertEqual(one.node("n1")["state"], "up")
+
+    def test_a_crashed_supervisor_takes_everything_with_it(self):
+        with Cluster(nodes=1, options=BARE) as cluster:
+            status = cluster.status()
+            qemu_pid = status["nodes"][0]["pids"]["qemu"]
+            os.kill(status["supervisor"], signal.SIGKILL)
+            eventually(lambda: not pathlib.Path(f"/proc/{qemu_pid}").exists(), what="end of QEMU")
+            self.assertIn("does not answer", cluster.sim("status", check=False).stderr)
+            again = cluster.up()
+            self.assertIn("removed what a crashed run left", again.stderr)
+            self.assertEqual(cluster.node("n1")["state"], "up")
+
+    def test_a_node_that_does_not_come_up_is_explained(self):
+        cluster = Cluster(nodes=1, options=[*BARE, "--kernel", "/bin/true"])
+        failed = cluster.up(check=False)
+        self.assertNotEqual(failed.returncode, 0)
+        self.assertIn("n1 did not come up: qemu ends again and again", failed.stderr)
+        self.assertEqual(cluster.left_behind(), [])
+        os.rmdir(cluster.run_folder)
+
+
+if __name__ == "__main__":
+    if not (BUILD / "k42.elf").exists():
+        print("build/k42.elf is not built")
+        sys.exit(SKIP)
+    unittest.main(verbosity=2)
