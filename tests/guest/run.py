@@ -31,13 +31,13 @@ def accelerator():
         return "tcg"
 
 
-def command_line(options):
+def command_line(options, cpus):
     accel = accelerator()
     if accel == "tcg":
         accel = "tcg,thread=" + ("single" if options.icount else "multi")
     command = ["qemu-system-x86_64", "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",
                "-no-reboot", "-serial", "stdio", "-M", "q35",
-               "-cpu", "host" if accel == "kvm" else options.cpu, "-smp", str(options.cpus),
+               "-cpu", "host" if accel == "kvm" else options.cpu, "-smp", str(cpus),
                "-device", "isa-debug-exit,iobase=0xf4", "-kernel", options.image,
                "-append", " ".join(options.append)]
     if options.arena:
@@ -45,7 +45,7 @@ def command_line(options):
         command += ["-m", str(options.memory + options.arena),
                     "-object", f"memory-backend-memfd,id=ram,size={options.memory}M",
                     "-object", f"memory-backend-memfd,id=arena,share=on,size={options.arena}M",
-                    "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{options.cpus - 1}",
+                    "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{cpus - 1}",
                     "-numa", "node,nodeid=1,memdev=arena"]
     else:
         command += ["-m", str(options.memory)]
@@ -54,28 +54,10 @@ def command_line(options):
     return command + options.extra
 
 
-def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("image")
-    parser.add_argument("--cpus", type=int, default=2)
-    parser.add_argument("--cpu", default="max", help="CPU model when emulated")
-    parser.add_argument("--memory", type=int, default=256, help="MiB")
-    parser.add_argument("--arena", type=int, default=0, help="MiB of fabric arena beside the memory")
-    parser.add_argument("--append", action="append", default=[], help="boot options")
-    parser.add_argument("--timeout", type=float, default=60)
-    parser.add_argument("--expect", action="append", default=[], help="text that must appear")
-    parser.add_argument("--panic", action="store_true", help="the kernel must panic")
-    parser.add_argument("--icount", action="store_true", help="one instruction is one ns")
-    arguments = sys.argv[1:]
-    extra = []
-    if "--" in arguments:
-        extra = arguments[arguments.index("--") + 1:]
-        arguments = arguments[:arguments.index("--")]
-    options = parser.parse_args(arguments)
-    options.extra = extra
-
-    child = subprocess.Popen(command_line(options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             start_new_session=True)
+def run(options, cpus):
+    """One run; True if it ended as wanted."""
+    child = subprocess.Popen(command_line(options, cpus), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, start_new_session=True)
     timed_out = threading.Event()
 
     def stop():
@@ -99,7 +81,31 @@ def main():
         print(f"run.py: QEMU ended with {status}, expected {wanted}")
     for text in sorted(missing):
         print(f"run.py: never seen: {text}")
-    return 0 if status == wanted and not missing and not timed_out.is_set() else 1
+    return status == wanted and not missing and not timed_out.is_set()
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("image")
+    parser.add_argument("--cpus", default="2", help="how many; several runs: 1,2,4")
+    parser.add_argument("--cpu", default="max", help="CPU model when emulated")
+    parser.add_argument("--memory", type=int, default=256, help="MiB")
+    parser.add_argument("--arena", type=int, default=0, help="MiB of fabric arena beside the memory")
+    parser.add_argument("--append", action="append", default=[], help="boot options")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds, of each run")
+    parser.add_argument("--expect", action="append", default=[], help="text that must appear")
+    parser.add_argument("--panic", action="store_true", help="the kernel must panic")
+    parser.add_argument("--icount", action="store_true", help="one instruction is one ns")
+    arguments, extra = sys.argv[1:], []
+    if "--" in arguments:
+        extra = arguments[arguments.index("--") + 1:]
+        arguments = arguments[:arguments.index("--")]
+    options = parser.parse_args(arguments)
+    options.extra = extra
+    good = True
+    for cpus in options.cpus.split(","):
+        good = run(options, int(cpus)) and good
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
