@@ -26,6 +26,10 @@ struct UserHooks {
   // retried, false to take the fix-up. Interrupts as the faulting code had them.
   bool (*kernel_page_fault)(TrapFrame*, std::uint64_t address) = nullptr;
 
+  // A thread with a space (ThreadContext::space) goes on after others had the CPU: that space must
+  // be current again. Interrupts off.
+  void (*resume_space)(void* space) = nullptr;
+
   // On the way back to user code, after interrupt work and ready threads: the place to notice that
   // the running dispatcher shall be preempted or has an event. Interrupts off. May call
   // ReturnToLoop (after saving the frame) or change the frame.

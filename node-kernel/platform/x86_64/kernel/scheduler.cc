@@ -119,6 +119,9 @@ void Scheduler::Switch() {
   area->current = next;
   SetTrapStack(next->stack_top_);
   SwitchStacks(&self->saved_rsp_, next->saved_rsp_);
+  if (self->context_.space != nullptr) {
+    user_hooks.resume_space(self->context_.space);
+  }
 }
 
 void Scheduler::SetActive(bool active) {

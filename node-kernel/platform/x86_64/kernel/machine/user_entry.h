@@ -1,0 +1,36 @@
+// The syscall entry's view of the dispatcher that runs on this CPU (user_entry.S).
+//
+// The assembly reflects a Linux system call without calling C++: all it needs is in this record,
+// one per CPU, reached by CpuArea::scratch[0]. With `page` null nothing is reflected.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/dispatcher_page.h"
+
+namespace k42::machine {
+
+struct UserEntry {
+  abi::DispatcherPage* page;    // 0: the kernel's alias of the running dispatcher's page
+  std::uint64_t syscall_entry;  // 8: 0: the dispatcher has registered none
+  std::uint64_t user_page;      // 16: where user space sees the page: its %gs base
+  std::uint64_t reserved;       // 24
+  std::uint64_t rax;            // 32: scratch of the assembly from here on
+  std::uint64_t rip;            // 40
+  std::uint64_t rsp;            // 48
+  std::uint64_t r11;            // 56
+};
+static_assert(offsetof(UserEntry, rax) == 32 && sizeof(UserEntry) == 64);
+
+// On each CPU, before it first runs user code.
+void StartUserEntry();
+
+// This CPU, interrupts off, before user code of another dispatcher runs.
+void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry, std::uint64_t user_page);
+
+// %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU, interrupts
+// off, from a trap.
+void SetUserGsBase(std::uint64_t base);
+
+}  // namespace k42::machine

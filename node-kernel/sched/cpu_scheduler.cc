@@ -1,0 +1,318 @@
+#include "sched/cpu_scheduler.h"
+
+#include <new>
+
+#include "base/assert.h"
+#include "machine/clock.h"
+#include "machine/cpu.h"
+#include "machine/interrupts.h"
+#include "machine/thread.h"
+#include "machine/user_entry.h"
+#include "machine/user_mode.h"
+#include "machine/vector_state.h"
+#include "sched/frame.h"
+#include "sched/upcall.h"
+
+namespace k42::sched {
+
+using machine::MonotonicNs;
+using State = Dispatcher::State;
+
+namespace {
+
+// No static constructors: each CPU makes its own at its first turn (and others see zeros until).
+alignas(CpuScheduler) constinit unsigned char memory[machine::kMaxCpus][sizeof(CpuScheduler)] = {};
+
+bool Counts(State state) {
+  return state == State::kReady || state == State::kRunning || state == State::kInKernel;
+}
+
+}  // namespace
+
+CpuScheduler& CpuScheduler::Of(machine::CpuId cpu) {
+  return *reinterpret_cast<CpuScheduler*>(memory[cpu]);
+}
+
+CpuScheduler& CpuScheduler::Here() {
+  const machine::CpuId cpu = machine::CurrentCpu();
+  CpuScheduler& here = Of(cpu);
+  if (!here.started_) [[unlikely]] {
+    ::new (&here) CpuScheduler;
+    here.cpu_ = cpu;
+    here.started_ = true;
+    machine::StartUserEntry();
+  }
+  return here;
+}
+
+machine::CpuId CpuScheduler::LeastLoaded(std::uint64_t allowed) {
+  machine::CpuId best = machine::CurrentCpu();
+  bool found = (allowed >> best & 1) != 0;
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    if ((allowed >> cpu & 1) != 0 && (!found || Of(cpu).load() < Of(best).load())) {
+      best = cpu;
+      found = true;
+    }
+  }
+  return best;
+}
+
+void CpuScheduler::SetState(Dispatcher& dispatcher, State state) {
+  const bool before = Counts(dispatcher.state_), after = Counts(state);
+  if (before != after)
+    load_.fetch_add(after ? 1u : ~0u, std::memory_order_relaxed);
+  dispatcher.state_ = state;
+}
+
+void CpuScheduler::MakeReady(Dispatcher& dispatcher) {
+  if (dispatcher.stop_asked_) {
+    SetState(dispatcher, State::kStopped);
+    return;
+  }
+  SetState(dispatcher, State::kReady);
+  queue_.Insert(&dispatcher);
+  ConsiderPreemption();
+}
+
+void CpuScheduler::Finish(Dispatcher& dispatcher) {
+  dispatcher.wait_timer_.Cancel();
+  dispatcher.user_timer_.Cancel();
+  if (owner_ == &dispatcher)
+    owner_ = nullptr;
+  SetState(dispatcher, State::kEnded);
+  dispatcher.owner_.Ended();
+}
+
+void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
+  if (dispatcher.state_ == State::kEnded)
+    return;
+  if ((requests & Dispatcher::kAdmit) != 0 && dispatcher.state_ == State::kNew) {
+    queue_.StartLevel(&dispatcher, current_);
+    MakeReady(dispatcher);
+  }
+  if ((requests & Dispatcher::kStop) != 0) {
+    dispatcher.stop_asked_ = true;
+    if (dispatcher.state_ == State::kReady) {
+      queue_.Remove(&dispatcher);
+      SetState(dispatcher, State::kStopped);
+    }
+  }
+  if ((requests & Dispatcher::kContinue) != 0) {
+    dispatcher.stop_asked_ = false;
+    if (dispatcher.state_ == State::kStopped)
+      MakeReady(dispatcher);
+  }
+  if (dispatcher.state_ == State::kWaiting && (requests & dispatcher.wakes_on_) != 0) {
+    dispatcher.wait_timer_.Cancel();
+    MakeReady(dispatcher);
+  }
+  if ((requests & Dispatcher::kEnd) != 0) {
+    dispatcher.ending_ = true;
+    switch (dispatcher.state_) {
+      case State::kReady:
+        queue_.Remove(&dispatcher);
+        Finish(dispatcher);
+        break;
+      case State::kNew:
+      case State::kStopped:
+        Finish(dispatcher);
+        break;
+      case State::kWaiting:
+        // A page on its way still knows the dispatcher: it ends when that has come.
+        if (dispatcher.wakes_on_ != Dispatcher::kFaultDone)
+          Finish(dispatcher);
+        break;
+      case State::kRunning:
+      case State::kInKernel:
+      case State::kEnded:
+        break;  // BeforeUser sees it
+    }
+  }
+}
+
+void CpuScheduler::Charge(Dispatcher& dispatcher, std::uint64_t now_ns) {
+  const std::uint64_t ran = now_ns - since_ns_;
+  since_ns_ = now_ns;
+  dispatcher.usage.Charge(ran, dispatcher.weight, now_ns);
+  dispatcher.run_ns_.fetch_add(ran, std::memory_order_relaxed);
+  busy_ns_.fetch_add(ran, std::memory_order_relaxed);
+}
+
+void CpuScheduler::ConsiderPreemption() {
+  if (current_ == nullptr || switch_wanted_)
+    return;
+  const std::uint64_t now = MonotonicNs();
+  Charge(*current_, now);
+  if (queue_.Preempts(*current_, now))
+    OnQuantum();
+  else if (queue_.HasCompetitor(*current_) && !quantum_timer_.armed())
+    quantum_timer_.Arm(
+        turn_began_ns_ + current_->quantum_ns,
+        [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
+}
+
+void CpuScheduler::OnQuantum() {
+  if (current_ == nullptr || !queue_.HasCompetitor(*current_))
+    return;
+  if (grace_given_ || current_->entries_.run_entry == 0) {
+    switch_wanted_ = true;
+    return;
+  }
+  grace_given_ = true;
+  current_->page_->pending.fetch_or(abi::kEventPreempt, std::memory_order_relaxed);
+  quantum_timer_.Arm(
+      MonotonicNs() + kPreemptGrace,
+      [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
+}
+
+void CpuScheduler::FlushRegisters() {
+  if (owner_ == nullptr)
+    return;
+  owner_->user_state_.fs_base = machine::ReadFsBase();
+  machine::SaveVectorState(owner_->vector_state_);
+  owner_ = nullptr;
+}
+
+void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
+  if (owner_ == &dispatcher)
+    return;
+  FlushRegisters();
+  machine::LoadVectorState(dispatcher.vector_state_);
+  machine::WriteFsBase(dispatcher.user_state_.fs_base);
+  owner_ = &dispatcher;
+}
+
+// The CPU is the dispatcher's from now on. Interrupts off.
+void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
+  current_ = &dispatcher;
+  SetState(dispatcher, State::kRunning);
+  since_ns_ = turn_began_ns_ = MonotonicNs();
+  switch_wanted_ = grace_given_ = false;
+  dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
+  switches_.fetch_add(1, std::memory_order_relaxed);
+  dispatcher.page_->cpu = cpu_;
+  dispatcher.page_->run_count = dispatcher.switches_.load(std::memory_order_relaxed);
+  machine::SetUserEntry(dispatcher.page_, dispatcher.entries_.syscall_entry, dispatcher.user_page_);
+  LoadRegisters(dispatcher);
+  dispatcher.owner_.LoadSpace();
+  quantum_timer_.Cancel();
+  ConsiderPreemption();
+}
+
+// What the stopped dispatcher goes on with is in the frame. Interrupts off.
+void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
+  Dispatcher& dispatcher = *current_;
+  StateFromFrame(*frame, &dispatcher.user_state_);
+  Charge(dispatcher, MonotonicNs());
+  quantum_timer_.Cancel();
+  current_ = nullptr;
+  SetState(dispatcher, state);
+}
+
+void CpuScheduler::ToLoop() {
+  machine::Thread::Current()->context().user_call = nullptr;
+  machine::ReturnToLoop();
+}
+
+void CpuScheduler::RunUser() {
+  if (current_ != nullptr) {
+    // Its thread has blocked: it comes back by BeforeUser.
+    Charge(*current_, MonotonicNs());
+    SetState(*current_, State::kInKernel);
+    quantum_timer_.Cancel();
+    current_ = nullptr;
+  }
+  if (Entity* entity = queue_.TakeFirst())
+    Enter(*static_cast<Dispatcher*>(entity));
+}
+
+void CpuScheduler::Enter(Dispatcher& dispatcher) {
+  machine::Thread::Current()->context().user_call = &dispatcher;
+  TakeCpu(dispatcher);
+  machine::TrapFrame frame;
+  FrameFromState(dispatcher.user_state_, &frame);
+  Upcall(dispatcher).DeliverPending(&frame);
+  // The gs base is set afresh: whatever ran may have moved it.
+  machine::EnterUser(frame, machine::ReadFsBase(), dispatcher.user_page_);
+}
+
+void CpuScheduler::BeforeUser(machine::TrapFrame* frame) {
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  if (current_ != &dispatcher) {
+    // Others have run since this thread blocked. Their turn is not over because of that.
+    StateFromFrame(*frame, &dispatcher.user_state_);
+    if (current_ == nullptr && !dispatcher.ending_ && !dispatcher.stop_asked_ && queue_.empty()) {
+      TakeCpu(dispatcher);
+    } else {
+      if (dispatcher.ending_)
+        Finish(dispatcher);
+      else
+        MakeReady(dispatcher);
+      ToLoop();
+    }
+  }
+  if (dispatcher.ending_)
+    EndCurrent();
+  if (dispatcher.stop_asked_) {
+    LeaveCurrent(frame, State::kStopped);
+    ToLoop();
+  }
+  if (switch_wanted_) {
+    LeaveCurrent(frame, State::kReady);
+    queue_.Insert(&dispatcher);
+    ToLoop();
+  }
+  Upcall(dispatcher).DeliverPending(frame);
+}
+
+void CpuScheduler::Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
+                        std::uint64_t deadline_ns) {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  K42_ASSERT(current_ == &dispatcher, "only the current dispatcher waits");
+  LeaveCurrent(frame, State::kWaiting);
+  dispatcher.wakes_on_ = wakes_on;
+  if (dispatcher.ending_ && wakes_on != Dispatcher::kFaultDone) {
+    Finish(dispatcher);
+  } else if (deadline_ns != 0) {
+    dispatcher.wait_timer_.Arm(
+        deadline_ns, [](void* waiter) { static_cast<Dispatcher*>(waiter)->Ask(Dispatcher::kWake); },
+        &dispatcher);
+  }
+  ToLoop();
+}
+
+void CpuScheduler::Yield(machine::TrapFrame* frame) {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *current_;
+  LeaveCurrent(frame, State::kReady);
+  queue_.Insert(&dispatcher);
+  ToLoop();
+}
+
+void CpuScheduler::EndCurrent() {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  if (current_ == &dispatcher) {
+    Charge(dispatcher, MonotonicNs());
+    quantum_timer_.Cancel();
+    current_ = nullptr;
+  }
+  Finish(dispatcher);
+  ToLoop();
+}
+
+void CpuScheduler::Restart() {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  owner_ = owner_ == &dispatcher ? nullptr : owner_;  // its memory says what it goes on with
+  if (current_ == &dispatcher) {
+    Charge(dispatcher, MonotonicNs());
+    quantum_timer_.Cancel();
+    current_ = nullptr;
+  }
+  MakeReady(dispatcher);
+  ToLoop();
+}
+
+}  // namespace k42::sched

@@ -1,0 +1,91 @@
+// CpuScheduler: which dispatcher a CPU runs, one object per CPU, used by that CPU's threads only.
+//
+// The platform's CPU loop calls RunUser when no kernel thread is ready, and BeforeUser on every way
+// back to user space. Between the two, `current_` is the dispatcher to which the CPU belongs. If
+// its kernel thread blocks, the loop comes to RunUser while it is still current: it is then
+// kInKernel, and when its thread returns through BeforeUser it queues up again.
+//
+// Registers that the kernel does not use (vector, %fs base) stay in the machine with their *owner*
+// until another dispatcher is loaded: a call, a trap, even a wait that nobody interrupted costs no
+// save.
+//
+// Preemption: when the running dispatcher has used up its quantum and another of its band (or an
+// earlier one) is ready, it first gets kEventPreempt and kPreemptGrace to call kYield (soft); then
+// it is stopped wherever it is (hard). Dispatchers without entries get no grace. A woken dispatcher
+// of an earlier band, or of much less usage, is such a competitor at once.
+//
+// Locking: none; interrupts are off where current_ and the machine's registers must agree.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "machine/timer.h"
+#include "machine/trap_frame.h"
+#include "platform/contract/types.h"
+#include "sched/dispatcher.h"
+#include "sched/run_queue.h"
+
+namespace k42::sched {
+
+class CpuScheduler {
+ public:
+  static CpuScheduler& Of(machine::CpuId cpu);
+  static CpuScheduler& Here();
+
+  // The allowed CPU with the fewest dispatchers that want to run; this one among equals.
+  static machine::CpuId LeastLoaded(std::uint64_t allowed);
+
+  // machine::UserHooks.
+  void RunUser();
+  void BeforeUser(machine::TrapFrame* frame);
+
+  // On behalf of the current dispatcher, from its call or trap. Those that give up the CPU do not
+  // return: the dispatcher goes on later with what is in the frame.
+  [[noreturn]] void Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
+                         std::uint64_t deadline_ns);
+  [[noreturn]] void Yield(machine::TrapFrame* frame);
+  // It ends here and now, whatever is in the frame.
+  [[noreturn]] void EndCurrent();
+  // The CPU goes on with what user_state() of the current dispatcher says.
+  [[noreturn]] void Restart();
+
+  void Apply(Dispatcher& dispatcher, std::uint32_t requests);
+
+  // Brings the dispatcher's registers that live in this CPU into its memory.
+  void FlushRegisters();
+
+  Dispatcher* current() const { return current_; }
+  std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
+  std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
+  std::uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
+
+ private:
+  void SetState(Dispatcher& dispatcher, Dispatcher::State state);
+  void MakeReady(Dispatcher& dispatcher);
+  void Finish(Dispatcher& dispatcher);
+  void LeaveCurrent(machine::TrapFrame* frame, Dispatcher::State state);
+  void TakeCpu(Dispatcher& dispatcher);
+  void LoadRegisters(Dispatcher& dispatcher);
+  [[noreturn]] void Enter(Dispatcher& dispatcher);
+  [[noreturn]] void ToLoop();
+  void Charge(Dispatcher& dispatcher, std::uint64_t now_ns);
+  void ConsiderPreemption();
+  void OnQuantum();
+
+  machine::CpuId cpu_ = 0;
+  bool started_ = false;
+  bool switch_wanted_ = false;  // hard preemption: at the next BeforeUser
+  bool grace_given_ = false;    // kEventPreempt was posted to current_
+  RunQueue queue_;
+  Dispatcher* current_ = nullptr;
+  Dispatcher* owner_ = nullptr;  // whose vector state and %fs base are in the machine
+  std::uint64_t since_ns_ = 0;   // current_ was charged up to here
+  std::uint64_t turn_began_ns_ = 0;
+  machine::Timer quantum_timer_;
+  std::atomic<std::uint32_t> load_{0};
+  std::atomic<std::uint64_t> switches_{0};
+  std::atomic<std::uint64_t> busy_ns_{0};
+};
+
+}  // namespace k42::sched

@@ -1,0 +1,123 @@
+// Dispatcher: what the kernel schedules. A process has one or more; each shows user space one page
+// (abi/dispatcher_page.h), and user space schedules its threads on it.
+//
+// States:
+//   kNew        made, not yet admitted to a CPU
+//   kReady      in its CPU's run queue
+//   kRunning    its user code runs, or a trap of it is being served, and the CPU is its
+//   kInKernel   its call or trap blocks a kernel thread; the CPU has gone on to others
+//   kWaiting    gave up the CPU (kWait, or a page is on its way); no kernel thread is held
+//   kStopped    would be ready, but was stopped
+//   kEnded      left its CPU for good
+//
+//   kNew -> kReady <-> kRunning -> kInKernel -> kReady;  kRunning -> kWaiting -> kReady
+//   kReady, kRunning, kWaiting -> kStopped -> kReady;    any -> kEnded
+//
+// A dispatcher belongs to one CPU, and only threads of that CPU change its state: no lock. Others
+// send it *requests*: bits in one atomic word, of which the first sends a message to the CPU. Since
+// the message is handled on that CPU, in thread context, a request cannot slip in between "nothing
+// is pending" and "wait".
+//
+// What the page says is user space's word. The kernel writes events and copies of states to it
+// through its own alias, and keeps everything it acts upon here.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "abi/dispatcher_page.h"
+#include "base/result.h"
+#include "machine/cpu_message.h"
+#include "machine/timer.h"
+#include "sched/run_queue.h"
+
+namespace k42::sched {
+
+class CpuScheduler;
+
+// What the scheduler asks of whoever a dispatcher belongs to.
+class DispatcherOwner {
+ public:
+  // Makes the process's address space current on this CPU. Interrupts off.
+  virtual void LoadSpace() = 0;
+  // The dispatcher is kEnded; the scheduler will not touch it again. Its CPU, thread context; must
+  // not wait.
+  virtual void Ended() = 0;
+
+ protected:
+  ~DispatcherOwner() = default;
+};
+
+class Dispatcher : public Entity {
+ public:
+  enum class State : std::uint8_t { kNew, kReady, kRunning, kInKernel, kWaiting, kStopped, kEnded };
+  enum Request : std::uint32_t {
+    kAdmit = 1u << 0,
+    kWake = 1u << 1,       // an event is pending
+    kFaultDone = 1u << 2,  // the page it waits for has come, or never will
+    kStop = 1u << 3,
+    kContinue = 1u << 4,
+    kEnd = 1u << 5,
+  };
+
+  // `page`: the kernel's alias; `user_page`: where user space sees it. Both outlive the dispatcher.
+  Dispatcher(DispatcherOwner& owner, abi::DispatcherPage* page, std::uint64_t user_page);
+  // Precondition: kNew or kEnded, and no request on its way.
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // The one whose call or trap the present thread serves; null on other threads.
+  static Dispatcher* Current();
+
+  // -- any CPU, thread context --
+  void Ask(std::uint32_t requests);
+  // Sets events in the page and sees to it that they are noticed.
+  void Post(std::uint32_t events);
+
+  // -- before admission, or by the dispatcher's own calls --
+  abi::UserState& user_state() { return user_state_; }
+  unsigned char* vector_state() { return vector_state_; }
+  const abi::DispatcherEntries& entries() const { return entries_; }
+  Status SetEntries(const abi::DispatcherEntries& entries);
+  void InheritEntries(const Dispatcher& parent) { entries_ = parent.entries_; }
+  void SetTimer(std::uint64_t deadline_ns);
+
+  abi::DispatcherPage* page() const { return page_; }
+  std::uint64_t user_page() const { return user_page_; }
+  std::uint32_t cpu() const { return cpu_; }
+  void PlaceOn(std::uint32_t cpu) { cpu_ = cpu; }  // kNew only
+  State state() const { return state_; }
+  std::uint64_t run_ns() const { return run_ns_.load(std::memory_order_relaxed); }
+  std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
+  bool ending() const { return ending_; }
+
+ private:
+  friend class CpuScheduler;
+
+  static void OnMessage(machine::CpuMessage* message);
+
+  struct Message : machine::CpuMessage {
+    Dispatcher* dispatcher = nullptr;
+  };
+
+  DispatcherOwner& owner_;
+  abi::DispatcherPage* const page_;
+  const std::uint64_t user_page_;
+  std::uint32_t cpu_ = 0;
+  State state_ = State::kNew;
+  bool stop_asked_ = false;
+  bool ending_ = false;
+  std::uint32_t wakes_on_ = 0;  // kWaiting: the requests that end it
+  std::atomic<std::uint32_t> requests_{0};
+  Message message_;
+  machine::Timer wait_timer_;
+  machine::Timer user_timer_;
+  abi::DispatcherEntries entries_ = {};
+  abi::UserState user_state_ = {};
+  std::atomic<std::uint64_t> run_ns_{0};
+  std::atomic<std::uint64_t> switches_{0};
+  alignas(64) unsigned char vector_state_[abi::kVectorStateSize];
+};
+
+}  // namespace k42::sched
