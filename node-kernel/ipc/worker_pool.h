@@ -1,0 +1,47 @@
+// WorkerPool: threads on which work may wait. Each CPU has its own few threads, made when there is
+// more work than threads, up to kMaxThreads; what exceeds them queues, bounded by its submitters
+// (a process has at most kMaxCallsPerProcess calls on the way).
+//
+// Work runs on the CPU where it was submitted, as an ordinary kernel thread: active in the sense of
+// generations except while it waits by BlockExternal.
+#pragma once
+
+#include <cstdint>
+
+#include "base/intrusive_queue.h"
+#include "base/status.h"
+#include "machine/thread.h"
+
+namespace k42::ipc {
+
+inline constexpr std::uint32_t kMaxCallsPerProcess = 128;
+
+// Belongs to the pool from Submit until `run` is called, which may free it.
+struct Work : QueueLink<> {
+  void (*run)(Work*) = nullptr;
+};
+
+class WorkerPool {
+ public:
+  static constexpr std::uint32_t kMaxThreads = 16;  // per CPU
+
+  static WorkerPool& Here();
+
+  // Thread context. kNoMemory: no thread could be made, and there is none.
+  Status Submit(Work* work);
+
+ private:
+  static void ThreadMain(void* pool);
+  void Serve();
+
+  struct Idle {
+    machine::Thread* thread;
+    Idle* next;
+  };
+
+  IntrusiveQueue<Work> queue_;
+  Idle* idle_ = nullptr;
+  std::uint32_t threads_ = 0;
+};
+
+}  // namespace k42::ipc

@@ -1,0 +1,93 @@
+// Task: what has a number, a parent, a group, a credential, pending signals and an exit status.
+//
+// States:  running <-> stopped;  running, stopped -> zombie -> gone.
+// A zombie has given back everything but this record; it goes when its parent has waited for it, or
+// at once if the parent does not want to know.
+//
+// All fields are the task table's, under its lock (task_table.h). A task is reached by its number
+// or by lists of other tasks, never kept by pointer across the lock, except by the process it lives
+// in, until that has told the table of the task's end.
+#pragma once
+
+#include <cstdint>
+
+#include "base/intrusive_list.h"
+#include "cobj/ticket.h"
+#include "proc/process.types.h"
+#include "proc/signal_state.h"
+
+namespace k42::proc {
+
+// The process a task lives in, as the table sees it. Called under the table's lock: these only
+// leave word (Dispatcher::Post and Ask); they take no lock and do not wait.
+class TaskHost {
+ public:
+  // The task's pending signals changed.
+  virtual void SignalsChanged(Task& task) = 0;
+  virtual void StopRunning() = 0;
+  virtual void ContinueRunning() = 0;
+  // Ends the process as if its main task had said so.
+  virtual void EndRunning(ExitKind kind, std::uint32_t code) = 0;
+
+ protected:
+  ~TaskHost() = default;
+};
+
+// Texts for /proc: allocated when first set.
+struct TaskTexts {
+  struct Text {
+    char* bytes = nullptr;
+    std::uint32_t size = 0;
+  };
+  Text text[5];
+};
+
+struct BySiblings;
+struct ByProcess;
+
+class Task final : public ListLink<BySiblings>, public ListLink<ByProcess> {
+ public:
+  static constexpr std::uint32_t kWaitTickets = 8;
+  static constexpr std::uint32_t kLimits = 16;
+
+  std::uint32_t number = 0;
+  TaskState state = TaskState::kRunning;
+  Task* parent = nullptr;
+  IntrusiveList<Task, BySiblings> children;  // running, stopped and zombies
+  TaskHost* host = nullptr;                  // null: zombie
+  bool is_main = true;
+
+  std::uint32_t group = 0;
+  std::uint32_t session = 0;
+  std::uint64_t terminal = 0;          // the session's: device number, in its leader
+  std::uint32_t foreground_group = 0;  // of that terminal
+  Credential credential = {};
+  SignalState signals;
+  std::uint32_t exit_signal = 0;
+  std::uint64_t options[5] = {};
+  Limit limits[kLimits] = {};
+  std::int32_t nice = 0;
+
+  // What the parent has not yet been told.
+  bool report_stop = false;
+  bool report_continue = false;
+  std::uint32_t stop_signal = 0;
+  ExitKind exit_kind = ExitKind::kExited;
+  std::uint32_t exit_code = 0;
+
+  std::uint32_t threads = 1;
+  std::uint64_t start_ns = 0;
+  std::uint64_t user_ns = 0;  // final, once a zombie
+  std::uint64_t system_ns = 0;
+  std::uint64_t children_user_ns = 0;
+  std::uint64_t children_system_ns = 0;
+  std::uint64_t peak_resident = 0;
+
+  // Whom to tell that a child has changed its state.
+  cobj::Ticket wait_tickets[kWaitTickets];
+  std::uint32_t wait_ticket_count = 0;
+
+  TaskTexts texts;
+};
+
+}  // namespace k42::proc

@@ -1,0 +1,288 @@
+// Birth, death and waiting. Signals: task_signals.cc; groups, sessions: task_groups.cc; the rest:
+// task_info.cc.
+#include "proc/task_table.h"
+
+#include "base/assert.h"
+
+namespace k42::proc {
+
+using machine::SpinGuard;
+
+TaskTable::~TaskTable() {
+  for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;)
+    ReleaseLocked(numbers_.Find(number).task);
+}
+
+void TaskTable::Fired::Fire() const {
+  for (std::uint32_t i = 0; i < count; ++i) (void)tickets[i].Fire(Status::kOk, 0);
+}
+
+Task* TaskTable::FindLocked(std::uint32_t number) const {
+  const NumberTable::Slot slot = numbers_.Find(number);
+  return slot.is_thread ? nullptr : slot.task;
+}
+
+Task* TaskTable::FindOwnLocked(std::uint32_t caller, std::uint32_t number) const {
+  const Task* self = FindLocked(caller);
+  Task* task = FindLocked(number == 0 ? caller : number);
+  return self != nullptr && task != nullptr && task->host == self->host ? task : nullptr;
+}
+
+Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,
+                                TaskHost* host, std::uint64_t now_ns) {
+  Task* task = TRY(allocator_.Make<Task>());
+  SpinGuard guard(lock_);
+  Task* parent = parent_number == 0 ? nullptr : FindLocked(parent_number);
+  Result<std::uint32_t> number = Status::kNoProcess;
+  if (parent != nullptr || (parent_number == 0 && first_ == nullptr))
+    number = numbers_.Take(task, false);
+  if (!number.ok()) {
+    allocator_.Destroy(task);
+    return number.status();
+  }
+  task->number = number.value();
+  task->host = host;
+  task->exit_signal = exit_signal;
+  task->start_ns = now_ns;
+  ++count_;
+  if (parent == nullptr) {
+    first_ = task;
+    task->group = task->session = task->number;
+    for (Limit& limit : task->limits) limit = {~std::uint64_t{0}, ~std::uint64_t{0}};
+    return task;
+  }
+  task->parent = parent;
+  parent->children.PushBack(task);
+  task->group = parent->group;
+  task->session = parent->session;
+  task->credential = parent->credential;
+  task->nice = parent->nice;
+  task->options[static_cast<std::uint32_t>(TaskOption::kDumpable)] =
+      parent->options[static_cast<std::uint32_t>(TaskOption::kDumpable)];
+  for (std::uint32_t i = 0; i < Task::kLimits; ++i) task->limits[i] = parent->limits[i];
+  return task;
+}
+
+Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host,
+                        Task** task) {
+  SpinGuard guard(lock_);
+  Task* found = FindOwnLocked(caller, number);
+  if (found == nullptr || found->is_main || found->host != from)
+    return Status::kNoProcess;
+  found->host = host;
+  found->is_main = true;
+  *task = found;
+  return Status::kOk;
+}
+
+void TaskTable::Discard(Task* task) {
+  SpinGuard guard(lock_);
+  ReleaseLocked(task);
+}
+
+void TaskTable::ReleaseLocked(Task* task) {
+  K42_ASSERT(task->children.empty() || count_ == 0 || task == first_ || task->parent != nullptr,
+             "orphans have been given away");
+  if (task->parent != nullptr)
+    IntrusiveList<Task, BySiblings>::Remove(task);
+  for (TaskTexts::Text& text : task->texts.text) {
+    if (text.bytes != nullptr)
+      allocator_.Free(text.bytes, kTextMax);
+  }
+  numbers_.Free(task->number);
+  --count_;
+  if (task == first_)
+    first_ = nullptr;
+  while (Task* child = task->children.PopFront()) child->parent = nullptr;
+  allocator_.Destroy(task);
+}
+
+void TaskTable::ReparentLocked(Task& task, Fired* fired) {
+  Task* heir = task.parent;
+  constexpr auto kAdopts = static_cast<std::uint32_t>(TaskOption::kAdoptOrphans);
+  while (heir != nullptr && heir != first_ &&
+         (heir->options[kAdopts] == 0 || heir->state == TaskState::kZombie))
+    heir = heir->parent;
+  if (heir == nullptr)
+    heir = first_ == &task ? nullptr : first_;
+  while (Task* child = task.children.PopFront()) {
+    child->parent = heir;
+    if (heir == nullptr)
+      continue;
+    heir->children.PushBack(child);
+    constexpr auto kDeathSignal = static_cast<std::uint32_t>(TaskOption::kParentDeathSignal);
+    if (const auto signal = static_cast<std::uint32_t>(child->options[kDeathSignal]); signal != 0) {
+      SignalInfo info = {};
+      info.signal = signal;
+      info.sender = task.number;
+      PostLocked(*child, info, fired);
+    }
+    if (child->state == TaskState::kZombie) {
+      child->exit_signal = abi::kSignalChild;
+      TellParentLocked(*child, child->exit_kind, child->exit_code, fired);
+    }
+  }
+}
+
+void TaskTable::TellParentLocked(Task& child, ExitKind kind, std::uint32_t code, Fired* fired) {
+  Task* parent = child.parent;
+  if (parent == nullptr)
+    return;
+  const bool is_end = kind != ExitKind::kStopped && kind != ExitKind::kContinued;
+  constexpr auto kNoNotice = static_cast<std::uint32_t>(TaskOption::kNoStopNotice);
+  const std::uint32_t signal = is_end ? child.exit_signal : std::uint32_t{abi::kSignalChild};
+  if (signal != 0 && (is_end || parent->options[kNoNotice] == 0)) {
+    SignalInfo info = {};
+    info.signal = signal;
+    info.code = static_cast<std::int32_t>(kind) + 1;
+    info.sender = child.number;
+    info.sender_user = child.credential.user;
+    info.status = code;
+    PostLocked(*parent, info, fired);
+  }
+  for (std::uint32_t i = 0; i < parent->wait_ticket_count; ++i) {
+    if (fired->count < Task::kWaitTickets)
+      fired->tickets[fired->count++] = parent->wait_tickets[i];
+  }
+  parent->wait_ticket_count = 0;
+}
+
+void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& times) {
+  Fired fired;
+  std::uint32_t ended_session = 0;
+  std::uint64_t terminal = 0;
+  {
+    SpinGuard guard(lock_);
+    task->state = TaskState::kZombie;
+    task->host = nullptr;
+    task->exit_kind = kind;
+    task->exit_code = code;
+    task->user_ns = times.user_ns;
+    task->system_ns = times.system_ns;
+    task->peak_resident = times.peak_resident;
+    task->report_stop = task->report_continue = false;
+    for (std::uint32_t thread = 0; (thread = numbers_.Next(thread, true)) != 0;) {
+      if (numbers_.Find(thread).task == task)
+        numbers_.Free(thread);
+    }
+    if (task->session == task->number && task->terminal != 0) {
+      ended_session = task->session;
+      terminal = task->terminal;
+    }
+    ReparentLocked(*task, &fired);
+    if (!IsOrphanedLocked(task->group, nullptr) && IsOrphanedLocked(task->group, task))
+      WakeOrphanedGroupLocked(task->group, &fired);
+    TellParentLocked(*task, kind, code, &fired);
+    constexpr auto kReap = static_cast<std::uint32_t>(TaskOption::kReapChildren);
+    if (task->parent == nullptr || task->parent->options[kReap] != 0) {
+      if (task->parent != nullptr) {
+        task->parent->children_user_ns += task->user_ns + task->children_user_ns;
+        task->parent->children_system_ns += task->system_ns + task->children_system_ns;
+      }
+      ReleaseLocked(task);
+    }
+  }
+  fired.Fire();
+  if (ended_session != 0 && session_ended_ != nullptr)
+    session_ended_(ended_session, terminal);
+}
+
+Result<std::uint32_t> TaskTable::NewThread(std::uint32_t caller, std::uint32_t number) {
+  SpinGuard guard(lock_);
+  Task* task = FindOwnLocked(caller, number);
+  if (task == nullptr)
+    return Status::kNoProcess;
+  const std::uint32_t thread = TRY(numbers_.Take(task, true));
+  ++task->threads;
+  return thread;
+}
+
+Status TaskTable::EndThread(std::uint32_t caller, std::uint32_t thread) {
+  SpinGuard guard(lock_);
+  const NumberTable::Slot slot = numbers_.Find(thread);
+  if (!slot.is_thread || FindOwnLocked(caller, slot.task->number) == nullptr)
+    return Status::kNoProcess;
+  --slot.task->threads;
+  numbers_.Free(thread);
+  return Status::kOk;
+}
+
+namespace {
+
+bool Matches(const Task& parent, const Task& child, const WaitRequest& request) {
+  switch (request.selector) {
+    case Selector::kTask:
+      return child.number == request.id;
+    case Selector::kGroup:
+      return child.group == (request.id == 0 ? parent.group : request.id);
+    default:
+      return true;
+  }
+}
+
+// What the child has to tell, and forgets when told.
+bool Report(Task& child, const WaitRequest& request, WaitResult* found) {
+  const bool keep = (request.flags & kWaitKeep) != 0;
+  if (child.state == TaskState::kZombie && (request.flags & kWaitExited) != 0) {
+    found->kind = child.exit_kind;
+    found->code = child.exit_code;
+  } else if (child.report_stop && (request.flags & kWaitStopped) != 0) {
+    found->kind = ExitKind::kStopped;
+    found->code = child.stop_signal;
+    child.report_stop = keep;
+  } else if (child.report_continue && (request.flags & kWaitContinued) != 0) {
+    found->kind = ExitKind::kContinued;
+    found->code = abi::kSignalContinue;
+    child.report_continue = keep;
+  } else {
+    return false;
+  }
+  found->task = child.number;
+  found->user = child.credential.user;
+  found->user_ns = child.user_ns + child.children_user_ns;
+  found->system_ns = child.system_ns + child.children_system_ns;
+  found->peak_resident = child.peak_resident;
+  return true;
+}
+
+}  // namespace
+
+Status TaskTable::Wait(std::uint32_t caller, const WaitRequest& request, const cobj::Ticket& ticket,
+                       WaitResult* found) {
+  *found = {};
+  SpinGuard guard(lock_);
+  Task* parent = FindOwnLocked(caller, request.task);
+  if (parent == nullptr)
+    return Status::kNoProcess;
+  if (request.selector == Selector::kThread ||
+      (request.flags & (kWaitExited | kWaitStopped | kWaitContinued)) == 0)
+    return Status::kInvalidArgument;
+  bool any = false;
+  for (Task& child : parent->children) {
+    if (!Matches(*parent, child, request))
+      continue;
+    any = true;
+    if (!Report(child, request, found))
+      continue;
+    if (child.state == TaskState::kZombie && (request.flags & kWaitKeep) == 0) {
+      parent->children_user_ns += found->user_ns;
+      parent->children_system_ns += found->system_ns;
+      ReleaseLocked(&child);
+    }
+    return Status::kOk;
+  }
+  if (!any)
+    return Status::kNoChild;
+  if (!ticket)
+    return Status::kWouldBlock;
+  if (parent->wait_ticket_count == Task::kWaitTickets) {
+    // The oldest may be of a wait that was given up: such a ticket fires in vain.
+    for (std::uint32_t i = 1; i < Task::kWaitTickets; ++i)
+      parent->wait_tickets[i - 1] = parent->wait_tickets[i];
+    --parent->wait_ticket_count;
+  }
+  parent->wait_tickets[parent->wait_ticket_count++] = ticket;
+  return Status::kPending;
+}
+
+}  // namespace k42::proc

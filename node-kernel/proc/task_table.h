@@ -1,0 +1,123 @@
+// TaskTable: all tasks of a node: numbers, the family tree, groups, sessions, signals, waiting.
+//
+// One spin lock for everything, because each operation looks at several tasks at once and is short
+// (at most a walk over all tasks, for groups). Nothing is called under it but TaskHost's methods;
+// tickets are fired after it was dropped.
+//
+// `caller` is the number of the task on whose behalf is asked. A task named 0 is the caller.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/allocator.h"
+#include "base/result.h"
+#include "machine/spin_lock.h"
+#include "proc/number_table.h"
+#include "proc/task.h"
+
+namespace k42::proc {
+
+// The terminal layer's ear: a session has lost its leader.
+using SessionEnded = void (*)(std::uint32_t session, std::uint64_t terminal);
+
+class TaskTable {
+ public:
+  explicit TaskTable(Allocator& allocator) : allocator_(allocator), numbers_(allocator) {}
+  ~TaskTable();
+
+  void SetSessionEnded(SessionEnded hook) { session_ended_ = hook; }
+
+  // -- birth and death --
+  // A child of `parent`; the first task of all has parent 0 and becomes everybody's last resort.
+  Result<Task*> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
+                       std::uint64_t now_ns);
+  // The task, which lived as one of several in a process, is now the main task of `host`.
+  Status Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host,
+               Task** task);
+  struct Times {
+    std::uint64_t user_ns, system_ns, peak_resident;
+  };
+  // The task ends. It must not be touched by its host any more.
+  void End(Task* task, ExitKind kind, std::uint32_t code, const Times& times);
+  // Undoes Create for a task whose process could not be made.
+  void Discard(Task* task);
+
+  Result<std::uint32_t> NewThread(std::uint32_t caller, std::uint32_t task);
+  Status EndThread(std::uint32_t caller, std::uint32_t thread);
+
+  // kOk, kWouldBlock (the ticket, if any, will be fired: kPending), kNoChild.
+  Status Wait(std::uint32_t caller, const WaitRequest& request, const cobj::Ticket& ticket,
+              WaitResult* found);
+
+  // -- signals --
+  Result<std::uint32_t> Kill(std::uint32_t caller, const SignalRequest& request);
+  // From the kernel itself: terminals, limits. No permission asked.
+  void KillGroup(std::uint32_t group, const SignalInfo& info);
+  void KillTask(std::uint32_t task, const SignalInfo& info);
+  Status Take(std::uint32_t caller, std::uint32_t task, std::uint64_t allowed, SignalInfo* info);
+  Result<std::uint64_t> Pending(std::uint32_t caller, std::uint32_t task);
+  Status Stop(std::uint32_t caller, std::uint32_t task, std::uint32_t signal);
+
+  // -- groups and sessions --
+  Status SetGroup(std::uint32_t caller, std::uint32_t task, std::uint32_t group);
+  Result<std::uint32_t> NewSession(std::uint32_t caller);
+  // The session's controlling terminal; 0 takes it away. Only its leader has the right to set one.
+  Status SetTerminal(std::uint32_t caller, std::uint64_t terminal);
+  Status SetForeground(std::uint32_t caller, std::uint32_t group);
+  // True if a background group that nobody outside it in its session could continue.
+  bool IsOrphaned(std::uint32_t group);
+  bool IsOwnTask(const TaskHost& host, std::uint32_t number);
+
+  // -- what is known of a task --
+  // Calls visit(task) under the lock; kNoProcess. `visit` must be short and call nobody.
+  template <typename Visitor>
+  Status Visit(std::uint32_t caller, std::uint32_t number, Visitor visit) {
+    machine::SpinGuard guard(lock_);
+    Task* task = FindLocked(number == 0 ? caller : number);
+    if (task == nullptr)
+      return Status::kNoProcess;
+    return visit(*task);
+  }
+  Status GetInfo(std::uint32_t caller, std::uint32_t number, TaskInfo* info);
+  std::uint32_t List(std::uint32_t after, bool threads_of, std::uint32_t task,
+                     std::span<std::uint32_t> numbers);
+  Status GetCredential(std::uint32_t caller, std::uint32_t task, Credential* credential);
+  Status SetCredential(std::uint32_t caller, std::uint32_t task, bool groups,
+                       const Credential& credential);
+  // May the caller control that task (its memory, limits, schedule)?
+  Status RequireControl(std::uint32_t caller, std::uint32_t task);
+  std::uint32_t count() const { return count_; }
+  std::uint32_t TasksOfUser(std::uint32_t user);
+
+ private:
+  struct Fired {
+    cobj::Ticket tickets[Task::kWaitTickets];
+    std::uint32_t count = 0;
+    void Fire() const;
+  };
+
+  Task* FindLocked(std::uint32_t number) const K42_REQUIRES(lock_);
+  // The task `number` if it lives in the caller's process.
+  Task* FindOwnLocked(std::uint32_t caller, std::uint32_t number) const K42_REQUIRES(lock_);
+  template <typename F>
+  void ForEachLocked(F visit) const K42_REQUIRES(lock_);
+  void PostLocked(Task& task, const SignalInfo& info, Fired* fired) K42_REQUIRES(lock_);
+  void StopLocked(Task& task, std::uint32_t signal, Fired* fired) K42_REQUIRES(lock_);
+  void TellParentLocked(Task& child, ExitKind kind, std::uint32_t code, Fired* fired)
+      K42_REQUIRES(lock_);
+  void ReparentLocked(Task& task, Fired* fired) K42_REQUIRES(lock_);
+  bool IsOrphanedLocked(std::uint32_t group, const Task* without) const K42_REQUIRES(lock_);
+  void WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) K42_REQUIRES(lock_);
+  void ReleaseLocked(Task* task) K42_REQUIRES(lock_);
+  Task* LeaderLocked(const Task& task) const K42_REQUIRES(lock_);
+
+  Allocator& allocator_;
+  machine::SpinLock<LockRank::kTasks> lock_;
+  NumberTable numbers_ K42_GUARDED_BY(lock_);
+  Task* first_ K42_GUARDED_BY(lock_) = nullptr;
+  std::uint32_t count_ = 0;
+  SessionEnded session_ended_ = nullptr;
+};
+
+}  // namespace k42::proc
