@@ -22,8 +22,8 @@ class MpscStack {
     T* head = head_.load(std::memory_order_relaxed);
     do {
       element->*next = head;
-    } while (!head_.compare_exchange_weak(head, element, std::memory_order_release,
-                                          std::memory_order_relaxed));
+    } while (!head_.compare_exchange_strong(head, element, std::memory_order_release,
+                                            std::memory_order_relaxed));
     return head == nullptr;
   }
 

@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
@@ -66,7 +67,7 @@ class Atomic {
   T load(std::memory_order = std::memory_order_seq_cst) const {
     detail::Step("load", this, false);
     const detail::BufferedStore* own = detail::OwnBuffered(this);
-    return own != nullptr ? static_cast<T>(own->value) : value_;
+    return own != nullptr ? FromWord(own->value) : value_;
   }
   void store(T value, std::memory_order order = std::memory_order_seq_cst) {
     if (order == std::memory_order_seq_cst) {
@@ -76,8 +77,8 @@ class Atomic {
       return;
     }
     detail::StepLocal("buffered store");
-    detail::Buffer({this, static_cast<std::uint64_t>(value), [](void* cell, std::uint64_t v) {
-                      static_cast<Atomic*>(cell)->value_ = static_cast<T>(v);
+    detail::Buffer({this, ToWord(value), [](void* cell, std::uint64_t v) {
+                      static_cast<Atomic*>(cell)->value_ = FromWord(v);
                     }});
   }
   T exchange(T value, std::memory_order = std::memory_order_seq_cst) {
@@ -106,6 +107,17 @@ class Atomic {
   T Peek() const { return value_; }
 
  private:
+  static std::uint64_t ToWord(T value) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, &value, sizeof(T));
+    return word;
+  }
+  static T FromWord(std::uint64_t word) {
+    T value;
+    std::memcpy(&value, &word, sizeof(T));
+    return value;
+  }
+
   template <typename F>
   T Modify(const char* what, F change) {
     detail::Step(what, this, true);

@@ -11,8 +11,7 @@ namespace {
 
 constexpr std::uint64_t kSpinCycles = 5000;  // about 2 us
 
-// Which lock word each CPU halts for, if any. Set before the word says "kick", read after it was
-// exchanged away: so a releaser that saw "kick" sees the waiter.
+// Which lock word each CPU halts for, if any (the slots of base/kick_word.h).
 constinit std::array<std::atomic<const SpinWord*>, kMaxCpus> waiting_for{};
 
 struct Held {
@@ -42,10 +41,9 @@ void SpinWord::WaitForRelease() {
   }
   std::atomic<const SpinWord*>& mine = waiting_for[CurrentCpu()];
   mine.store(this);
-  std::uint32_t seen = kHeld;
-  word_.compare_exchange_strong(seen, kHeldKick);
+  word_.Announce();
   DisableInterrupts();
-  if (word_.load() == kHeldKick) {
+  if (word_.MustWait()) {
     EnableInterruptsAndHalt();
   } else {
     EnableInterrupts();

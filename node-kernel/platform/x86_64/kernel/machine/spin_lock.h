@@ -10,10 +10,10 @@
 // whose interrupts are off can only spin.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/assert.h"
+#include "base/kick_word.h"
 #include "base/lock_rank.h"
 #include "base/thread_annotations.h"
 #include "machine/cpu.h"
@@ -22,33 +22,27 @@
 namespace k42::machine {
 
 namespace detail {
-// The lock word: free, held, or held with halted waiters to kick.
 class SpinWord {
  public:
-  bool TryAcquire() {
-    std::uint32_t expected = kFree;
-    return word_.load(std::memory_order_relaxed) == kFree &&
-           word_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire);
-  }
+  bool TryAcquire() { return word_.TryAcquire(); }
   void Acquire() {
     if (!TryAcquire()) [[unlikely]] {
       AcquireSlow();
     }
   }
   void Release() {
-    if (word_.exchange(kFree, std::memory_order_release) == kHeldKick) [[unlikely]] {
+    if (word_.Release()) [[unlikely]] {
       Kick();
     }
   }
-  bool held() const { return word_.load(std::memory_order_relaxed) != kFree; }
+  bool held() const { return word_.held(); }
   // Returns when the lock may be free; sooner if interrupts are off.
   void WaitForRelease();
 
  private:
-  enum : std::uint32_t { kFree, kHeld, kHeldKick };
   void AcquireSlow();
   void Kick();
-  std::atomic<std::uint32_t> word_{kFree};
+  KickWord<> word_;
 };
 
 // Bookkeeping of what this CPU holds; checks rank in debug builds.

@@ -1,0 +1,200 @@
+#include "platform/x86_64/shared/acpi.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace k42::machine {
+namespace {
+
+// Physical memory [kBase, kBase + size) with tables laid into it.
+class Firmware {
+ public:
+  static constexpr PhysAddr kBase = 0xf0000;
+
+  PhysAddr Append(std::vector<std::uint8_t> bytes) {
+    const PhysAddr address = kBase + memory_.size();
+    memory_.insert(memory_.end(), bytes.begin(), bytes.end());
+    memory_.resize((memory_.size() + 7) / 8 * 8 + 3);  // tables are not aligned
+    return address;
+  }
+  AcpiReader reader() {
+    return {[](void* context, PhysAddr address, std::size_t size) -> std::span<const std::byte> {
+              auto* self = static_cast<Firmware*>(context);
+              const std::size_t have = self->memory_.size();
+              if (address < kBase || address - kBase > have || size > have - (address - kBase)) {
+                return {};
+              }
+              return std::as_bytes(std::span(self->memory_).subspan(address - kBase, size));
+            },
+            this};
+  }
+  std::vector<std::uint8_t>& memory() { return memory_; }
+
+ private:
+  std::vector<std::uint8_t> memory_;
+};
+
+class Table {
+ public:
+  explicit Table(const char* signature) {
+    bytes_.assign(36, 0);
+    std::memcpy(bytes_.data(), signature, 4);
+  }
+  template <typename T>
+  Table& Put(T value) {
+    const auto* raw = reinterpret_cast<const std::uint8_t*>(&value);
+    bytes_.insert(bytes_.end(), raw, raw + sizeof(T));
+    return *this;
+  }
+  Table& Zeros(std::size_t count) {
+    bytes_.insert(bytes_.end(), count, 0);
+    return *this;
+  }
+  std::vector<std::uint8_t> Finish() {
+    const auto size = static_cast<std::uint32_t>(bytes_.size());
+    std::memcpy(bytes_.data() + 4, &size, 4);
+    FixChecksum(bytes_, 9, bytes_.size());
+    return bytes_;
+  }
+  static void FixChecksum(std::vector<std::uint8_t>& bytes, std::size_t at, std::size_t size) {
+    bytes[at] = 0;
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      sum += bytes[i];
+    }
+    bytes[at] = static_cast<std::uint8_t>(0 - sum);
+  }
+
+ private:
+  std::vector<std::uint8_t> bytes_;
+};
+
+Table Madt(int cpus) {
+  Table madt("APIC");
+  madt.Put<std::uint32_t>(0xfee0'0000).Put<std::uint32_t>(1);
+  for (int i = 0; i < cpus; ++i) {
+    madt.Put<std::uint8_t>(0).Put<std::uint8_t>(8).Put(static_cast<std::uint8_t>(i));
+    madt.Put(static_cast<std::uint8_t>(2 * i)).Put<std::uint32_t>(1);
+  }
+  madt.Put<std::uint8_t>(1).Put<std::uint8_t>(12).Put<std::uint8_t>(7).Put<std::uint8_t>(0);
+  madt.Put<std::uint32_t>(0xfec0'0000).Put<std::uint32_t>(0);
+  return madt;
+}
+
+Table Srat() {
+  Table srat("SRAT");
+  srat.Zeros(12);
+  for (std::uint32_t domain = 0; domain < 2; ++domain) {
+    srat.Put<std::uint8_t>(1).Put<std::uint8_t>(40).Put(domain).Zeros(2);
+    srat.Put<std::uint64_t>(domain * 0x1000'0000).Put<std::uint64_t>(0x1000'0000).Zeros(4);
+    srat.Put<std::uint32_t>(1).Zeros(8);
+  }
+  return srat;
+}
+
+PhysAddr AddRoot(Firmware& firmware, const std::vector<PhysAddr>& tables) {
+  Table rsdt("RSDT");
+  for (PhysAddr table : tables) {
+    rsdt.Put(static_cast<std::uint32_t>(table));
+  }
+  const PhysAddr root = firmware.Append(rsdt.Finish());
+  std::vector<std::uint8_t> rsdp(20, 0);
+  std::memcpy(rsdp.data(), "RSD PTR ", 8);
+  const auto root32 = static_cast<std::uint32_t>(root);
+  std::memcpy(rsdp.data() + 16, &root32, 4);
+  Table::FixChecksum(rsdp, 8, 20);
+  return firmware.Append(rsdp);
+}
+
+TEST(Acpi, ProcessorsControllersMemoryTimer) {
+  Firmware firmware;
+  Table fadt("FACP");
+  fadt.Zeros(40).Put<std::uint32_t>(0x608).Zeros(100);
+  const PhysAddr rsdp =
+      AddRoot(firmware, {firmware.Append(Srat().Finish()), firmware.Append(fadt.Finish()),
+                         firmware.Append(Madt(3).Finish())});
+  AcpiInfo info;
+  const auto cpus = ParseAcpi(rsdp, firmware.reader(), info);
+  ASSERT_TRUE(cpus.ok());
+  EXPECT_EQ(cpus.value(), 3u);
+  EXPECT_EQ(info.cpus[2].apic_id, 4u);
+  EXPECT_EQ(info.lapic_address, 0xfee0'0000u);
+  ASSERT_EQ(info.io_apic_count, 1u);
+  EXPECT_EQ(info.io_apics[0].address, 0xfec0'0000u);
+  ASSERT_EQ(info.memory_count, 2u);
+  EXPECT_EQ(info.memory[1].begin, 0x1000'0000u);
+  EXPECT_EQ(info.memory[1].end, 0x2000'0000u);
+  EXPECT_EQ(info.memory[1].domain, 1u);
+  EXPECT_EQ(info.pm_timer_port, 0x608u);
+}
+
+TEST(Acpi, MoreProcessorsThanWeTake) {
+  Firmware firmware;
+  const PhysAddr rsdp = AddRoot(firmware, {firmware.Append(Madt(100).Finish())});
+  AcpiInfo info;
+  ASSERT_TRUE(ParseAcpi(rsdp, firmware.reader(), info).ok());
+  EXPECT_EQ(info.cpu_count, kMaxCpus);
+  EXPECT_EQ(info.cpus_ignored, 100 - kMaxCpus);
+}
+
+TEST(Acpi, BadChecksumLosesTheTableOnly) {
+  Firmware firmware;
+  auto madt = Madt(2).Finish();
+  madt[40] ^= 1;
+  const PhysAddr rsdp =
+      AddRoot(firmware, {firmware.Append(madt), firmware.Append(Srat().Finish())});
+  AcpiInfo info;
+  ASSERT_TRUE(ParseAcpi(rsdp, firmware.reader(), info).ok());
+  EXPECT_EQ(info.cpu_count, 0u);
+  EXPECT_EQ(info.memory_count, 2u);
+}
+
+TEST(Acpi, NoRoot) {
+  Firmware firmware;
+  AcpiInfo info;
+  EXPECT_EQ(ParseAcpi(0, firmware.reader(), info).status(), Status::kCorrupt);
+  EXPECT_EQ(ParseAcpi(AddRoot(firmware, {}) + 1, firmware.reader(), info).status(),
+            Status::kCorrupt);
+}
+
+TEST(Acpi, EntryOfSizeZeroEndsTheTable) {
+  Firmware firmware;
+  Table madt("APIC");
+  madt.Put<std::uint32_t>(0xfee0'0000).Put<std::uint32_t>(1).Zeros(64);
+  const PhysAddr rsdp = AddRoot(firmware, {firmware.Append(madt.Finish())});
+  AcpiInfo info;
+  EXPECT_TRUE(ParseAcpi(rsdp, firmware.reader(), info).ok());
+  EXPECT_EQ(info.cpu_count, 0u);
+}
+
+// Any bytes: no crash, no hang, no read outside (the sanitizers watch), limits kept.
+TEST(Acpi, DamagedTables) {
+  std::mt19937 random(42);
+  for (int round = 0; round < 20000; ++round) {
+    Firmware firmware;
+    const PhysAddr rsdp =
+        AddRoot(firmware, {firmware.Append(Madt(4).Finish()), firmware.Append(Srat().Finish())});
+    auto& memory = firmware.memory();
+    for (unsigned hits = 1 + random() % 4; hits > 0; --hits) {
+      const std::size_t at = random() % memory.size();
+      const auto byte = static_cast<std::uint8_t>(random());
+      // Keep the sum, so that the damage gets past the checksum of the table.
+      const std::size_t other = at + 1 < memory.size() ? at + 1 : at - 1;
+      memory[other] = static_cast<std::uint8_t>(memory[other] + memory[at] - byte);
+      memory[at] = byte;
+    }
+    if (round % 7 == 0) {
+      memory.resize(random() % memory.size());
+    }
+    AcpiInfo info;
+    static_cast<void>(ParseAcpi(rsdp, firmware.reader(), info));
+    EXPECT_LE(info.cpu_count, kMaxCpus);
+    EXPECT_LE(info.memory_count, info.memory.size());
+  }
+}
+
+}  // namespace
+}  // namespace k42::machine
