@@ -1,6 +1,7 @@
 #include "boot/start_list.h"
 
 #include "boot/start_memory.h"
+#include "boot/test_hook.h"
 #include "clock.h"
 #include "console.h"
 #include "cpu_features.h"
@@ -45,6 +46,9 @@ void StartKernel(std::uint32_t start_info) {
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
       machine::MonotonicNs() / 1'000'000);
+  if (RunGuestTests != nullptr) {
+    RunGuestTests();
+  }
   if (machine::BootOption("exit", "no") != "no") {
     machine::PowerOff(machine::ExitCode::kSuccess);
   }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "machine/interrupts.h"
+#include "machine/local_table.h"
 #include "machine/log.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
@@ -22,6 +23,11 @@ std::uint32_t SpinLocksHeld() {
   std::uint32_t count = 0;
   for (const Held& item : held) count += item.kind == detail::LockKind::kSpin;
   return count;
+}
+
+void CheckMayCall() {
+  if (SpinLocksHeld() != 0)
+    Panic("object called while holding a spin lock");
 }
 
 namespace detail {

@@ -29,9 +29,10 @@ void StartEarlyMemory(const PhysRanges& free) {
 }
 
 void ReserveMemory(PhysRange range) {
-  // `current` lies in the lowest large range; a firmware that put the arena there is not ours.
-  K42_ASSERT(range.begin >= current.end || range.end <= current.begin || range.size() == 0,
-             "reserved memory overlaps early memory");
+  if (range.begin < current.end && current.begin < range.end) {
+    K42_ASSERT(range.begin >= current.begin, "reserved memory is already in use");
+    current.end = range.begin;
+  }
   const Status status = free_ranges.Subtract(range);
   K42_ASSERT(status == Status::kOk, "memory map too fragmented");
 }

@@ -16,6 +16,9 @@ inline std::uint8_t InByte(std::uint16_t port) {
 inline void OutWord(std::uint16_t port, std::uint16_t value) {
   asm volatile("outw %0, %1" ::"a"(value), "Nd"(port));
 }
+inline void OutLong(std::uint16_t port, std::uint32_t value) {
+  asm volatile("outl %0, %1" ::"a"(value), "Nd"(port));
+}
 inline std::uint32_t InLong(std::uint16_t port) {
   std::uint32_t value;
   asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port));

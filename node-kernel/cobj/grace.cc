@@ -1,0 +1,173 @@
+#include "cobj/grace.h"
+
+#include "base/assert.h"
+#include "machine/clock.h"
+#include "machine/log.h"
+#include "machine/thread.h"
+
+namespace k42::cobj {
+
+void GraceList::Append(GraceWait* wait) {
+  wait->next = nullptr;
+  if (first_ == nullptr)
+    first_ = wait;
+  else
+    last_->next = wait;
+  last_ = wait;
+}
+
+GraceWait* GraceList::PopFront() {
+  GraceWait* wait = first_;
+  if (wait != nullptr)
+    first_ = wait->next;
+  return wait;
+}
+
+void GraceList::TakeAll(GraceList& other) {
+  while (GraceWait* wait = other.PopFront()) Append(wait);
+}
+
+void Grace::AddCpu(machine::CpuId cpu) {
+  PerCpu::Poll& poll = cpus_[cpu].poll;
+  poll.grace = this;
+  poll.handler = [](machine::CpuMessage* message) {
+    Grace* grace = static_cast<PerCpu::Poll*>(message)->grace;
+    grace->Here().poll_sent = false;
+    grace->Poll(grace->Here());
+  };
+  token_.grace = this;
+  token_.handler = [](machine::CpuMessage* message) {
+    Grace* grace = static_cast<Token*>(message)->grace;
+    grace->TokenArrives(grace->Here());
+  };
+  (void)members_.Add(cpu);
+}
+
+void Grace::Activate(machine::ThreadContext& context) {
+  PerCpu& cpu = Here();
+  context.name = machine::Thread::Current()->name();
+  context.generation = cpu.generations.Enter();
+  context.previous_active = nullptr;
+  context.next_active = cpu.first_active;
+  if (cpu.first_active != nullptr)
+    cpu.first_active->previous_active = &context;
+  cpu.first_active = &context;
+}
+
+void Grace::Deactivate(machine::ThreadContext& context) {
+  PerCpu& cpu = Here();
+  if (context.previous_active != nullptr)
+    context.previous_active->next_active = context.next_active;
+  else
+    cpu.first_active = context.next_active;
+  if (context.next_active != nullptr)
+    context.next_active->previous_active = context.previous_active;
+  context.name = nullptr;
+  cpu.generations.Leave(context.generation);
+  if (cpu.generations.number() < cpu.needed && Advance(cpu))
+    SendPoll(cpu);
+}
+
+// Towards what is needed; true if it moved.
+bool Grace::Advance(PerCpu& cpu) {
+  bool moved = false;
+  while (cpu.generations.number() < cpu.needed && cpu.generations.TryAdvance()) moved = true;
+  return moved;
+}
+
+void Grace::SendPoll(PerCpu& cpu) {
+  if (cpu.poll_sent)
+    return;
+  cpu.poll_sent = true;
+  machine::Send(machine::CurrentCpu(), &cpu.poll);
+}
+
+// Somebody waits until this CPU has reached `generation`.
+void Grace::Need(PerCpu& cpu, std::uint64_t generation) {
+  if (cpu.needed < generation)
+    cpu.needed = generation;
+  if (Advance(cpu) || cpu.generations.number() >= generation)
+    SendPoll(cpu);
+  if (cpu.generations.number() < cpu.needed && !cpu.stall_timer.armed()) {
+    cpu.stall_generation = cpu.generations.number();
+    cpu.stall_timer.Arm(machine::MonotonicNs() + kStallNs, &OnStall, &cpu);
+  }
+}
+
+void Grace::AfterLocal(GraceWait* wait) {
+  PerCpu& cpu = Here();
+  wait->generation = cpu.generations.After();
+  cpu.local.Append(wait);
+  Need(cpu, wait->generation);
+}
+
+void Grace::AfterGlobal(GraceWait* wait) {
+  PerCpu& cpu = Here();
+  cpu.arrived.Append(wait);
+  if (parking_.AddWaiter())
+    TokenArrives(cpu);
+}
+
+void Grace::Poll(PerCpu& cpu) {
+  Advance(cpu);
+  const std::uint64_t number = cpu.generations.number();
+  if (number >= cpu.needed)
+    cpu.stall_timer.Cancel();
+  GraceList waiting;
+  waiting.TakeAll(cpu.local);
+  while (GraceWait* wait = waiting.PopFront()) {
+    if (number >= wait->generation)
+      wait->done(wait);
+    else
+      cpu.local.Append(wait);
+  }
+  if (cpu.token_here && number >= cpu.token_generation)
+    PassToken(cpu);
+}
+
+void Grace::TokenArrives(PerCpu& cpu) {
+  // Every CPU, this one too, has advanced twice since the last visit.
+  std::uint32_t over = 0;
+  GraceList done;
+  done.TakeAll(cpu.visited);
+  cpu.visited.TakeAll(cpu.arrived);
+  while (GraceWait* wait = done.PopFront()) {
+    ++over;
+    wait->done(wait);
+  }
+  parking_.RemoveWaiters(over);
+  if (parking_.TryPark())
+    return;
+  cpu.token_here = true;
+  cpu.token_generation = cpu.generations.After();
+  Need(cpu, cpu.token_generation);
+}
+
+void Grace::PassToken(PerCpu& cpu) {
+  cpu.token_here = false;
+  const CpuSet members = members_.Load();
+  machine::CpuId next = machine::CurrentCpu();
+  do {
+    next = (next + 1) % machine::kMaxCpus;
+  } while (!members.Contains(next));
+  token_moves_.fetch_add(1, std::memory_order_relaxed);
+  machine::Send(next, &token_);
+}
+
+void Grace::OnStall(void* argument) {
+  PerCpu& cpu = *static_cast<PerCpu*>(argument);
+  const std::uint64_t number = cpu.generations.number();
+  if (number >= cpu.needed)
+    return;
+  if (number == cpu.stall_generation) {
+    for (auto* thread = cpu.first_active; thread != nullptr; thread = thread->next_active) {
+      if (thread->generation < number)
+        machine::Log("generation {} of CPU {} is held for 100 ms by thread {}", thread->generation,
+                     machine::CurrentCpu(), thread->name);
+    }
+  }
+  cpu.stall_generation = number;
+  cpu.stall_timer.Arm(machine::MonotonicNs() + kStallNs, &OnStall, &cpu);
+}
+
+}  // namespace k42::cobj

@@ -1,0 +1,114 @@
+// Grace: when have all threads that were active at some moment become inactive?
+//
+// Each CPU has a GenerationCounter. A *local* grace period is two advances of one CPU's generation.
+// A *global* one takes the token: it goes round the CPUs, and each holder passes it on after two
+// advances of its own. Between two visits of the token to one CPU lie two advances on every CPU, so
+// a wait that began before the first visit is over at the second. The token is parked while nobody
+// waits.
+//
+// Threads report by Activate and Deactivate (hooks of the platform); a thread that waits for
+// anything outside the node's CPUs is inactive meanwhile. A generation that holds up a wait for
+// more than 100 ms is named in the log with its threads.
+//
+// All state of a CPU is touched by that CPU's threads only; the token and waits travel by
+// CpuMessage. Waits are called back on the CPU they were started on, in thread context, on its
+// event loop.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/cpu_set.h"
+#include "cobj/generation.h"
+#include "cobj/token_parking.h"
+#include "machine/cpu.h"
+#include "machine/cpu_message.h"
+#include "machine/timer.h"
+#include "platform/contract/thread_context.h"
+
+namespace k42::cobj {
+
+// One wait. Belongs to whoever starts it, and must live until `done` is called.
+struct GraceWait {
+  using Done = void (*)(GraceWait*);
+  GraceWait* next = nullptr;
+  Done done = nullptr;
+  std::uint64_t generation = 0;  // local waits: over when the CPU has reached this
+};
+
+class GraceList {
+ public:
+  bool empty() const { return first_ == nullptr; }
+  void Append(GraceWait* wait);
+  GraceWait* PopFront();
+  // Takes everything of `other`, keeping order.
+  void TakeAll(GraceList& other);
+
+ private:
+  GraceWait* first_ = nullptr;
+  GraceWait* last_ = nullptr;
+};
+
+class Grace {
+ public:
+  constexpr Grace() = default;
+
+  // `cpu` takes part from now on. Once per CPU, before its first thread becomes active.
+  void AddCpu(machine::CpuId cpu);
+
+  // Of the calling thread, on its CPU.
+  void Activate(machine::ThreadContext& context);
+  void Deactivate(machine::ThreadContext& context);
+
+  // Calls wait->done after the threads of this CPU, or of all CPUs, that are active now have become
+  // inactive. The caller may be one of them.
+  void AfterLocal(GraceWait* wait);
+  void AfterGlobal(GraceWait* wait);
+
+  std::uint64_t generation(machine::CpuId cpu) const { return cpus_[cpu].generations.number(); }
+  // Nobody waits for a global grace period.
+  bool idle() const { return parking_.parked(); }
+  // Messages the token has cost so far.
+  std::uint64_t token_moves() const { return token_moves_.load(std::memory_order_relaxed); }
+
+  static constexpr std::uint64_t kStallNs = 100'000'000;
+
+ private:
+  struct alignas(64) PerCpu {
+    struct Poll : machine::CpuMessage {
+      Grace* grace = nullptr;
+    };
+    GenerationCounter generations;
+    std::uint64_t needed = 0;  // the highest generation somebody waits for
+    machine::ThreadContext* first_active = nullptr;
+    GraceList local;
+    GraceList arrived;  // global waits since the token's last visit
+    GraceList visited;  // global waits that the token has passed once
+    bool token_here = false;
+    std::uint64_t token_generation = 0;  // pass the token on when reached
+    bool poll_sent = false;
+    Poll poll;
+    machine::Timer stall_timer;
+    std::uint64_t stall_generation = 0;
+  };
+  struct Token : machine::CpuMessage {
+    Grace* grace = nullptr;
+  };
+
+  PerCpu& Here() { return cpus_[machine::CurrentCpu()]; }
+  void Need(PerCpu& cpu, std::uint64_t generation);
+  static bool Advance(PerCpu& cpu);
+  void SendPoll(PerCpu& cpu);
+  void Poll(PerCpu& cpu);
+  void TokenArrives(PerCpu& cpu);
+  void PassToken(PerCpu& cpu);
+  static void OnStall(void* cpu);
+
+  PerCpu cpus_[machine::kMaxCpus];
+  AtomicCpuSet members_;
+  TokenParking parking_;
+  Token token_;
+  std::atomic<std::uint64_t> token_moves_{0};
+};
+
+}  // namespace k42::cobj

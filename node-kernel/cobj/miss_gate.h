@@ -1,0 +1,59 @@
+// MissGate: who may still be inside an object's root.
+//
+// A miss passes through the gate to reach the root: it counts itself in, then reads the root.
+// Destroying the object closes the gate, then reads the count. Each side writes its word before it
+// reads the other's, so at least one of them sees the other: either the miss finds the gate closed,
+// or the closer finds the count above zero. (Both are locked instructions on x86: no store buffer
+// between.)
+//
+// States: closed (no root) -> open -> closed; while open the root may be replaced (hot swap).
+// A closer that sees a count of zero knows that nobody is inside, now or ever. With a count above
+// zero it has to wait a grace period: those inside are active threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace k42::cobj {
+
+template <typename Root, template <typename> typename Atomic = std::atomic>
+class BasicMissGate {
+ public:
+  constexpr BasicMissGate() = default;
+
+  // Null: closed; nothing to leave.
+  Root* Enter() {
+    inside_.fetch_add(1, std::memory_order_seq_cst);
+    Root* root = root_.load(std::memory_order_seq_cst);
+    if (root == nullptr)
+      Leave();
+    return root;
+  }
+  void Leave() { inside_.fetch_sub(1, std::memory_order_release); }
+
+  void Open(Root* root) { root_.store(root, std::memory_order_release); }
+
+  struct Closed {
+    Root* root;   // null: was closed already
+    bool nobody;  // surely nobody inside
+  };
+  Closed Close() {
+    Root* root = root_.exchange(nullptr, std::memory_order_seq_cst);
+    return {root, inside_.load(std::memory_order_seq_cst) == 0};
+  }
+
+  // Later misses go to `next`; false if the gate no longer leads to `from`.
+  bool Replace(Root* from, Root* next) {
+    return root_.compare_exchange_strong(from, next, std::memory_order_seq_cst);
+  }
+  Root* Peek() const { return root_.load(std::memory_order_acquire); }
+
+ private:
+  Atomic<Root*> root_{nullptr};
+  Atomic<std::uint32_t> inside_{0};
+};
+
+class Root;
+using MissGate = BasicMissGate<Root>;
+
+}  // namespace k42::cobj

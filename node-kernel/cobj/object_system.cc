@@ -1,0 +1,58 @@
+#include "cobj/object_system.h"
+
+namespace k42::cobj {
+
+constinit ObjectSystem* node_objects = nullptr;
+
+void ObjectSystem::Start(Allocator& allocator) {
+  allocator_ = &allocator;
+  table_.SetAllocator(allocator);
+  destruction_.SetAllocator(allocator);
+  node_objects = this;
+}
+
+Status ObjectSystem::AddCpu(machine::CpuId cpu) {
+  TRY(table_.AddCpu(cpu));
+  grace_.AddCpu(cpu);
+  destruction_.AddCpu(cpu);
+  return Status::kOk;
+}
+
+Result<RefBits> ObjectSystem::Reserve(Root& root) {
+  root.SetBits(TRY(table_.Allocate()));
+  return root.bits();
+}
+
+void ObjectSystem::Unreserve(Root& root) {
+  table_.Free(root.bits());
+  root.SetBits(0);
+}
+
+ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method) {
+  misses_.fetch_add(1, std::memory_order_relaxed);
+  MissGate& gate = table_.gate(bits);
+  Root* root = gate.Enter();
+  if (root == nullptr)
+    return {nullptr, Status::kDeleted};
+  const Result<void*> object = root->HandleMiss(machine::CurrentCpu(), method);
+  gate.Leave();
+  if (!object.ok())
+    return {nullptr, object.status()};
+  return {object.value(), Status::kOk};
+}
+
+void ActivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Activate(context);
+}
+void DeactivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Deactivate(context);
+}
+
+}  // namespace k42::cobj
+
+// From the miss stubs: `fake` is the address of the slot's word 1.
+extern "C" k42::cobj::ObjectSystem::MissAnswer k42_cobj_miss(unsigned char* fake,
+                                                             std::uint32_t method) {
+  const auto slot = static_cast<std::uint64_t>(fake - k42::machine::ThisCpuAreaBytes()) - 8;
+  return k42::cobj::node_objects->OnMiss(static_cast<k42::cobj::RefBits>(slot), method);
+}

@@ -1,0 +1,68 @@
+// ObjectSystem: the clustered objects of one node: table, grace, destruction. boot/ owns the one
+// instance, a hosted test makes its own; Start makes it the node's.
+//
+// Using it (cobj/make.h):   Ref<ICounter> counter = TRY(MakeShared<SharedCounter>());
+//                           TRY(counter->Increment(1));
+//                           TRY(Destroy(counter));
+//
+// Start order: Start (allocator ready), then AddCpu for each CPU on any CPU before that one calls
+// an object, then the activity hooks.
+#pragma once
+
+#include <cstdint>
+
+#include "base/allocator.h"
+#include "base/result.h"
+#include "cobj/destruction.h"
+#include "cobj/grace.h"
+#include "cobj/object_table.h"
+#include "cobj/ref.h"
+#include "cobj/root.h"
+
+namespace k42::cobj {
+
+class ObjectSystem {
+ public:
+  constexpr ObjectSystem() = default;
+  ObjectSystem(const ObjectSystem&) = delete;
+  ObjectSystem& operator=(const ObjectSystem&) = delete;
+
+  void Start(Allocator& allocator);
+  Status AddCpu(machine::CpuId cpu);
+
+  Allocator& allocator() { return *allocator_; }
+  ObjectTable& table() { return table_; }
+  Grace& grace() { return grace_; }
+  Destruction& destruction() { return destruction_; }
+
+  // An id for `root`, not yet callable; then callable.
+  Result<RefBits> Reserve(Root& root);
+  void Publish(Root& root) { table_.gate(root.bits()).Open(&root); }
+  void Unreserve(Root& root);  // instead of Publish
+
+  Status Destroy(RefBits bits) { return destruction_.Destroy(bits); }
+
+  std::uint64_t misses() const { return misses_.load(std::memory_order_relaxed); }
+
+  struct MissAnswer {
+    void* object;  // null: the call ends with `status`
+    Status status;
+  };
+  MissAnswer OnMiss(RefBits bits, std::uint32_t method);
+
+ private:
+  Allocator* allocator_ = nullptr;
+  ObjectTable table_;
+  Grace grace_;
+  Destruction destruction_{table_, grace_};
+  std::atomic<std::uint64_t> misses_{0};
+};
+
+// The node's; set by Start. A pointer, because hosted tests start several one after the other.
+extern constinit ObjectSystem* node_objects;
+
+// Hooks for machine::SetActivityHooks.
+void ActivateThread(machine::ThreadContext& context);
+void DeactivateThread(machine::ThreadContext& context);
+
+}  // namespace k42::cobj

@@ -1,0 +1,84 @@
+#include "cobj/object_table.h"
+
+#include "base/assert.h"
+
+namespace k42::cobj {
+
+namespace {
+constexpr std::uint32_t kFirstIndex = 1;  // slot 0 stays empty: no object has it
+}
+
+Status ObjectTable::MakeSlotsEmpty(machine::CpuId cpu, std::uint32_t chunk) {
+  TRY(machine::MapObjectTable(cpu, (chunk + 1) * kChunkIds));
+  for (std::uint32_t i = 0; i < kChunkIds; ++i)
+    SlotOf(cpu, BitsOfIndex(chunk * kChunkIds + i)).MakeEmpty();
+  return Status::kOk;
+}
+
+Status ObjectTable::AddCpu(machine::CpuId cpu) {
+  for (std::uint32_t chunk = 0; chunk < chunks(); ++chunk) TRY(MakeSlotsEmpty(cpu, chunk));
+  (void)cpus_.Add(cpu);
+  return Status::kOk;
+}
+
+// The new chunk's ids all go to this CPU. Its slots are made on every CPU before any id is known.
+Status ObjectTable::Grow() {
+  Chunk* chunk = TRY(allocator_->Make<Chunk>());
+  std::uint32_t number = 0;
+  {
+    const machine::SpinGuard guard(chunk_lock_);
+    number = chunks();
+    if (number < kMaxChunks)
+      chunk_count_.store(number + 1, std::memory_order_relaxed);
+  }
+  if (number == kMaxChunks) {
+    allocator_->Destroy(chunk);
+    return Status::kLimitExceeded;
+  }
+  for (machine::CpuId cpu = 0; cpu < machine::kMaxCpus; ++cpu) {
+    if (!cpus_.Contains(cpu))
+      continue;
+    const Status mapped = MakeSlotsEmpty(cpu, number);
+    if (mapped != Status::kOk) {
+      allocator_->Destroy(chunk);  // the number is lost: the table was out of memory anyway
+      return mapped;
+    }
+  }
+  chunks_[number].store(chunk, std::memory_order_release);
+  std::uint32_t& first = free_[machine::CurrentCpu()].first;
+  for (std::uint32_t i = kChunkIds; i-- > 0;) {
+    const std::uint32_t index = number * kChunkIds + i;
+    if (index < kFirstIndex)
+      continue;
+    chunk->entry[i].next = first;
+    first = index;
+  }
+  return Status::kOk;
+}
+
+Result<RefBits> ObjectTable::Allocate() {
+  std::uint32_t& first = free_[machine::CurrentCpu()].first;
+  if (first == kNoIndex)
+    TRY(Grow());
+  const std::uint32_t index = first;
+  first = EntryOf(index).next;
+  return BitsOfIndex(index);
+}
+
+void ObjectTable::Free(RefBits bits) {
+  std::uint32_t& first = free_[machine::CurrentCpu()].first;
+  K42_DCHECK(gate(bits).Peek() == nullptr, "the object must be gone");
+  link(bits) = first;
+  first = IndexOfBits(bits);
+}
+
+bool ObjectTable::Knows(RefBits bits) const {
+  const std::uint64_t offset = std::uint64_t{bits} - machine::kObjectTableOffset;
+  if (bits < machine::kObjectTableOffset || offset % sizeof(Slot) != 0)
+    return false;
+  const std::uint32_t index = IndexOfBits(bits);
+  return index / kChunkIds < kMaxChunks &&
+         chunks_[index / kChunkIds].load(std::memory_order_acquire) != nullptr;
+}
+
+}  // namespace k42::cobj

@@ -1,0 +1,75 @@
+// ObjectTable: the node's global table. Entry i belongs to slot i of every CPU's local table and
+// holds the way to the object's root.
+//
+// It grows in chunks of 256 entries (4 KiB of slots on each CPU), up to what a local table can
+// hold. Ids are handed out per CPU, without a lock: each CPU has a list of free ones, filled from a
+// new chunk when empty. Freed ids join the list of the CPU that freed them.
+//
+// Locking: chunk_lock_ guards growth; an entry's gate is lock-free; a free list belongs to its CPU.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/allocator.h"
+#include "base/cpu_set.h"
+#include "base/result.h"
+#include "cobj/miss_gate.h"
+#include "cobj/slot.h"
+#include "machine/cpu.h"
+#include "machine/spin_lock.h"
+
+namespace k42::cobj {
+
+class ObjectTable {
+ public:
+  static constexpr std::uint32_t kChunkIds = 256;
+  static constexpr std::uint32_t kMaxChunks = machine::kObjectTableMaxSlots / kChunkIds;
+  static constexpr std::uint32_t kNoIndex = ~0u;
+
+  constexpr ObjectTable() = default;
+
+  void SetAllocator(Allocator& allocator) { allocator_ = &allocator; }
+  // Makes the slots of all chunks so far empty on `cpu`. Once per CPU, before its first object
+  // call.
+  Status AddCpu(machine::CpuId cpu);
+
+  // An id whose slots are empty on every CPU and whose gate is closed.
+  Result<RefBits> Allocate();
+  // No reference to it is left on any stack (two grace periods after its destruction).
+  void Free(RefBits bits);
+
+  MissGate& gate(RefBits bits) { return EntryOf(IndexOfBits(bits)).gate; }
+  bool Knows(RefBits bits) const;
+  // Of this CPU: a list of ids threaded through their entries, for those that wait to be freed.
+  std::uint32_t& link(RefBits bits) { return EntryOf(IndexOfBits(bits)).next; }
+
+  std::uint32_t chunks() const { return chunk_count_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Entry {
+    MissGate gate;
+    std::uint32_t next = kNoIndex;  // in a list of ids, while the id is free or about to be
+  };
+  struct Chunk {
+    Entry entry[kChunkIds];
+  };
+  struct alignas(64) FreeIds {
+    std::uint32_t first = kNoIndex;
+  };
+
+  Entry& EntryOf(std::uint32_t index) {
+    return chunks_[index / kChunkIds].load(std::memory_order_acquire)->entry[index % kChunkIds];
+  }
+  Status Grow();
+  static Status MakeSlotsEmpty(machine::CpuId cpu, std::uint32_t chunk);
+
+  Allocator* allocator_ = nullptr;
+  machine::SpinLock<LockRank::kReferenceTable> chunk_lock_;
+  std::atomic<std::uint32_t> chunk_count_{0};  // handed out; under chunk_lock_
+  AtomicCpuSet cpus_;
+  FreeIds free_[machine::kMaxCpus];
+  std::atomic<Chunk*> chunks_[kMaxChunks] = {};
+};
+
+}  // namespace k42::cobj

@@ -1,0 +1,109 @@
+// ReplicatedRoot<Rep>: a rep per cluster of CPUs, made when a CPU of the cluster first calls.
+//
+// The clustering factor says how many neighbouring CPUs share a rep: 1 is a rep per CPU, CpuCount()
+// one for all. Reps of one object share a Rep::Shared, kept in the root; each is constructed as
+// Rep(RepSite<Rep>), by which it reaches the shared part and the other reps. As a SharedRoot's, a
+// rep may have SetSelf(Ref).
+//
+// Locking: lock_ guards the array of reps. ForEach runs under it, so its function must be short and
+// call no object; reps it visits may be in use on their CPUs, so what it reads must be atomic.
+#pragma once
+
+#include <utility>
+
+#include "base/assert.h"
+#include "cobj/root.h"
+#include "cobj/shared_root.h"
+#include "machine/cpu.h"
+
+namespace k42::cobj {
+
+template <typename Rep>
+class ReplicatedRoot;
+
+// What a rep knows of its surroundings.
+template <typename Rep>
+struct RepSite {
+  ReplicatedRoot<Rep>& root;
+  typename Rep::Shared& shared;
+  std::uint32_t cluster;
+
+  template <typename Function>
+  void ForEachRep(Function function) const {
+    root.ForEach(function);
+  }
+};
+
+template <typename Rep>
+class ReplicatedRoot final : public Root {
+ public:
+  using Interface = typename Rep::Interface;
+  using Shared = typename Rep::Shared;
+
+  template <typename... Arguments>
+  ReplicatedRoot(Allocator& allocator, std::uint32_t factor, Arguments&&... arguments)
+      : allocator_(allocator), factor_(factor), shared_(std::forward<Arguments>(arguments)...) {
+    K42_ASSERT(factor >= 1, "a clustering factor is at least 1");
+  }
+
+  Result<void*> HandleMiss(machine::CpuId cpu, std::uint32_t) override {
+    Rep* rep = TRY(RepOf(cpu / factor_));
+    void* object = static_cast<Interface*>(rep);
+    TRY(Install(cpu, object));
+    return object;
+  }
+
+  void Dispose(Allocator& allocator) override {
+    for (Rep* rep : reps_)
+      if (rep != nullptr)
+        allocator.Destroy(rep);
+    allocator.Destroy(this);
+  }
+
+  template <typename Function>
+  void ForEach(Function function) {
+    const machine::SpinGuard guard(lock_);
+    for (Rep* rep : reps_)
+      if (rep != nullptr)
+        function(*rep);
+  }
+  std::uint32_t rep_count() {
+    std::uint32_t count = 0;
+    ForEach([&](Rep&) { ++count; });
+    return count;
+  }
+  Shared& shared() { return shared_; }
+  std::uint32_t factor() const { return factor_; }
+  void Publishing(Ref<Interface>) {}
+
+ private:
+  // Made outside the lock; of two CPUs of one cluster that make one at once, the later gives his
+  // back.
+  Result<Rep*> RepOf(std::uint32_t cluster) {
+    {
+      const machine::SpinGuard guard(lock_);
+      if (reps_[cluster] != nullptr)
+        return reps_[cluster];
+    }
+    Rep* made = TRY(allocator_.Make<Rep>(RepSite<Rep>{*this, shared_, cluster}));
+    if constexpr (KnowsItself<Rep>)
+      made->SetSelf(Ref<Interface>::FromBits(bits()));
+    Rep* first = nullptr;
+    {
+      const machine::SpinGuard guard(lock_);
+      if (reps_[cluster] == nullptr)
+        reps_[cluster] = made;
+      first = reps_[cluster];
+    }
+    if (first != made)
+      allocator_.Destroy(made);
+    return first;
+  }
+
+  Allocator& allocator_;
+  const std::uint32_t factor_;
+  Shared shared_;
+  Rep* reps_[machine::kMaxCpus] K42_GUARDED_BY(lock_) = {};
+};
+
+}  // namespace k42::cobj

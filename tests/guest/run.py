@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Runs a kernel image in QEMU: run.py IMAGE [options] [-- extra qemu arguments]
+
+Relays the serial console. Exit status 0: the kernel ended with success (isa-debug-exit 33), and every
+--expect text was seen; with --panic: it panicked instead. Else 1. Hardware virtualization is used
+where /dev/kvm works, unless K42_ACCEL says otherwise.
+"""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+SUCCESS, PANIC = 33, 3
+
+
+def accelerator():
+    wanted = os.environ.get("K42_ACCEL")
+    if wanted:
+        return wanted
+    try:
+        with open("/dev/kvm", "r+b"):
+            pass
+        # The device alone says little: a nested host may refuse what QEMU sets at reset.
+        probe = subprocess.run(["qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-nodefaults", "-S",
+                                "-display", "none", "-monitor", "stdio"], input=b"quit\n",
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10)
+        return "kvm" if probe.returncode == 0 else "tcg"
+    except (OSError, subprocess.TimeoutExpired):
+        return "tcg"
+
+
+def command_line(options, cpus):
+    accel = accelerator()
+    if accel == "tcg":
+        accel = "tcg,thread=" + ("single" if options.icount else "multi")
+    command = ["qemu-system-x86_64", "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",
+               "-no-reboot", "-serial", "stdio", "-M", "q35",
+               "-cpu", "host" if accel == "kvm" else options.cpu, "-smp", str(cpus),
+               "-device", "isa-debug-exit,iobase=0xf4", "-kernel", options.image,
+               "-append", " ".join(options.append)]
+    if options.arena:
+        # As a node has it: RAM and arena are two NUMA nodes (a memory of its own for each).
+        command += ["-m", str(options.memory + options.arena),
+                    "-object", f"memory-backend-memfd,id=ram,size={options.memory}M",
+                    "-object", f"memory-backend-memfd,id=arena,share=on,size={options.arena}M",
+                    "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{cpus - 1}",
+                    "-numa", "node,nodeid=1,memdev=arena"]
+    else:
+        command += ["-m", str(options.memory)]
+    if options.icount:
+        command += ["-icount", "shift=0"]
+    return command + options.extra
+
+
+def run(options, cpus):
+    """One run; True if it ended as wanted."""
+    child = subprocess.Popen(command_line(options, cpus), stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, start_new_session=True)
+    timed_out = threading.Event()
+
+    def stop():
+        timed_out.set()
+        os.killpg(child.pid, signal.SIGKILL)
+
+    timer = threading.Timer(options.timeout, stop)
+    timer.start()
+    missing = set(options.expect)
+    for raw in child.stdout:
+        line = raw.decode(errors="replace")
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        missing = {text for text in missing if text not in line}
+    status = child.wait()
+    timer.cancel()
+    wanted = PANIC if options.panic else SUCCESS
+    if timed_out.is_set():
+        print(f"run.py: stopped after {options.timeout} s")
+    elif status != wanted:
+        print(f"run.py: QEMU ended with {status}, expected {wanted}")
+    for text in sorted(missing):
+        print(f"run.py: never seen: {text}")
+    return status == wanted and not missing and not timed_out.is_set()
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("image")
+    parser.add_argument("--cpus", default="2", help="how many; several runs: 1,2,4")
+    parser.add_argument("--cpu", default="max", help="CPU model when emulated")
+    parser.add_argument("--memory", type=int, default=256, help="MiB")
+    parser.add_argument("--arena", type=int, default=0, help="MiB of fabric arena beside the memory")
+    parser.add_argument("--append", action="append", default=[], help="boot options")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds, of each run")
+    parser.add_argument("--expect", action="append", default=[], help="text that must appear")
+    parser.add_argument("--panic", action="store_true", help="the kernel must panic")
+    parser.add_argument("--icount", action="store_true", help="one instruction is one ns")
+    arguments, extra = sys.argv[1:], []
+    if "--" in arguments:
+        extra = arguments[arguments.index("--") + 1:]
+        arguments = arguments[:arguments.index("--")]
+    options = parser.parse_args(arguments)
+    options.extra = extra
+    good = True
+    for cpus in options.cpus.split(","):
+        good = run(options, int(cpus)) and good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

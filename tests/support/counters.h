@@ -1,0 +1,61 @@
+// Counters, shared and replicated: clustered objects for the tests of cobj, hosted and in guests.
+#pragma once
+
+#include <atomic>
+
+#include "cobj/make.h"
+#include "idl/counter.idl.h"
+
+namespace k42::test {
+
+// How many reps of either kind exist.
+inline constinit std::atomic<std::int64_t> live_counters{0};
+
+class SharedCounter final : public idl::ICounter {
+ public:
+  using Interface = idl::ICounter;
+  SharedCounter() { live_counters.fetch_add(1); }
+  explicit SharedCounter(std::uint64_t start) : SharedCounter() { value_ = start; }
+  ~SharedCounter() {
+    live_counters.fetch_sub(1);
+    value_ = kDead;
+  }
+
+  Result<std::uint64_t> Increment(std::uint64_t amount) override {
+    return value_.fetch_add(amount, std::memory_order_relaxed) + amount;
+  }
+  Result<std::uint64_t> Value() override { return value_.load(std::memory_order_relaxed); }
+
+  static constexpr std::uint64_t kDead = 0xdeaddeaddeaddead;
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// Each rep counts for its CPUs; the value is the sum.
+class ReplicatedCounter final : public idl::ICounter {
+ public:
+  using Interface = idl::ICounter;
+  struct Shared {};
+
+  explicit ReplicatedCounter(cobj::RepSite<ReplicatedCounter> site) : site_(site) {
+    live_counters.fetch_add(1);
+  }
+  ~ReplicatedCounter() { live_counters.fetch_sub(1); }
+
+  Result<std::uint64_t> Increment(std::uint64_t amount) override {
+    return value_.fetch_add(amount, std::memory_order_relaxed) + amount;
+  }
+  Result<std::uint64_t> Value() override {
+    std::uint64_t sum = 0;
+    site_.ForEachRep(
+        [&](ReplicatedCounter& rep) { sum += rep.value_.load(std::memory_order_relaxed); });
+    return sum;
+  }
+
+ private:
+  cobj::RepSite<ReplicatedCounter> site_;
+  std::atomic<std::uint64_t> value_{0};
+};
+
+}  // namespace k42::test

@@ -1,0 +1,170 @@
+// Clustered objects: miss, clustering, destruction.
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "cobj/make.h"
+#include "cobj/marker.h"
+#include "support/counters.h"
+#include "support/node_fixture.h"
+
+namespace k42::cobj {
+namespace {
+
+using machine::hosted::RunOn;
+using machine::hosted::RunOnAllCpus;
+using test::ReplicatedCounter;
+using test::SharedCounter;
+
+class Objects : public test::ObjectFixture {
+ protected:
+  bool AllGone() const { return test::live_counters == live_before_; }
+  const std::int64_t live_before_ = test::live_counters;  // of tests that leave theirs
+};
+
+TEST_F(Objects, FirstCallOnACpuMissesLaterOnesDoNot) {
+  const auto counter = MakeShared<SharedCounter>().value();
+  const std::uint64_t before = objects_->misses();
+  EXPECT_EQ(counter->Increment(3).value(), 3u);
+  EXPECT_EQ(objects_->misses(), before + 1);
+  EXPECT_EQ(counter->Increment(4).value(), 7u);
+  EXPECT_EQ(counter->Value().value(), 7u);
+  EXPECT_EQ(objects_->misses(), before + 1);
+  RunOn(2, [&] { EXPECT_EQ(counter->Value().value(), 7u); });
+  EXPECT_EQ(objects_->misses(), before + 2);
+}
+
+TEST_F(Objects, RepsAreMadeLazilyPerCluster) {
+  Allocator& allocator = objects_->allocator();
+  auto* root = allocator.Make<ReplicatedRoot<ReplicatedCounter>>(allocator, 1u).value();
+  const auto counter = PublishRoot(root).value();
+  EXPECT_EQ(root->rep_count(), 0u);
+  for (machine::CpuId cpu : {1, 2, 3}) RunOn(cpu, [&] { (void)counter->Increment(cpu); });
+  EXPECT_EQ(root->rep_count(), 3u);
+  RunOn(2, [&] { EXPECT_EQ(counter->Value().value(), 6u); });
+}
+
+TEST_F(Objects, EveryClusteringFactorCountsRight) {
+  for (const machine::CpuId cpus : {1, 2, 5, 16}) {
+    machine::hosted::SetCpuCount(cpus);
+    for (std::uint32_t factor = 1; factor <= cpus; factor *= 2) {
+      Allocator& allocator = objects_->allocator();
+      auto* root = allocator.Make<ReplicatedRoot<ReplicatedCounter>>(allocator, factor).value();
+      const auto counter = PublishRoot(root).value();
+      RunOnAllCpus([&](machine::CpuId) {
+        for (int i = 0; i < 100; ++i) ASSERT_TRUE(counter->Increment(1).ok());
+      });
+      EXPECT_EQ(counter->Value().value(), 100u * cpus);
+      EXPECT_EQ(root->rep_count(), (cpus + factor - 1) / factor);
+      EXPECT_EQ(Destroy(counter), Status::kOk);
+    }
+  }
+}
+
+TEST_F(Objects, StaleReferenceAnswersDeleted) {
+  const auto counter = MakeShared<SharedCounter>().value();
+  RunOnAllCpus([&](machine::CpuId) { (void)counter->Increment(1); });
+  EXPECT_EQ(Destroy(counter), Status::kOk);
+  EXPECT_EQ(Destroy(counter), Status::kDeleted);
+  EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+  EXPECT_EQ(counter->Increment(1).status(), Status::kDeleted);
+  RunOn(3, [&] { EXPECT_EQ(counter->Value().status(), Status::kDeleted); });
+}
+
+TEST_F(Objects, ObjectOfOneCpuGoesWithoutMessages) {
+  const std::uint64_t local = objects_->destruction().counts().local;
+  const std::uint64_t before = objects_->grace().token_moves();
+  for (int i = 0; i < 10; ++i) {
+    const auto counter = MakeShared<SharedCounter>().value();
+    (void)counter->Increment(1);
+    EXPECT_EQ(Destroy(counter), Status::kOk);
+  }
+  EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+  EXPECT_EQ(objects_->grace().token_moves(), before);
+  EXPECT_EQ(objects_->destruction().counts().local, local + 10);
+}
+
+TEST_F(Objects, IdsComeBackAfterAFurtherGracePeriod) {
+  const std::uint64_t before = objects_->destruction().counts().recycled;
+  const auto counter = MakeShared<SharedCounter>().value();
+  const RefBits bits = counter.bits();
+  EXPECT_EQ(Destroy(counter), Status::kOk);
+  EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+  EXPECT_EQ(objects_->destruction().counts().recycled, before);
+  objects_->destruction().FlushIds();
+  EXPECT_TRUE(Eventually([&] { return objects_->destruction().counts().recycled == before + 1; }));
+  EXPECT_EQ(MakeShared<SharedCounter>().value().bits(), bits);
+}
+
+TEST_F(Objects, AnActiveThreadElsewhereDelaysAMarker) {
+  static std::atomic<int> stage;
+  stage = 0;
+  static machine::Thread* holder;
+  holder = machine::Thread::Create(
+               "holder",
+               [](void*) {
+                 stage = 1;
+                 while (stage != 2) machine::Thread::Block();  // active all the time
+               },
+               nullptr, 2)
+               .value();
+  while (stage != 1) std::this_thread::yield();
+  Marker node, here;
+  node.Set(Marker::Scope::kNode);
+  here.Set(Marker::Scope::kCpu);
+  EXPECT_TRUE(Eventually([&] { return here.elapsed(); }));
+  for (int i = 0; i < 20; ++i) test::QuietPoint();
+  EXPECT_FALSE(node.elapsed());
+  stage = 2;
+  holder->Unblock();
+  EXPECT_TRUE(Eventually([&] { return node.elapsed(); }));
+}
+
+TEST_F(Objects, RacesOfCreateCallDestroyNeverReachFreedMemory) {
+  static std::atomic<RefBits> current;
+  current = 0;
+  constexpr int kRounds = 400;
+  std::atomic<std::uint64_t> deleted{0}, answered{0};
+  RunOnAllCpus([&](machine::CpuId cpu) {
+    for (int i = 0; i < kRounds; ++i) {
+      if (i % machine::CpuCount() == cpu) {
+        const auto made = MakeShared<SharedCounter>(std::uint64_t{1000}).value();
+        const RefBits old = current.exchange(made.bits());
+        if (old != 0) {
+          EXPECT_EQ(Destroy(Ref<idl::ICounter>::FromBits(old)), Status::kOk);
+        }
+      }
+      for (int n = 0; n < 20; ++n) {
+        const auto ref = Ref<idl::ICounter>::FromBits(current.load());
+        if (!ref)
+          continue;
+        const auto value = ref->Increment(1);
+        if (value.ok()) {
+          ++answered;
+          ASSERT_GT(value.value(), 1000u);
+          ASSERT_LT(value.value(), 1'000'000u);
+        } else {
+          ++deleted;
+          ASSERT_EQ(value.status(), Status::kDeleted);
+        }
+      }
+      test::QuietPoint();
+    }
+  });
+  EXPECT_GT(answered.load(), 1000u);
+  EXPECT_EQ(Destroy(Ref<idl::ICounter>::FromBits(current.load())), Status::kOk);
+  EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+}
+
+using ObjectsDeath = Objects;
+
+TEST_F(ObjectsDeath, CallUnderASpinLockAborts) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto counter = MakeShared<SharedCounter>().value();
+  machine::SpinLock<LockRank::kSpinTest> lock;
+  EXPECT_DEATH((lock.Lock(), (void)counter->Value()), "object called while holding a spin lock");
+}
+
+}  // namespace
+}  // namespace k42::cobj
