@@ -1,0 +1,124 @@
+// The daemon's end of the link: takes operations out of a kernel's submit rings, has them carried
+// by a transport, and puts messages, notifications and completions into its receive rings.
+//
+// States (DaemonState in the arena):
+//   Attach: kAttached   the header is checked, rings are taken over where a predecessor stopped
+//   GoUp:   kUp         identity known; what the predecessor left under way has been settled:
+//                       gets and kRepeatable operations are repeated, others end as kUnknown
+//   Detach: kDetached
+// Before GoUp, operations to peers end as kNotSent/kUnavailable.
+//
+// The kernel is checked, not trusted: an id outside its ring's slots, an index out of bounds, or a
+// frame that speaks for another node. The first two break the link (broken()); the third ends that
+// operation with kPermissionDenied.
+//
+// A full receive ring: records wait here, at most kMaxBacklog bytes per CPU, in order; beyond that
+// the peer whose message it was is reported by TakeOverflowed, for its endpoint to be broken (a
+// message may be lost only with its endpoint).
+//
+// One thread. Nothing here blocks.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "abi/frame.h"
+#include "abi/receive_ring.h"
+#include "abi/submit_ring.h"
+#include "interconnect/arena.h"
+#include "interconnect/clock.h"
+#include "interconnect/transport.h"
+
+namespace k42::interconnect {
+
+class LinkHost final : public Events {
+ public:
+  struct Wiring {
+    std::function<void(std::uint32_t cpu)> call;  // interrupts the kernel
+    std::function<Transport*(PeerId)> route;      // nullptr: not in view
+    std::function<std::vector<Transport*>()> transports;
+    // A message from the kernel to its daemon.
+    std::function<void(const abi::Frame&, std::span<const std::byte> payload)> on_control;
+  };
+
+  LinkHost(Arena& arena, Wiring wiring, const Clock& clock)
+      : arena_(arena), wiring_(std::move(wiring)), clock_(clock) {}
+
+  // kUnavailable: the kernel has not formatted the arena yet.
+  Status Attach();
+  bool attached() const { return !cpus_.empty(); }
+  std::uint32_t generation() const { return generation_; }
+  // What a predecessor of the same incarnation left: 0 if this is the first daemon.
+  std::uint64_t AdoptedIncarnation() { return arena_.daemon().incarnation; }
+  void GoUp(const LocalIdentity& identity, std::uint64_t lease_id);
+  void Detach();
+
+  // Takes and starts what the kernel has submitted; flushes backlogs. Returns how much it did.
+  std::size_t Serve();
+  // Before sleeping. False: something came meanwhile, Serve again.
+  bool Arm();
+
+  // A frame to the kernel's CPU; kControl by its own daemon.
+  void SendToKernel(std::uint32_t cpu, abi::FrameKind kind, std::uint32_t method,
+                    std::span<const std::byte> payload, std::uint64_t sequence = 0);
+  // Until when (this host's monotonic clock) the node has authority; 0: none.
+  void SetAuthority(std::uint64_t host_deadline_ns);
+  void SetViewEpoch(std::uint64_t epoch) { arena_.daemon().view_epoch.store(epoch); }
+  // Host time since the kernel's heartbeat last moved.
+  std::uint64_t HeartbeatAgeNs();
+
+  bool broken() const { return broken_; }
+  std::set<PeerId> TakeOverflowed() { return std::exchange(overflowed_, {}); }
+
+  // -- Events --
+  void OnMessage(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                 std::span<const std::byte> message) override;
+  void OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) override;
+  void OnCompletion(const Completion& completion) override;
+  void OnPeerDown(PeerId peer, Status why) override;
+
+ private:
+  struct Record {
+    abi::RecordHeader header;
+    std::vector<std::byte> payload;
+  };
+  struct Cpu {
+    abi::SubmitConsumer submit;
+    abi::ReceiveProducer receive;
+    std::deque<Record> backlog;
+    std::size_t backlog_bytes = 0;
+    bool call_due = false;
+  };
+  static constexpr std::size_t kMaxBacklog = 1 << 20;
+
+  std::size_t ServeCpu(std::uint32_t cpu);
+  void Begin(std::uint64_t id, abi::Operation& operation);
+  void BeginSend(const Request& request, std::uint64_t id);
+  void Revoke(std::uint64_t id, abi::WindowId window);
+  void SettlePredecessor();
+  bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload);
+  bool FlushBacklog(Cpu& cpu);
+  void Calls();
+  std::uint32_t CpuOf(std::uint32_t wanted) const {
+    return wanted % static_cast<std::uint32_t>(cpus_.size());
+  }
+
+  Arena& arena_;
+  const Wiring wiring_;
+  const Clock& clock_;
+  std::vector<Cpu> cpus_;
+  LocalIdentity identity_;
+  bool up_ = false;
+  bool broken_ = false;
+  std::uint32_t generation_ = 0;
+  std::map<Token, std::pair<std::size_t, Completion>> revocations_;  // transports still to answer
+  std::set<PeerId> overflowed_;
+  std::uint64_t heartbeat_ = 0;
+  std::uint64_t heartbeat_seen_ns_ = 0;
+};
+
+}  // namespace k42::interconnect
