@@ -323,7 +323,8 @@ void LinkHost::SendToKernel(std::uint32_t cpu, abi::FrameKind kind, std::uint32_
   std::copy(payload.begin(), payload.end(), message.begin() + sizeof frame);
   abi::RecordHeader record{};
   record.kind = abi::RecordKind::kMessage;
-  record.channel = static_cast<std::uint16_t>(abi::Channel::kControl);
+  record.channel = static_cast<std::uint16_t>(
+      kind == abi::FrameKind::kEchoReply ? abi::Channel::kEcho : abi::Channel::kControl);
   record.peer_node = abi::kDaemonNode;
   Put(cpu, record, message);
   Calls();

@@ -95,14 +95,15 @@ struct ReceivedRecord {
 
 class ReceiveConsumer {
  public:
-  explicit ReceiveConsumer(ReceiveRingMemory& ring) : ring_(ring) {}
+  constexpr ReceiveConsumer() = default;  // attached to nothing: only to be assigned
+  explicit ReceiveConsumer(ReceiveRingMemory& ring) : ring_(&ring) {}
 
-  bool Empty() const { return RingSleep<>::Progress(ring_.producer.produced) == consumed_; }
+  bool Empty() const { return RingSleep<>::Progress(ring_->producer.produced) == consumed_; }
 
   // The next record, kWouldBlock if there is none, kCorrupt if the daemon wrote nonsense.
   Result<ReceivedRecord> Front() {
     for (;;) {
-      std::uint64_t produced = RingSleep<>::Progress(ring_.producer.produced);
+      std::uint64_t produced = RingSleep<>::Progress(ring_->producer.produced);
       if (produced < consumed_ || produced - consumed_ > kReceiveBytes ||
           produced % kRecordAlign != 0)
         return Status::kCorrupt;
@@ -113,7 +114,7 @@ class ReceiveConsumer {
       std::uint64_t to_end = kReceiveBytes - at;
       std::uint64_t limit = waiting < to_end ? waiting : to_end;
       ReceivedRecord record{};
-      std::memcpy(&record.header, ring_.bytes + at,
+      std::memcpy(&record.header, ring_->bytes + at,
                   limit < sizeof(RecordHeader) ? kRecordAlign : sizeof(RecordHeader));
       const RecordHeader& header = record.header;
       if (header.size < kRecordAlign || header.size > limit || header.size % kRecordAlign != 0)
@@ -128,7 +129,7 @@ class ReceiveConsumer {
       if (header.size < sizeof(RecordHeader) ||
           header.length > header.size - sizeof(RecordHeader) || header.length > kMaxMessage)
         return Status::kCorrupt;
-      record.payload = reinterpret_cast<const std::byte*>(ring_.bytes + at + sizeof(RecordHeader));
+      record.payload = reinterpret_cast<const std::byte*>(ring_->bytes + at + sizeof(RecordHeader));
       size_ = header.size;
       return record;
     }
@@ -138,15 +139,15 @@ class ReceiveConsumer {
   void Drop() {
     consumed_ += size_;
     size_ = 0;
-    RingSleep<>::Publish(ring_.consumer.consumed, consumed_);
+    RingSleep<>::Publish(ring_->consumer.consumed, consumed_);
   }
-  bool TakeWake() { return RingSleep<>::TakeWake(ring_.producer.producer_waits); }
+  bool TakeWake() { return RingSleep<>::TakeWake(ring_->producer.producer_waits); }
 
-  void Announce() { RingSleep<>::Announce(ring_.consumer.consumer_sleeps); }
-  void Retract() { RingSleep<>::Retract(ring_.consumer.consumer_sleeps); }
+  void Announce() { RingSleep<>::Announce(ring_->consumer.consumer_sleeps); }
+  void Retract() { RingSleep<>::Retract(ring_->consumer.consumer_sleeps); }
 
  private:
-  ReceiveRingMemory& ring_;
+  ReceiveRingMemory* ring_ = nullptr;
   std::uint64_t consumed_ = 0;
   std::uint32_t size_ = 0;  // of the record at the front
 };

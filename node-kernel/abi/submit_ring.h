@@ -13,24 +13,25 @@ namespace k42::abi {
 
 class SubmitProducer {
  public:
-  explicit SubmitProducer(SubmitRingMemory& ring) : ring_(ring) {}
+  constexpr SubmitProducer() = default;  // attached to nothing: only to be assigned
+  explicit SubmitProducer(SubmitRingMemory& ring) : ring_(&ring) {}
 
   // kBusy: full, which only a kernel that reuses an operation before its end can see.
   Status Push(std::uint64_t operation_id) {
-    std::uint64_t consumed = ring_.consumer.consumed.load(std::memory_order_acquire);
+    std::uint64_t consumed = ring_->consumer.consumed.load(std::memory_order_acquire);
     if (consumed > produced_ || produced_ - consumed > kSubmitEntries)
       return Status::kCorrupt;
     if (produced_ - consumed == kSubmitEntries)
       return Status::kBusy;
-    ring_.entries[produced_ % kSubmitEntries] = operation_id;
-    RingSleep<>::Publish(ring_.producer.produced, ++produced_);
+    ring_->entries[produced_ % kSubmitEntries] = operation_id;
+    RingSleep<>::Publish(ring_->producer.produced, ++produced_);
     return Status::kOk;
   }
   // After one or more Push: must the daemon be kicked?
-  bool TakeWake() { return RingSleep<>::TakeWake(ring_.consumer.consumer_sleeps); }
+  bool TakeWake() { return RingSleep<>::TakeWake(ring_->consumer.consumer_sleeps); }
 
  private:
-  SubmitRingMemory& ring_;
+  SubmitRingMemory* ring_ = nullptr;
   std::uint64_t produced_ = 0;
 };
 

@@ -47,6 +47,7 @@ enum class LockRank : std::uint8_t {
   kPageLists = 139,      // mem: which caches the page manager knows
   kKernelSpace = 140,    // mem: ranges of kernel virtual memory
   kHeap = 144,           // mem: small allocations
+  kFabricArena = 146,    // global: chunks and windows of the arena
   kPageTable = 148,
   kFrames = 152,        // mem: frame allocator
   kThreadStacks = 156,  // platform: stack slots
