@@ -16,44 +16,46 @@
 
 namespace k42::cobj {
 
-template <typename Root, template <typename> typename Atomic = std::atomic>
+template <typename Pointer, template <typename> typename Atomic = std::atomic>
 class BasicMissGate {
  public:
   constexpr BasicMissGate() = default;
+  explicit constexpr BasicMissGate(Pointer root) : root_(root) {}
 
   // Null: closed; nothing to leave.
-  Root* Enter() {
+  Pointer Enter() {
     inside_.fetch_add(1, std::memory_order_seq_cst);
-    Root* root = root_.load(std::memory_order_seq_cst);
-    if (root == nullptr)
+    const Pointer root = root_.load(std::memory_order_seq_cst);
+    if (root == kClosed)
       Leave();
     return root;
   }
   void Leave() { inside_.fetch_sub(1, std::memory_order_release); }
 
-  void Open(Root* root) { root_.store(root, std::memory_order_release); }
+  void Open(Pointer root) { root_.store(root, std::memory_order_release); }
 
   struct Closed {
-    Root* root;   // null: was closed already
-    bool nobody;  // surely nobody inside
+    Pointer root;  // null: was closed already
+    bool nobody;   // surely nobody inside
   };
   Closed Close() {
-    Root* root = root_.exchange(nullptr, std::memory_order_seq_cst);
+    const Pointer root = root_.exchange(kClosed, std::memory_order_seq_cst);
     return {root, inside_.load(std::memory_order_seq_cst) == 0};
   }
 
   // Later misses go to `next`; false if the gate no longer leads to `from`.
-  bool Replace(Root* from, Root* next) {
+  bool Replace(Pointer from, Pointer next) {
     return root_.compare_exchange_strong(from, next, std::memory_order_seq_cst);
   }
-  Root* Peek() const { return root_.load(std::memory_order_acquire); }
+  Pointer Peek() const { return root_.load(std::memory_order_acquire); }
 
  private:
-  Atomic<Root*> root_{nullptr};
+  static constexpr Pointer kClosed{};
+  Atomic<Pointer> root_{kClosed};
   Atomic<std::uint32_t> inside_{0};
 };
 
 class Root;
-using MissGate = BasicMissGate<Root>;
+using MissGate = BasicMissGate<Root*>;
 
 }  // namespace k42::cobj

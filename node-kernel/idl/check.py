@@ -6,6 +6,7 @@ from source import IdlError
 MAX_METHODS = 64
 MAX_WORDS = 6            # argument words of a native call
 MAX_STRUCT = 1024        # bytes: copied through a kernel stack
+MAX_WIRE = 4096          # bytes of a request or reply between nodes
 MAX_BUFFER = 16 << 20    # bytes
 CPP_KEYWORDS = set("""alignas alignof and asm auto bool break case catch char class const constexpr
 continue default delete do double else enum explicit export extern false float for friend goto if
@@ -175,6 +176,22 @@ class _Checker:
                            f"carries {MAX_WORDS}: put some into a struct")
         if method.result:
             self.result(interface, method)
+        if interface.is_global and not method.local:
+            self.remote(method)
+
+    def remote(self, method):
+        """What a call from another node needs beyond a native call's rules."""
+        buffers = [param for param in method.params if param.type.kind == "out_buffer"]
+        if len(buffers) > 1:
+            raise IdlError(method.place, f"{method.name} is called from other nodes: one out_buffer "
+                           "at most")
+        if buffers and not (method.result and method.result.name == "u64"):
+            raise IdlError(method.place, f"{method.name} is called from other nodes: with an "
+                           "out_buffer its result is u64, the bytes to send back")
+        for what, size in (("request", request_bytes(method)), ("reply", reply_bytes(method))):
+            if size > MAX_WIRE:
+                raise IdlError(method.place, f"the {what} of {method.name} may have {size} bytes, "
+                               f"a call between nodes carries {MAX_WIRE}")
 
     def param(self, interface, method, param):
         kind = param.type
@@ -209,6 +226,35 @@ class _Checker:
         if kind.kind not in ("scalar", "enum", "ref"):
             raise IdlError(kind.place, f"a result is a scalar, an enum or a ref (Result<T> fits "
                            f"16 bytes); pass {kind.name or kind.kind} as an out parameter")
+
+
+def padded(size):
+    return (size + 7) // 8 * 8
+
+
+def request_bytes(method):
+    """The most bytes of a request between nodes: emit_wire.py has the format."""
+    total = 0
+    for param in method.params:
+        kind = param.type
+        if kind.kind == "in_buffer":
+            total += 8 + padded(kind.limit)
+        elif kind.kind == "struct":
+            total += padded(kind.target.size) if param.direction == "in" else 0
+        elif param.direction == "in":
+            total += 8
+    return total
+
+
+def reply_bytes(method):
+    total = 16
+    for param in method.params:
+        kind = param.type
+        if kind.kind == "out_buffer":
+            total += 8 + padded(kind.limit)
+        elif param.direction == "out":
+            total += padded(kind.target.size) if kind.kind == "struct" else 8
+    return total
 
 
 def needs_validation(struct):

@@ -3,7 +3,7 @@
 
 usage: generate.py FILE.idl [--search DIR]... -o OUT/foo.idl.h
 
-Writes OUT/foo.idl.h and its siblings foo.types.h, foo.dispatch.h, foo.stub.h beside it.
+Writes OUT/foo.idl.h and its siblings (foo.types.h, ...) beside it.
 What each holds, and the grammar: README.md here.
 """
 
@@ -12,15 +12,17 @@ import os
 import sys
 
 import emit_dispatch
+import emit_forward
 import emit_interface
 import emit_stub
 import emit_types
+import emit_wire
 from check import check
 from parser import Loader
 from source import IdlError
 
 EMITTERS = {"types": emit_types, "idl": emit_interface, "dispatch": emit_dispatch,
-            "stub": emit_stub}
+            "stub": emit_stub, "forward": emit_forward, "wire": emit_wire}
 
 
 def main():

@@ -1,0 +1,86 @@
+// Forwarder<I>: stands in for an object and passes its calls on. Generated per interface
+// (foo.forward.h).
+//
+// It asks a ForwardPolicy whom to call; between the policy's Enter and Leave the call is *inside*,
+// and a record of it is on the stack, linked into the thread. So a policy can recognise a thread
+// that is already inside (recursion), and a debugger can list who is inside what. Hot swap,
+// interposition and version adaptors are policies.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "machine/thread.h"
+
+namespace k42::cobj {
+
+class ForwardPolicy;
+
+// On the stack of each forwarded call.
+struct ForwardRecord {
+  ForwardRecord* outer = nullptr;  // the thread's next older one
+  const ForwardPolicy* policy = nullptr;
+  std::uint32_t method = 0;
+};
+
+class ForwardPolicy {
+ public:
+  // The object to call, or an error, which becomes the call's result. May block.
+  virtual Result<void*> Enter(std::uint32_t method) = 0;
+  // After the call, if Enter gave an object.
+  virtual void Leave(std::uint32_t method) = 0;
+
+  // Is the current thread inside this policy already?
+  bool ThreadIsInside() const {
+    const auto* record =
+        static_cast<ForwardRecord*>(machine::Thread::Current()->context().forward_records);
+    for (; record != nullptr; record = record->outer)
+      if (record->policy == this)
+        return true;
+    return false;
+  }
+
+ protected:
+  ~ForwardPolicy() = default;
+};
+
+// One call through a forwarder: inside from construction to destruction.
+class ForwardedCall {
+ public:
+  ForwardedCall(ForwardPolicy& policy, std::uint32_t method) : policy_(policy) {
+    const Result<void*> object = policy.Enter(method);
+    status_ = object.status();
+    if (status_ != Status::kOk)
+      return;
+    object_ = object.value();
+    auto& newest = machine::Thread::Current()->context().forward_records;
+    record_ = {static_cast<ForwardRecord*>(newest), &policy, method};
+    newest = &record_;
+  }
+  ~ForwardedCall() {
+    if (status_ != Status::kOk)
+      return;
+    machine::Thread::Current()->context().forward_records = record_.outer;
+    policy_.Leave(record_.method);
+  }
+  ForwardedCall(const ForwardedCall&) = delete;
+  ForwardedCall& operator=(const ForwardedCall&) = delete;
+
+  Status status() const { return status_; }
+  template <typename I>
+  I* object() const {
+    return static_cast<I*>(object_);
+  }
+
+ private:
+  ForwardPolicy& policy_;
+  Status status_;
+  void* object_ = nullptr;
+  ForwardRecord record_;
+};
+
+// Specialized in each interface's generated foo.forward.h.
+template <typename I>
+class Forwarder;
+
+}  // namespace k42::cobj

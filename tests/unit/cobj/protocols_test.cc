@@ -1,0 +1,141 @@
+// The lock-free protocols of cobj under every interleaving, store buffers included.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "cobj/generation.h"
+#include "cobj/miss_gate.h"
+#include "cobj/token_parking.h"
+#include "model/interleave.h"
+
+namespace k42::cobj {
+namespace {
+
+using model::Atomic;
+using model::Exploration;
+using model::Explore;
+using model::Program;
+
+#define EXPECT_HOLDS(result)      \
+  EXPECT_TRUE((result).complete); \
+  EXPECT_EQ((result).failure, "") << result.executions
+
+// A miss and a destruction: if the closer is told that nobody is inside, no miss is or will be.
+TEST(MissGateModel, ClosedWithNobodyInsideMeansNobody) {
+  struct World {
+    BasicMissGate<std::uint64_t, Atomic> gate{7};
+    bool entered[2] = {};
+    bool disposed = false;
+    std::string fault;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    auto miss = [world] {
+      const std::uint64_t root = world->gate.Enter();
+      if (root == 0)
+        return;
+      if (world->disposed)
+        world->fault = "inside a disposed root";
+      world->gate.Leave();
+    };
+    auto close = [world] {
+      if (world->gate.Close().nobody)
+        world->disposed = true;
+    };
+    return Program{{miss, miss, close}, [world] { return world->fault; }};
+  });
+  EXPECT_HOLDS(result);
+}
+
+TEST(MissGateModel, TwoClosersOneOwner) {
+  struct World {
+    BasicMissGate<std::uint64_t, Atomic> gate{7};
+    int owners = 0;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    auto close = [world] { world->owners += world->gate.Close().root != 0; };
+    auto swap = [world] { world->gate.Replace(7, 8); };
+    return Program{{close, close, swap}, [world]() -> std::string {
+                     return world->owners == 1 ? "" : "not exactly one owner";
+                   }};
+  });
+  EXPECT_HOLDS(result);
+}
+
+// A waiter and the holder that would like to park: the token is never parked for good while
+// somebody waits, and never held twice.
+TEST(TokenParkingModel, NobodyWaitsForASleepingToken) {
+  struct World {
+    BasicTokenParking<Atomic> parking;
+    int holders = 0;
+    int waiters = 0;
+    std::string fault;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    auto waiter = [world] {
+      const bool holds = world->parking.AddWaiter();
+      ++world->waiters;  // no step between: on its CPU, nobody comes between either
+      if (!holds)
+        return;
+      if (++world->holders != 1)
+        world->fault = "the token is held twice";
+      // As the holder: everybody there is served, then the token may sleep, or goes round again.
+      for (int round = 0; round < 2; ++round) {
+        const int served = std::exchange(world->waiters, 0);
+        world->parking.RemoveWaiters(static_cast<std::uint32_t>(served));
+        --world->holders;
+        if (world->parking.TryPark())
+          return;
+        ++world->holders;
+      }
+    };
+    return Program{{waiter, waiter, waiter}, [world]() -> std::string {
+                     if (world->holders == 0 && world->waiters != 0)
+                       return "somebody waits for a sleeping token";
+                     return world->fault;
+                   }};
+  });
+  EXPECT_HOLDS(result);
+}
+
+// Every sequence of up to twelve steps of enter, leave and advance: who was active at some moment
+// has left when the number has grown by two.
+TEST(GenerationCounter, TwoAdvancesProveAGracePeriod) {
+  for (std::uint32_t choices = 0; choices < 531441; ++choices) {  // 3^12
+    GenerationCounter counter;
+    struct Active {
+      std::uint64_t entered;
+      int since;  // step
+    } active[12];
+    int count = 0;
+    std::uint64_t target = 0;
+    std::uint32_t rest = choices;
+    for (int step = 0; step < 12; ++step, rest /= 3) {
+      if (step == 5)
+        target = counter.After();
+      if (rest % 3 == 0) {
+        active[count++] = {counter.Enter(), step};
+      } else if (rest % 3 == 1 && count > 0) {
+        // Oldest first and newest first both occur: the parity of the choice decides.
+        const int victim = choices % 2 == 0 ? 0 : count - 1;
+        counter.Leave(active[victim].entered);
+        for (int i = victim; i + 1 < count; ++i) active[i] = active[i + 1];
+        --count;
+      } else if (rest % 3 == 2) {
+        (void)counter.TryAdvance();
+      }
+      for (int i = 0; i < count; ++i) {
+        ASSERT_LE(counter.number(), active[i].entered + 1);
+        if (step >= 5 && counter.number() >= target) {
+          ASSERT_GE(active[i].since, 5) << "active since before the mark";
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace k42::cobj
