@@ -16,16 +16,18 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cluster-services/names/name_tree.h"
 #include "cluster-services/store/store.h"
 #include "cluster-services/view/view.h"
 
 namespace k42::agent {
 
 // What a node tells placement about itself.
-struct LoadReport {
+struct LoadReport {  // JSON under <root>/load/<node>, bound to the lease
   std::uint32_t cpus = 0;
   std::uint32_t runnable_x100 = 0;  // decaying mean of runnable dispatchers, in hundredths
   std::uint64_t memory_total = 0;
@@ -69,6 +71,8 @@ class Listener {
   virtual void OnView(const Installed& installed, const std::vector<view::Member>& gone) = 0;
   // This incarnation is excluded.
   virtual void OnExcluded(const std::string& why) = 0;
+  // Names that were bound, changed or went (cluster-services/names).
+  virtual void OnNames(const std::vector<std::string>&) {}
   // Something an operator should read ("node 3 is held by another host until its lease ends").
   virtual void OnNotice(const std::string& text) = 0;
 };
@@ -92,6 +96,16 @@ class ClusterAgent {
   // A member whose lease is certainly alive: may this node decide for the cluster *now*?
   virtual bool HasAuthority() const = 0;
   virtual std::shared_ptr<const Installed> Current() const = 0;
+
+  // Names, from the cache: what the watch has shown.
+  virtual std::optional<names::Binding> Lookup(const std::string& path) const = 0;
+  virtual std::vector<names::Binding> ListNames(const std::string& prefix) const = 0;
+  // By compare-and-swap: `version` is that of the binding this one replaces, 0: there is none. The
+  // new version. kAlreadyExists: somebody else was faster; kUnavailable: no authority now;
+  // kUnknown: look. An ephemeral name ends with this incarnation. Both block up to two seconds.
+  virtual Outcome<store::Revision> Bind(const std::string& path, const std::string& value,
+                                        bool ephemeral, store::Revision version = 0) = 0;
+  virtual Outcome<Done> Unbind(const std::string& path, store::Revision version) = 0;
 };
 
 }  // namespace k42::agent

@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cluster-services/support/outcome.h"
@@ -62,11 +63,26 @@ struct Transaction {
   std::vector<Condition> conditions;
   std::vector<Change> changes;
 
-  Transaction& IfAbsent(std::string key);
-  Transaction& IfModifiedAt(std::string key, Revision revision);
-  Transaction& IfCreatedAt(std::string key, Revision revision);
-  Transaction& Put(std::string key, std::string value, LeaseId lease = kNoLease);
-  Transaction& Delete(std::string key);
+  Transaction& IfAbsent(std::string key) {
+    conditions.push_back({Condition::Kind::kAbsent, std::move(key), 0});
+    return *this;
+  }
+  Transaction& IfModifiedAt(std::string key, Revision revision) {
+    conditions.push_back({Condition::Kind::kModified, std::move(key), revision});
+    return *this;
+  }
+  Transaction& IfCreatedAt(std::string key, Revision revision) {
+    conditions.push_back({Condition::Kind::kCreated, std::move(key), revision});
+    return *this;
+  }
+  Transaction& Put(std::string key, std::string value, LeaseId lease = kNoLease) {
+    changes.push_back({Change::Kind::kPut, std::move(key), std::move(value), lease});
+    return *this;
+  }
+  Transaction& Delete(std::string key) {
+    changes.push_back({Change::Kind::kDelete, std::move(key), {}, kNoLease});
+    return *this;
+  }
 };
 
 struct Committed {
