@@ -229,7 +229,7 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
 
 void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
   const SpinGuard guard(lock_);
-  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
+  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
     ReplaceLocked(slot, 0, address, size, gather);
   });
   DropLeafTablesLocked(start, end, gather);
@@ -238,7 +238,7 @@ void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
 void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection,
                    TlbGather& gather) {
   const SpinGuard guard(lock_);
-  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
+  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
     const Entry old = Load(*slot);
     Entry value = old;
     if (protection == kProtectNone || size != kPageSize) {

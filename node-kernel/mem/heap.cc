@@ -13,7 +13,7 @@ namespace {
 constexpr unsigned char kFreeFill = 0xd5;
 constexpr unsigned char kFreshFill = 0xa5;
 
-void CheckFill(const unsigned char* bytes, std::size_t size) {
+[[maybe_unused]] void CheckFill(const unsigned char* bytes, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     K42_ASSERT(bytes[i] == kFreeFill, "heap block written after it was freed");
   }

@@ -4,19 +4,19 @@
 
 namespace std {
 
-[[noreturn]] void __throw_out_of_range_fmt(const char* format, ...) {
+[[gnu::noreturn]] void __throw_out_of_range_fmt(const char* format, ...) {
   k42::machine::Panic("C++ library: {}", format);
 }
-[[noreturn]] void __throw_length_error(const char* what) {
+[[gnu::noreturn]] void __throw_length_error(const char* what) {
   k42::machine::Panic("C++ library: {}", what);
 }
-[[noreturn]] void __throw_bad_optional_access() {
+[[gnu::noreturn]] void __throw_bad_optional_access() {
   k42::machine::Panic("C++ library: empty optional");
 }
-[[noreturn]] void __throw_bad_variant_access(const char* what) {
+[[gnu::noreturn]] void __throw_bad_variant_access(const char* what) {
   k42::machine::Panic("C++ library: {}", what);
 }
-[[noreturn]] void __throw_bad_function_call() {
+[[gnu::noreturn]] void __throw_bad_function_call() {
   k42::machine::Panic("C++ library: empty function");
 }
 
