@@ -1,49 +1,45 @@
 // Fcm (K42: file cache manager): the memory behind regions. It owns the pages, knows every region
 // that shows them, and is the only one that puts them into or takes them out of page tables.
 //
-//   FcmPrivate  memory of one address space: zero-filled, or a copy-on-write view of another Fcm
+//   FcmPrivate  memory of one address space: zero-filled, or a copy-on-write view of an FcmFile
 //   FcmFile     one file's page cache; or, without a FileRepresentative, shared anonymous memory
 //   FcmPinned   a few pages that the kernel shares with user space
 //
 // A page is named by its offset in the Fcm (bytes, page aligned).
 //
 // Life: counted references (regions, creators, private views of it). The last DropReference
-// destroys it; that may wait for shoot-downs, so it is called in thread context with no lock held.
+// destroys it, in thread context with no lock held.
 //
 // Locking: each Fcm has one spin lock of its own, held while page tables are changed for its pages,
 // so that mapping and unmapping a page cannot pass each other. An FcmPrivate's lock is taken inside
-// the lock of the Fcm it is a view of. Nothing waits under these locks: what must wait for other
-// CPUs or for frames' last users goes into a TlbGather, finished after the locks are dropped.
+// the lock of the FcmFile it is a view of. Nothing waits under these locks: what must wait for
+// other CPUs goes into a TlbGather, finished after the locks are dropped.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "base/function_ref.h"
 #include "mem/types.h"
 
 namespace k42::mem {
 
-class AddressSpace;
-class Region;
+class FcmFile;
+struct Frame;
+struct Region;
 class TlbGather;
 
-// One fault, on its way down.
+// One access, on its way down. The region has been entered (RequestCount).
 struct FaultRequest {
   Region* region;
   std::uint64_t address;  // page aligned
   Access access;
-  FaultWaiter* waiter;  // null: answer kWouldBlock rather than wait
-};
-
-// What a word in shared memory is called by everybody who maps it (shared futexes).
-struct WordKey {
-  const void* object = nullptr;
-  std::uint64_t offset = 0;
-  friend bool operator==(const WordKey&, const WordKey&) = default;
+  FaultWaiter* waiter;  // null: answer kWouldBlock rather than kPending
 };
 
 // For /proc/self/maps; zero where it has no meaning.
 struct FcmIdentity {
+  const void* object = nullptr;  // equal for all views of one object; null: private anonymous
   std::uint64_t device = 0;
   std::uint64_t node = 0;
 };
@@ -60,46 +56,49 @@ class Fcm {
     }
   }
 
-  // Makes the page at request.address accessible in the region's address space. Answers: types.h.
+  // -- pages -------------------------------------------------------------------------------------
+  // Makes the page accessible in the region's address space. Answers: mem/types.h.
   virtual Status MapPage(const FaultRequest& request, TlbGather& gather) = 0;
+  // Calls use(data of the page) once, with the page present and, for kWrite, the region's own; it
+  // must not sleep or fault. Mapped or not, page tables do not matter.
+  using PageUser = FunctionRef<void(unsigned char* page)>;
+  virtual Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) = 0;
 
-  // The region shows [offset, offset + size) of this Fcm from now on (until Detach). Region bounds
-  // and protection change only through EditRegion while attached.
+  // -- regions: called by the address space, region stopped, its lock_ held ----------------------
   virtual void Attach(Region* region) = 0;
+  virtual void Split(Region* low, Region* high, std::uint64_t at) = 0;
+  virtual void Merge(Region* low, Region* high) = 0;
+  virtual void Grow(Region* region, std::uint64_t end) = 0;
+  virtual void SetProtection(Region* region, Protection protection, TlbGather& gather) = 0;
+  // Takes the region's pages out of the page table, and forgets the region.
   virtual void Detach(Region* region, TlbGather& gather) = 0;
-  struct RegionShape {
-    std::uint64_t start, end, offset;
-    Protection protection;
-  };
-  // Takes what leaves the region's bounds, or its protection, out of the page table.
-  virtual void EditRegion(Region* region, const RegionShape& shape, TlbGather& gather) = 0;
 
-  // The Fcm that the copy of `region` in a forked address space shall show, with a reference for
-  // it: this one for shared memory. FcmPrivate: see there.
-  virtual Result<Fcm*> ForkCopy(AddressSpace& child) = 0;
+  // The pages [start, end) (addresses) that `region` showed are wanted no more. Their translations
+  // are gone from every TLB. Shared memory keeps them.
+  virtual void Forget(Region* region, std::uint64_t start, std::uint64_t end) = 0;
 
-  // Forgets the contents of the region's pages [start, end) where that has a meaning (private
-  // memory reads as zero, or as the file, afterwards).
-  virtual void DropPages(Region* region, std::uint64_t start, std::uint64_t end,
-                         TlbGather& gather) = 0;
-
-  // Copies within one page, whether or not it is mapped. kPending / kWouldBlock as MapPage.
-  virtual Status CopyFromPage(const FaultRequest& request, void* to, std::uint32_t offset_in_page,
-                              std::uint32_t size) = 0;
-  virtual Status CopyToPage(const FaultRequest& request, const void* from,
-                            std::uint32_t offset_in_page, std::uint32_t size,
-                            TlbGather& gather) = 0;
-
-  virtual std::uint64_t Size() const = 0;
-  virtual Status Resize(std::uint64_t size) = 0;
+  // -- questions ---------------------------------------------------------------------------------
   virtual bool is_private() const { return false; }
-  virtual FcmIdentity identity() const { return {}; }
+  // Itself, if it is a page cache, which private views can be made of; else null.
+  virtual FcmFile* AsFile() { return nullptr; }
+  // `offset` of this Fcm, as an offset in the object that identity() names.
+  virtual std::uint64_t ObjectOffset(std::uint64_t offset) const { return offset; }
+  virtual FcmIdentity identity() const = 0;
 
  protected:
   Fcm() = default;
   ~Fcm() = default;
   virtual void Destroy() = 0;
-  std::uint32_t references() const { return references_.load(std::memory_order_relaxed); }
+  // False once the last reference is gone.
+  bool TryAddReference() {
+    std::uint32_t count = references_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (references_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel)) {
+        return true;
+      }
+    }
+    return false;
+  }
 
  private:
   std::atomic<std::uint32_t> references_{1};

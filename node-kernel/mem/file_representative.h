@@ -15,7 +15,7 @@
 
 namespace k42::mem {
 
-class PageRequest : public QueueLink<> {
+class PageRequest : public QueueLink<> {  // the link is for the FR while it has it
  public:
   static constexpr std::uint32_t kMaxPages = 16;
 

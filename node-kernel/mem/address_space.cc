@@ -1,0 +1,175 @@
+// AddressSpace: birth and death, closing ranges, splitting and merging regions.
+#include "mem/address_space.h"
+
+#include "base/assert.h"
+#include "mem/address_space_closure.h"
+#include "mem/fcm.h"
+#include "mem/heap.h"
+#include "mem/services.h"
+
+namespace k42::mem {
+
+using machine::MutexGuard;
+using machine::SpinGuard;
+
+AddressSpace::AddressSpace(MemoryServices& services)
+    : services_(services), hat_(services.frames, services.loaded_hats) {}
+
+Result<AddressSpace*> AddressSpace::Create(MemoryServices& services) {
+  AddressSpace* space = TRY(New<AddressSpace>(services));
+  const Status status = space->hat_.Initialise();
+  if (!IsOk(status)) {
+    Delete(space);
+    return status;
+  }
+  return space;
+}
+
+void AddressSpace::Destroy() {
+  {
+    const MutexGuard guard(change_);
+    const Closure closed(*this, 0, abi::kUserLimit);
+    const Status status = UnmapClosed(0, abi::kUserLimit);
+    K42_ASSERT(IsOk(status), "unmapping whole regions needs no memory");
+  }
+  hat_.Destroy();
+  Delete(this);
+}
+
+// -- closing --------------------------------------------------------------------------------------
+
+AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::uint64_t end)
+    : space_(space) {
+  {
+    const SpinGuard guard(space.lock_);
+    const std::uint64_t touched_end = end;
+    for (Region* region = space.FirstAboveLocked(start == 0 ? 0 : start - 1);
+         region != nullptr && region->start <= touched_end; region = space.regions_.Next(region)) {
+      start = region->start < start ? region->start : start;
+      end = region->end > end ? region->end : end;
+    }
+    space.closed_start_ = start;
+    space.closed_end_ = end;
+  }
+  // No request can enter now; those inside are counted.
+  for (std::uint64_t at = start; at < end;) {
+    WakeUp drained;
+    bool wait = false;
+    {
+      const SpinGuard guard(space.lock_);
+      Region* region = space.FirstAboveLocked(at);
+      if (region == nullptr || region->start >= end) {
+        break;
+      }
+      wait = !region->requests.Stop(&drained);
+      at = region->end;
+    }
+    if (wait) {
+      drained.Wait();
+    }
+  }
+}
+
+AddressSpace::Closure::~Closure() {
+  FaultWaiters waiters;
+  {
+    const SpinGuard guard(space_.lock_);
+    for (Region* region = space_.FirstAboveLocked(space_.closed_start_);
+         region != nullptr && region->start < space_.closed_end_;
+         region = space_.regions_.Next(region)) {
+      region->requests.Resume();
+    }
+    space_.closed_start_ = space_.closed_end_ = 0;
+    waiters.Append(space_.waiters_);
+  }
+  NotifyAll(waiters, Status::kOk);
+}
+
+// -- regions --------------------------------------------------------------------------------------
+
+Region* AddressSpace::FindLocked(std::uint64_t address) const {
+  Region* region = regions_.Floor(address);
+  return region != nullptr && address < region->end ? region : nullptr;
+}
+
+Region* AddressSpace::FirstAboveLocked(std::uint64_t address) const {
+  Region* region = regions_.Floor(address);
+  if (region != nullptr && address < region->end) {
+    return region;
+  }
+  return regions_.Ceiling(address);
+}
+
+Region* AddressSpace::FirstAbove(std::uint64_t address) {
+  const SpinGuard guard(lock_);
+  return FirstAboveLocked(address);
+}
+
+Region* AddressSpace::Next(Region* region) {
+  const SpinGuard guard(lock_);
+  return regions_.Next(region);
+}
+
+Status AddressSpace::SplitAt(std::uint64_t at) {
+  Region* low = nullptr;
+  {
+    const SpinGuard guard(lock_);
+    low = FindLocked(at);
+  }
+  if (low == nullptr || low->start == at) {
+    return Status::kOk;
+  }
+  Region* high = TRY(New<Region>());
+  high->hat = low->hat;
+  high->fcm = low->fcm;
+  high->protection = low->protection;
+  high->fork = low->fork;
+  high->shared = low->shared;
+  high->may_write = low->may_write;
+  high->personality = low->personality;
+  high->fcm->AddReference();
+  const SpinGuard guard(lock_);
+  low->fcm->Split(low, high, at);
+  regions_.Insert(high);
+  return Status::kOk;
+}
+
+// The references of `high` are the caller's to drop, without locks.
+bool AddressSpace::TryMergeLocked(Region* low, Region* high) {
+  if (low == nullptr || high == nullptr || low->end != high->start || !low->Matches(*high) ||
+      low->OffsetOf(low->end) != high->offset) {
+    return false;
+  }
+  regions_.Remove(high);
+  low->fcm->Merge(low, high);
+  return true;
+}
+
+// Joins regions that meet within [start, end], both closed.
+void AddressSpace::MergeAround(std::uint64_t start, std::uint64_t end) {
+  for (std::uint64_t at = start == 0 ? 0 : start - 1;;) {
+    Region* high = nullptr;
+    Fcm* fcm = nullptr;
+    {
+      const SpinGuard guard(lock_);
+      Region* low = FirstAboveLocked(at);
+      if (low == nullptr || low->start >= end) {
+        return;
+      }
+      high = regions_.Next(low);
+      if (high == nullptr || high->start > end || high->start >= closed_end_) {
+        return;
+      }
+      if (!TryMergeLocked(low, high)) {
+        at = high->start;
+        continue;
+      }
+      fcm = low->fcm;
+      at = low->start;
+    }
+    Delete(high);
+    fcm->DropReference();
+  }
+}
+
+}  // namespace k42::mem

@@ -1,0 +1,324 @@
+// AddressSpace: map, unmap, protect, advise.
+#include "base/checked.h"
+#include "mem/address_space_closure.h"
+#include "mem/fcm_file.h"
+#include "mem/fcm_private.h"
+#include "mem/heap.h"
+#include "mem/services.h"
+
+namespace k42::mem {
+
+using machine::MutexGuard;
+using machine::SpinGuard;
+
+namespace {
+
+// [address, address + size) in whole pages within the user half, or why not.
+Result<std::uint64_t> CheckedEnd(std::uint64_t address, std::uint64_t size) {
+  if (!IsAligned(address, kPageSize) || size == 0) {
+    return Status::kInvalidArgument;
+  }
+  const std::uint64_t rounded = TRY(CheckedAlignUp(size, kPageSize));
+  if (!IsRangeWithin<std::uint64_t>(address, rounded, 0, abi::kUserLimit)) {
+    return Status::kInvalidArgument;
+  }
+  return address + rounded;
+}
+
+}  // namespace
+
+// -- map ------------------------------------------------------------------------------------------
+
+Status AddressSpace::CheckMap(const MapRequest& request, std::uint64_t size) const {
+  if (request.shared && (request.protection & kProtectWrite) != 0 && !request.may_write) {
+    return Status::kPermissionDenied;
+  }
+  if (!IsAligned(request.offset, kPageSize)) {
+    return Status::kInvalidArgument;
+  }
+  TRY(CheckedAdd(request.offset, size));
+  // A promise that the whole node could not keep is refused, unless it is meant as a reservation.
+  const bool promised =
+      request.source == nullptr && !request.no_reserve && (request.protection & kProtectWrite) != 0;
+  if (promised && size / kPageSize > services_.frames.total_frames()) {
+    return Status::kNoMemory;
+  }
+  return Status::kOk;
+}
+
+bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) {
+  const Region* region = FirstAbove(start);
+  return region == nullptr || region->start >= end;
+}
+
+// The highest gap of `size` bytes in [low, high).
+Result<std::uint64_t> AddressSpace::FindGap(std::uint64_t size, std::uint64_t low,
+                                            std::uint64_t high) {
+  const SpinGuard guard(lock_);
+  std::uint64_t end = high;
+  for (const Region* region = regions_.Floor(high - 1); region != nullptr && end > low;
+       region = regions_.Previous(region)) {
+    const std::uint64_t begin = region->end > low ? region->end : low;
+    if (begin < end && end - begin >= size) {
+      return end - size;
+    }
+    end = region->start < end ? region->start : end;
+  }
+  if (end > low && end - low >= size) {
+    return end - size;
+  }
+  return Status::kNoMemory;
+}
+
+Result<std::uint64_t> AddressSpace::Place(const MapRequest& request, std::uint64_t size) {
+  const std::uint64_t low = request.personality ? abi::kPersonalityBase : kLowest;
+  const std::uint64_t high = request.personality ? abi::kUserLimit : abi::kUserMapLimit;
+  if (request.placement == Placement::kAnywhere) {
+    const std::uint64_t hint = PageFloor(request.address);
+    if (hint != 0 && IsRangeWithin(hint, size, low, high) && IsFree(hint, hint + size)) {
+      return hint;
+    }
+    return FindGap(size, low, request.personality ? abi::kPersonalityLimit : high);
+  }
+  if (!IsAligned(request.address, kPageSize)) {
+    return Status::kInvalidArgument;
+  }
+  if (!IsRangeWithin(request.address, size, low, high)) {
+    return request.address < low ? Status::kPermissionDenied : Status::kNoMemory;
+  }
+  if (request.placement == Placement::kFixedNoReplace &&
+      !IsFree(request.address, request.address + size)) {
+    return Status::kAlreadyExists;
+  }
+  return request.address;
+}
+
+Result<std::uint64_t> AddressSpace::Map(const MapRequest& request) {
+  if (request.size == 0) {
+    return Status::kInvalidArgument;
+  }
+  const std::uint64_t size = TRY(CheckedAlignUp(request.size, kPageSize));
+  TRY(CheckMap(request, size));
+  std::uint64_t address = 0;
+  {
+    const MutexGuard guard(change_);
+    address = TRY(Place(request, size));
+    TRY(CheckLimit(size, MappedIn(address, address + size)));
+    const Closure closed(*this, address, address + size);
+    TRY(UnmapClosed(address, address + size));
+    if (!ExtendNeighbour(request, address, size)) {
+      Insert(TRY(NewRegion(request, address, size)));
+    }
+    AddMapped(static_cast<std::int64_t>(size));
+  }
+  if (request.populate) {
+    const bool writable = (request.protection & kProtectWrite) != 0;
+    Populate(address, address + size, writable ? Access::kWrite : Access::kRead);
+  }
+  return address;
+}
+
+// Private zero-filled memory next to such memory becomes part of it: its FcmPrivate is keyed by
+// address, so it has room there.
+bool AddressSpace::ExtendNeighbour(const MapRequest& request, std::uint64_t address,
+                                   std::uint64_t size) {
+  if (request.shared || request.source != nullptr || address == 0) {
+    return false;
+  }
+  const SpinGuard guard(lock_);
+  Region* low = FindLocked(address - 1);
+  if (low == nullptr || low->shared || !low->fcm->is_private() ||
+      static_cast<FcmPrivate*>(low->fcm)->source() != nullptr ||
+      low->protection != request.protection || low->personality != request.personality ||
+      low->fork != request.fork) {
+    return false;
+  }
+  low->fcm->Grow(low, address + size);
+  return true;
+}
+
+Result<Region*> AddressSpace::NewRegion(const MapRequest& request, std::uint64_t address,
+                                        std::uint64_t size) {
+  Fcm* fcm = nullptr;
+  if (!request.shared) {
+    // Only a page cache can be seen through a private view.
+    auto* file = request.source == nullptr ? nullptr : request.source->AsFile();
+    if (request.source != nullptr && file == nullptr) {
+      return Status::kNotSupported;
+    }
+    fcm = TRY(FcmPrivate::Create(services_, file, request.offset - address));
+  } else if (request.source == nullptr) {
+    fcm = TRY(FcmFile::Create(services_, nullptr, size));
+  } else {
+    fcm = request.source;
+    fcm->AddReference();
+  }
+  const Result<Region*> made = New<Region>();
+  if (!made.ok()) {
+    fcm->DropReference();
+    return made.status();
+  }
+  Region* region = made.value();
+  region->hat = &hat_;
+  region->fcm = fcm;
+  region->start = address;
+  region->end = address + size;
+  region->offset = request.shared ? request.offset : address;
+  region->protection = request.protection;
+  region->shared = request.shared;
+  region->may_write = request.may_write || !request.shared;
+  region->personality = request.personality;
+  region->fork = request.fork;
+  return region;
+}
+
+void AddressSpace::Insert(Region* region) {
+  const SpinGuard guard(lock_);
+  region->fcm->Attach(region);
+  regions_.Insert(region);
+}
+
+// -- unmap ----------------------------------------------------------------------------------------
+
+Status AddressSpace::UnmapClosed(std::uint64_t start, std::uint64_t end) {
+  TRY(SplitAt(start));
+  TRY(SplitAt(end));
+  TlbGather gather(services_.frames);
+  IntrusiveList<Region> gone;
+  {
+    const SpinGuard guard(lock_);
+    for (;;) {
+      Region* region = FirstAboveLocked(start);
+      if (region == nullptr || region->start >= end) {
+        break;
+      }
+      regions_.Remove(region);
+      region->fcm->Detach(region, gather);
+      gone.PushBack(region);
+    }
+  }
+  gather.Finish();
+  // No translation is left anywhere: the pages can go.
+  while (Region* region = gone.PopFront()) {
+    AddMapped(-static_cast<std::int64_t>(region->size()));
+    region->fcm->Forget(region, region->start, region->end);
+    region->fcm->DropReference();
+    Delete(region);
+  }
+  return Status::kOk;
+}
+
+Status AddressSpace::Unmap(std::uint64_t address, std::uint64_t size) {
+  const std::uint64_t end = TRY(CheckedEnd(address, size));
+  const MutexGuard guard(change_);
+  const Closure closed(*this, address, end);
+  return UnmapClosed(address, end);
+}
+
+// -- protect, advise ------------------------------------------------------------------------------
+
+template <typename F>
+Status AddressSpace::ForEachWhole(std::uint64_t start, std::uint64_t end, F change) {
+  TRY(SplitAt(start));
+  TRY(SplitAt(end));
+  for (std::uint64_t at = start; at < end;) {
+    Region* region = FirstAbove(at);
+    if (region == nullptr || region->start != at) {
+      return Status::kOutOfRange;
+    }
+    TRY(change(region));
+    at = region->end;
+  }
+  return Status::kOk;
+}
+
+Status AddressSpace::Protect(std::uint64_t address, std::uint64_t size, Protection protection) {
+  if (size == 0) {
+    return Status::kOk;
+  }
+  const std::uint64_t end = TRY(CheckedEnd(address, size));
+  const MutexGuard guard(change_);
+  const Closure closed(*this, address, end);
+  TlbGather gather(services_.frames);
+  const Status status = ForEachWhole(address, end, [&](Region* region) {
+    if ((protection & kProtectWrite) != 0 && !region->may_write) {
+      return Status::kPermissionDenied;
+    }
+    const SpinGuard locked(lock_);
+    region->fcm->SetProtection(region, protection, gather);
+    return Status::kOk;
+  });
+  gather.Finish();
+  MergeAround(address, end);
+  return status;
+}
+
+Status AddressSpace::Advise(std::uint64_t address, std::uint64_t size, Advice advice) {
+  if (size == 0) {
+    return Status::kOk;
+  }
+  const std::uint64_t end = TRY(CheckedEnd(address, size));
+  if (advice == Advice::kPopulateRead || advice == Advice::kPopulateWrite) {
+    Populate(address, end, advice == Advice::kPopulateRead ? Access::kRead : Access::kWrite);
+    return Status::kOk;
+  }
+  const MutexGuard guard(change_);
+  const Closure closed(*this, address, end);
+  if (advice == Advice::kDontNeed) {
+    TlbGather gather(services_.frames);
+    hat_.Unmap(address, end, gather);
+    gather.Finish();
+  }
+  const Status status = ForEachWhole(address, end, [&](Region* region) {
+    if (advice == Advice::kDontNeed) {
+      region->fcm->Forget(region, region->start, region->end);
+      return Status::kOk;
+    }
+    if (advice == Advice::kWipeOnFork && region->shared) {
+      return Status::kInvalidArgument;
+    }
+    region->fork = advice == Advice::kDontFork     ? ForkPolicy::kOmit
+                   : advice == Advice::kWipeOnFork ? ForkPolicy::kWipe
+                                                   : ForkPolicy::kCopy;
+    return Status::kOk;
+  });
+  MergeAround(address, end);
+  return status;
+}
+
+void AddressSpace::Populate(std::uint64_t start, std::uint64_t end, Access access) {
+  for (std::uint64_t at = start; at < end; at += kPageSize) {
+    const Status status = HandleFault(at, access, nullptr);
+    if (!IsOk(status) && status != Status::kWouldBlock) {
+      return;
+    }
+    machine::Thread::PreemptionPoint();
+  }
+}
+
+// -- sums -----------------------------------------------------------------------------------------
+
+std::uint64_t AddressSpace::MappedIn(std::uint64_t start, std::uint64_t end) {
+  const SpinGuard guard(lock_);
+  std::uint64_t bytes = 0;
+  for (const Region* region = FirstAboveLocked(start); region != nullptr && region->start < end;
+       region = regions_.Next(region)) {
+    const std::uint64_t from = region->start > start ? region->start : start;
+    bytes += (region->end < end ? region->end : end) - from;
+  }
+  return bytes;
+}
+
+Status AddressSpace::CheckLimit(std::uint64_t more, std::uint64_t less) {
+  const SpinGuard guard(lock_);
+  const std::uint64_t after = mapped_ - less;
+  return more > limit_ || after > limit_ - more ? Status::kLimitExceeded : Status::kOk;
+}
+
+void AddressSpace::AddMapped(std::int64_t bytes) {
+  const SpinGuard guard(lock_);
+  mapped_ += static_cast<std::uint64_t>(bytes);
+  peak_mapped_ = mapped_ > peak_mapped_ ? mapped_ : peak_mapped_;
+}
+
+}  // namespace k42::mem

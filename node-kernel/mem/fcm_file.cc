@@ -1,0 +1,235 @@
+// FcmFile: pages, and the regions and private views that show them.
+#include "mem/fcm_file.h"
+
+#include "base/assert.h"
+#include "mem/fcm_private.h"
+#include "mem/heap.h"
+#include "mem/services.h"
+
+namespace k42::mem {
+
+using machine::SpinGuard;
+
+Result<FcmFile*> FcmFile::Create(MemoryServices& services, FileRepresentative* representative,
+                                 std::uint64_t size, std::uint64_t device, std::uint64_t node) {
+  FcmFile* fcm = TRY(New<FcmFile>(services, representative, size, device, node));
+  if (representative != nullptr) {
+    services.page_manager.Add(fcm);
+  }
+  return fcm;
+}
+
+// Without references there are no regions, views or requests. What is dirty is written first: the
+// requests hold references, and the last of them brings us here again.
+void FcmFile::Destroy() {
+  if (representative_ != nullptr && !closing_) {
+    closing_ = true;
+    AddReference();
+    [[maybe_unused]] const Status started = StartWrites();
+    DropReference();
+    return;
+  }
+  if (representative_ != nullptr) {
+    services_.page_manager.Remove(this);
+  }
+  DropPages(0, ~std::uint64_t{0});
+  FileRepresentative* representative = representative_;
+  Delete(this);
+  if (representative != nullptr) {
+    representative->CacheGone();
+  }
+}
+
+Frame* FcmFile::FrameOf(Entry entry) const {
+  return services_.frames.FrameOf(entry & ~kFlags);
+}
+
+void FcmFile::AddView(FcmPrivate* view) {
+  const SpinGuard guard(lock_);
+  views_.PushBack(view);
+}
+void FcmFile::RemoveView(FcmPrivate* view) {
+  const SpinGuard guard(lock_);
+  views_.Remove(view);
+}
+
+Status FcmFile::AddPageLocked(std::uint64_t page, Frame* frame, Entry flags) {
+  Entry* entry = TRY(map_.FindOrAdd(page));
+  *entry = frame->address | flags;
+  resident_.store(resident_pages() + 1, std::memory_order_relaxed);
+  return Status::kOk;
+}
+
+Status FcmFile::WithEntry(std::uint64_t page, FaultWaiter* waiter, Gathered use) {
+  FillRequest* fill = nullptr;
+  Status status = waiter != nullptr ? Status::kPending : Status::kWouldBlock;
+  {
+    const SpinGuard guard(lock_);
+    if (page >= PagesOf(size())) {
+      return Status::kOutOfRange;
+    }
+    Entry* entry = map_.Find(page);
+    if (entry == nullptr && representative_ == nullptr) {
+      Frame* frame = TRY(services_.frames.AllocateZeroed(FramePurpose::kUser));
+      const Status added = AddPageLocked(page, frame, kDirty);
+      if (!IsOk(added)) {
+        services_.frames.DropReference(frame);
+        return added;
+      }
+      entry = map_.Find(page);
+    }
+    if (entry != nullptr && (*entry & kFilling) == 0) {
+      *entry |= kUsed;
+      return use(*entry, FrameOf(*entry));
+    }
+    if (entry == nullptr) {
+      fill = TRY(NewFillLocked(page));
+    }
+    if (waiter != nullptr) {
+      QueueOnFillLocked(page, waiter);
+    }
+  }
+  if (fill != nullptr) {
+    StartFill(fill);
+  }
+  return status;
+}
+
+Status FcmFile::MapPage(const FaultRequest& request, TlbGather& gather) {
+  const Region& region = *request.region;
+  const std::uint64_t page = PageIndex(region.OffsetOf(request.address));
+  return WithEntry(page, request.waiter, [&](Entry& entry, Frame* frame) {
+    if (request.access == Access::kWrite) {
+      entry |= kDirty;
+    }
+    entry |= kMapped;
+    const Protection allowed = (entry & kDirty) != 0
+                                   ? region.protection
+                                   : region.protection & static_cast<Protection>(~kProtectWrite);
+    return region.hat->Map(request.address, frame->address, allowed, gather);
+  });
+}
+
+Status FcmFile::WithPage(const FaultRequest& request, PageUser use, TlbGather&) {
+  const std::uint64_t page = PageIndex(request.region->OffsetOf(request.address));
+  return WithEntry(page, request.waiter, [&](Entry& entry, Frame* frame) {
+    if (request.access == Access::kWrite) {
+      entry |= kDirty;
+    }
+    use(FrameAllocator::Data<unsigned char>(frame));
+    return Status::kOk;
+  });
+}
+
+Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
+                             FunctionRef<Status(Frame*)> use) {
+  return WithEntry(PageIndex(offset), waiter, [&](Entry& entry, Frame* frame) {
+    entry |= kMapped;
+    return use(frame);
+  });
+}
+
+void FcmFile::UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
+  for (const Region& region : regions_) {
+    const std::uint64_t low = PageIndex(region.offset);
+    const std::uint64_t high = low + region.size() / kPageSize;
+    const std::uint64_t from = first > low ? first : low;
+    const std::uint64_t to = end < high ? end : high;
+    if (from < to) {
+      region.hat->Unmap(region.AddressOf(from << kPageShift), region.AddressOf(to << kPageShift),
+                        gather);
+    }
+  }
+  for (FcmPrivate& view : views_) {
+    view.UnmapSource(first, end, gather);
+  }
+}
+
+// Private views never map our pages for writing.
+void FcmFile::RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
+  for (const Region& region : regions_) {
+    const std::uint64_t low = PageIndex(region.offset);
+    const std::uint64_t high = low + region.size() / kPageSize;
+    const std::uint64_t from = first > low ? first : low;
+    const std::uint64_t to = end < high ? end : high;
+    if (from < to) {
+      region.hat->Restrict(region.AddressOf(from << kPageShift), region.AddressOf(to << kPageShift),
+                           kProtectRead | kProtectExecute, gather);
+    }
+  }
+}
+
+// Pages [first, end) go, whatever their state. No translation of them is left. A frame that is
+// being filled is its request's from now on.
+void FcmFile::DropPages(std::uint64_t first, std::uint64_t end) {
+  constexpr std::uint32_t kBatch = 128;
+  while (first < end) {
+    std::uint32_t count = 0;
+    const SpinGuard guard(lock_);
+    first = map_.RemoveRange(first, end, [&](std::uint64_t, Entry& entry) {
+      if ((entry & kFilling) == 0) {
+        services_.frames.DropReference(FrameOf(entry));
+      }
+      return ++count < kBatch;
+    });
+    resident_.store(resident_pages() - count, std::memory_order_relaxed);
+  }
+}
+
+// Clean pages in order from the hand; those used since the last round are passed over once.
+std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
+  std::uint64_t victims[PageManager::kBatch];
+  std::uint64_t count = 0;
+  const std::uint64_t limit = wanted < PageManager::kBatch ? wanted : PageManager::kBatch;
+  constexpr Entry kBusy = kFilling | kDirty | kWriting;
+  const auto is_free = [this](Entry entry) {
+    return (entry & kBusy) == 0 && !FrameAllocator::IsShared(FrameOf(entry));
+  };
+  TlbGather gather(services_.frames);
+  {
+    const SpinGuard guard(lock_);
+    clock_hand_ = map_.ForEach(clock_hand_, ~std::uint64_t{0},
+                               [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
+                                 if (!is_free(entry)) {
+                                   return true;
+                                 }
+                                 if ((entry & kUsed) != 0) {
+                                   entry &= ~kUsed;
+                                   return true;
+                                 }
+                                 if ((entry & kMapped) != 0) {
+                                   UnmapLocked(page, page + 1, gather);
+                                   entry &= ~kMapped;
+                                 }
+                                 victims[count++] = page;
+                                 return count < limit;
+                               });
+    if (clock_hand_ == ~std::uint64_t{0}) {
+      clock_hand_ = 0;
+    }
+  }
+  gather.Finish();
+  std::uint64_t freed = 0;
+  const SpinGuard guard(lock_);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Entry* entry = map_.Find(victims[i]);
+    if (entry != nullptr && is_free(*entry) && (*entry & kMapped) == 0) {
+      map_.RemoveRange(victims[i], victims[i] + 1, [&](std::uint64_t, Entry& gone) {
+        services_.frames.DropReference(FrameOf(gone));
+        return true;
+      });
+      ++freed;
+    }
+  }
+  resident_.store(resident_pages() - freed, std::memory_order_relaxed);
+  return freed;
+}
+
+void FcmFile::DropClean() {
+  for (int round = 0; round < 2; ++round) {
+    while (Reclaim(PageManager::kBatch) != 0) {
+    }
+  }
+}
+
+}  // namespace k42::mem

@@ -1,0 +1,147 @@
+// FcmFile: the page cache of one file: the same frames for mmap, read and write. Without a
+// FileRepresentative it is the storage itself: memory files and shared anonymous memory.
+//
+// States of a page, as bits of its entry in map_ (absent = not in memory):
+//   absent -> filling -> clean -> dirty -> writing -> clean ...     with a FileRepresentative
+//   absent -> dirty                                                 without (zero-filled)
+//   clean -> absent                                                 reclaimed
+//   any -> absent                                                   truncated
+// writing and dirty may be set together: changed again while it is written. A clean page is mapped
+// read-only, so that the first write faults and makes it dirty; writing back maps it read-only
+// again first. An entry holds one reference of its frame, a request under way another.
+//
+// Locking: lock_ guards map_, regions_, views_ and the requests. Calls to the FileRepresentative
+// and notifications of waiters are made without it.
+//
+// Files: fcm_file.cc (pages and regions), fcm_file_requests.cc (to and from the
+// FileRepresentative), fcm_file_io.cc (read, write, resize).
+#pragma once
+
+#include "base/buffer.h"
+#include "mem/fcm_regions.h"
+#include "mem/file_representative.h"
+#include "mem/page_manager.h"
+#include "mem/page_map.h"
+
+namespace k42::mem {
+
+class FcmPrivate;
+class MemoryServices;
+
+enum class Waiting : std::uint8_t {
+  kNo,   // kWouldBlock, with nothing done, where a page must be fetched first
+  kYes,  // the calling thread waits (Thread::BlockExternal)
+};
+
+class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimable {
+ public:
+  // `representative` null: memory only. It must stay until its CacheGone has been called.
+  static Result<FcmFile*> Create(MemoryServices& services, FileRepresentative* representative,
+                                 std::uint64_t size, std::uint64_t device = 0,
+                                 std::uint64_t node = 0);
+  FcmFile(MemoryServices& services, FileRepresentative* representative, std::uint64_t size,
+          std::uint64_t device, std::uint64_t node)
+      : services_(services),
+        representative_(representative),
+        device_(device),
+        node_(node),
+        size_(size) {}
+  ~FcmFile() = default;
+
+  // -- as a file: thread context, no lock held ---------------------------------------------------
+  // Bytes copied; 0 at the end. A bad user address ends the copy; kBadAddress if nothing was
+  // copied.
+  Result<std::uint64_t> Read(std::uint64_t offset, BufferOut buffer, Waiting waiting);
+  // Grows the file as needed.
+  Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting);
+  std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  // Shrinking drops pages and clears the rest of the last; mappings beyond fail from then on.
+  Status Resize(std::uint64_t size);
+  // Drops whole pages of [offset, offset + size) and clears the rest: a hole. Memory files only
+  // (else kNotSupported).
+  Status PunchHole(std::uint64_t offset, std::uint64_t size);
+  // Writes all dirty pages back and waits; the first error. Nothing to do for memory files.
+  Status Sync();
+  // The file has changed elsewhere: clean pages are dropped. Dirty ones stay.
+  void DropClean();
+  std::uint64_t resident_pages() const { return resident_.load(std::memory_order_relaxed); }
+
+  // -- as an Fcm -------------------------------------------------------------------------------
+  Status MapPage(const FaultRequest& request, TlbGather& gather) override;
+  Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) override;
+  void Forget(Region*, std::uint64_t, std::uint64_t) override {}  // shared memory stays
+  FcmFile* AsFile() override { return this; }
+  FcmIdentity identity() const override { return {this, device_, node_}; }
+
+  // -- for private views --------------------------------------------------------------------------
+  void AddView(FcmPrivate* view);
+  void RemoveView(FcmPrivate* view);
+  // Calls use(frame) with the page present, under lock_. It becomes part of the answer.
+  Status WithFilePage(std::uint64_t offset, FaultWaiter* waiter, FunctionRef<Status(Frame*)> use);
+
+ private:
+  using Entry = PageMap::Entry;
+  static constexpr Entry kFilling = 1;
+  static constexpr Entry kDirty = 2;
+  static constexpr Entry kWriting = 4;
+  static constexpr Entry kMapped = 8;  // may be in a page table
+  static constexpr Entry kUsed = 16;   // second chance
+  static constexpr Entry kFlags = kPageSize - 1;
+  struct FillRequest;
+  struct WriteRequest;
+  using Gathered = FunctionRef<Status(Entry&, Frame*)>;
+
+  void Destroy() override;
+  bool TryPin() override { return TryAddReference(); }
+  void Unpin() override { DropReference(); }
+  std::uint64_t Reclaim(std::uint64_t pages) override;
+
+  // Calls use(entry, frame) under lock_ with the page present, filling or making it first.
+  Status WithEntry(std::uint64_t page, FaultWaiter* waiter, Gathered use);
+  Frame* FrameOf(Entry entry) const;
+  static std::uint64_t PagesOf(std::uint64_t size) { return (size + kPageSize - 1) / kPageSize; }
+  Status AddPageLocked(std::uint64_t page, Frame* frame, Entry flags) K42_REQUIRES(lock_);
+  void DropPages(std::uint64_t first, std::uint64_t end);
+  void UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) K42_REQUIRES(lock_);
+  void RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather)
+      K42_REQUIRES(lock_);
+
+  // requests
+  Result<FillRequest*> NewFillLocked(std::uint64_t page) K42_REQUIRES(lock_);
+  void QueueOnFillLocked(std::uint64_t page, FaultWaiter* waiter) K42_REQUIRES(lock_);
+  void StartFill(FillRequest* request);
+  static void OnFilled(PageRequest* request, Status status, std::uint64_t bytes);
+  void FinishFill(FillRequest& request, Status status, std::uint64_t bytes);
+  Status StartWrites();
+  Result<WriteRequest*> NewWrite(std::uint64_t& cursor);
+  static void OnWritten(PageRequest* request, Status status, std::uint64_t bytes);
+  void FinishWrite(WriteRequest& request, Status status);
+
+  // io
+  // The page's frame with a reference, or null for a hole of a memory file.
+  Result<Frame*> PinForRead(std::uint64_t page, Waiting waiting);
+  Status CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting);
+  Status WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t at, bool& present);
+  Status AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at);
+  bool IsResident(std::uint64_t first, std::uint64_t end);
+  Status Fetch(std::uint64_t page, Waiting waiting);
+  void GrowTo(std::uint64_t size);
+  void ClearWithinPage(std::uint64_t begin, std::uint64_t end) K42_REQUIRES(lock_);
+
+  MemoryServices& services_;
+  FileRepresentative* const representative_;
+  const std::uint64_t device_;
+  const std::uint64_t node_;
+  std::atomic<std::uint64_t> size_;         // written under lock_
+  std::atomic<std::uint64_t> resident_{0};  // written under lock_
+  PageMap map_ K42_GUARDED_BY(lock_);
+  IntrusiveList<FcmPrivate> views_ K42_GUARDED_BY(lock_);
+  IntrusiveList<FillRequest> fills_ K42_GUARDED_BY(lock_);
+  FaultWaiters write_waiters_ K42_GUARDED_BY(lock_);  // for writes_ to become 0
+  std::uint32_t writes_ K42_GUARDED_BY(lock_) = 0;    // requests under way
+  Status write_error_ K42_GUARDED_BY(lock_) = Status::kOk;
+  std::uint64_t clock_hand_ K42_GUARDED_BY(lock_) = 0;
+  bool closing_ = false;  // the last reference is gone: what cannot be written is lost
+};
+
+}  // namespace k42::mem

@@ -1,0 +1,277 @@
+// FcmFile: read, write, resize. Copies from and to the caller may fault, so they run without the
+// lock, on pages held by a reference.
+#include <cstring>
+
+#include "mem/fcm_file_requests.h"
+#include "mem/heap.h"
+#include "mem/services.h"
+#include "mem/sync_waiter.h"
+
+namespace k42::mem {
+
+using machine::SpinGuard;
+
+namespace {
+
+constexpr unsigned char kZeros[kPageSize] = {};
+
+// The part of one page that a transfer of [offset, end) touches next.
+struct Step {
+  Step(std::uint64_t offset, std::uint64_t end)
+      : page(PageIndex(offset)),
+        at(static_cast<std::uint32_t>(offset % kPageSize)),
+        count(end - offset < kPageSize - at ? end - offset : kPageSize - at) {}
+  std::uint64_t page;
+  std::uint32_t at;
+  std::uint64_t count;
+};
+
+}  // namespace
+
+bool FcmFile::IsResident(std::uint64_t first, std::uint64_t end) {
+  const SpinGuard guard(lock_);
+  for (std::uint64_t page = first; page < end; ++page) {
+    const Entry* entry = map_.Find(page);
+    if (entry == nullptr || (*entry & kFilling) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Brings an absent page in.
+Status FcmFile::Fetch(std::uint64_t page, Waiting waiting) {
+  const auto nothing = [](Entry&, Frame*) { return Status::kOk; };
+  if (waiting == Waiting::kNo) {
+    return WithEntry(page, nullptr, nothing);
+  }
+  for (;;) {
+    SyncWaiter waiter;
+    const Status status = WithEntry(page, &waiter, nothing);
+    if (status != Status::kPending) {
+      return status;
+    }
+    TRY(waiter.Wait());
+  }
+}
+
+Result<Frame*> FcmFile::PinForRead(std::uint64_t page, Waiting waiting) {
+  for (;;) {
+    {
+      const SpinGuard guard(lock_);
+      Entry* entry = map_.Find(page);
+      if (entry != nullptr && (*entry & kFilling) == 0) {
+        *entry |= kUsed;
+        FrameAllocator::AddReference(FrameOf(*entry));
+        return FrameOf(*entry);
+      }
+      if (entry == nullptr && representative_ == nullptr) {
+        return static_cast<Frame*>(nullptr);
+      }
+    }
+    TRY(Fetch(page, waiting));
+  }
+}
+
+Result<std::uint64_t> FcmFile::Read(std::uint64_t offset, BufferOut buffer, Waiting waiting) {
+  const std::uint64_t file_size = size();
+  if (offset >= file_size || buffer.empty()) {
+    return std::uint64_t{0};
+  }
+  const std::uint64_t count =
+      buffer.size() < file_size - offset ? buffer.size() : file_size - offset;
+  if (waiting == Waiting::kNo && representative_ != nullptr &&
+      !IsResident(PageIndex(offset), PagesOf(offset + count))) {
+    return Status::kWouldBlock;
+  }
+  std::uint64_t done = 0;
+  while (done < count) {
+    const Step step(offset + done, offset + count);
+    const Result<Frame*> pinned = PinForRead(step.page, waiting);
+    if (!pinned.ok()) {
+      // Reclaimed or truncated since the look above: what was read counts.
+      return done != 0 ? Result<std::uint64_t>(done) : pinned.status();
+    }
+    Frame* frame = pinned.value();
+    const unsigned char* data =
+        frame != nullptr ? FrameAllocator::Data<unsigned char>(frame) : kZeros;
+    const Status copied = buffer.CopyFrom(data + step.at, done, step.count);
+    if (frame != nullptr) {
+      services_.frames.DropReference(frame);
+    }
+    if (!IsOk(copied)) {
+      return done != 0 ? Result<std::uint64_t>(done) : copied;
+    }
+    done += step.count;
+  }
+  return done;
+}
+
+void FcmFile::GrowTo(std::uint64_t new_size) {
+  const SpinGuard guard(lock_);
+  if (new_size > size()) {
+    size_.store(new_size, std::memory_order_release);
+  }
+}
+
+// Into a page that is there; `present` false: it is not (or still filling), nothing done.
+Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t at, bool& present) {
+  Frame* frame = nullptr;
+  {
+    const SpinGuard guard(lock_);
+    const Entry* entry = map_.Find(page);
+    present = entry != nullptr && (*entry & kFilling) == 0;
+    if (!present) {
+      return Status::kOk;
+    }
+    frame = FrameOf(*entry);
+    FrameAllocator::AddReference(frame);
+  }
+  const Status copied =
+      data.CopyTo(FrameAllocator::Data<unsigned char>(frame) + at, 0, data.size());
+  {
+    const SpinGuard guard(lock_);
+    Entry* entry = map_.Find(page);
+    if (entry != nullptr && FrameOf(*entry) == frame) {
+      *entry |= kDirty | kUsed;  // even if only part of it was copied
+    }
+  }
+  services_.frames.DropReference(frame);
+  return copied;
+}
+
+// As a new page, with zeros around: only for pages that have nothing to be fetched. The caller's
+// loop finds the page, if another thread was faster.
+Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at) {
+  FrameAllocator& frames = services_.frames;
+  Frame* frame = TRY(frames.AllocateZeroed(FramePurpose::kUser));
+  Status status = data.CopyTo(FrameAllocator::Data<unsigned char>(frame) + at, 0, data.size());
+  if (IsOk(status)) {
+    const SpinGuard guard(lock_);
+    status = map_.Find(page) != nullptr ? Status::kAlreadyExists
+                                        : AddPageLocked(page, frame, kDirty | kUsed);
+  }
+  if (!IsOk(status)) {
+    frames.DropReference(frame);
+  }
+  return status;
+}
+
+Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting) {
+  for (;;) {
+    bool present = false;
+    TRY(WriteToPresent(page, data, at, present));
+    if (present) {
+      return Status::kOk;
+    }
+    const bool nothing_to_fetch =
+        representative_ == nullptr || data.size() == kPageSize || page >= PagesOf(size());
+    bool filling = false;
+    {
+      const SpinGuard guard(lock_);
+      filling = map_.Find(page) != nullptr;
+    }
+    if (nothing_to_fetch && !filling) {
+      const Status added = AddWritten(page, data, at);
+      if (added != Status::kAlreadyExists) {
+        return added;
+      }
+    } else {
+      TRY(Fetch(page, waiting));
+    }
+  }
+}
+
+Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Waiting waiting) {
+  const std::uint64_t count = buffer.size();
+  constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 50;
+  if (offset > kMaxFileSize || count > kMaxFileSize - offset) {
+    return Status::kNoSpace;
+  }
+  std::uint64_t done = 0;
+  while (done < count) {
+    const Step step(offset + done, offset + count);
+    Status status = CopyPageIn(step.page, buffer.Part(done, step.count), step.at, waiting);
+    if (status == Status::kNoMemory && services_.page_manager.Reclaim() != 0) {
+      continue;
+    }
+    if (!IsOk(status)) {
+      return done != 0 ? Result<std::uint64_t>(done) : status;
+    }
+    done += step.count;
+    GrowTo(offset + done);
+  }
+  return done;
+}
+
+// Zeros within one page, if it is there.
+void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
+  Entry* entry = map_.Find(PageIndex(begin));
+  if (begin < end && entry != nullptr && (*entry & kFilling) == 0) {
+    std::memset(FrameAllocator::Data<unsigned char>(FrameOf(*entry)) + begin % kPageSize, 0,
+                end - begin);
+  }
+}
+
+Status FcmFile::Resize(std::uint64_t new_size) {
+  TlbGather gather(services_.frames);
+  std::uint64_t old_pages = 0;
+  {
+    const SpinGuard guard(lock_);
+    const std::uint64_t old_size = size();
+    size_.store(new_size, std::memory_order_release);
+    if (new_size >= old_size) {
+      return Status::kOk;
+    }
+    old_pages = PagesOf(old_size);
+    // From here on faults beyond the end fail; what is mapped there goes.
+    UnmapLocked(PagesOf(new_size), old_pages, gather);
+    if (new_size % kPageSize != 0) {
+      ClearWithinPage(new_size, AlignUp(new_size, kPageSize));
+    }
+  }
+  gather.Finish();
+  DropPages(PagesOf(new_size), ~std::uint64_t{0});
+  return Status::kOk;
+}
+
+Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count) {
+  if (representative_ != nullptr) {
+    return Status::kNotSupported;
+  }
+  if (offset >= size() || count == 0) {
+    return Status::kOk;
+  }
+  const std::uint64_t end = count < size() - offset ? offset + count : size();
+  const std::uint64_t first_whole = AlignUp(offset, kPageSize);
+  // A page is whole too if the hole reaches the end of the file.
+  const std::uint64_t last_whole =
+      end == size() ? AlignUp(end, kPageSize) : AlignDown(end, kPageSize);
+  {
+    const SpinGuard guard(lock_);
+    ClearWithinPage(offset, first_whole < end ? first_whole : end);
+    if (last_whole < end && last_whole >= first_whole) {
+      ClearWithinPage(last_whole, end);
+    }
+  }
+  // Taken out of page tables and of the map under one lock, so that no fault finds a page between.
+  TlbGather gather(services_.frames);
+  std::uint64_t page = PageIndex(first_whole);
+  while (page < PageIndex(last_whole)) {
+    {
+      const SpinGuard guard(lock_);
+      std::uint32_t taken = 0;
+      const std::uint64_t from = page;
+      page = map_.RemoveRange(page, PageIndex(last_whole), [&](std::uint64_t, Entry& entry) {
+        gather.DropLater(FrameOf(entry));
+        return ++taken < TlbGather::kFrames;
+      });
+      UnmapLocked(from, page, gather);
+      resident_.store(resident_pages() - taken, std::memory_order_relaxed);
+    }
+    gather.Finish();
+  }
+  return Status::kOk;
+}
+
+}  // namespace k42::mem

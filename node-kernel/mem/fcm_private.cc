@@ -1,0 +1,253 @@
+#include "mem/fcm_private.h"
+
+#include "machine/thread.h"
+#include "mem/fcm_file.h"
+#include "mem/heap.h"
+#include "mem/services.h"
+
+namespace k42::mem {
+
+using machine::SpinGuard;
+
+namespace {
+
+// Pages handled between two chances for other threads (and within one lock).
+constexpr std::uint32_t kBatch = 128;
+
+Protection WithoutWrite(Protection protection) {
+  return protection & static_cast<Protection>(~kProtectWrite);
+}
+
+}  // namespace
+
+Result<FcmPrivate*> FcmPrivate::Create(MemoryServices& services, FcmFile* source,
+                                       std::uint64_t source_delta) {
+  FcmPrivate* fcm = TRY(New<FcmPrivate>(services, source, source_delta));
+  if (source != nullptr) {
+    source->AddReference();
+    source->AddView(fcm);
+  }
+  return fcm;
+}
+
+void FcmPrivate::Destroy() {
+  Forget(nullptr, 0, ~std::uint64_t{0});
+  if (source_ != nullptr) {
+    source_->RemoveView(this);
+    source_->DropReference();
+  }
+  Delete(this);
+}
+
+std::uint64_t FcmPrivate::ObjectOffset(std::uint64_t offset) const {
+  return source_ != nullptr ? offset + source_delta_ : 0;
+}
+FcmIdentity FcmPrivate::identity() const {
+  return source_ != nullptr ? source_->identity() : FcmIdentity{};
+}
+
+// The first access to a page that is there takes this path and no other.
+Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
+  {
+    const SpinGuard guard(lock_);
+    if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
+      Frame* frame = services_.frames.FrameOf(*entry);
+      if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
+        return MapOwnLocked(request, frame, gather);
+      }
+    }
+  }
+  return MakePage(request, gather);
+}
+
+Status FcmPrivate::MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather) {
+  const Region& region = *request.region;
+  const Protection protection =
+      FrameAllocator::IsShared(frame) ? WithoutWrite(region.protection) : region.protection;
+  return region.hat->Map(request.address, frame->address, protection, gather);
+}
+
+// Frames are allocated, cleared and copied outside the lock; Insert sees whether the page is still
+// as it was. If not, the access is simply made again.
+Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
+  FrameAllocator& frames = services_.frames;
+  Frame* original = nullptr;  // with a reference of ours
+  {
+    const SpinGuard guard(lock_);
+    if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
+      original = frames.FrameOf(*entry);
+      FrameAllocator::AddReference(original);
+    }
+  }
+  if (original != nullptr) {
+    Frame* fresh = nullptr;
+    Status status = CopyOf(original, fresh);
+    if (IsOk(status)) {
+      status = Insert(request, fresh, original, gather);
+    }
+    gather.DropLater(original);
+    return status;
+  }
+  if (source_ == nullptr) {
+    return Insert(request, TRY(frames.AllocateZeroed(FramePurpose::kUser)), nullptr, gather);
+  }
+  const std::uint64_t source_offset = request.address + source_delta_;
+  if (request.access != Access::kWrite) {
+    return source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
+      const SpinGuard guard(lock_);
+      if (map_.Find(PageIndex(request.address)) != nullptr) {
+        return Status::kOk;  // written meanwhile: the access, made again, finds it
+      }
+      return request.region->hat->Map(request.address, page->address,
+                                      WithoutWrite(request.region->protection), gather);
+    });
+  }
+  TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
+    FrameAllocator::AddReference(page);
+    original = page;
+    return Status::kOk;
+  }));
+  Frame* fresh = nullptr;
+  const Status status = CopyOf(original, fresh);
+  frames.DropReference(original);
+  return IsOk(status) ? Insert(request, fresh, nullptr, gather) : status;
+}
+
+Status FcmPrivate::CopyOf(Frame* original, Frame*& copy_out) {
+  copy_out = TRY(services_.frames.Allocate(FramePurpose::kUser));
+  machine::CopyPage(FrameAllocator::Data(copy_out), FrameAllocator::Data(original));
+  return Status::kOk;
+}
+
+// Puts `fresh` (consumed) in the place of `expected`, which loses the map's reference when no CPU
+// can reach it any more.
+Status FcmPrivate::Insert(const FaultRequest& request, Frame* fresh, Frame* expected,
+                          TlbGather& gather) {
+  FrameAllocator& frames = services_.frames;
+  Status status = Status::kOk;
+  bool used = false;
+  {
+    const SpinGuard guard(lock_);
+    const PageMap::Entry* found = map_.Find(PageIndex(request.address));
+    if ((found == nullptr ? 0 : *found) == (expected == nullptr ? 0 : expected->address)) {
+      const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(request.address));
+      status = entry.status();
+      if (entry.ok()) {
+        *entry.value() = fresh->address;
+        used = true;
+        status = MapOwnLocked(request, fresh, gather);
+      }
+    }
+  }
+  if (!used) {
+    frames.DropReference(fresh);
+  } else if (expected != nullptr) {
+    gather.DropLater(expected);
+  }
+  return status;
+}
+
+Status FcmPrivate::WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) {
+  for (;;) {
+    {
+      const SpinGuard guard(lock_);
+      if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
+        Frame* frame = services_.frames.FrameOf(*entry);
+        if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
+          use(FrameAllocator::Data<unsigned char>(frame));
+          return Status::kOk;
+        }
+      }
+    }
+    if (source_ != nullptr && request.access != Access::kWrite) {
+      bool written = false;
+      TRY(source_->WithFilePage(request.address + source_delta_, request.waiter, [&](Frame* page) {
+        const SpinGuard guard(lock_);
+        written = map_.Find(PageIndex(request.address)) != nullptr;
+        if (!written) {
+          use(FrameAllocator::Data<unsigned char>(page));
+        }
+        return Status::kOk;
+      }));
+      if (!written) {
+        return Status::kOk;
+      }
+      continue;
+    }
+    TRY(MakePage(request, gather));
+    gather.Finish();
+  }
+}
+
+void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
+  std::uint64_t next = PageIndex(start);
+  const std::uint64_t last = PageIndex(end);
+  while (next < last) {
+    std::uint32_t count = 0;
+    {
+      const SpinGuard guard(lock_);
+      next = map_.RemoveRange(next, last, [&](std::uint64_t, PageMap::Entry& entry) {
+        services_.frames.DropReference(services_.frames.FrameOf(entry));
+        return ++count < kBatch;
+      });
+    }
+    machine::Thread::PreemptionPoint();
+  }
+}
+
+Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64_t end,
+                             std::uint64_t shift) {
+  FrameAllocator& frames = services_.frames;
+  std::uint64_t next = PageIndex(start);
+  while (next < PageIndex(end)) {
+    std::uint64_t indices[kBatch];
+    Frame* shared[kBatch];
+    std::uint32_t count = 0;
+    {
+      const SpinGuard guard(other.lock_);
+      next = other.map_.ForEach(next, PageIndex(end), [&](std::uint64_t index, auto& entry) {
+        indices[count] = PageIndex((index << kPageShift) + shift);
+        shared[count] = frames.FrameOf(entry);
+        FrameAllocator::AddReference(shared[count]);
+        return ++count < kBatch;
+      });
+    }
+    Status status = Status::kOk;
+    std::uint32_t done = 0;
+    {
+      const SpinGuard guard(lock_);
+      for (; done < count && IsOk(status); ++done) {
+        const Result<PageMap::Entry*> entry = map_.FindOrAdd(indices[done]);
+        status = entry.status();
+        if (!entry.ok()) {
+          break;
+        }
+        *entry.value() = shared[done]->address;
+      }
+    }
+    for (; done < count; ++done) {
+      frames.DropReference(shared[done]);
+    }
+    TRY(status);
+    machine::Thread::PreemptionPoint();
+  }
+  return Status::kOk;
+}
+
+void FcmPrivate::UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  for (const Region& region : regions_) {
+    const std::uint64_t low = PageIndex(region.start + source_delta_);
+    const std::uint64_t high = low + region.size() / kPageSize;
+    const std::uint64_t from = first > low ? first : low;
+    const std::uint64_t to = end < high ? end : high;
+    for (std::uint64_t page = from; page < to; ++page) {
+      const std::uint64_t address = (page << kPageShift) - source_delta_;
+      if (map_.Find(PageIndex(address)) == nullptr) {
+        region.hat->Unmap(address, address + kPageSize, gather);
+      }
+    }
+  }
+}
+
+}  // namespace k42::mem

@@ -1,0 +1,55 @@
+// FcmRegions: the part that all Fcms have in common: the lock, and the list of regions that show
+// the Fcm. A template only because the rank of the lock differs.
+#pragma once
+
+#include "machine/spin_lock.h"
+#include "mem/fcm.h"
+#include "mem/hat.h"
+#include "mem/region.h"
+
+namespace k42::mem {
+
+template <LockRank rank>
+class FcmRegions : public Fcm {
+ public:
+  void Attach(Region* region) override {
+    const machine::SpinGuard guard(lock_);
+    regions_.PushBack(region);
+  }
+  void Split(Region* low, Region* high, std::uint64_t at) override {
+    const machine::SpinGuard guard(lock_);
+    high->start = at;
+    high->end = low->end;
+    high->offset = low->OffsetOf(at);
+    low->end = at;
+    regions_.PushBack(high);
+  }
+  void Merge(Region* low, Region* high) override {
+    const machine::SpinGuard guard(lock_);
+    low->end = high->end;
+    regions_.Remove(high);
+  }
+  void Grow(Region* region, std::uint64_t end) override {
+    const machine::SpinGuard guard(lock_);
+    region->end = end;
+  }
+  void SetProtection(Region* region, Protection protection, TlbGather& gather) override {
+    const machine::SpinGuard guard(lock_);
+    region->protection = protection;
+    region->hat->Restrict(region->start, region->end, protection, gather);
+  }
+  void Detach(Region* region, TlbGather& gather) override {
+    const machine::SpinGuard guard(lock_);
+    regions_.Remove(region);
+    region->hat->Unmap(region->start, region->end, gather);
+  }
+
+ protected:
+  FcmRegions() = default;
+  ~FcmRegions() = default;
+
+  machine::SpinLock<rank> lock_;
+  IntrusiveList<Region> regions_ K42_GUARDED_BY(lock_);
+};
+
+}  // namespace k42::mem

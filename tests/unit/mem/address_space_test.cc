@@ -1,0 +1,221 @@
+#include "mem/address_space.h"
+
+#include "mem/fcm_pinned.h"
+#include "unit/mem/test_space.h"
+
+namespace k42::mem {
+namespace {
+
+constexpr Protection kReadWrite = kProtectRead | kProtectWrite;
+
+struct SpaceTest : testing::Test {
+  ~SpaceTest() override {
+    if (space != nullptr) {
+      space->Destroy();
+    }
+  }
+  std::uint64_t MapAnonymous(std::uint64_t pages, Protection protection = kReadWrite) {
+    return space->Map({.size = pages * kPageSize, .protection = protection}).value();
+  }
+  TestServices test;
+  AddressSpace* space = AddressSpace::Create(test.services).value();
+};
+
+TEST_F(SpaceTest, AnonymousMemoryIsZeroAndKeepsWhatIsWritten) {
+  const std::uint64_t at = MapAnonymous(4);
+  EXPECT_EQ(Load(*space, at).value(), 0u);
+  EXPECT_EQ(Store(*space, at + 8, 7), Status::kOk);
+  EXPECT_EQ(Load(*space, at + 8).value(), 7u);
+  EXPECT_EQ(Load(*space, at + 3 * kPageSize).value(), 0u);
+  EXPECT_EQ(Load(*space, at - 8).status(), Status::kBadAddress);
+  EXPECT_EQ(Load(*space, at + 4 * kPageSize).status(), Status::kBadAddress);
+  EXPECT_EQ(space->Use().resident, 2 * kPageSize);
+}
+
+TEST_F(SpaceTest, PlacesTopDownAndHonoursHints) {
+  const std::uint64_t first = MapAnonymous(1);
+  EXPECT_EQ(first, abi::kUserMapLimit - kPageSize);
+  const std::uint64_t hint = 0x5000'0000;
+  EXPECT_EQ(space->Map({.address = hint, .size = kPageSize}).value(), hint);
+  EXPECT_NE(space->Map({.address = hint, .size = kPageSize}).value(), hint);
+  EXPECT_EQ(
+      space->Map({.address = hint, .size = 1, .placement = Placement::kFixedNoReplace}).status(),
+      Status::kAlreadyExists);
+  EXPECT_EQ(space->Map({.address = 0, .size = 1, .placement = Placement::kFixed}).status(),
+            Status::kPermissionDenied);
+  EXPECT_EQ(space->Map({.size = 0}).status(), Status::kInvalidArgument);
+  EXPECT_EQ(space->Map({.size = ~0ull - 4}).status(), Status::kOutOfRange);
+  EXPECT_EQ(space->Map({.size = 1ull << 46, .protection = kReadWrite}).status(), Status::kNoMemory);
+  EXPECT_TRUE(space->Map({.size = 1ull << 46, .protection = kReadWrite, .no_reserve = true}).ok());
+}
+
+TEST_F(SpaceTest, NeighboursMergeAndProtectSplits) {
+  const std::uint64_t at = 0x1000'0000;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(space
+                    ->Map({.address = at + i * kPageSize,
+                           .size = kPageSize,
+                           .placement = Placement::kFixed,
+                           .protection = kReadWrite})
+                    .ok());
+  }
+  RegionInfo info;
+  ASSERT_EQ(space->QueryRegion(at, info), Status::kOk);
+  EXPECT_EQ(info.end, at + 4 * kPageSize);
+  ASSERT_EQ(Store(*space, at + kPageSize, 5), Status::kOk);
+  ASSERT_EQ(space->Protect(at + kPageSize, kPageSize, kProtectRead), Status::kOk);
+  EXPECT_EQ(Store(*space, at + kPageSize, 6), Status::kPermissionDenied);
+  EXPECT_EQ(Load(*space, at + kPageSize).value(), 5u);
+  ASSERT_EQ(space->QueryRegion(at + kPageSize, info), Status::kOk);
+  EXPECT_EQ(info.start, at + kPageSize);
+  EXPECT_EQ(info.end, at + 2 * kPageSize);
+  ASSERT_EQ(space->Protect(at, 4 * kPageSize, kReadWrite), Status::kOk);
+  ASSERT_EQ(space->QueryRegion(at + kPageSize, info), Status::kOk);
+  EXPECT_EQ(info.start, at);
+  EXPECT_EQ(info.end, at + 4 * kPageSize);
+  EXPECT_EQ(Load(*space, at + kPageSize).value(), 5u);
+  EXPECT_EQ(space->Protect(at, 5 * kPageSize, kReadWrite), Status::kOutOfRange);
+}
+
+TEST_F(SpaceTest, ForkedChainsStayBounded) {
+  const std::uint64_t at = MapAnonymous(8);
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kPageSize, i), Status::kOk);
+  }
+  const std::uint64_t before = test.frames.allocator->free_frames();
+  for (std::uint64_t generation = 1; generation <= 300; ++generation) {
+    AddressSpace* child = space->ForkCopy().value();
+    ASSERT_EQ(Store(*child, at, generation), Status::kOk);
+    ASSERT_EQ(Load(*space, at).value(), generation - 1);
+    space->Destroy();
+    space = child;
+  }
+  for (std::uint64_t i = 1; i < 8; ++i) {
+    ASSERT_EQ(Load(*space, at + i * kPageSize).value(), i);
+  }
+  EXPECT_GE(test.frames.allocator->free_frames() + 4, before);
+}
+
+TEST_F(SpaceTest, SoleHolderWritesInPlace) {
+  const std::uint64_t at = MapAnonymous(1);
+  ASSERT_EQ(Store(*space, at, 1), Status::kOk);
+  AddressSpace* child = space->ForkCopy().value();
+  child->Destroy();
+  const std::uint64_t free = test.frames.allocator->free_frames();
+  ASSERT_EQ(Store(*space, at, 2), Status::kOk);
+  EXPECT_EQ(test.frames.allocator->free_frames(), free);
+}
+
+TEST_F(SpaceTest, SharedAnonymousMemoryIsOneInParentAndChild) {
+  const std::uint64_t at =
+      space->Map({.size = kPageSize, .protection = kReadWrite, .shared = true}).value();
+  AddressSpace* child = space->ForkCopy().value();
+  ASSERT_EQ(Store(*child, at, 9), Status::kOk);
+  EXPECT_EQ(Load(*space, at).value(), 9u);
+  EXPECT_EQ(space->KeyOf(at + 4).value(), child->KeyOf(at + 4).value());
+  const std::uint64_t own = MapAnonymous(1);
+  EXPECT_FALSE(space->KeyOf(own).value() == space->KeyOf(at).value());
+  child->Destroy();
+}
+
+TEST_F(SpaceTest, ForkPoliciesOmitAndWipe) {
+  const std::uint64_t omitted = 0x1000'0000, wiped = 0x2000'0000;
+  for (const std::uint64_t at : {omitted, wiped}) {
+    ASSERT_TRUE(space
+                    ->Map({.address = at,
+                           .size = kPageSize,
+                           .placement = Placement::kFixed,
+                           .protection = kReadWrite})
+                    .ok());
+    ASSERT_EQ(Store(*space, at, 3), Status::kOk);
+  }
+  ASSERT_EQ(space->Advise(omitted, kPageSize, Advice::kDontFork), Status::kOk);
+  ASSERT_EQ(space->Advise(wiped, kPageSize, Advice::kWipeOnFork), Status::kOk);
+  AddressSpace* child = space->ForkCopy().value();
+  EXPECT_EQ(Load(*child, omitted).status(), Status::kBadAddress);
+  EXPECT_EQ(Load(*child, wiped).value(), 0u);
+  EXPECT_EQ(Load(*space, wiped).value(), 3u);
+  child->Destroy();
+}
+
+TEST_F(SpaceTest, DontNeedForgetsPrivateContents) {
+  const std::uint64_t at = MapAnonymous(2);
+  ASSERT_EQ(Store(*space, at, 1), Status::kOk);
+  ASSERT_EQ(Store(*space, at + kPageSize, 2), Status::kOk);
+  ASSERT_EQ(space->Advise(at, kPageSize, Advice::kDontNeed), Status::kOk);
+  EXPECT_EQ(Load(*space, at).value(), 0u);
+  EXPECT_EQ(Load(*space, at + kPageSize).value(), 2u);
+}
+
+TEST_F(SpaceTest, RemapMovesGrowsAndShrinks) {
+  const std::uint64_t at = MapAnonymous(2);
+  ASSERT_EQ(Store(*space, at + kPageSize, 11), Status::kOk);
+  EXPECT_EQ(
+      space->Remap({.address = at, .size = 2 * kPageSize, .new_size = 4 * kPageSize}).status(),
+      Status::kNoMemory);
+  const std::uint64_t moved =
+      space
+          ->Remap(
+              {.address = at, .size = 2 * kPageSize, .new_size = 4 * kPageSize, .may_move = true})
+          .value();
+  EXPECT_NE(moved, at);
+  EXPECT_EQ(Load(*space, at).status(), Status::kBadAddress);
+  EXPECT_EQ(Load(*space, moved + kPageSize).value(), 11u);
+  EXPECT_EQ(Load(*space, moved + 3 * kPageSize).value(), 0u);
+  EXPECT_EQ(space->Remap({.address = moved, .size = 4 * kPageSize, .new_size = kPageSize}).value(),
+            moved);
+  EXPECT_EQ(Load(*space, moved + kPageSize).status(), Status::kBadAddress);
+  EXPECT_EQ(space->Use().mapped, kPageSize);
+}
+
+TEST_F(SpaceTest, PinnedPagesAreTheKernelsOwn) {
+  FcmPinned* pinned = FcmPinned::Create(test.services, 2).value();
+  pinned->data<std::uint64_t>()[512] = 77;
+  const std::uint64_t at = space
+                               ->Map({.address = abi::kTimePageAddress,
+                                      .size = 2 * kPageSize,
+                                      .placement = Placement::kFixed,
+                                      .protection = kProtectRead,
+                                      .shared = true,
+                                      .personality = true,
+                                      .may_write = false,
+                                      .source = pinned})
+                               .value();
+  EXPECT_EQ(Load(*space, at + kPageSize).value(), 77u);
+  EXPECT_EQ(Store(*space, at, 1), Status::kPermissionDenied);
+  EXPECT_EQ(space->Protect(at, kPageSize, kReadWrite), Status::kPermissionDenied);
+  ASSERT_EQ(space->Unmap(at, 2 * kPageSize), Status::kOk);
+  pinned->DropReference();
+}
+
+TEST_F(SpaceTest, LimitsAndExhaustionAreAnswers) {
+  space->SetLimit(10 * kPageSize);
+  EXPECT_TRUE(space->Map({.size = 8 * kPageSize}).ok());
+  EXPECT_EQ(space->Map({.size = 3 * kPageSize}).status(), Status::kLimitExceeded);
+  space->SetLimit(AddressSpace::kNoLimit);
+  const std::uint64_t pages = test.frames.all + 100;
+  const std::uint64_t at =
+      space->Map({.size = pages * kPageSize, .protection = kReadWrite, .no_reserve = true}).value();
+  Status status = Status::kOk;
+  std::uint64_t touched = 0;
+  for (; touched < pages && IsOk(status); ++touched) {
+    status = Store(*space, at + touched * kPageSize, touched);
+  }
+  EXPECT_EQ(status, Status::kNoMemory);
+  EXPECT_GT(touched, test.frames.all * 9 / 10);
+  EXPECT_EQ(Load(*space, at + kPageSize).value(), 1u);
+  EXPECT_EQ(space->Unmap(at, pages * kPageSize), Status::kOk);
+}
+
+TEST_F(SpaceTest, CopiesToAndFromASpaceThatIsNotLoaded) {
+  const std::uint64_t at = MapAnonymous(3);
+  std::vector<unsigned char> data(2 * kPageSize, 0x5a), back(2 * kPageSize);
+  EXPECT_EQ(space->CopyToSpace(at + 100, data.data(), data.size()).value(), data.size());
+  EXPECT_EQ(space->CopyFromSpace(back.data(), at + 100, back.size()).value(), back.size());
+  EXPECT_EQ(back, data);
+  EXPECT_EQ(space->CopyFromSpace(back.data(), at + 3 * kPageSize - 10, 100).value(), 10u);
+  EXPECT_EQ(space->CopyFromSpace(back.data(), at + 3 * kPageSize, 1).status(), Status::kBadAddress);
+}
+
+}  // namespace
+}  // namespace k42::mem

@@ -1,0 +1,185 @@
+#include "mem/fcm_file.h"
+
+#include <numeric>
+
+#include "unit/mem/test_space.h"
+
+namespace k42::mem {
+namespace {
+
+constexpr Protection kReadWrite = kProtectRead | kProtectWrite;
+
+class FileTest : public testing::TestWithParam<bool> {
+ protected:
+  FileTest() {
+    for (std::size_t i = 0; i < file.bytes.size(); ++i) {
+      file.bytes[i] = static_cast<unsigned char>(i / 7);
+    }
+  }
+  ~FileTest() override {
+    space->Destroy();
+    file.fcm->DropReference();
+    while (!file.gone) {
+      machine::Thread::Yield();
+    }
+  }
+  std::uint64_t MapFile(bool shared, Protection protection = kReadWrite) {
+    return space
+        ->Map(
+            {.size = 8 * kPageSize, .protection = protection, .shared = shared, .source = file.fcm})
+        .value();
+  }
+  std::uint64_t InFile(std::uint64_t offset) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, &file.bytes[offset], sizeof(value));
+    return value;
+  }
+
+  TestServices test;
+  TestFile file{test.services, 5 * kPageSize + 100, GetParam()};
+  AddressSpace* space = AddressSpace::Create(test.services).value();
+};
+
+TEST_P(FileTest, MapReadAndWriteAreCoherent) {
+  const std::uint64_t at = MapFile(true);
+  EXPECT_EQ(Load(*space, at + 16).value(), InFile(16));
+  ASSERT_EQ(Store(*space, at + 16, 1234), Status::kOk);
+  std::uint64_t value = 0;
+  EXPECT_EQ(file.fcm->Read(16, BufferOut::Kernel(&value, 8), Waiting::kYes).value(), 8u);
+  EXPECT_EQ(value, 1234u);
+  value = 99;
+  EXPECT_EQ(file.fcm->Write(24, BufferIn::Kernel(&value, 8), Waiting::kYes).value(), 8u);
+  EXPECT_EQ(Load(*space, at + 24).value(), 99u);
+  EXPECT_NE(InFile(24), 99u);
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(InFile(16), 1234u);
+  EXPECT_EQ(InFile(24), 99u);
+  ASSERT_EQ(Store(*space, at + 16, 5), Status::kOk);  // clean again: this write faults
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(InFile(16), 5u);
+}
+
+TEST_P(FileTest, PrivateViewsCopyOnWriteOnly) {
+  const std::uint64_t at = MapFile(false);
+  const std::uint64_t other = MapFile(false, kProtectRead);
+  EXPECT_EQ(Load(*space, at).value(), InFile(0));
+  const std::uint64_t original = Load(*space, other).value();
+  ASSERT_EQ(Store(*space, at, 42), Status::kOk);
+  EXPECT_EQ(Load(*space, at).value(), 42u);
+  EXPECT_EQ(Load(*space, other).value(), original);
+  // Program text made writable for a moment, as UCX does it.
+  ASSERT_EQ(space->Protect(other, kPageSize, kReadWrite | kProtectExecute), Status::kOk);
+  ASSERT_EQ(Store(*space, other, 43), Status::kOk);
+  ASSERT_EQ(space->Protect(other, kPageSize, kProtectRead | kProtectExecute), Status::kOk);
+  EXPECT_EQ(Load(*space, other).value(), 43u);
+  EXPECT_EQ(Load(*space, at).value(), 42u);
+  EXPECT_EQ(InFile(0), original);
+}
+
+TEST_P(FileTest, BeyondTheEndFails) {
+  const std::uint64_t at = MapFile(true);
+  EXPECT_EQ(Load(*space, at + 5 * kPageSize + 104).value(), 0u);
+  EXPECT_EQ(Load(*space, at + 6 * kPageSize).status(), Status::kOutOfRange);
+  EXPECT_EQ(file.fcm->Resize(kPageSize + 8), Status::kOk);
+  EXPECT_EQ(Load(*space, at + 2 * kPageSize).status(), Status::kOutOfRange);
+  EXPECT_EQ(Load(*space, at + kPageSize + 8).value(), 0u);
+  EXPECT_EQ(file.fcm->Resize(8 * kPageSize), Status::kOk);
+  file.bytes.resize(kPageSize + 8);
+  EXPECT_EQ(Load(*space, at + 2 * kPageSize).value(), 0u);
+}
+
+TEST_P(FileTest, ReadsAheadAndAnswersWhenItWouldWait) {
+  std::vector<unsigned char> data(6 * kPageSize);
+  const Result<std::uint64_t> now =
+      file.fcm->Read(0, BufferOut::Kernel(data.data(), data.size()), Waiting::kNo);
+  EXPECT_EQ(now.status(), Status::kWouldBlock);
+  EXPECT_EQ(file.fcm->Read(0, BufferOut::Kernel(data.data(), data.size()), Waiting::kYes).value(),
+            file.bytes.size());
+  data.resize(file.bytes.size());
+  EXPECT_EQ(data, file.bytes);
+  EXPECT_EQ(file.fills, 1);  // six pages in one request
+  EXPECT_TRUE(file.fcm->Read(0, BufferOut::Kernel(data.data(), 9), Waiting::kNo).ok());
+}
+
+TEST_P(FileTest, ErrorsReachTheWaiterAndAreNotKept) {
+  const std::uint64_t at = MapFile(true);
+  file.fail = Status::kIoError;
+  EXPECT_EQ(Load(*space, at).status(), Status::kIoError);
+  file.fail = Status::kOk;
+  EXPECT_EQ(Load(*space, at).value(), InFile(0));
+  ASSERT_EQ(Store(*space, at, 1), Status::kOk);
+  file.fail = Status::kIoError;
+  EXPECT_EQ(file.fcm->Sync(), Status::kIoError);
+  file.fail = Status::kOk;
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(InFile(0), 1u);
+}
+
+TEST_P(FileTest, WholePagesAreWrittenWithoutBeingRead) {
+  std::vector<unsigned char> data(2 * kPageSize, 7);
+  EXPECT_EQ(
+      file.fcm->Write(kPageSize, BufferIn::Kernel(data.data(), data.size()), Waiting::kNo).value(),
+      data.size());
+  EXPECT_EQ(file.fills, 0);
+  EXPECT_EQ(
+      file.fcm->Write(100 * kPageSize + 5, BufferIn::Kernel(data.data(), 3), Waiting::kNo).value(),
+      3u);
+  EXPECT_EQ(file.fcm->size(), 100 * kPageSize + 8);
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(file.bytes.size(), 100 * kPageSize + 8);
+  EXPECT_EQ(file.bytes[2 * kPageSize], 7);
+  EXPECT_EQ(file.bytes[100 * kPageSize + 7], 7);
+}
+
+TEST_P(FileTest, CleanPagesAreReclaimedMappedOrNot) {
+  const std::uint64_t at = MapFile(true, kProtectRead);
+  const std::uint64_t view = MapFile(false);
+  ASSERT_TRUE(Load(*space, at).ok());
+  ASSERT_TRUE(Load(*space, view + kPageSize).ok());
+  ASSERT_EQ(Store(*space, view + 2 * kPageSize, 21), Status::kOk);
+  EXPECT_EQ(file.fcm->resident_pages(), 6u);
+  EXPECT_EQ(test.services.page_manager.Reclaim(64), 6u);
+  EXPECT_EQ(file.fcm->resident_pages(), 0u);
+  EXPECT_EQ(Load(*space, at).value(), InFile(0));
+  EXPECT_EQ(Load(*space, view + kPageSize).value(), InFile(kPageSize));
+  EXPECT_EQ(Load(*space, view + 2 * kPageSize).value(), 21u);
+}
+
+TEST_P(FileTest, WhatIsDirtyIsWrittenWhenTheLastUserGoes) {
+  TestFile* other = new TestFile(test.services, kPageSize, GetParam());
+  const std::uint64_t value = 31;
+  ASSERT_TRUE(other->fcm->Write(0, BufferIn::Kernel(&value, 8), Waiting::kYes).ok());
+  other->fcm->DropReference();
+  while (!other->gone) {
+    machine::Thread::Yield();
+  }
+  std::uint64_t found = 0;
+  std::memcpy(&found, other->bytes.data(), 8);
+  EXPECT_EQ(found, value);
+  delete other;
+}
+
+INSTANTIATE_TEST_SUITE_P(Completion, FileTest, testing::Bool(),
+                         [](const auto& kind) { return kind.param ? "Later" : "AtOnce"; });
+
+TEST(MemoryFile, HolesReadAsZeroAndPunchingMakesThem) {
+  TestServices test;
+  FcmFile* file = FcmFile::Create(test.services, nullptr, 0).value();
+  std::vector<unsigned char> data(3 * kPageSize + 50, 9), back(data.size());
+  EXPECT_EQ(
+      file->Write(kPageSize - 25, BufferIn::Kernel(data.data(), data.size()), Waiting::kNo).value(),
+      data.size());
+  EXPECT_EQ(file->resident_pages(), 5u);
+  EXPECT_EQ(file->PunchHole(kPageSize - 5, 2 * kPageSize), Status::kOk);
+  EXPECT_EQ(file->resident_pages(), 4u);
+  EXPECT_EQ(
+      file->Read(kPageSize - 25, BufferOut::Kernel(back.data(), back.size()), Waiting::kNo).value(),
+      back.size());
+  for (std::size_t i = 0; i < back.size(); ++i) {
+    ASSERT_EQ(back[i], i >= 20 && i < 20 + 2 * kPageSize ? 0 : 9) << i;
+  }
+  file->DropReference();
+}
+
+}  // namespace
+}  // namespace k42::mem
