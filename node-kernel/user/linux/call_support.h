@@ -1,0 +1,117 @@
+// What many calls need: descriptors, path names, times from the program.
+#pragma once
+
+#include <cstdint>
+
+#include "user/linux/abi_files.h"
+#include "user/linux/calls.h"
+#include "user/linux/errno.h"
+#include "user/linux/heap.h"
+#include "user/linux/kernel.h"
+#include "user/linux/task.h"
+#include "user/linux/user_memory.h"
+
+namespace k42::personality {
+
+inline DescriptionRef Descriptor(Thread& thread, std::uint32_t fd) {
+  return thread.task->files->Get(fd);
+}
+
+// Two new descriptors, as pipe and socketpair give them. Takes both descriptions over; null: no
+// memory for that one. On failure neither stays open.
+std::int64_t AddPair(Thread& thread, Description* first, Description* second, bool close_on_exec,
+                     std::uint64_t fds);
+
+// A descriptor for a handle that came from elsewhere (passed through a socket). Takes it over.
+std::int64_t AdoptHandle(Thread& thread, kernel::Handle handle, bool close_on_exec);
+
+inline constexpr std::size_t kPathLimit = 4096;
+
+// A path name from the program. error(): 0, or why it could not be read.
+class UserPath {
+ public:
+  explicit UserPath(std::uint64_t address) : text_(kPathLimit) {
+    const std::int64_t length =
+        text_ ? CopyInString(text_.data(), address, kPathLimit) : -std::int64_t{kENOMEM};
+    if (length < 0) {
+      error_ = length;
+    } else {
+      size_ = static_cast<std::size_t>(length);
+    }
+  }
+  std::int64_t error() const { return error_; }
+  char* text() { return text_.data(); }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  Buffer text_;
+  std::size_t size_ = 0;
+  std::int64_t error_ = 0;
+};
+
+// Where a path starts: the handle for `directory` (a descriptor or AT_FDCWD). The reference keeps
+// the handle alive while the call waits.
+class StartDirectory {
+ public:
+  StartDirectory(Thread& thread, std::int32_t directory, const char* path);
+  std::int64_t error() const { return error_; }
+  kernel::Handle handle() const { return handle_; }
+
+ private:
+  DescriptionRef reference_;
+  kernel::Handle handle_ = kernel::kNoHandle;
+  std::int64_t error_ = 0;
+};
+
+// Path argument of a call, complete: text and start. Usage: PathArgument path(thread, dir,
+// address); if (path.error()) return path.error(); kernel::Something(path.get(), ...).
+class PathArgument {
+ public:
+  PathArgument(Thread& thread, std::int32_t directory, std::uint64_t address,
+               bool may_be_empty = false)
+      : text_(address), start_(thread, directory, text_.error() ? "/" : text_.text()) {
+    error_ = text_.error() ? text_.error() : start_.error();
+    if (error_ == 0 && text_.empty() && !may_be_empty) {
+      error_ = -kENOENT;
+    }
+  }
+  std::int64_t error() const { return error_; }
+  kernel::Path get() { return {start_.handle(), text_.text(), text_.size()}; }
+  UserPath& text() { return text_; }
+
+ private:
+  UserPath text_;
+  StartDirectory start_;
+  std::int64_t error_ = 0;
+};
+
+inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+
+inline LinuxTimespec ToTimespec(std::int64_t ns) {
+  std::int64_t seconds = ns / kNsPerSecond;
+  std::int64_t rest = ns % kNsPerSecond;
+  if (rest < 0) {
+    --seconds;
+    rest += kNsPerSecond;
+  }
+  return {seconds, rest};
+}
+// -1: not a valid time of day or interval. Saturates far in the future.
+inline std::int64_t FromTimespec(const LinuxTimespec& time) {
+  if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= kNsPerSecond) {
+    return -1;
+  }
+  if (time.seconds >= INT64_MAX / kNsPerSecond) {
+    return INT64_MAX;
+  }
+  return time.seconds * kNsPerSecond + time.nanoseconds;
+}
+// A monotonic deadline `ns` from now, never 0.
+inline std::uint64_t DeadlineAfter(std::int64_t ns) {
+  const std::uint64_t now = kernel::MonotonicNs();
+  const auto delta = static_cast<std::uint64_t>(ns);
+  return now + delta < now || now + delta > INT64_MAX ? INT64_MAX : now + delta;
+}
+
+}  // namespace k42::personality

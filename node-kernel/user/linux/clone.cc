@@ -1,0 +1,301 @@
+// clone, in all its forms: one function in which each flag says shared or copied.
+//
+//   thread        CLONE_THREAD: a further thread of the task
+//   task          CLONE_VM without CLONE_THREAD (vfork, posix_spawn): a new task in this process
+//   fork          neither: the kernel copies the process; the copy keeps the calling thread only
+#include <cstring>
+
+#include "user/linux/call_support.h"
+#include "user/linux/dispatcher.h"
+#include "user/linux/end.h"
+#include "user/linux/entry.h"
+#include "user/linux/futex.h"
+#include "user/linux/vector_state.h"
+
+namespace k42::personality {
+namespace {
+
+// CloneFlag; name spaces of any kind.
+constexpr std::uint64_t kCloneSignalMask = 0xff, kCloneVm = 0x100, kCloneFs = 0x200,
+                        kCloneFiles = 0x400, kCloneSigHand = 0x800, kClonePidFd = 0x1000,
+                        kCloneVfork = 0x4000, kCloneParent = 0x8000, kCloneThread = 0x10000,
+                        kCloneSetTls = 0x80000, kCloneParentSetTid = 0x100000,
+                        kCloneChildClearTid = 0x200000, kCloneChildSetTid = 0x1000000,
+                        kCloneClearSigHand = 0x100000000, kCloneNewSpaces = 0x7e020080;
+
+struct CloneRequest {
+  std::uint64_t flags = 0;
+  std::uint64_t stack = 0;  // new stack pointer; 0: the caller's
+  std::uint64_t parent_tid = 0, child_tid = 0, tls = 0;
+  std::uint32_t exit_signal = 0;
+};
+
+// The new thread's registers: those of the caller, returning 0 from the same call.
+void CopyThread(const Thread& parent, const CloneRequest& request, Thread* child) {
+  child->regs = parent.regs;
+  child->regs.rax = 0;
+  child->fast_leave = 1;
+  if (request.stack != 0) {
+    child->regs.rsp = request.stack;
+  }
+  if (request.flags & kCloneSetTls) {
+    child->regs.fs_base = request.tls;
+  }
+  std::memcpy(child->vector, parent.vector, sizeof(child->vector));
+  child->signals.mask = parent.signals.mask;
+  child->affinity = parent.affinity;
+  std::memcpy(child->name, parent.name, sizeof(child->name));
+  // A thread on another stack starts without an alternate one; vfork's child keeps its parent's.
+  if ((request.flags & kCloneVfork) != 0 || (request.flags & kCloneVm) == 0) {
+    child->signals.alternate = parent.signals.alternate;
+  }
+  if (request.flags & kCloneChildClearTid) {
+    child->clear_child_tid = request.child_tid;
+  }
+}
+
+// The parts of a task, shared or copied. Null on no memory, with nothing kept.
+Task* NewTaskFor(const Task& parent, std::int32_t pid, std::uint64_t flags) {
+  FdTable* files = parent.files;
+  FsContext* fs = parent.fs;
+  SignalActions* actions = parent.actions;
+  if (flags & kCloneFiles) {
+    files->Retain();
+  } else {
+    files = files->Copy();
+  }
+  if (flags & kCloneFs) {
+    ++fs->references;
+  } else {
+    fs = fs->Copy();
+  }
+  if (flags & kCloneSigHand) {
+    ++actions->references;
+  } else if ((actions = New<SignalActions>(*parent.actions))) {
+    actions->references = 1;
+    if (flags & kCloneClearSigHand) {
+      ResetHandlers(*actions);
+    }
+  }
+  Task* task = files && fs && actions ? CreateTask(pid, files, fs, actions) : nullptr;
+  if (!task) {
+    if (files) {
+      FdTable::Release(files);
+    }
+    if (fs) {
+      FsContext::Release(fs);
+    }
+    if (actions && --actions->references == 0) {
+      Delete(actions);
+    }
+  }
+  return task;
+}
+
+bool StoreTids(const CloneRequest& request, std::int32_t tid, bool in_child) {
+  if (!in_child && (request.flags & kCloneParentSetTid) && !WriteUser(request.parent_tid, tid)) {
+    return false;
+  }
+  return !in_child || (request.flags & kCloneChildSetTid) == 0 || WriteUser(request.child_tid, tid);
+}
+
+std::int64_t StartThread(Thread& parent, const CloneRequest& request) {
+  const Result<std::uint32_t> tid = kernel::NewThread(static_cast<std::uint32_t>(parent.task->pid));
+  if (!tid.ok()) {
+    return ErrnoOf(tid.status());
+  }
+  const auto number = static_cast<std::int32_t>(tid.value());
+  Thread* child = CreateThread(parent.task, number, StartOfThread);
+  if (!child) {
+    kernel::EndThread(tid.value());
+    return -kENOMEM;
+  }
+  StoreVectorState(&parent);
+  CopyThread(parent, request, child);
+  (void)StoreTids(request, number, false);
+  (void)StoreTids(request, number, true);
+  Here().MakeReady(child);
+  return number;
+}
+
+std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
+  const Result<std::uint32_t> pid = kernel::NewTask(request.exit_signal);
+  if (!pid.ok()) {
+    return ErrnoOf(pid.status());
+  }
+  const auto number = static_cast<std::int32_t>(pid.value());
+  Task* task = NewTaskFor(*parent.task, number, request.flags);
+  Thread* child = task ? CreateThread(task, number, StartOfThread) : nullptr;
+  if (!child) {
+    if (task) {
+      DestroyTask(task);
+    }
+    kernel::Exit(pid.value(), proc::ExitKind::kExited, 0);
+    return -kENOMEM;
+  }
+  task->exit_signal = request.exit_signal;
+  StoreVectorState(&parent);
+  CopyThread(parent, request, child);
+  (void)StoreTids(request, number, false);
+  (void)StoreTids(request, number, true);
+  Here().MakeReady(child);
+  if (request.flags & kCloneVfork) {
+    task->vfork_waiter = &parent;
+    // Only the child's exec or exit ends this: not a signal, which would let the parent run on a
+    // stack that the child is using.
+    while (FindTask(number) == task && task->vfork_waiter == &parent) {
+      (void)Here().Block(0, false);
+    }
+  }
+  return number;
+}
+
+// In the copy of the process: only the calling thread and its task are left.
+void BecomeChild(Thread& self, const CloneRequest& request) {
+  Dispatcher& here = Here();
+  here.KeepOnly(&self);
+  VectorStateChanged(&self);
+  proc::TaskInfo info{};
+  (void)kernel::GetTask(0, &info);
+  Task& task = *self.task;
+  for (Task* other = Tasks().first(); other;) {
+    Task* next = Tasks().Next(other);
+    if (other != &task) {
+      Tasks().Remove(other);  // its parts are shared or leaked with the copy: never run again
+    }
+    other = next;
+  }
+  for (Thread* other = task.threads.first(); other;) {
+    Thread* next = task.threads.Next(other);
+    if (other != &self) {
+      task.threads.Remove(other);
+      DestroyThread(other);
+    }
+    other = next;
+  }
+  task.pid = static_cast<std::int32_t>(info.task);
+  task.main = true;
+  task.thread_count = 1;
+  task.vfork_waiter = nullptr;
+  task.exit_signal = request.exit_signal;
+  task.pending.Clear();
+  task.posix_timers = nullptr;
+  task.real_timer = {};
+  self.tid = task.pid;
+  self.signals.pending.Clear();
+  self.clear_child_tid = request.flags & kCloneChildClearTid ? request.child_tid : 0;
+  self.robust_list = 0;
+  ForgetFutexWaiters();
+  for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
+    if (Description* description = task.files->Peek(fd)) {
+      description->Forked();
+    }
+  }
+  if (request.flags & kCloneClearSigHand) {
+    ResetHandlers(*task.actions);
+  }
+  if (request.flags & kCloneSetTls) {
+    self.regs.fs_base = request.tls;
+  }
+  if (request.stack != 0) {
+    self.regs.rsp = request.stack;
+  }
+  (void)StoreTids(request, task.pid, true);
+}
+
+std::int64_t ForkProcess(Thread& self, const CloneRequest& request) {
+  std::uint64_t context[8];
+  StoreVectorState(&self);
+  if (SaveContext(context) != 0) {
+    BecomeChild(Self(), request);
+    return 0;
+  }
+  const Result<std::uint32_t> child = kernel::Fork(context, request.exit_signal);
+  if (!child.ok()) {
+    return child.status() == Status::kLimitExceeded ? -kEAGAIN : ErrnoOf(child.status());
+  }
+  const auto pid = static_cast<std::int32_t>(child.value());
+  (void)StoreTids(request, pid, false);
+  return pid;
+}
+
+std::int64_t CloneWith(Thread& self, const CloneRequest& request) {
+  const std::uint64_t flags = request.flags;
+  if (((flags & kCloneThread) && !(flags & kCloneSigHand)) ||
+      ((flags & kCloneSigHand) && !(flags & kCloneVm)) ||
+      ((flags & kCloneSigHand) && (flags & kCloneClearSigHand))) {
+    return -kEINVAL;
+  }
+  if (flags & kCloneNewSpaces) {
+    return -kEPERM;
+  }
+  if (flags & (kClonePidFd | kCloneParent)) {
+    return -kEINVAL;
+  }
+  if (flags & kCloneThread) {
+    return StartThread(self, request);
+  }
+  return flags & kCloneVm ? StartTask(self, request) : ForkProcess(self, request);
+}
+
+}  // namespace
+
+namespace calls {
+
+Reply Clone(Thread& thread, U64 flags, Address stack, Address parent_tid, Address child_tid,
+            U64 tls) {
+  CloneRequest request;
+  request.flags = flags & ~std::uint64_t{kCloneSignalMask};
+  request.exit_signal = static_cast<U32>(flags & kCloneSignalMask);
+  request.stack = stack;
+  request.parent_tid = parent_tid;
+  request.child_tid = child_tid;
+  request.tls = tls;
+  return CloneWith(thread, request);
+}
+
+Reply Clone3(Thread& thread, Address address, U64 size) {
+  struct Arguments {
+    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    std::uint64_t set_tid, set_tid_size, cgroup;
+  } arguments{};
+  constexpr U64 kFirstVersion = 64;
+  if (size < kFirstVersion) {
+    return -kEINVAL;
+  }
+  if (size > sizeof(arguments)) {
+    return -kE2BIG;
+  }
+  if (!CopyIn(&arguments, address, size)) {
+    return -kEFAULT;
+  }
+  if (arguments.set_tid_size != 0 || (arguments.exit_signal & ~std::uint64_t{kCloneSignalMask}) ||
+      (arguments.stack == 0) != (arguments.stack_size == 0) ||
+      (arguments.flags & kCloneSignalMask)) {
+    return -kEINVAL;
+  }
+  CloneRequest request;
+  request.flags = arguments.flags;
+  request.exit_signal = static_cast<U32>(arguments.exit_signal);
+  request.stack = arguments.stack + arguments.stack_size;
+  request.parent_tid = arguments.parent_tid;
+  request.child_tid = arguments.child_tid;
+  request.tls = arguments.tls;
+  return CloneWith(thread, request);
+}
+
+Reply Fork(Thread& thread) {
+  CloneRequest request;
+  request.exit_signal = kSIGCHLD;
+  return CloneWith(thread, request);
+}
+
+Reply VFork(Thread& thread) {
+  CloneRequest request;
+  request.flags = kCloneVm | kCloneVfork;
+  request.exit_signal = kSIGCHLD;
+  return CloneWith(thread, request);
+}
+
+}  // namespace calls
+}  // namespace k42::personality

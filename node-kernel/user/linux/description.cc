@@ -1,0 +1,218 @@
+#include "user/linux/description.h"
+
+#include "user/linux/abi_files.h"
+#include "user/linux/dispatcher.h"
+#include "user/linux/epoll.h"
+#include "user/linux/errno.h"
+#include "user/linux/heap.h"
+#include "user/linux/signals.h"
+
+namespace k42::personality {
+namespace {
+
+struct ThreadWatch final : Watch {
+  explicit ThreadWatch(Thread* waiter) : thread(waiter) {}
+  void Ready() override {
+    fired = true;
+    Here().Wakeup(thread, Wake::kEvent);
+  }
+  Thread* thread;
+  bool fired = false;
+};
+
+}  // namespace
+
+void Watch::TicketFired(std::uint32_t fired) {
+  Here().tickets().Release(fired);
+  Forget();
+  Ready();
+}
+
+void Watch::Forget() {
+  ticket = kNoTicket;
+  waiting = false;
+}
+
+bool Description::nonblocking() {
+  return (linux_flags_ & kO_NONBLOCK) != 0;
+}
+
+bool KernelFile::nonblocking() {
+  const Result<std::uint32_t> flags = kernel::GetFlags(handle_);
+  if (flags.ok()) {
+    const bool on = (flags.value() & fs::kOpenNonBlocking) != 0;
+    set_linux_flags(on ? linux_flags() | kO_NONBLOCK : linux_flags() & ~kO_NONBLOCK);
+  }
+  return Description::nonblocking();
+}
+
+void Description::Release(Description* description) {
+  if (--description->references_ == 0) {
+    description->Destroy();
+  }
+}
+
+KernelFile* KernelFile::Create(kernel::Handle handle, std::uint32_t linux_flags) {
+  void* memory = Allocate(sizeof(KernelFile));
+  if (!memory) {
+    kernel::Close(handle);
+    return nullptr;
+  }
+  return new (memory) KernelFile(handle, linux_flags);
+}
+
+void KernelFile::Destroy() {
+  Epoll::DescriptionGone(this);
+  kernel::Close(handle_);
+  Free(this, sizeof(KernelFile));
+}
+
+std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
+  if (is_event_counter && size < 8) {
+    return -kEINVAL;
+  }
+  const std::uint64_t deadline =
+      receive_timeout_ns ? kernel::MonotonicNs() + receive_timeout_ns : 0;
+  for (;;) {
+    const Result<std::uint64_t> got = kernel::Read(handle_, address, size);
+    if (got.status() != Status::kWouldBlock || nonblocking()) {
+      return ToReply(got);
+    }
+    const std::int64_t waited = WaitReady(this, abi::kReadable, deadline);
+    if (waited < 0) {
+      return waited;
+    }
+  }
+}
+
+std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
+  if (is_event_counter && size < 8) {
+    return -kEINVAL;
+  }
+  const std::uint64_t deadline = send_timeout_ns ? kernel::MonotonicNs() + send_timeout_ns : 0;
+  std::uint64_t done = 0;
+  for (;;) {
+    const Result<std::uint64_t> put = kernel::Write(handle_, address + done, size - done);
+    if (put.ok()) {
+      done += put.value();
+      // A blocking writer of a stream goes on until everything has gone; a non-blocking one ends at
+      // the next kWouldBlock.
+      if (done >= size || put.value() == 0) {
+        return static_cast<std::int64_t>(done);
+      }
+      continue;
+    }
+    if (put.status() != Status::kWouldBlock || nonblocking()) {
+      if (done != 0) {
+        return static_cast<std::int64_t>(done);
+      }
+      if (put.status() == Status::kBrokenPipe) {
+        RaiseSignal(Self(), kSIGPIPE);
+      }
+      return ErrnoOf(put.status());
+    }
+    const std::int64_t waited = WaitReady(this, abi::kWritable, deadline);
+    if (waited < 0) {
+      return done ? static_cast<std::int64_t>(done) : waited;
+    }
+  }
+}
+
+std::uint64_t KernelFile::Poll() {
+  const Result<std::uint64_t> word = kernel::PollState(handle_);
+  // What has no state to wait for (regular files) is always ready.
+  return word.ok() ? word.value() : abi::PollWord{abi::kReadable | abi::kWritable, 0, 0}.Pack();
+}
+
+Status KernelFile::StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) {
+  watch->ticket = Here().tickets().Take(watch);
+  if (watch->ticket == kNoTicket) {
+    return Status::kLimitExceeded;
+  }
+  watch->waiting = true;
+  const Status status = kernel::Arm(handle_, mask, since, watch->ticket);
+  if (status != Status::kOk && status != Status::kPending) {
+    Here().tickets().Release(watch->ticket);
+    watch->Forget();
+    return status;
+  }
+  return Status::kOk;
+}
+
+void KernelFile::StopWatch(Watch* watch) {
+  if (!watch->waiting) {
+    return;
+  }
+  if (kernel::Disarm(handle_, watch->ticket)) {
+    Here().tickets().Release(watch->ticket);
+    watch->Forget();
+    return;
+  }
+  while (watch->waiting) {  // fired already: the bit is in the page
+    Here().TakeEvents();
+  }
+}
+
+std::int64_t LocalDescription::Read(std::uint64_t, std::uint64_t) {
+  return -kEINVAL;
+}
+std::int64_t LocalDescription::Write(std::uint64_t, std::uint64_t) {
+  return -kEINVAL;
+}
+
+Status LocalDescription::StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) {
+  watch->mask = mask;
+  watch->waiting = true;
+  watches_.PushBack(watch);
+  const auto now = abi::PollWord::Unpack(Poll());
+  const bool edge = (since & abi::kArmEdge) != 0;
+  if ((now.ready & (mask | abi::kReadyAlways)) != 0 &&
+      (!edge || now.read_edges != abi::PollWord::Unpack(since).read_edges)) {
+    watches_.Remove(watch);
+    watch->waiting = false;
+    watch->Ready();
+  }
+  return Status::kOk;
+}
+
+void LocalDescription::StopWatch(Watch* watch) {
+  if (watch->waiting) {
+    watches_.Discard(watch);
+    watch->waiting = false;
+  }
+}
+
+void LocalDescription::Notify() {
+  ++edges_;
+  const std::uint32_t ready = abi::PollWord::Unpack(Poll()).ready;
+  for (Watch* watch = watches_.first(); watch;) {
+    Watch* next = watches_.Next(watch);
+    if (ready & (watch->mask | abi::kReadyAlways)) {
+      watches_.Remove(watch);
+      watch->waiting = false;
+      watch->Ready();
+    }
+    watch = next;
+  }
+}
+
+std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns) {
+  ThreadWatch watch(&Self());
+  const Status status = description->StartWatch(&watch, mask, abi::kArmLevel);
+  if (status != Status::kOk) {
+    return ErrnoOf(status);
+  }
+  while (!watch.fired) {
+    const Wake wake = Here().Block(deadline_ns, true);
+    if (watch.fired || wake == Wake::kEvent) {
+      continue;
+    }
+    description->StopWatch(&watch);
+    if (!watch.fired) {
+      return wake == Wake::kSignal ? -kERESTARTSYS : -kEAGAIN;
+    }
+  }
+  return 0;
+}
+
+}  // namespace k42::personality

@@ -1,0 +1,184 @@
+// Open file descriptions: what descriptors point to, shared by dup and inherited by fork.
+//
+// KernelFile is a handle of an object in the kernel and serves nearly everything. A few kinds live
+// in the personality itself (epoll, timers, netlink answers): they are not shared with a forked
+// child beyond the state it copies (README, "Limits").
+//
+// Readiness has one form for both: a Watch waits for `mask` on a description. KernelFile gives the
+// kernel a ticket; a local description keeps its watches in a list and calls Notify.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/readiness.h"
+#include "user/linux/kernel.h"
+#include "user/linux/list.h"
+#include "user/linux/tickets.h"
+
+namespace k42::personality {
+
+class Description;
+
+class Watch : public TicketUser {
+ public:
+  // At most once per Start.
+  virtual void Ready() = 0;
+  void TicketFired(std::uint32_t fired) final;
+  bool active() const { return waiting; }
+  // The kernel has forgotten our tickets (fork): so do we.
+  void Forget();
+
+  // For the description only.
+  ListLink<Watch> link;
+  std::uint32_t ticket = kNoTicket;
+  std::uint32_t mask = 0;
+  bool waiting = false;
+
+ protected:
+  Watch() = default;
+  ~Watch() = default;
+};
+
+class Description {
+ public:
+  enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal };
+
+  explicit Description(Kind kind, std::uint32_t linux_flags)
+      : kind_(kind), linux_flags_(linux_flags) {}
+
+  void Retain() { ++references_; }
+  // The last one destroys.
+  static void Release(Description* description);
+
+  Kind kind() const { return kind_; }
+  // Kernel files ask the kernel: another process may have changed the shared flag.
+  virtual bool nonblocking();
+  std::uint32_t linux_flags() const { return linux_flags_; }  // what F_GETFL reports
+  void set_linux_flags(std::uint32_t flags) { linux_flags_ = flags; }
+
+  // May block the thread, unless the description is non-blocking. Bytes or a negative error number.
+  virtual std::int64_t Read(std::uint64_t address, std::uint64_t size) = 0;
+  virtual std::int64_t Write(std::uint64_t address, std::uint64_t size) = 0;
+  // A packed abi::PollWord.
+  virtual std::uint64_t Poll() = 0;
+  // watch->Ready() will be called once when mask holds (since: see abi/readiness.h).
+  virtual Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) = 0;
+  virtual void StopWatch(Watch* watch) = 0;
+  // In a forked child: the kernel watches nothing for us any more.
+  virtual void Forked() {}
+
+ protected:
+  virtual void Destroy() = 0;
+  ~Description() = default;
+
+ private:
+  std::uint32_t references_ = 1;
+  Kind kind_;
+  std::uint32_t linux_flags_;
+};
+
+class KernelFile final : public Description {
+ public:
+  // Takes the handle over. Null: no memory, and the handle is closed.
+  static KernelFile* Create(kernel::Handle handle, std::uint32_t linux_flags);
+
+  kernel::Handle handle() const { return handle_; }
+
+  std::int64_t Read(std::uint64_t address, std::uint64_t size) override;
+  std::int64_t Write(std::uint64_t address, std::uint64_t size) override;
+  std::uint64_t Poll() override;
+  Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
+  void StopWatch(Watch* watch) override;
+  bool nonblocking() override;
+
+  // What sockets remember for those who block on them; 0 none.
+  std::uint64_t receive_timeout_ns = 0;
+  std::uint64_t send_timeout_ns = 0;
+  bool is_socket = false;
+  bool is_event_counter = false;
+  bool has_process_locks = false;
+  bool connecting = false;
+
+ private:
+  template <typename T, typename... A>
+  friend T* New(A&&...);
+  explicit KernelFile(kernel::Handle handle, std::uint32_t linux_flags)
+      : Description(Kind::kFile, linux_flags), handle_(handle) {}
+  void Destroy() override;
+
+  kernel::Handle handle_;
+};
+
+// Base of the kinds that live here.
+class LocalDescription : public Description {
+ public:
+  using Description::Description;
+
+  std::int64_t Read(std::uint64_t address, std::uint64_t size) override;
+  std::int64_t Write(std::uint64_t address, std::uint64_t size) override;
+  Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
+  void StopWatch(Watch* watch) override;
+
+ protected:
+  ~LocalDescription() = default;
+  // The state has changed; an edge for those who count edges.
+  void Notify();
+  std::uint64_t Word(std::uint32_t ready) const {
+    return abi::PollWord{ready, edges_, edges_}.Pack();
+  }
+
+ private:
+  List<Watch, &Watch::link> watches_;
+  std::uint16_t edges_ = 0;
+};
+
+// Blocks the current thread until mask holds on the description.
+// 0, -ERESTARTSYS after a signal, -EAGAIN after the deadline.
+std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns = 0);
+
+// A reference for a scope.
+class DescriptionRef {
+ public:
+  DescriptionRef() = default;
+  // Takes over one reference.
+  explicit DescriptionRef(Description* description) : description_(description) {}
+  DescriptionRef(DescriptionRef&& other) noexcept : description_(other.description_) {
+    other.description_ = nullptr;
+  }
+  DescriptionRef& operator=(DescriptionRef&& other) noexcept {
+    if (this != &other) {
+      Description* old = description_;
+      description_ = other.description_;
+      other.description_ = nullptr;
+      if (old) {
+        Description::Release(old);
+      }
+    }
+    return *this;
+  }
+  ~DescriptionRef() {
+    if (description_) {
+      Description::Release(description_);
+    }
+  }
+
+  explicit operator bool() const { return description_ != nullptr; }
+  Description* get() const { return description_; }
+  Description* operator->() const { return description_; }
+  // Null if it is of another kind.
+  KernelFile* file() const {
+    return description_ && description_->kind() == Description::Kind::kFile
+               ? static_cast<KernelFile*>(description_)
+               : nullptr;
+  }
+  Description* Take() {
+    Description* taken = description_;
+    description_ = nullptr;
+    return taken;
+  }
+
+ private:
+  Description* description_ = nullptr;
+};
+
+}  // namespace k42::personality

@@ -1,0 +1,114 @@
+#include "user/linux/errno.h"
+
+namespace k42::personality {
+
+std::int64_t ErrnoOf(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return 0;
+    case Status::kInvalidArgument:
+      return -kEINVAL;
+    case Status::kNoMemory:
+      return -kENOMEM;
+    case Status::kLimitExceeded:
+      return -kEAGAIN;
+    case Status::kNotFound:
+      return -kENOENT;
+    case Status::kAlreadyExists:
+      return -kEEXIST;
+    case Status::kPermissionDenied:
+      return -kEACCES;
+    case Status::kBadAddress:
+      return -kEFAULT;
+    case Status::kWouldBlock:
+      return -kEAGAIN;
+    case Status::kCancelled:
+      return -kEINTR;
+    case Status::kTimedOut:
+      return -kETIMEDOUT;
+    case Status::kNotSupported:
+      return -kEOPNOTSUPP;
+    case Status::kOutOfRange:
+      return -kEINVAL;
+    case Status::kBusy:
+      return -kEBUSY;
+    case Status::kNotDirectory:
+      return -kENOTDIR;
+    case Status::kIsDirectory:
+      return -kEISDIR;
+    case Status::kNotEmpty:
+      return -kENOTEMPTY;
+    case Status::kNameTooLong:
+      return -kENAMETOOLONG;
+    case Status::kTooManyLinks:
+      return -kEMLINK;
+    case Status::kReadOnly:
+      return -kEROFS;
+    case Status::kNoSpace:
+      return -kENOSPC;
+    case Status::kCrossDevice:
+      return -kEXDEV;
+    case Status::kIoError:
+      return -kEIO;
+    case Status::kBrokenPipe:
+      return -kEPIPE;
+    case Status::kNoMethod:
+      return -kEINVAL;
+    case Status::kBadHandle:
+      return -kEBADF;
+    case Status::kCorrupt:
+      return -kEIO;
+    case Status::kNotConnected:
+      return -kENOTCONN;
+    case Status::kAlreadyConnected:
+      return -kEISCONN;
+    case Status::kInProgress:
+      return -kEINPROGRESS;
+    case Status::kAddressInUse:
+      return -kEADDRINUSE;
+    case Status::kAddressUnavailable:
+      return -kEADDRNOTAVAIL;
+    case Status::kConnectionRefused:
+      return -kECONNREFUSED;
+    case Status::kConnectionReset:
+      return -kECONNRESET;
+    case Status::kUnreachable:
+      return -kEHOSTUNREACH;
+    case Status::kNoChild:
+      return -kECHILD;
+    case Status::kNoProcess:
+      return -kESRCH;
+    case Status::kLoop:
+      return -kELOOP;
+    case Status::kMessageTooLong:
+      return -kEMSGSIZE;
+    case Status::kNotTerminal:
+      return -kENOTTY;
+    case Status::kIllegalSeek:
+      return -kESPIPE;
+    case Status::kExecFormat:
+      return -kENOEXEC;
+    case Status::kTextBusy:
+      return -kETXTBSY;
+    case Status::kDeadlock:
+      return -kEDEADLK;
+    case Status::kEndpointDown:
+    case Status::kUnknown:
+    case Status::kStaleIncarnation:
+      return -kECONNRESET;
+    case Status::kNotInView:
+    case Status::kNodeDead:
+    case Status::kExcluded:
+      return -kEHOSTDOWN;
+    case Status::kUnavailable:
+      return -kEAGAIN;
+    case Status::kDeleted:
+    case Status::kRevoked:
+    case Status::kMoved:
+      return -kESTALE;
+    default:
+      return -kEIO;
+  }
+}
+
+}  // namespace k42::personality

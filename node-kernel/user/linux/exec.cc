@@ -1,0 +1,259 @@
+// execve: finds out what to run and collects its arguments, while failing is still possible.
+#include <cstring>
+
+#include "user/linux/call_support.h"
+#include "user/linux/elf.h"
+#include "user/linux/end.h"
+#include "user/linux/exec_state.h"
+
+namespace k42::personality {
+namespace {
+
+constexpr int kScriptDepth = 5;
+constexpr std::uint64_t kWordsMax = 1u << 20;   // bytes of arguments and environment together
+constexpr std::uint64_t kWordMax = 128 * 1024;  // of one word, Linux's own limit
+
+// Zero-terminated words in a growing buffer.
+class WordList {
+ public:
+  WordList() = default;
+  WordList(const WordList&) = delete;
+  WordList& operator=(const WordList&) = delete;
+  ~WordList() { Free(bytes_, capacity_); }
+
+  Words words() const { return {bytes_ ? bytes_ : "", size_, count_}; }
+
+  // From a null-terminated array of pointers in the program. A null array is an empty one.
+  std::int64_t LoadFrom(std::uint64_t array) {
+    for (; array != 0; array += 8) {
+      std::uint64_t word = 0;
+      if (!ReadUser(&word, array)) {
+        return -kEFAULT;
+      }
+      if (word == 0) {
+        break;
+      }
+      if (const std::int64_t error = AppendFrom(word)) {
+        return error;
+      }
+    }
+    return 0;
+  }
+
+  std::int64_t Append(const char* text, std::uint64_t size) {
+    if (!Reserve(size + 1)) {
+      return -kENOMEM;
+    }
+    std::memcpy(bytes_ + size_, text, size);
+    bytes_[size_ + size] = 0;
+    size_ += size + 1;
+    ++count_;
+    return 0;
+  }
+
+  // Replaces the first word by others (a script's interpreter line).
+  std::int64_t ReplaceFirst(const WordList& head) {
+    const std::uint64_t first = count_ ? std::strlen(bytes_) + 1 : 0;
+    const std::uint64_t rest = size_ - first;
+    if (!Reserve(head.size_)) {
+      return -kENOMEM;
+    }
+    std::memmove(bytes_ + head.size_, bytes_ + first, rest);
+    std::memcpy(bytes_, head.bytes_, head.size_);
+    size_ = head.size_ + rest;
+    count_ = head.count_ + (count_ ? count_ - 1 : 0);
+    return 0;
+  }
+
+ private:
+  std::int64_t AppendFrom(std::uint64_t address) {
+    for (std::uint64_t room = 256;; room *= 4) {
+      if (size_ + room > kWordsMax + kWordMax || !Reserve(room)) {
+        return size_ + room > kWordsMax ? -kE2BIG : -kENOMEM;
+      }
+      const std::int64_t length = CopyInString(bytes_ + size_, address, room);
+      if (length == -kENAMETOOLONG && room < kWordMax) {
+        continue;
+      }
+      if (length < 0) {
+        return length == -kENAMETOOLONG ? -kE2BIG : length;
+      }
+      size_ += static_cast<std::uint64_t>(length) + 1;
+      ++count_;
+      return size_ > kWordsMax ? -kE2BIG : 0;
+    }
+  }
+
+  bool Reserve(std::uint64_t more) {
+    if (size_ + more <= capacity_) {
+      return true;
+    }
+    std::uint64_t capacity = capacity_ ? capacity_ : 4096;
+    while (capacity < size_ + more) {
+      capacity *= 2;
+    }
+    auto* bytes = static_cast<char*>(Allocate(capacity));
+    if (!bytes) {
+      return false;
+    }
+    if (bytes_) {
+      std::memcpy(bytes, bytes_, size_);
+      Free(bytes_, capacity_);
+    }
+    bytes_ = bytes;
+    capacity_ = capacity;
+    return true;
+  }
+
+  char* bytes_ = nullptr;
+  std::uint64_t size_ = 0, count_ = 0, capacity_ = 0;
+};
+
+struct OwnedHandle {
+  kernel::Handle handle = kernel::kNoHandle;
+  OwnedHandle() = default;
+  OwnedHandle(const OwnedHandle&) = delete;
+  OwnedHandle& operator=(const OwnedHandle&) = delete;
+  ~OwnedHandle() { Reset(); }
+  void Reset(kernel::Handle next = kernel::kNoHandle) {
+    if (handle != kernel::kNoHandle) {
+      kernel::Close(handle);
+    }
+    handle = next;
+  }
+};
+
+// Opens a file to run it.
+std::int64_t OpenProgram(const kernel::Path& path, bool may_be_itself, OwnedHandle* file) {
+  const std::uint32_t flags =
+      fs::kOpenRead | fs::kOpenExecute | (may_be_itself ? fs::kOpenEmptyPath : 0);
+  const Result<kernel::Handle> opened = kernel::Open(path, flags, 0);
+  if (!opened.ok()) {
+    return opened.status() == Status::kIsDirectory ? -kEACCES : ErrnoOf(opened.status());
+  }
+  file->Reset(opened.value());
+  const Result<fs::FileKind> kind = kernel::Kind(opened.value());
+  if (!kind.ok() || kind.value() != fs::FileKind::kRegular) {
+    return -kEACCES;
+  }
+  return 0;
+}
+
+std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_address,
+                 std::uint64_t argument_array, std::uint64_t environment_array,
+                 std::uint32_t flags) {
+  PathArgument path(thread, directory, path_address, (flags & kAT_EMPTY_PATH) != 0);
+  if (path.error()) {
+    return path.error();
+  }
+  WordList arguments, environment;
+  if (const std::int64_t error = arguments.LoadFrom(argument_array)) {
+    return error;
+  }
+  if (const std::int64_t error = environment.LoadFrom(environment_array)) {
+    return error;
+  }
+  if (arguments.words().count == 0) {
+    (void)arguments.Append("", 0);
+  }
+  OwnedHandle program;
+  if (const std::int64_t error = OpenProgram(path.get(), (flags & kAT_EMPTY_PATH) != 0, &program)) {
+    return error;
+  }
+  Buffer head(kElfHeadSize);
+  Buffer name(kPathLimit);
+  if (!head || !name) {
+    return -kENOMEM;
+  }
+  // The path as /proc/self/exe and AT_EXECFN show it: the script's interpreter, not the script.
+  const kernel::Path given = path.get();
+  std::memcpy(name.data(), given.text, given.size);
+  name.data()[given.size] = 0;
+
+  for (int depth = 0;; ++depth) {
+    const Result<std::uint64_t> size = ReadHead(program.handle, head.data(), head.size());
+    if (!size.ok()) {
+      return ErrnoOf(size.status());
+    }
+    ScriptLine line;
+    const Status script = ParseScript(head.data(), size.value(), &line);
+    if (script == Status::kNotFound) {
+      ElfProgram elf;
+      if (const Status status = ParseElf(head.data(), size.value(), &elf); status != Status::kOk) {
+        return ErrnoOf(status);
+      }
+      OwnedHandle interpreter;
+      if (elf.interpreter_size != 0) {
+        Buffer file_name(elf.interpreter_size);
+        if (!file_name) {
+          return -kENOMEM;
+        }
+        const Result<std::uint64_t> got =
+            kernel::ReadAt(program.handle, elf.interpreter_offset,
+                           reinterpret_cast<std::uint64_t>(file_name.data()), file_name.size());
+        if (!got.ok() || got.value() != elf.interpreter_size ||
+            file_name.data()[elf.interpreter_size - 1] != 0) {
+          return -kENOEXEC;
+        }
+        const kernel::Path where{kernel::kNoHandle, file_name.data(),
+                                 std::strlen(file_name.data())};
+        if (const std::int64_t error = OpenProgram(where, false, &interpreter)) {
+          return error;
+        }
+        ElfProgram loader;
+        const Result<std::uint64_t> loader_size =
+            ReadHead(interpreter.handle, head.data(), head.size());
+        if (!loader_size.ok() ||
+            ParseElf(head.data(), loader_size.value(), &loader) != Status::kOk) {
+          return -kENOEXEC;
+        }
+      }
+      const ExecTarget target{program.handle, interpreter.handle, name.data(), arguments.words(),
+                              environment.words()};
+      return PassOn(thread, target);
+    }
+    if (script != Status::kOk || depth == kScriptDepth) {
+      return depth == kScriptDepth ? -kELOOP : -kENOEXEC;
+    }
+    WordList first;
+    std::int64_t error = first.Append(line.interpreter, line.interpreter_size);
+    if (!error && line.argument) {
+      error = first.Append(line.argument, line.argument_size);
+    }
+    if (!error) {
+      error = first.Append(name.data(), std::strlen(name.data()));
+    }
+    if (!error) {
+      error = arguments.ReplaceFirst(first);
+    }
+    if (error) {
+      return error;
+    }
+    std::memcpy(name.data(), line.interpreter, line.interpreter_size);
+    name.data()[line.interpreter_size] = 0;
+    const kernel::Handle start =
+        name.data()[0] == '/' ? kernel::kNoHandle : thread.task->fs->directory_handle();
+    error = OpenProgram({start, name.data(), line.interpreter_size}, false, &program);
+    if (error) {
+      return error;
+    }
+  }
+}
+
+}  // namespace
+
+namespace calls {
+
+Reply Execve(Thread& thread, Address path, Address arguments, Address environment) {
+  return Run(thread, kAtFdCwd, path, arguments, environment, 0);
+}
+Reply ExecveAt(Thread& thread, I32 directory, Address path, Address arguments, Address environment,
+               U32 flags) {
+  if ((flags & ~(kAT_EMPTY_PATH | kAT_SYMLINK_NOFOLLOW)) != 0) {
+    return -kEINVAL;
+  }
+  return Run(thread, directory, path, arguments, environment, flags);
+}
+
+}  // namespace calls
+}  // namespace k42::personality

@@ -1,0 +1,354 @@
+#include "user/linux/exec_state.h"
+
+#include <cstring>
+
+#include "user/linux/call_support.h"
+#include "user/linux/dispatcher.h"
+#include "user/linux/end.h"
+#include "user/linux/entry.h"
+#include "user/linux/log.h"
+#include "user/linux/vector_state.h"
+
+namespace k42::personality {
+namespace {
+
+constexpr std::uint64_t kProgramBase = 0x5555'5555'4000;  // movable programs, as on Linux
+
+// Everything that goes into the blob, gathered before it is laid out.
+class BlobWriter {
+ public:
+  explicit BlobWriter(std::uint64_t size) : buffer_(size) {}
+  explicit operator bool() const { return static_cast<bool>(buffer_); }
+  void Put(const void* bytes, std::uint64_t size) {
+    std::memcpy(buffer_.data() + used_, bytes, size);
+    used_ += size;
+  }
+  const void* data() { return buffer_.data(); }
+  std::uint64_t used() const { return used_; }
+
+ private:
+  Buffer buffer_;
+  std::uint64_t used_ = 0;
+};
+
+struct BlobReader {
+  const char* at;
+  std::uint64_t left;
+
+  const char* Take(std::uint64_t size) {
+    if (size > left) {
+      Fail("linux: exec state is cut short");
+    }
+    const char* bytes = at;
+    at += size;
+    left -= size;
+    return bytes;
+  }
+  [[noreturn]] static void Fail(const char* why) {
+    LogText(why, "");
+    kernel::Exit(0, proc::ExitKind::kKilled, kSIGKILL);
+    __builtin_unreachable();
+  }
+};
+
+std::uint64_t IgnoredSignals(SignalActions& actions) {
+  SignalSet ignored;
+  for (int signal = 1; signal <= kSignalCount; ++signal) {
+    if (actions.For(signal).handler == kSigIgnore) {
+      ignored.Add(signal);
+    }
+  }
+  return ignored.bits();
+}
+
+std::uint32_t FirstFdOf(const FdTable& files, const Description* description) {
+  std::uint32_t fd = 0;
+  while (files.Peek(fd) != description || files.close_on_exec(fd)) {
+    ++fd;
+  }
+  return fd;
+}
+
+void RestoreDescriptors(FdTable& files, const ExecDescriptor* descriptors, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const ExecDescriptor& saved = descriptors[i];
+    Description* description = nullptr;
+    if (saved.same_as != ~0u) {
+      description = files.Get(saved.same_as).Take();
+    } else if (KernelFile* file = KernelFile::Create(saved.handle, saved.linux_flags)) {
+      file->is_socket = (saved.bits & kExecSocket) != 0;
+      file->is_event_counter = (saved.bits & kExecEventCounter) != 0;
+      description = file;
+    }
+    if (description) {
+      (void)files.Put(saved.fd, description, false);
+    }
+  }
+}
+
+// A readable command line and name, for ps and top.
+void Introduce(Thread& thread, const char* path, const Words& arguments) {
+  const char* base = path;
+  for (const char* c = path; *c; ++c) {
+    if (*c == '/') {
+      base = c + 1;
+    }
+  }
+  std::size_t size = std::strlen(base);
+  size = size < 15 ? size : 15;
+  std::memset(thread.name, 0, sizeof(thread.name));
+  std::memcpy(thread.name, base, size);
+  (void)kernel::SetText(0, proc::TaskText::kName, thread.name, size);
+  (void)kernel::SetText(0, proc::TaskText::kArguments, arguments.bytes,
+                        arguments.size < proc::kTextMax ? arguments.size : proc::kTextMax);
+}
+
+// Maps the program and makes the thread ready to start it.
+[[noreturn]] void Load(Thread& thread, kernel::Handle program_file, kernel::Handle loader_file,
+                       const char* path, const Words& arguments, const Words& environment) {
+  Buffer head(kElfHeadSize);
+  ElfProgram elf, loader_elf;
+  StackContents contents{};
+  Result<std::uint64_t> size = ReadHead(program_file, head.data(), head.size());
+  if (!size.ok() || ParseElf(head.data(), size.value(), &elf) != Status::kOk ||
+      LoadElf(program_file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
+    BlobReader::Fail("linux: the program cannot be loaded");
+  }
+  std::uint64_t entry = contents.program.entry;
+  if (loader_file != kernel::kNoHandle) {
+    size = ReadHead(loader_file, head.data(), head.size());
+    if (!size.ok() || ParseElf(head.data(), size.value(), &loader_elf) != Status::kOk ||
+        LoadElf(loader_file, loader_elf, 0, &contents.interpreter) != Status::kOk) {
+      BlobReader::Fail("linux: the program's interpreter cannot be loaded");
+    }
+    entry = contents.interpreter.entry;
+  }
+  char full[kPathLimit];
+  const Result<std::uint64_t> full_size = kernel::GetPath(program_file, full, sizeof(full));
+  if (full_size.ok()) {
+    (void)kernel::SetText(0, proc::TaskText::kProgram, full, full_size.value());
+  }
+  kernel::Close(program_file);
+  if (loader_file != kernel::kNoHandle) {
+    kernel::Close(loader_file);
+  }
+
+  Program& program = CurrentProgram();
+  const char* shown = full_size.ok() ? full : path;
+  std::size_t shown_size = full_size.ok() ? full_size.value() : std::strlen(path);
+  shown_size = shown_size < sizeof(program.path) - 1 ? shown_size : sizeof(program.path) - 1;
+  std::memcpy(program.path, shown, shown_size);
+  program.path[shown_size] = 0;
+  program.break_start = program.break_end = program.break_mapped = contents.program.end;
+
+  proc::Credential credential{};
+  (void)kernel::GetCredential(&credential);
+  contents.arguments = arguments;
+  contents.environment = environment;
+  contents.program_path = path;
+  contents.user = credential.user;
+  contents.effective_user = credential.effective_user;
+  contents.group = credential.group;
+  contents.effective_group = credential.effective_group;
+  proc::Limit limit{};
+  std::uint64_t stack_size = kProgramStackDefault;
+  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk && limit.soft != ~0ull &&
+      limit.soft > stack_size) {
+    stack_size = limit.soft < (64u << 20) ? limit.soft & ~std::uint64_t{4095} : 64u << 20;
+  }
+  const Result<std::uint64_t> pointer = BuildStack(contents, stack_size, elf.executable_stack);
+  if (!pointer.ok()) {
+    BlobReader::Fail("linux: no memory for the program's stack");
+  }
+  Introduce(thread, path, arguments);
+  thread.regs = {};
+  thread.regs.rip = entry;
+  thread.regs.rsp = pointer.value();
+  thread.regs.rflags = 0x202;
+  thread.fast_leave = 0;
+  InitialVectorState(&thread);
+  Here().fs_owner = nullptr;
+  ReturnToProgram(&thread);
+}
+
+}  // namespace
+
+std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
+  Task& task = *thread.task;
+  EndOtherThreads(thread);
+  FdTable& files = *task.files;
+  std::uint32_t count = 0;
+  for (std::uint32_t fd = 0; fd < files.size(); ++fd) {
+    const Description* description = files.Peek(fd);
+    count +=
+        description && !files.close_on_exec(fd) && description->kind() == Description::Kind::kFile;
+  }
+  ExecHeader header{};
+  header.magic = kExecMagic;
+  header.descriptor_count = count;
+  header.umask = task.fs->umask;
+  header.fd_limit = files.limit;
+  header.signal_mask = thread.signals.mask.bits();
+  header.signals_ignored = IgnoredSignals(*task.actions);
+  header.signals_pending = (task.pending.set() | thread.signals.pending.set()).bits();
+  header.alarm_deadline_ns =
+      Here().timers().Armed(&task.real_timer) ? task.real_timer.deadline_ns : 0;
+  header.alarm_interval_ns = task.real_timer.interval_ns;
+  header.affinity = thread.affinity;
+  header.directory = task.fs->directory_handle();
+  header.program = target.program;
+  header.interpreter = target.interpreter;
+  header.no_new_privileges = task.no_new_privileges;
+  header.path_size = std::strlen(target.path) + 1;
+  header.argument_size = target.arguments.size;
+  header.argument_count = target.arguments.count;
+  header.environment_size = target.environment.size;
+  header.environment_count = target.environment.count;
+
+  BlobWriter blob(sizeof(header) + count * sizeof(ExecDescriptor) + header.path_size +
+                  header.argument_size + header.environment_size);
+  Buffer handle_list((count + 3) * sizeof(kernel::Handle));
+  if (!blob || !handle_list) {
+    return -kENOMEM;
+  }
+  auto* handles = handle_list.As<kernel::Handle>();
+  std::size_t handle_count = 0;
+  handles[handle_count++] = target.program;
+  if (target.interpreter != kernel::kNoHandle) {
+    handles[handle_count++] = target.interpreter;
+  }
+  if (header.directory != kernel::kNoHandle) {
+    handles[handle_count++] = header.directory;
+  }
+  blob.Put(&header, sizeof(header));
+  for (std::uint32_t fd = 0; fd < files.size(); ++fd) {
+    Description* description = files.Peek(fd);
+    if (!description || files.close_on_exec(fd) ||
+        description->kind() != Description::Kind::kFile) {
+      continue;
+    }
+    auto* file = static_cast<KernelFile*>(description);
+    ExecDescriptor saved{fd, file->handle(), file->linux_flags(), 0, ~0u};
+    saved.bits =
+        (file->is_socket ? kExecSocket : 0u) | (file->is_event_counter ? kExecEventCounter : 0u);
+    const std::uint32_t first = FirstFdOf(files, description);
+    if (first != fd) {
+      saved.same_as = first;
+    } else if (file->handle() != header.directory) {
+      handles[handle_count++] = file->handle();
+    }
+    blob.Put(&saved, sizeof(saved));
+  }
+  blob.Put(target.path, header.path_size);
+  blob.Put(target.arguments.bytes, header.argument_size);
+  blob.Put(target.environment.bytes, header.environment_size);
+
+  if (task.main) {
+    return ErrnoOf(kernel::Replace(blob.data(), blob.used(), handles, handle_count));
+  }
+  // A task that shares its parent's memory gets a process of its own; its thread here is over.
+  const Result<std::uint32_t> spawned = kernel::Spawn(
+      static_cast<std::uint32_t>(task.pid), 0, blob.data(), blob.used(), handles, handle_count);
+  if (!spawned.ok()) {
+    return ErrnoOf(spawned.status());
+  }
+  task.moved = true;
+  EndThread(thread);
+}
+
+void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
+  BlobReader reader{static_cast<const char*>(blob), size};
+  const auto* header = reinterpret_cast<const ExecHeader*>(reader.Take(sizeof(ExecHeader)));
+  if (header->magic != kExecMagic) {
+    BlobReader::Fail("linux: unknown start state");
+  }
+  Task& task = *thread.task;
+  const auto* descriptors = reinterpret_cast<const ExecDescriptor*>(
+      reader.Take(header->descriptor_count * sizeof(ExecDescriptor)));
+  task.files->limit = header->fd_limit;
+  if (header->directory != kernel::kNoHandle) {
+    // The working directory may also be open as a descriptor: each has its own handle.
+    kernel::Handle own = header->directory;
+    for (std::uint32_t i = 0; i < header->descriptor_count; ++i) {
+      if (descriptors[i].handle == own && descriptors[i].same_as == ~0u) {
+        own = kernel::Duplicate(own).ValueOr(own);
+        break;
+      }
+    }
+    task.fs->directory = DescriptionRef(KernelFile::Create(own, kO_PATH));
+  }
+  RestoreDescriptors(*task.files, descriptors, header->descriptor_count);
+  task.fs->umask = header->umask;
+  task.no_new_privileges = header->no_new_privileges != 0;
+  thread.signals.mask = SignalSet(header->signal_mask);
+  thread.affinity = header->affinity;
+  const SignalSet ignored(header->signals_ignored);
+  for (int signal = 1; signal <= kSignalCount; ++signal) {
+    if (ignored.Has(signal)) {
+      task.actions->For(signal).handler = kSigIgnore;
+    }
+    if (SignalSet(header->signals_pending).Has(signal)) {
+      LinuxSigInfo info{};
+      info.signo = signal;
+      (void)task.pending.Post(info);
+    }
+  }
+  if (header->alarm_deadline_ns != 0) {
+    ArmRealTimer(task, header->alarm_deadline_ns, header->alarm_interval_ns);
+  }
+  const char* path = reader.Take(header->path_size);
+  const Words arguments{reader.Take(header->argument_size), header->argument_size,
+                        header->argument_count};
+  const Words environment{reader.Take(header->environment_size), header->environment_size,
+                          header->environment_count};
+  Load(thread, header->program, header->interpreter, path, arguments, environment);
+}
+
+void StartFirst(Thread& thread, const char* words, std::uint64_t size,
+                const kernel::Handle* handles, std::uint64_t count) {
+  static constexpr char kEnvironment[] =
+      "HOME=/root\0TERM=linux\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  FdTable& files = *thread.task->files;
+  for (std::uint32_t fd = 0; fd < 3 && count > 0; ++fd) {
+    if (fd < count) {
+      if (KernelFile* file = KernelFile::Create(handles[fd], kO_RDWR | kO_LARGEFILE)) {
+        (void)files.Put(fd, file, false);
+      }
+    } else {
+      (void)files.Put(fd, files.Get(0).Take(), false);
+    }
+  }
+  std::uint64_t word_count = 0;
+  for (std::uint64_t i = 0; i < size; ++i) {
+    word_count += words[i] == 0;
+  }
+  if (size == 0 || words[size - 1] != 0) {
+    BlobReader::Fail("linux: no program to start");
+  }
+  const Result<kernel::Handle> program = kernel::Open(
+      {kernel::kNoHandle, words, std::strlen(words)}, fs::kOpenRead | fs::kOpenExecute, 0);
+  if (!program.ok()) {
+    LogText("linux: cannot open ", words);
+    BlobReader::Fail("linux: the first program is missing");
+  }
+  Buffer head(kElfHeadSize);
+  ElfProgram elf;
+  const Result<std::uint64_t> head_size = ReadHead(program.value(), head.data(), head.size());
+  if (!head_size.ok() || ParseElf(head.data(), head_size.value(), &elf) != Status::kOk) {
+    BlobReader::Fail("linux: the first program is no ELF program");
+  }
+  kernel::Handle loader = kernel::kNoHandle;
+  if (elf.interpreter_size != 0 && elf.interpreter_size <= 256) {
+    char name[256] = {};
+    (void)kernel::ReadAt(program.value(), elf.interpreter_offset,
+                         reinterpret_cast<std::uint64_t>(name), elf.interpreter_size);
+    name[255] = 0;
+    loader = kernel::Open({kernel::kNoHandle, name, std::strlen(name)},
+                          fs::kOpenRead | fs::kOpenExecute, 0)
+                 .ValueOr(kernel::kNoHandle);
+  }
+  const Words environment{kEnvironment, sizeof(kEnvironment), 3};
+  Load(thread, program.value(), loader, words, {words, size, word_count}, environment);
+}
+
+}  // namespace k42::personality

@@ -1,0 +1,336 @@
+// Calls about names. Resolution and permission are the name space's (the kernel's) business; what
+// happens here is where a relative path starts, the umask, and trailing slashes.
+#include <cstring>
+
+#include "user/linux/call_support.h"
+#include "user/linux/open_flags.h"
+
+namespace k42::personality::calls {
+namespace {
+
+struct OpenHow {
+  std::uint64_t flags, mode, resolve;
+};
+
+constexpr std::uint32_t kKnownOpenFlags = 037777777 & ~3u;
+
+// mkdir("x/") is mkdir("x").
+void StripSlashes(UserPath& path, kernel::Path* where) {
+  while (where->size > 1 && path.text()[where->size - 1] == '/') {
+    --where->size;
+  }
+}
+
+std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path_address,
+                      std::uint32_t flags, std::uint32_t mode) {
+  PathArgument path(thread, directory, path_address);
+  if (path.error()) {
+    return path.error();
+  }
+  flags &= kKnownOpenFlags | kO_ACCMODE;
+  const bool temporary = (flags & kO_TMPFILE) == kO_TMPFILE;
+  if (temporary) {
+    if ((flags & kO_ACCMODE) == kO_RDONLY) {
+      return -kEINVAL;
+    }
+    const Result<kernel::Handle> unnamed = kernel::MakeUnnamed(fs::kOpenRead | fs::kOpenWrite);
+    if (!unnamed.ok()) {
+      return ErrnoOf(unnamed.status());
+    }
+    KernelFile* file = KernelFile::Create(unnamed.value(), (flags & kO_ACCMODE) | kO_LARGEFILE);
+    return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+  }
+  const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
+  const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
+  Result<kernel::Handle> opened = kernel::Open(path.get(), open_flags, masked);
+  if (!opened.ok()) {
+    switch (opened.status()) {
+      case Status::kLimitExceeded:
+        return -kEMFILE;
+      case Status::kNotSupported:
+        return -kENXIO;
+      default:
+        return ErrnoOf(opened.status());
+    }
+  }
+  // What fcntl reports: not the flags that only steer the open.
+  const std::uint32_t kept =
+      flags & kO_PATH
+          ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
+          : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
+  KernelFile* file = KernelFile::Create(opened.value(), kept);
+  return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+}
+
+std::int64_t SetDirectory(Thread& thread, DescriptionRef directory) {
+  thread.task->fs->directory = static_cast<DescriptionRef&&>(directory);
+  char text[kPathLimit];
+  const kernel::Handle handle = thread.task->fs->directory_handle();
+  const Result<std::uint64_t> size = kernel::GetPath(handle, text, sizeof(text));
+  if (size.ok()) {
+    (void)kernel::SetText(0, proc::TaskText::kDirectory, text, size.value());
+  }
+  return 0;
+}
+
+std::int64_t CheckPath(Thread& thread, std::int32_t directory, std::uint64_t address,
+                       std::uint32_t mode, std::uint32_t flags) {
+  if (mode > 7 || (flags & ~(kAT_EACCESS | kAT_SYMLINK_NOFOLLOW | kAT_EMPTY_PATH)) != 0) {
+    return -kEINVAL;
+  }
+  PathArgument path(thread, directory, address, (flags & kAT_EMPTY_PATH) != 0);
+  if (path.error()) {
+    return path.error();
+  }
+  std::uint32_t walk = flags & kAT_SYMLINK_NOFOLLOW ? fs::kWalkNoFollow : 0;
+  walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
+  walk |= flags & kAT_EACCESS ? fs::kWalkEffective : 0;
+  return ErrnoOf(kernel::CheckAccess(path.get(), walk, mode));
+}
+
+}  // namespace
+
+Reply Open(Thread& thread, Address path, U32 flags, U32 mode) {
+  return OpenFile(thread, kAtFdCwd, path, flags, mode);
+}
+Reply OpenAt(Thread& thread, I32 directory, Address path, U32 flags, U32 mode) {
+  return OpenFile(thread, directory, path, flags, mode);
+}
+Reply OpenAt2(Thread& thread, I32 directory, Address path, Address how, U64 size) {
+  OpenHow request;
+  if (size < sizeof(request)) {
+    return -kEINVAL;
+  }
+  if (!ReadUser(&request, how)) {
+    return -kEFAULT;
+  }
+  if (request.resolve != 0) {
+    return -kEOPNOTSUPP;  // restricted resolution is not served: better refused than ignored
+  }
+  return OpenFile(thread, directory, path, static_cast<U32>(request.flags),
+                  static_cast<U32>(request.mode));
+}
+Reply Creat(Thread& thread, Address path, U32 mode) {
+  return OpenFile(thread, kAtFdCwd, path, kO_CREAT | kO_WRONLY | kO_TRUNC, mode);
+}
+
+Reply Access(Thread& thread, Address path, U32 mode) {
+  return CheckPath(thread, kAtFdCwd, path, mode, 0);
+}
+Reply FAccessAt(Thread& thread, I32 directory, Address path, U32 mode) {
+  return CheckPath(thread, directory, path, mode, 0);
+}
+Reply FAccessAt2(Thread& thread, I32 directory, Address path, U32 mode, U32 flags) {
+  return CheckPath(thread, directory, path, mode, flags);
+}
+
+Reply ChangeDirectory(Thread& thread, Address address) {
+  PathArgument path(thread, kAtFdCwd, address);
+  if (path.error()) {
+    return path.error();
+  }
+  const Result<kernel::Handle> opened =
+      kernel::Open(path.get(), fs::kOpenPathOnly | fs::kOpenDirectory, 0);
+  if (!opened.ok()) {
+    return ErrnoOf(opened.status());
+  }
+  const kernel::Path itself{opened.value(), "", 0};
+  const Status allowed =
+      kernel::CheckAccess(itself, fs::kWalkEmptyPath | fs::kWalkEffective, fs::kAccessExecute);
+  if (allowed != Status::kOk) {
+    kernel::Close(opened.value());
+    return ErrnoOf(allowed);
+  }
+  KernelFile* file = KernelFile::Create(opened.value(), kO_PATH);
+  return file ? SetDirectory(thread, DescriptionRef(file)) : -kENOMEM;
+}
+
+Reply FChangeDirectory(Thread& thread, U32 fd) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description) {
+    return -kEBADF;
+  }
+  if (!description.file()) {
+    return -kENOTDIR;
+  }
+  const Result<fs::FileKind> kind = kernel::Kind(description.file()->handle());
+  if (!kind.ok() || kind.value() != fs::FileKind::kDirectory) {
+    return -kENOTDIR;
+  }
+  return SetDirectory(thread, static_cast<DescriptionRef&&>(description));
+}
+
+Reply GetCurrentDirectory(Thread& thread, Address buffer, U64 size) {
+  char text[kPathLimit];
+  std::uint64_t length = 1;
+  text[0] = '/';
+  if (thread.task->fs->directory) {
+    const Result<std::uint64_t> got =
+        kernel::GetPath(thread.task->fs->directory_handle(), text, sizeof(text) - 1);
+    if (!got.ok()) {
+      return got.status() == Status::kOutOfRange ? -kENAMETOOLONG : ErrnoOf(got.status());
+    }
+    length = got.value();
+  }
+  text[length++] = 0;
+  if (length > size) {
+    return -kERANGE;
+  }
+  return CopyOut(buffer, text, length) ? static_cast<Reply>(length) : -kEFAULT;
+}
+
+Reply ChangeRoot(Thread&, Address) {
+  return -kEPERM;
+}
+
+Reply MakeDirectory(Thread& thread, Address path, U32 mode) {
+  return MakeDirectoryAt(thread, kAtFdCwd, path, mode);
+}
+Reply MakeDirectoryAt(Thread& thread, I32 directory, Address address, U32 mode) {
+  PathArgument path(thread, directory, address);
+  if (path.error()) {
+    return path.error();
+  }
+  kernel::Path where = path.get();
+  StripSlashes(path.text(), &where);
+  return ErrnoOf(kernel::MakeDirectory(where, mode & 01777 & ~thread.task->fs->umask));
+}
+
+Reply MakeNode(Thread& thread, Address path, U32 mode, U64 device) {
+  return MakeNodeAt(thread, kAtFdCwd, path, mode, device);
+}
+Reply MakeNodeAt(Thread& thread, I32 directory, Address address, U32 mode, U64) {
+  PathArgument path(thread, directory, address);
+  if (path.error()) {
+    return path.error();
+  }
+  fs::FileKind kind{};
+  switch (mode & kS_IFMT) {
+    case 0:
+    case kS_IFREG:
+      kind = fs::FileKind::kRegular;
+      break;
+    case kS_IFIFO:
+      kind = fs::FileKind::kFifo;
+      break;
+    case kS_IFSOCK:
+      kind = fs::FileKind::kSocket;
+      break;
+    case kS_IFCHR:
+    case kS_IFBLK:
+      return -kEPERM;
+    default:
+      return -kEINVAL;
+  }
+  return ErrnoOf(kernel::MakeNode(path.get(), kind, mode & 07777 & ~thread.task->fs->umask));
+}
+
+Reply RemoveDirectory(Thread& thread, Address path) {
+  return UnlinkAt(thread, kAtFdCwd, path, kAT_REMOVEDIR);
+}
+Reply Unlink(Thread& thread, Address path) {
+  return UnlinkAt(thread, kAtFdCwd, path, 0);
+}
+Reply UnlinkAt(Thread& thread, I32 directory, Address address, U32 flags) {
+  if ((flags & ~kAT_REMOVEDIR) != 0) {
+    return -kEINVAL;
+  }
+  PathArgument path(thread, directory, address);
+  if (path.error()) {
+    return path.error();
+  }
+  kernel::Path where = path.get();
+  if (flags & kAT_REMOVEDIR) {
+    StripSlashes(path.text(), &where);
+  }
+  return ErrnoOf(kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0));
+}
+
+Reply Rename(Thread& thread, Address from, Address to) {
+  return RenameAt2(thread, kAtFdCwd, from, kAtFdCwd, to, 0);
+}
+Reply RenameAt(Thread& thread, I32 from_directory, Address from, I32 to_directory, Address to) {
+  return RenameAt2(thread, from_directory, from, to_directory, to, 0);
+}
+Reply RenameAt2(Thread& thread, I32 from_directory, Address from, I32 to_directory, Address to,
+                U32 flags) {
+  constexpr U32 kNoReplace = 1, kExchange = 2;
+  if ((flags & ~(kNoReplace | kExchange)) != 0 || flags == (kNoReplace | kExchange)) {
+    return -kEINVAL;
+  }
+  PathArgument old_path(thread, from_directory, from);
+  PathArgument new_path(thread, to_directory, to);
+  if (old_path.error() || new_path.error()) {
+    return old_path.error() ? old_path.error() : new_path.error();
+  }
+  kernel::Path source = old_path.get();
+  kernel::Path target = new_path.get();
+  StripSlashes(old_path.text(), &source);
+  StripSlashes(new_path.text(), &target);
+  std::uint32_t how = flags & kNoReplace ? fs::kRenameNoReplace : 0;
+  how |= flags & kExchange ? fs::kRenameExchange : 0;
+  return ErrnoOf(kernel::Rename(source, target, how));
+}
+
+Reply Link(Thread& thread, Address from, Address to) {
+  return LinkAt(thread, kAtFdCwd, from, kAtFdCwd, to, 0);
+}
+Reply LinkAt(Thread& thread, I32 from_directory, Address from, I32 to_directory, Address to,
+             U32 flags) {
+  if ((flags & ~(kAT_SYMLINK_FOLLOW | kAT_EMPTY_PATH)) != 0) {
+    return -kEINVAL;
+  }
+  PathArgument old_path(thread, from_directory, from, (flags & kAT_EMPTY_PATH) != 0);
+  PathArgument new_path(thread, to_directory, to);
+  if (old_path.error() || new_path.error()) {
+    return old_path.error() ? old_path.error() : new_path.error();
+  }
+  std::uint32_t walk = flags & kAT_SYMLINK_FOLLOW ? 0 : fs::kWalkNoFollow;
+  walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
+  const Status status = kernel::Link(old_path.get(), new_path.get(), walk);
+  return status == Status::kIsDirectory ? -kEPERM : ErrnoOf(status);
+}
+
+Reply SymbolicLink(Thread& thread, Address target, Address path) {
+  return SymbolicLinkAt(thread, target, kAtFdCwd, path);
+}
+Reply SymbolicLinkAt(Thread& thread, Address target, I32 directory, Address address) {
+  UserPath text(target);
+  PathArgument path(thread, directory, address);
+  if (text.error() || path.error()) {
+    return text.error() ? text.error() : path.error();
+  }
+  if (text.empty()) {
+    return -kENOENT;
+  }
+  return ErrnoOf(kernel::MakeSymbolicLink(text.text(), text.size(), path.get()));
+}
+
+Reply ReadLink(Thread& thread, Address path, Address buffer, U64 size) {
+  return ReadLinkAt(thread, kAtFdCwd, path, buffer, size);
+}
+Reply ReadLinkAt(Thread& thread, I32 directory, Address address, Address buffer, U64 size) {
+  if (static_cast<I32>(size) <= 0) {
+    return -kEINVAL;
+  }
+  PathArgument path(thread, directory, address, directory != kAtFdCwd);
+  if (path.error()) {
+    return path.error();
+  }
+  char text[kPathLimit];
+  const Result<std::uint64_t> got = kernel::ReadLink(path.get(), text, sizeof(text));
+  if (!got.ok()) {
+    return ErrnoOf(got.status());
+  }
+  std::uint64_t length = got.value() < sizeof(text) ? got.value() : sizeof(text);
+  length = length < size ? length : size;
+  return CopyOut(buffer, text, length) ? static_cast<Reply>(length) : -kEFAULT;
+}
+
+Reply Umask(Thread& thread, U32 mask) {
+  const U32 old = thread.task->fs->umask;
+  thread.task->fs->umask = mask & 0777;
+  return old;
+}
+
+}  // namespace k42::personality::calls

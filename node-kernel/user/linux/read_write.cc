@@ -1,0 +1,275 @@
+// Bytes in and out of descriptors.
+//
+// Buffers are passed to the kernel as the program's addresses: it copies once and reports a bad
+// address itself. Vectors are transferred piece by piece; the first short piece ends the call.
+#include "user/linux/call_support.h"
+#include "user/linux/dispatcher.h"
+#include "user/linux/io_vector.h"
+#include "user/linux/signals.h"
+
+namespace k42::personality::calls {
+namespace {
+
+constexpr std::uint64_t kCopyPiece = 64 * 1024;
+
+std::uint64_t Limit(std::uint64_t size) {
+  return size < kMaxTransfer ? size : kMaxTransfer;
+}
+
+enum class Direction { kRead, kWrite };
+
+bool Allowed(Description& description, Direction direction) {
+  const std::uint32_t access = description.linux_flags() & (kO_ACCMODE | kO_PATH);
+  return direction == Direction::kRead ? access == kO_RDONLY || access == kO_RDWR
+                                       : access == kO_WRONLY || access == kO_RDWR;
+}
+
+std::int64_t Transfer(Description& description, Direction direction, std::uint64_t buffer,
+                      std::uint64_t size) {
+  if (!InProgram(buffer, size)) {
+    return -kEFAULT;
+  }
+  return direction == Direction::kRead ? description.Read(buffer, size)
+                                       : description.Write(buffer, size);
+}
+
+std::int64_t TransferAt(KernelFile& file, Direction direction, std::uint64_t buffer,
+                        std::uint64_t size, std::int64_t offset) {
+  if (!InProgram(buffer, size)) {
+    return -kEFAULT;
+  }
+  const auto at = static_cast<std::uint64_t>(offset);
+  return ToReply(direction == Direction::kRead ? kernel::ReadAt(file.handle(), at, buffer, size)
+                                               : kernel::WriteAt(file.handle(), at, buffer, size));
+}
+
+// Offset -1: at the shared position.
+std::int64_t TransferVector(Thread& thread, Direction direction, std::uint32_t fd,
+                            std::uint64_t vector, std::uint64_t count, std::int64_t offset,
+                            bool at_offset) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description || !Allowed(*description.get(), direction)) {
+    return -kEBADF;
+  }
+  if (at_offset && !description.file()) {
+    return -kESPIPE;
+  }
+  IoVector pieces;
+  if (const std::int64_t error = pieces.Load(vector, count)) {
+    return error;
+  }
+  std::int64_t done = 0;
+  for (std::uint64_t i = 0; i < pieces.count(); ++i) {
+    const LinuxIovec& piece = pieces[i];
+    if (piece.size == 0 && pieces.count() > 1) {
+      continue;
+    }
+    const std::int64_t moved =
+        at_offset
+            ? TransferAt(*description.file(), direction, piece.base, piece.size, offset + done)
+            : Transfer(*description.get(), direction, piece.base, piece.size);
+    if (moved < 0) {
+      return done ? done : moved;
+    }
+    done += moved;
+    if (static_cast<std::uint64_t>(moved) < piece.size) {
+      break;
+    }
+    // A stream that has nothing more now: what is here is the answer.
+    if (direction == Direction::kRead && !at_offset && i + 1 < pieces.count() &&
+        (abi::PollWord::Unpack(description->Poll()).ready & abi::kReadable) == 0) {
+      break;
+    }
+  }
+  return done;
+}
+
+std::int64_t Plain(Thread& thread, Direction direction, std::uint32_t fd, std::uint64_t buffer,
+                   std::uint64_t size) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description || !Allowed(*description.get(), direction)) {
+    return -kEBADF;
+  }
+  return Transfer(*description.get(), direction, buffer, Limit(size));
+}
+
+std::int64_t At(Thread& thread, Direction direction, std::uint32_t fd, std::uint64_t buffer,
+                std::uint64_t size, std::int64_t offset) {
+  if (offset < 0) {
+    return -kEINVAL;
+  }
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description || !Allowed(*description.get(), direction)) {
+    return -kEBADF;
+  }
+  KernelFile* file = description.file();
+  return file ? TransferAt(*file, direction, buffer, Limit(size), offset) : -kESPIPE;
+}
+
+// Up to `count` bytes from one file to another through a buffer of ours. Null positions: shared.
+std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& out,
+                         std::int64_t* out_offset, std::uint64_t count) {
+  Buffer buffer(kCopyPiece);
+  if (!buffer) {
+    return -kENOMEM;
+  }
+  const auto address = reinterpret_cast<std::uint64_t>(buffer.data());
+  std::int64_t done = 0;
+  while (count > 0) {
+    const std::uint64_t piece = count < kCopyPiece ? count : kCopyPiece;
+    const std::int64_t got =
+        in_offset ? ToReply(kernel::ReadAt(in.handle(), static_cast<std::uint64_t>(*in_offset),
+                                           address, piece))
+                  : in.Read(address, piece);
+    if (got <= 0) {
+      return done ? done : got;
+    }
+    std::int64_t put = 0;
+    if (out_offset) {
+      put = ToReply(kernel::WriteAt(static_cast<KernelFile&>(out).handle(),
+                                    static_cast<std::uint64_t>(*out_offset), address,
+                                    static_cast<std::uint64_t>(got)));
+    } else {
+      put = out.Write(address, static_cast<std::uint64_t>(got));
+    }
+    const std::int64_t moved = put > 0 ? put : 0;
+    if (in_offset) {
+      *in_offset += moved;
+    } else if (moved < got) {  // what was read but not written goes back
+      (void)kernel::Seek(in.handle(), moved - got, fs::SeekFrom::kCurrent);
+    }
+    if (out_offset) {
+      *out_offset += moved;
+    }
+    done += moved;
+    if (put < got) {
+      return done ? done : put;
+    }
+    count -= static_cast<std::uint64_t>(moved);
+  }
+  return done;
+}
+
+// A position the call takes from the program and gives back.
+class OffsetArgument {
+ public:
+  explicit OffsetArgument(std::uint64_t address) : address_(address) {}
+  std::int64_t Load() {
+    if (address_ == 0) {
+      return 0;
+    }
+    return !ReadUser(&value_, address_) ? -kEFAULT : value_ < 0 ? -kEINVAL : 0;
+  }
+  std::int64_t* pointer() { return address_ ? &value_ : nullptr; }
+  bool Store() { return address_ == 0 || WriteUser(address_, value_); }
+
+ private:
+  std::uint64_t address_;
+  std::int64_t value_ = 0;
+};
+
+}  // namespace
+
+Reply Read(Thread& thread, U32 fd, Address buffer, U64 size) {
+  return Plain(thread, Direction::kRead, fd, buffer, size);
+}
+Reply Write(Thread& thread, U32 fd, Address buffer, U64 size) {
+  return Plain(thread, Direction::kWrite, fd, buffer, size);
+}
+Reply ReadVector(Thread& thread, U32 fd, Address vector, U64 count) {
+  return TransferVector(thread, Direction::kRead, fd, vector, count, 0, false);
+}
+Reply WriteVector(Thread& thread, U32 fd, Address vector, U64 count) {
+  return TransferVector(thread, Direction::kWrite, fd, vector, count, 0, false);
+}
+Reply PRead(Thread& thread, U32 fd, Address buffer, U64 size, I64 offset) {
+  return At(thread, Direction::kRead, fd, buffer, size, offset);
+}
+Reply PWrite(Thread& thread, U32 fd, Address buffer, U64 size, I64 offset) {
+  return At(thread, Direction::kWrite, fd, buffer, size, offset);
+}
+Reply PReadVector(Thread& thread, U32 fd, Address vector, U64 count, I64 offset) {
+  return offset < 0 ? -kEINVAL
+                    : TransferVector(thread, Direction::kRead, fd, vector, count, offset, true);
+}
+Reply PWriteVector(Thread& thread, U32 fd, Address vector, U64 count, I64 offset) {
+  return offset < 0 ? -kEINVAL
+                    : TransferVector(thread, Direction::kWrite, fd, vector, count, offset, true);
+}
+Reply PReadVector2(Thread& thread, U32 fd, Address vector, U64 count, I64 offset, U64, U32 flags) {
+  if (flags != 0) {
+    return -kEOPNOTSUPP;
+  }
+  return TransferVector(thread, Direction::kRead, fd, vector, count, offset, offset != -1);
+}
+Reply PWriteVector2(Thread& thread, U32 fd, Address vector, U64 count, I64 offset, U64, U32 flags) {
+  if (flags != 0) {
+    return -kEOPNOTSUPP;
+  }
+  return TransferVector(thread, Direction::kWrite, fd, vector, count, offset, offset != -1);
+}
+
+Reply Seek(Thread& thread, U32 fd, I64 offset, U32 whence) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description) {
+    return -kEBADF;
+  }
+  KernelFile* file = description.file();
+  if (!file) {
+    return -kESPIPE;
+  }
+  if (whence > 4) {
+    return -kEINVAL;
+  }
+  const Result<std::uint64_t> position =
+      kernel::Seek(file->handle(), offset, static_cast<fs::SeekFrom>(whence));
+  // No data or hole there is its own error number.
+  if (whence >= 3 && position.status() == Status::kOutOfRange) {
+    return -kENXIO;
+  }
+  return ToReply(position);
+}
+
+Reply SendFile(Thread& thread, U32 out, U32 in, Address offset, U64 count) {
+  DescriptionRef to = Descriptor(thread, out);
+  DescriptionRef from = Descriptor(thread, in);
+  if (!to || !from || !Allowed(*from.get(), Direction::kRead) ||
+      !Allowed(*to.get(), Direction::kWrite)) {
+    return -kEBADF;
+  }
+  if (!from.file() || from.file()->is_socket) {
+    return -kEINVAL;
+  }
+  OffsetArgument position(offset);
+  if (const std::int64_t error = position.Load()) {
+    return error;
+  }
+  const std::int64_t moved =
+      CopyBetween(*from.file(), position.pointer(), *to.get(), nullptr, Limit(count));
+  return position.Store() ? moved : -kEFAULT;
+}
+
+Reply CopyFileRange(Thread& thread, U32 in, Address in_offset, U32 out, Address out_offset,
+                    U64 count, U32 flags) {
+  DescriptionRef to = Descriptor(thread, out);
+  DescriptionRef from = Descriptor(thread, in);
+  if (!to || !from || !Allowed(*from.get(), Direction::kRead) ||
+      !Allowed(*to.get(), Direction::kWrite)) {
+    return -kEBADF;
+  }
+  if (flags != 0 || !to.file() || !from.file()) {
+    return -kEINVAL;
+  }
+  OffsetArgument in_position(in_offset), out_position(out_offset);
+  if (const std::int64_t error = in_position.Load()) {
+    return error;
+  }
+  if (const std::int64_t error = out_position.Load()) {
+    return error;
+  }
+  const std::int64_t moved = CopyBetween(*from.file(), in_position.pointer(), *to.get(),
+                                         out_position.pointer(), Limit(count));
+  return in_position.Store() && out_position.Store() ? moved : -kEFAULT;
+}
+
+}  // namespace k42::personality::calls

@@ -1,0 +1,222 @@
+// Between the program and the calls: what happens on each entry, and on the way back.
+#include <cstring>
+
+#include "user/linux/dispatcher.h"
+#include "user/linux/end.h"
+#include "user/linux/entry.h"
+#include "user/linux/kernel.h"
+#include "user/linux/log.h"
+#include "user/linux/signals.h"
+#include "user/linux/start.h"
+#include "user/linux/system_calls.h"
+#include "user/linux/task.h"
+#include "user/linux/vector_state.h"
+
+namespace k42::personality {
+namespace {
+
+struct FaultWaiter {
+  Thread* thread;
+  bool waiting;
+};
+FaultWaiter fault_waiters[abi::kFaultIdCount];
+
+// Flags a program may have; the kernel would refuse others.
+constexpr std::uint64_t kProgramFlags = 0x250dd5;  // CF PF AF ZF SF TF DF OF NT AC ID
+constexpr std::uint64_t kAlwaysSet = 0x202;
+
+std::uint16_t CodeSelector() {
+  std::uint16_t selector = 0;
+  asm volatile("mov %%cs, %0" : "=r"(selector));
+  return selector;
+}
+std::uint16_t StackSelector() {
+  std::uint16_t selector = 0;
+  asm volatile("mov %%ss, %0" : "=r"(selector));
+  return selector;
+}
+
+// The state the kernel stopped enabled code in.
+void TakeSavedState(Thread* thread) {
+  abi::DispatcherPage* page = kernel::Page();
+  thread->regs = page->saved;
+  thread->fast_leave = 0;
+  thread->system_call = -1;
+  if (page->saved_vector_valid) {
+    std::memcpy(thread->vector, page->saved_vector, sizeof(thread->vector));
+    VectorStateChanged(thread);
+  }
+}
+
+void SegmentationFault(Thread* thread, const abi::TrapInfo& trap) {
+  LinuxSigInfo info{};
+  info.signo = kSIGSEGV;
+  info.code = trap.error_code & 1 ? kSegvAccessError : kSegvMapError;
+  info.fault.address = trap.address;
+  ForceSignal(*thread, info);
+}
+
+void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
+  LinuxSigInfo info{};
+  info.fault.address = thread->regs.rip;
+  switch (trap.vector) {
+    case 0:
+      info.signo = kSIGFPE;
+      info.code = kFpeIntDivide;
+      break;
+    case 1:
+      info.signo = kSIGTRAP;
+      info.code = kTrapTrace;
+      break;
+    case 3:
+      info.signo = kSIGTRAP;
+      info.code = kSiKernel;
+      info.fault.address = 0;
+      break;
+    case 6:
+      info.signo = kSIGILL;
+      info.code = kIllIllegalOperand;
+      break;
+    case 16:
+    case 19:
+      info.signo = kSIGFPE;
+      info.code = kFpeInvalid;
+      break;
+    case 12:
+    case 17:
+      info.signo = kSIGBUS;
+      info.code = kBusAlignment;
+      info.fault.address = 0;
+      break;
+    default:
+      info.signo = kSIGSEGV;
+      info.code = kSiKernel;
+      info.fault.address = 0;
+      break;
+  }
+  ForceSignal(*thread, info);
+}
+
+}  // namespace
+
+extern "C" void SystemCallFromProgram(Thread* thread) {
+  thread->fast_leave = 1;
+  thread->system_call = static_cast<std::int64_t>(thread->regs.rax);
+  thread->first_argument_rax = thread->regs.rax;
+  const std::int64_t result = ServeSystemCall(*thread);
+  if (thread->system_call >= 0) {  // -1: the call has set the registers itself (sigreturn, exec)
+    thread->regs.rax = static_cast<std::uint64_t>(result);
+  }
+  ReturnToProgram(thread);
+}
+
+extern "C" void UpcallFromProgram(Thread* thread) {
+  TakeSavedState(thread);
+  ReturnToProgram(thread);
+}
+
+extern "C" void TrapFromProgram(Thread* thread) {
+  TakeSavedState(thread);
+  const abi::TrapInfo trap = kernel::Page()->trap;
+  thread->trap_number = trap.kind == abi::kTrapPageFault ? 14 : trap.vector;
+  thread->trap_error = trap.error_code;
+  thread->trap_address = trap.address;
+  switch (trap.kind) {
+    case abi::kTrapFaultBlocked: {
+      FaultWaiter& waiter = fault_waiters[trap.fault_id % abi::kFaultIdCount];
+      waiter = {thread, true};
+      Here().TakeEvents();  // it may have completed already
+      while (waiter.waiting) {
+        (void)Here().Block(0, false);
+      }
+      break;
+    }
+    case abi::kTrapPageFault:
+      SegmentationFault(thread, trap);
+      break;
+    default:
+      HardwareException(thread, trap);
+      break;
+  }
+  ReturnToProgram(thread);
+}
+
+void TakeCompletedFaults() {
+  std::uint64_t done = kernel::Page()->faults_completed.exchange(0, std::memory_order_acquire);
+  for (std::uint32_t id = 0; done != 0; ++id, done >>= 1) {
+    if (done & 1 && fault_waiters[id].waiting) {
+      fault_waiters[id].waiting = false;
+      Here().Wakeup(fault_waiters[id].thread, Wake::kEvent);
+    }
+  }
+}
+
+// Returns only if the trap was the program's.
+extern "C" void TrapHitPersonality() {
+  abi::DispatcherPage* page = kernel::Page();
+  if (!page->trap.was_disabled) {
+    return;
+  }
+  abi::UserState state = page->trapped;
+  if (state.rip >= reinterpret_cast<std::uint64_t>(personality_access_begin) &&
+      state.rip < reinterpret_cast<std::uint64_t>(personality_access_end)) {
+    state.rip = reinterpret_cast<std::uint64_t>(&personality_access_failed);
+    ResumePersonality(&state);
+  }
+  Log("linux: fault {} vector {} in the personality at {x}, address {x}, stack {x}",
+      page->trap.kind, page->trap.vector, state.rip, page->trap.address, state.rsp);
+  auto* frame = reinterpret_cast<std::uint64_t*>(state.rbp);
+  for (int depth = 0; depth < 12 && frame && InPersonality(frame); ++depth) {
+    Log("linux:   called from {x}", frame[1]);
+    frame = reinterpret_cast<std::uint64_t*>(frame[0]);
+  }
+  kernel::Exit(0, proc::ExitKind::kKilled, kSIGSEGV);
+}
+
+extern "C" void ReturnToProgram(Thread* thread) {
+  Dispatcher& here = Here();
+  for (;;) {
+    here.TakeEvents();
+    if (thread->exit_requested || thread->task->exiting) {
+      EndThread(*thread);
+    }
+    DeliverSignals(*thread);
+    if (here.ShouldYield()) {
+      here.Yield();
+      continue;
+    }
+    break;
+  }
+  LoadVectorState(thread);
+  if (here.fs_owner != thread) {
+    asm volatile("wrfsbase %0" : : "r"(thread->regs.fs_base));
+    here.fs_owner = thread;
+  }
+  if (!thread->fast_leave) {
+    thread->regs.rflags = (thread->regs.rflags & kProgramFlags) | kAlwaysSet;
+    thread->leave_frame[0] = thread->regs.rip;
+    thread->leave_frame[1] = CodeSelector();
+    thread->leave_frame[2] = thread->regs.rflags;
+    thread->leave_frame[3] = thread->regs.rsp;
+    thread->leave_frame[4] = StackSelector();
+  }
+  here.ProgramTimer();
+  personality_leave_begin();
+}
+
+void StartOfThread() {
+  ReturnToProgram(&Self());
+}
+
+void RegisterEntries() {
+  kernel::Page()->stack = DispatcherStackTop();
+  abi::DispatcherEntries entries{};
+  entries.run_entry = reinterpret_cast<std::uint64_t>(&personality_run_entry);
+  entries.trap_entry = reinterpret_cast<std::uint64_t>(&personality_trap_entry);
+  entries.syscall_entry = reinterpret_cast<std::uint64_t>(&personality_syscall_entry);
+  entries.leave_begin = reinterpret_cast<std::uint64_t>(&personality_leave_begin);
+  entries.leave_end = reinterpret_cast<std::uint64_t>(personality_leave_end);
+  kernel::SetEntries(entries);
+}
+
+}  // namespace k42::personality

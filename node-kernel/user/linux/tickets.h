@@ -1,0 +1,50 @@
+// Wait tickets: numbers handed to the kernel with an operation that may end later.
+//
+// Life of a ticket: free -> taken (Take) -> given to the kernel -> fired by it, or cancelled by us.
+// Exactly one of fired and cancelled happens; only then may it be released. A fired ticket tells
+// its user, in TakeFired, which runs when the personality looks at its events.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/dispatcher_page.h"
+#include "abi/native_call.h"
+
+namespace k42::personality {
+
+using abi::kNoTicket;
+
+// Who is told.
+class TicketUser {
+ public:
+  virtual void TicketFired(std::uint32_t ticket) = 0;
+
+ protected:
+  TicketUser() = default;
+  TicketUser(const TicketUser&) = default;
+  TicketUser& operator=(const TicketUser&) = default;
+  ~TicketUser() = default;
+};
+
+class Tickets {
+ public:
+  // kNoTicket when all are taken.
+  std::uint32_t Take(TicketUser* user);
+  void SetUser(std::uint32_t ticket, TicketUser* user) { users_[ticket] = user; }
+  // Precondition: the kernel does not hold it (any more).
+  void Release(std::uint32_t ticket);
+
+  // Moves the kernel's fired bits to their users. Returns whether there was any.
+  bool TakeFired(abi::DispatcherPage* page);
+
+  // In a forked child: the kernel holds none of the parent's tickets. Every user is told nothing;
+  // who keeps tickets armed over time arms again (epoll).
+  void Reset();
+
+ private:
+  TicketUser* users_[abi::kTicketCount] = {};
+  std::uint64_t taken_[abi::kTicketCount / 64] = {};
+  std::uint32_t hint_ = 0;
+};
+
+}  // namespace k42::personality

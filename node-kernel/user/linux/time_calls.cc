@@ -1,0 +1,143 @@
+// Clocks and sleeping.
+#include "user/linux/abi_time.h"
+#include "user/linux/abi_usage.h"
+#include "user/linux/call_support.h"
+#include "user/linux/clocks.h"
+#include "user/linux/dispatcher.h"
+
+namespace k42::personality {
+
+std::int64_t ReadClock(std::uint32_t clock) {
+  switch (clock) {
+    case kClockRealtime:
+    case kClockRealtimeCoarse:
+    case kClockRealtimeAlarm:
+    case kClockTai:
+      return kernel::RealtimeNs();
+    case kClockMonotonic:
+    case kClockMonotonicRaw:
+    case kClockMonotonicCoarse:
+    case kClockBoottime:
+    case kClockBoottimeAlarm:
+      return static_cast<std::int64_t>(kernel::MonotonicNs());
+    case kClockProcessCpu:
+    case kClockThreadCpu: {
+      proc::TaskInfo info{};
+      (void)kernel::GetTask(0, &info);
+      return static_cast<std::int64_t>(info.user_ns + info.system_ns);
+    }
+    default:
+      return -1;
+  }
+}
+
+std::uint64_t MonotonicFor(std::uint32_t clock, std::int64_t ns) {
+  switch (clock) {
+    case kClockRealtime:
+    case kClockRealtimeAlarm:
+    case kClockTai: {
+      const std::int64_t offset =
+          kernel::RealtimeNs() - static_cast<std::int64_t>(kernel::MonotonicNs());
+      return ns > offset ? static_cast<std::uint64_t>(ns - offset) : 1;
+    }
+    case kClockMonotonic:
+    case kClockBoottime:
+    case kClockBoottimeAlarm:
+      return ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
+    default:
+      return 0;
+  }
+}
+
+namespace calls {
+namespace {
+
+// Sleeps until the deadline. `remaining`: where the rest goes if a signal ends the sleep.
+std::int64_t SleepUntil(std::uint64_t deadline_ns, std::uint64_t remaining) {
+  for (;;) {
+    const Wake wake = Here().Block(deadline_ns, true);
+    if (wake == Wake::kTimeout) {
+      return 0;
+    }
+    if (wake == Wake::kSignal) {
+      if (remaining == 0) {
+        return -kERESTARTNOHAND;
+      }
+      const std::uint64_t now = kernel::MonotonicNs();
+      const std::int64_t rest =
+          deadline_ns > now ? static_cast<std::int64_t>(deadline_ns - now) : 0;
+      return WriteUser(remaining, ToTimespec(rest)) ? -kEINTR : -kEFAULT;
+    }
+  }
+}
+
+}  // namespace
+
+Reply ClockGetTime(Thread&, U32 clock, Address result) {
+  const std::int64_t now = ReadClock(clock);
+  if (now < 0) {
+    return -kEINVAL;
+  }
+  return WriteUser(result, ToTimespec(now)) ? 0 : -kEFAULT;
+}
+Reply ClockGetRes(Thread&, U32 clock, Address result) {
+  if (ReadClock(clock) < 0) {
+    return -kEINVAL;
+  }
+  const bool coarse = clock == kClockRealtimeCoarse || clock == kClockMonotonicCoarse;
+  const LinuxTimespec resolution{0, coarse ? 4'000'000 : 1};
+  return result == 0 || WriteUser(result, resolution) ? 0 : -kEFAULT;
+}
+Reply ClockSetTime(Thread&, U32, Address) {
+  return -kEPERM;  // the node's clock is its host's
+}
+
+Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining) {
+  LinuxTimespec time;
+  if (!ReadUser(&time, request)) {
+    return -kEFAULT;
+  }
+  const std::int64_t ns = FromTimespec(time);
+  if (ns < 0) {
+    return -kEINVAL;
+  }
+  if (flags & kTimerAbsolute) {
+    const std::uint64_t deadline = MonotonicFor(clock, ns);
+    return deadline == 0 ? -kEOPNOTSUPP : SleepUntil(deadline, 0);
+  }
+  if (MonotonicFor(clock, 1) == 0) {
+    return ReadClock(clock) < 0 ? -kEINVAL : -kEOPNOTSUPP;
+  }
+  return SleepUntil(DeadlineAfter(ns), remaining);
+}
+Reply NanoSleep(Thread& thread, Address request, Address remaining) {
+  return ClockNanoSleep(thread, kClockMonotonic, 0, request, remaining);
+}
+
+Reply GetTimeOfDay(Thread&, Address time, Address zone) {
+  const std::int64_t now = kernel::RealtimeNs();
+  const LinuxTimeval value{now / kNsPerSecond, now % kNsPerSecond / 1000};
+  const I32 no_zone[2] = {0, 0};
+  return (time == 0 || WriteUser(time, value)) && (zone == 0 || WriteUser(zone, no_zone))
+             ? 0
+             : -kEFAULT;
+}
+Reply Time(Thread&, Address result) {
+  const std::int64_t seconds = kernel::RealtimeNs() / kNsPerSecond;
+  return result == 0 || WriteUser(result, seconds) ? seconds : -kEFAULT;
+}
+Reply Times(Thread&, Address result) {
+  constexpr std::uint64_t kTickNs = 10'000'000;
+  proc::TaskInfo info{};
+  (void)kernel::GetTask(0, &info);
+  const std::uint64_t times[4] = {info.user_ns / kTickNs, info.system_ns / kTickNs,
+                                  info.children_user_ns / kTickNs,
+                                  info.children_system_ns / kTickNs};
+  if (result != 0 && !WriteUser(result, times)) {
+    return -kEFAULT;
+  }
+  return static_cast<Reply>(kernel::MonotonicNs() / kTickNs);
+}
+
+}  // namespace calls
+}  // namespace k42::personality
