@@ -1,6 +1,6 @@
-// What OpenFile.ReadDirectory fills its buffer with: records one after the other, each a multiple of
-// 8 bytes long. `cookie` is the position after the record: Seek there and reading goes on with the
-// next one, also after entries have been added or removed.
+// What OpenFile.ReadDirectory fills its buffer with: records one after the other, each a multiple
+// of 8 bytes long. `cookie` is the position after the record: Seek there and reading goes on with
+// the next one, also after entries have been added or removed.
 #pragma once
 
 #include <cstddef>

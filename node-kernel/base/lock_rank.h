@@ -18,9 +18,11 @@ enum class LockRank : std::uint8_t {
   kHotSwap = 14,  // mediators
   kProcess = 20,  // a process: regions, dispatchers, handles
   kHandleTable = 22,
+  kPosition = 23,   // fs: the position of one open file
   kNameSpace = 24,  // fs: mounts, directories
   kDirectory = 26,
   kFile = 28,          // fs: one file's attributes and contents
+  kStreamReader = 29,  // io: who reads a stream, while bytes are copied out
   kStream = 30,        // io: pipes, sockets, terminals
   kRegion = 34,        // mem: a region of an address space
   kMemoryObject = 36,  // mem: FCM
@@ -36,9 +38,13 @@ enum class LockRank : std::uint8_t {
   kTasks = 106,    // proc: numbers, parents, groups, sessions, pending signals
   kHandles = 112,  // ipc: one process's handle table
   kFactory = 108,
+  kNode = 113,       // fs: attributes of one file
+  kNameTable = 114,  // fs: one bucket of the table of names
+  kNameShape = 116,  // fs: parents and names of entries
   kScheduler = 120,
   kWaitQueue = 124,  // a list of waiters inside an object
   kTicket = 126,
+  kDeviceQueue = 128,    // drivers: rings shared with a device
   kMutexQueue = 130,     // inside machine::Mutex
   kVector = 134,         // interrupt vector allocation
   kRegionList = 135,     // mem: regions of one address space

@@ -100,6 +100,8 @@ const char* StatusName(Status status) {
       return "kVersionMismatch";
     case Status::kDeadlock:
       return "kDeadlock";
+    case Status::kNotOwner:
+      return "kNotOwner";
     case Status::kDeleted:
       return "kDeleted";
     case Status::kRevoked:

@@ -1,0 +1,119 @@
+// Entry: one name in the tree, as far as anybody has looked it up: (parent, name) -> node.
+//
+// States:  positive (node), negative (no such name; only where FileSystem::caching is kAlways);
+//          hashed (findable) or not (removed, replaced, or of a file system that caches nothing).
+// An entry holds its parent; parents find children through the table, which holds no reference
+// (an entry nobody uses leaves it) except the ring of kept entries of cached file systems.
+//
+// Locking: parent and name of a hashed entry change only in Move, under the table's shape lock;
+// readers of both (paths, "..") take it. Each bucket has a spin lock for its chain. All are leaves:
+// nothing is called with them held; references are dropped after.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/intrusive_list.h"
+#include "base/ref_counted.h"
+#include "fs/file.types.h"
+#include "fs/node.h"
+#include "machine/spin_lock.h"
+
+namespace k42::fs {
+
+class EntryTable;
+
+class Entry final : public RefCounted, public ListLink<> {
+ public:
+  Node* node() const { return node_.get(); }
+  bool negative() const { return !node_; }
+  FileSystem& file_system() const { return file_system_; }
+  // What is mounted here: the root entry of another file system, or null. Set once.
+  Entry* mounted() const { return mounted_.load(std::memory_order_acquire); }
+  // For the root entry of a mounted file system: what it covers.
+  Entry* covers() const { return covers_.load(std::memory_order_acquire); }
+  std::uint32_t mount_number() const { return mount_number_; }
+
+ private:
+  friend class EntryTable;
+  friend class NameTree;
+  static constexpr std::size_t kInlineName = 40;
+
+ public:
+  Entry(EntryTable& table, FileSystem& file_system, RefPtr<Entry> parent, RefPtr<Node> node)
+      : table_(table),
+        file_system_(file_system),
+        parent_(std::move(parent)),
+        node_(std::move(node)),
+        mount_number_(parent_ ? parent_->mount_number_ : 0) {}
+  ~Entry();
+
+ private:
+  void Dispose() override;
+  std::string_view name() const { return {name_, name_size_}; }
+  Status SetName(std::string_view name);
+  void FreeName();
+
+  EntryTable& table_;
+  FileSystem& file_system_;
+  RefPtr<Entry> parent_;  // shape lock
+  const RefPtr<Node> node_;
+  const char* name_ = nullptr;  // shape lock
+  std::uint32_t name_size_ = 0;
+  std::uint32_t mount_number_;
+  bool hashed_ = false;  // bucket lock
+  char inline_name_[kInlineName];
+  std::atomic<Entry*> mounted_{nullptr};
+  std::atomic<Entry*> covers_{nullptr};
+};
+
+class EntryTable {
+ public:
+  EntryTable() = default;
+  EntryTable(const EntryTable&) = delete;
+  ~EntryTable();
+
+  // The entry if somebody has looked before, or null.
+  RefPtr<Entry> Find(const Entry& parent, std::string_view name);
+
+  // The entry for what a Lookup found (`node` null: nothing). If somebody was faster and found the
+  // same, theirs. `hashed` false: nobody will find it.
+  Result<Entry*> Add(Entry& parent, std::string_view name, RefPtr<Node> node, bool hashed);
+  // The root of a file system.
+  Result<Entry*> MakeRoot(FileSystem& file_system, std::uint32_t mount_number);
+
+  // The name is gone, or stands for something else now.
+  void Forget(Entry& entry);
+  void Forget(const Entry& parent, std::string_view name);
+  // The name has moved. Failing to remember the new name only unhashes the entry.
+  void Move(Entry& entry, Entry& new_parent, std::string_view new_name);
+
+  // `..`: the parent, through mounts; the root's is itself.
+  RefPtr<Entry> Parent(const Entry& entry);
+  bool IsBelow(const Entry& entry, const Entry& ancestor);
+
+  // Absolute path of `entry` into `text`, or kOutOfRange. kNotFound: its name was removed.
+  Result<std::size_t> Path(Entry& entry, std::span<char> text);
+
+ private:
+  friend class Entry;
+  static constexpr std::size_t kBuckets = 1024;
+  static constexpr std::size_t kKept = 4096;
+
+  struct Bucket {
+    machine::SpinLock<LockRank::kNameTable> lock;
+    IntrusiveList<Entry> chain K42_GUARDED_BY(lock);
+  };
+  Bucket& BucketOf(const Entry* parent, std::string_view name);
+  bool Unhash(Entry& entry);
+  void Keep(Entry& entry);
+
+  Bucket buckets_[kBuckets];
+  machine::SpinLock<LockRank::kNameShape> shape_lock_;
+  machine::SpinLock<LockRank::kNameShape> kept_lock_;
+  RefPtr<Entry> kept_[kKept] K42_GUARDED_BY(kept_lock_);
+  std::size_t next_kept_ K42_GUARDED_BY(kept_lock_) = 0;
+};
+
+}  // namespace k42::fs

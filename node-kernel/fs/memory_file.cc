@@ -1,0 +1,62 @@
+#include "fs/memory_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "fs/memory_fs.h"
+
+namespace k42::fs {
+
+Result<std::uint64_t> MemoryFile::Read(std::uint64_t offset, BufferOut data) {
+  const std::uint64_t count = TRY(data_.Read(offset, data));
+  TouchAccessed();
+  return count;
+}
+
+Result<std::uint64_t> MemoryFile::Write(std::uint64_t offset, BufferIn data, bool append,
+                                        std::uint64_t* end) {
+  const std::uint64_t count = TRY(data_.Write(offset, data, append, end));
+  TouchModified();
+  return count;
+}
+
+Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
+  const std::uint64_t end = offset + length;
+  const std::uint64_t size = data_.Size();
+  switch (mode) {
+    case AllocateMode::kReserve:  // memory is found at the first touch: only the size can change
+      if (end > size) {
+        TRY(data_.Resize(end));
+      }
+      break;
+    case AllocateMode::kReserveKeepSize:
+      break;
+    case AllocateMode::kPunchHole:
+      TRY(data_.Clear(offset, std::min(end, size) - std::min(offset, size)));
+      break;
+    case AllocateMode::kZero:
+      TRY(data_.Clear(offset, std::min(end, size) - std::min(offset, size)));
+      if (end > size) {
+        TRY(data_.Resize(end));
+      }
+      break;
+  }
+  TouchModified();
+  return Status::kOk;
+}
+
+void MemoryFile::FillSize(FileAttributes* attributes) const {
+  attributes->size = data_.Size();
+  attributes->allocated = data_.Allocated();
+}
+
+Result<std::size_t> MemoryLink::ReadLink(const Identity&, std::span<char> text) {
+  std::memcpy(text.data(), text_, std::min(size_, text.size()));
+  return size_;
+}
+
+Result<cobj::Granted<IOpenFile>> MemoryFifo::Open(const OpenRequest& request) {
+  return io::Fifo::Open(fifo_, RefPtr<Node>(this), request.flags);
+}
+
+}  // namespace k42::fs

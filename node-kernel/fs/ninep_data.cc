@@ -1,0 +1,106 @@
+// Contents of remote files: NinePNode::Read, Write, Memory.
+#include <algorithm>
+
+#include "fs/ninep_fs.h"
+#include "fs/ninep_node.h"
+#include "ipc/may_block.h"
+#include "mem/heap.h"
+
+namespace k42::fs {
+
+using ninep::Request;
+using ninep::ScopedRequest;
+using ninep::Type;
+using ninep::Writer;
+
+Result<std::uint64_t> NinePNode::ReadSome(std::uint64_t offset, BufferOut data) {
+  ninep::Client& client = remote().client();
+  const std::uint32_t fid = TRY(OpenFid(false));
+  const auto wanted = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>({data.size(), client.max_data(), std::uint64_t{64} << 10}));
+  ScopedRequest request(TRY(Request::Make(client, 64, ninep::kReadReplyHeader + wanted)));
+  Writer& message = request->Begin(Type::kRead);
+  message.U32(fid);
+  message.U64(offset);
+  message.U32(wanted);
+  TRY(client.Call(*request));
+  ninep::Reader reply(request->reply());
+  const std::uint32_t count = reply.U32();
+  if (reply.failed() || count > wanted || count > request->reply().size() - 4) {
+    return Status::kCorrupt;
+  }
+  TRY(data.CopyFrom(request->reply().data() + 4, 0, count));
+  return std::uint64_t{count};
+}
+
+Result<std::uint64_t> NinePNode::Read(std::uint64_t offset, BufferOut data) {
+  TRY(ipc::MayBlock());
+  std::uint64_t done = 0;
+  while (done < data.size()) {
+    const auto count = ReadSome(offset + done, data.Part(done, data.size() - done));
+    if (!count.ok() && done == 0) {
+      return count.status();
+    }
+    if (!count.ok() || count.value() == 0) {
+      break;
+    }
+    done += count.value();
+  }
+  return done;
+}
+
+Result<std::uint64_t> NinePNode::WriteSome(std::uint64_t offset, BufferIn data) {
+  ninep::Client& client = remote().client();
+  const std::uint32_t fid = TRY(OpenFid(true));
+  const auto size = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>({data.size(), client.max_data(), std::uint64_t{64} << 10}));
+  auto* copy = static_cast<std::byte*>(mem::Allocate(size));
+  if (copy == nullptr) {
+    return Status::kNoMemory;
+  }
+  const auto send = [&]() -> Result<std::uint64_t> {
+    TRY(data.CopyTo(copy, 0, size));
+    ScopedRequest request(TRY(Request::Make(client, 64, 64)));
+    Writer& message = request->Begin(Type::kWrite);
+    message.U32(fid);
+    message.U64(offset);
+    message.U32(size);
+    request->AddOut({machine::VirtToPhys(copy), size});
+    TRY(client.Call(*request));
+    ninep::Reader reply(request->reply());
+    const std::uint32_t count = reply.U32();
+    return reply.failed() || count > size ? Result<std::uint64_t>(Status::kCorrupt)
+                                          : Result<std::uint64_t>(std::uint64_t{count});
+  };
+  const auto sent = send();
+  mem::Free(copy, size);
+  return sent;
+}
+
+Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool append,
+                                       std::uint64_t* end) {
+  TRY(ipc::MayBlock());
+  if (append) {
+    TRY(Refresh());
+    offset = KnownSize();
+  }
+  std::uint64_t done = 0;
+  while (done < data.size()) {
+    const auto count = WriteSome(offset + done, data.Part(done, data.size() - done));
+    if (!count.ok() && done == 0) {
+      return count.status();
+    }
+    if (!count.ok() || count.value() == 0) {
+      break;
+    }
+    done += count.value();
+  }
+  *end = offset + done;
+  return done;
+}
+
+Result<cobj::Granted<mem::IMemoryObject>> NinePNode::Memory(std::uint32_t) {
+  return Status::kNotSupported;
+}
+
+}  // namespace k42::fs

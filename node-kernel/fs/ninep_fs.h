@@ -1,0 +1,62 @@
+// A directory of the host, by 9P. Two ways of living with others who change it:
+//
+//   cached       read-only exports that nobody changes while the node runs (/usr, /lib ...): names,
+//                also missing ones, attributes and pages are kept without asking again.
+//   shared       /cluster: close-to-open. Each lookup asks; attributes are asked for at open and
+//                stat; writes go to the server at once, reads of open files may come from the page
+//                cache, which an open drops if the file's time or size has changed.
+//
+// One Node per file of the server (qid path), however it was found, so that all who read it share
+// one page cache. nodes_ holds no reference: a node leaves it when its last user goes.
+#pragma once
+
+#include "fs/ninep_client.h"
+#include "fs/node.h"
+
+namespace k42::fs {
+
+class NinePNode;
+
+class NinePFileSystem final : public FileSystem {
+ public:
+  enum class Sharing : std::uint8_t { kCached, kShared };
+
+  // Waits: attaches `path` of the export, "" for all of it.
+  static Result<NinePFileSystem*> Make(ninep::Transport& transport, std::string_view path,
+                                       bool read_only, Sharing sharing, std::uint64_t device);
+
+  Node& Root() override;
+  Status GetInfo(FileSystemInfo* info) override;
+  std::string_view TypeName() const override { return "9p"; }
+
+  ninep::Client& client() { return client_; }
+  bool cached() const { return sharing_ == Sharing::kCached; }
+
+  // The node for what `fid` stands for; takes the fid over. One reference. Waits.
+  Result<NinePNode*> NodeOf(std::uint32_t fid);
+
+  NinePFileSystem(ninep::Transport& transport, bool read_only, Sharing sharing,
+                  std::uint64_t device)
+      : FileSystem(sharing == Sharing::kCached ? Caching::kAlways : Caching::kNever, read_only,
+                   device),
+        client_(transport),
+        sharing_(sharing) {}
+
+ private:
+  friend class NinePNode;
+  static constexpr std::size_t kBuckets = 512;
+  struct Bucket {
+    machine::SpinLock<LockRank::kNameTable> lock;
+    IntrusiveList<NinePNode> chain K42_GUARDED_BY(lock);
+  };
+  Bucket& BucketOf(std::uint64_t path) { return nodes_[path * 0x9e3779b97f4a7c15 >> 55]; }
+  Status Attach(std::string_view path);
+  void Forget(NinePNode& node);
+
+  ninep::Client client_;
+  const Sharing sharing_;
+  RefPtr<NinePNode> root_;
+  Bucket nodes_[kBuckets];
+};
+
+}  // namespace k42::fs

@@ -1,0 +1,66 @@
+// One file on a 9P server.
+//
+// fid_ names the file for walking and attributes and is never opened. read_fid_ and write_fid_ are
+// opened copies, made at the first open that needs them and kept: many opens share one.
+// Locking: state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the
+// making of opened fids.
+#pragma once
+
+#include "base/intrusive_list.h"
+#include "fs/ninep_message.h"
+#include "fs/node.h"
+#include "machine/mutex.h"
+#include "machine/spin_lock.h"
+
+namespace k42::fs {
+
+class NinePFileSystem;
+class NinePPages;
+
+class NinePNode final : public Node, public ListLink<> {
+ public:
+  NinePNode(NinePFileSystem& file_system, std::uint32_t fid, const ninep::Attributes& attributes);
+  ~NinePNode();
+
+  Status GetAttributes(FileAttributes* attributes) override;
+  Status SetAttributes(const AttributeChange& change) override;
+  Result<Node*> Lookup(std::string_view name) override;
+  Result<Node*> MakeNode(std::string_view name, const NewNode& what) override;
+  Status AddLink(std::string_view name, Node& existing) override;
+  Status RemoveName(std::string_view name, Node& victim) override;
+  Status RenameTo(std::string_view old_name, Node& what, Node& new_directory,
+                  std::string_view new_name, Node* replaced, bool exchange) override;
+  Status ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) override;
+  Result<std::size_t> ReadLink(const Identity& who, std::span<char> text) override;
+  Result<std::uint64_t> Read(std::uint64_t offset, BufferOut data) override;
+  Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
+                              std::uint64_t* end) override;
+  Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) override;
+  Result<std::uint64_t> Size() override;
+  Status Sync(bool data_only) override;
+  Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
+  Status Opened(std::uint32_t flags) override;
+
+  NinePFileSystem& remote() const;
+  std::uint64_t path() const { return number(); }
+  // An opened fid for reading or writing. Waits at first use.
+  Result<std::uint32_t> OpenFid(bool write);
+  std::uint64_t KnownSize();
+
+ private:
+  friend class NinePFileSystem;
+  void Dispose() override;
+  Status Refresh();
+  void Keep(const FileAttributes& values);
+  Result<std::uint64_t> ReadSome(std::uint64_t offset, BufferOut data);
+  Result<std::uint64_t> WriteSome(std::uint64_t offset, BufferIn data);
+
+  const std::uint32_t fid_;
+  machine::Mutex<LockRank::kFile> open_lock_;
+  std::atomic<std::uint32_t> read_fid_{ninep::kNoFid};
+  std::atomic<std::uint32_t> write_fid_{ninep::kNoFid};
+  machine::SpinLock<LockRank::kNode> state_lock_;
+  FileAttributes attributes_ K42_GUARDED_BY(state_lock_);
+};
+
+}  // namespace k42::fs

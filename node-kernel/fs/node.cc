@@ -1,0 +1,89 @@
+#include "fs/node.h"
+
+#include "fs/file_locks.h"
+#include "fs/open_file.h"
+#include "mem/heap.h"
+
+namespace k42::fs {
+
+Node::~Node() {
+  mem::Delete(locks_.load(std::memory_order_relaxed));
+}
+
+Result<FileLocks*> Node::Locks() {
+  FileLocks* locks = LocksIfAny();
+  if (locks != nullptr) {
+    return locks;
+  }
+  FileLocks* made = TRY(mem::New<FileLocks>());
+  if (!locks_.compare_exchange_strong(locks, made, std::memory_order_acq_rel)) {
+    mem::Delete(made);
+    return locks;
+  }
+  return made;
+}
+
+Status Node::SetAttributes(const AttributeChange&) {
+  return Status::kNotOwner;
+}
+Result<Node*> Node::Lookup(std::string_view) {
+  return Status::kNotDirectory;
+}
+Result<Node*> Node::MakeNode(std::string_view, const NewNode&) {
+  return Status::kPermissionDenied;
+}
+Status Node::AddLink(std::string_view, Node&) {
+  return Status::kNotOwner;
+}
+Status Node::RemoveName(std::string_view, Node&) {
+  return Status::kNotOwner;
+}
+Status Node::RenameTo(std::string_view, Node&, Node&, std::string_view, Node*, bool) {
+  return Status::kNotOwner;
+}
+Status Node::ReadDirectory(std::uint64_t, DirectoryWriter&) {
+  return Status::kNotDirectory;
+}
+Result<std::size_t> Node::ReadLink(const Identity&, std::span<char>) {
+  return Status::kInvalidArgument;
+}
+Result<Entry*> Node::FollowLink(const Identity&) {
+  return static_cast<Entry*>(nullptr);
+}
+Result<std::uint64_t> Node::Read(std::uint64_t, BufferOut) {
+  return Status::kInvalidArgument;
+}
+Result<std::uint64_t> Node::Write(std::uint64_t, BufferIn, bool, std::uint64_t*) {
+  return Status::kInvalidArgument;
+}
+Status Node::Allocate(AllocateMode, std::uint64_t, std::uint64_t) {
+  return Status::kNotSupported;
+}
+Result<std::uint64_t> Node::Size() {
+  return std::uint64_t{0};
+}
+Status Node::Sync(bool) {
+  return Status::kOk;
+}
+Result<cobj::Granted<mem::IMemoryObject>> Node::Memory(std::uint32_t) {
+  return Status::kNotSupported;
+}
+Status Node::Opened(std::uint32_t) {
+  return Status::kOk;
+}
+void Node::Closed(std::uint32_t) {}
+io::SocketName* Node::Name() {
+  return nullptr;
+}
+
+Result<cobj::Granted<IOpenFile>> Node::Open(const OpenRequest& request) {
+  switch (kind()) {
+    case FileKind::kRegular:
+    case FileKind::kDirectory:
+      return OpenFile::Make(request, *this);
+    default:
+      return Status::kAddressUnavailable;  // nobody is there
+  }
+}
+
+}  // namespace k42::fs

@@ -1,0 +1,100 @@
+// Conduit: bytes or messages flowing one way, from writers to readers. A pipe is one, a connected
+// pair of sockets is two.
+//
+// States: the reading side is open or closed, the writing side not yet, now, or no more open.
+//   write: kBrokenPipe once nobody reads; kWouldBlock without room
+//   read:  what is there; then 0 (the end) once nobody writes; kWouldBlock before that
+// A write of at most `atomic` bytes goes in whole or not at all; so does a message.
+//
+// Locking: lock_ guards all; it is never held while user memory is touched or a ticket fires.
+// reader_lock_ lets one reader at a time take chunks out, copy them, and put the rest back; lock_
+// is taken inside it.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "base/buffer.h"
+#include "base/ref_counted.h"
+#include "io/chunk.h"
+#include "io/ready_list.h"
+#include "machine/mutex.h"
+
+namespace k42::io {
+
+// What a read found beside the bytes.
+struct ReadOutcome {
+  std::uint64_t message_size = 0;
+  bool cut = false;
+  Attachment* attachment = nullptr;  // the reader's now; null when peeking
+};
+
+class Conduit final : public RefCounted {
+ public:
+  struct Shape {
+    std::uint64_t capacity;
+    std::uint64_t atomic;  // writes up to this size are not split
+    bool messages;         // boundaries are kept
+    bool end_is_readable;  // sockets: the end counts as something to read
+  };
+  static Result<Conduit*> Make(const Shape& shape);
+  explicit Conduit(const Shape& shape) : shape_(shape) {}
+
+  // The lists to keep up to date; null: nobody is interested any more. A list must be given up here
+  // before it dies.
+  void WatchReader(ReadyList* list);
+  void WatchWriter(ReadyList* list);
+
+  void OpenReader();
+  void OpenWriter();
+  void CloseReader();  // one of them
+  void CloseWriter();
+  void Shut();  // no more writes, whoever still has it open for writing
+  std::uint32_t readers();
+  std::uint32_t writers();
+
+  // `attachment`: the conduit's on success. `all`: room for everything or nothing.
+  Result<std::uint64_t> Write(BufferIn data, Attachment* attachment = nullptr, bool all = false);
+  Result<std::uint64_t> Read(BufferOut data, bool peek = false, ReadOutcome* outcome = nullptr);
+
+  std::uint64_t bytes();
+  std::uint64_t NextMessageSize();
+  std::uint64_t capacity();
+  // kBusy: more bytes are waiting.
+  Status SetCapacity(std::uint64_t capacity);
+  void SetMessages(bool messages);
+  // Whether reading closed with bytes nobody has read (a TCP connection is reset then).
+  bool HadUnread();
+
+  ~Conduit() = default;
+
+ private:
+  void Dispose() override;
+  std::uint64_t RoomLocked() const K42_REQUIRES(lock_) {
+    return shape_.capacity - std::min(shape_.capacity, bytes_);
+  }
+  Status CheckWriteLocked(std::uint64_t size, bool all) K42_REQUIRES(lock_);
+  void AppendLocked(ChunkList& chunks, ChunkList& unused) K42_REQUIRES(lock_);
+  std::uint64_t TakeLocked(std::uint64_t wanted, ChunkList& taken) K42_REQUIRES(lock_);
+  void UpdateLocked(std::uint32_t activity, Wakeups& wakeups) K42_REQUIRES(lock_);
+  Status CopyOut(ChunkList& taken, BufferOut data, std::uint64_t size);
+  void PutBackLocked(ChunkList& taken, std::uint64_t consumed, ChunkList& unused)
+      K42_REQUIRES(lock_);
+  static std::uint64_t Trim(ChunkList& chunks, std::uint64_t size, ChunkList& unused);
+
+  machine::Mutex<LockRank::kStreamReader> reader_lock_;
+  machine::Mutex<LockRank::kStream> lock_;
+  Shape shape_ K42_GUARDED_BY(lock_);
+  ChunkList queue_ K42_GUARDED_BY(lock_);
+  std::uint64_t bytes_ K42_GUARDED_BY(lock_) = 0;
+  std::uint64_t messages_ K42_GUARDED_BY(lock_) = 0;
+  std::uint32_t readers_ K42_GUARDED_BY(lock_) = 0;
+  std::uint32_t writers_ K42_GUARDED_BY(lock_) = 0;
+  bool had_writer_ K42_GUARDED_BY(lock_) = false;
+  bool shut_ K42_GUARDED_BY(lock_) = false;
+  bool had_unread_ K42_GUARDED_BY(lock_) = false;
+  ReadyList* reader_list_ K42_GUARDED_BY(lock_) = nullptr;
+  ReadyList* writer_list_ K42_GUARDED_BY(lock_) = nullptr;
+};
+
+}  // namespace k42::io

@@ -1,0 +1,125 @@
+#include "io/pipe_end.h"
+
+#include <bit>
+
+#include "fs/attributes.h"
+#include "fs/caller.h"
+#include "io/control.types.h"
+
+namespace k42::io {
+
+PipeEnd::PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, const StreamIdentity& identity,
+                 std::uint32_t flags)
+    : OpenFileBase(flags), fifo_(std::move(fifo)), node_(std::move(node)), identity_(identity) {
+  if (reads()) {
+    fifo_->conduit().OpenReader();
+  }
+  if (writes()) {
+    fifo_->conduit().OpenWriter();
+  }
+}
+
+void PipeEnd::Closed() {
+  if (reads()) {
+    fifo_->conduit().CloseReader();
+  }
+  if (writes()) {
+    fifo_->conduit().CloseWriter();
+  }
+}
+
+// An opening for both is on both lists; the lists' words are or-ed.
+Result<std::uint64_t> PipeEnd::PollState() {
+  if (!writes()) {
+    return fifo_->read_list().Word();
+  }
+  if (!reads()) {
+    return fifo_->write_list().Word();
+  }
+  const auto in = abi::PollWord::Unpack(fifo_->read_list().Word());
+  const auto out = abi::PollWord::Unpack(fifo_->write_list().Word());
+  return abi::PollWord{in.ready | out.ready, in.read_edges, out.write_edges}.Pack();
+}
+
+Status PipeEnd::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready) {
+  if (reads()) {
+    TRY(fifo_->read_list().Arm(mask, since, ready));
+  }
+  return writes() ? fifo_->write_list().Arm(mask, since, ready) : Status::kOk;
+}
+
+Status PipeEnd::Disarm(Caller caller, std::uint32_t number) {
+  fifo_->read_list().Disarm(caller, number);
+  fifo_->write_list().Disarm(caller, number);
+  return Status::kOk;
+}
+
+Result<std::uint64_t> PipeEnd::Read(Caller, BufferOut data) {
+  return reads() ? fifo_->conduit().Read(data) : Result<std::uint64_t>(Status::kBadHandle);
+}
+
+Result<std::uint64_t> PipeEnd::Write(Caller, BufferIn data) {
+  if (!writes()) {
+    return Status::kBadHandle;
+  }
+  if ((flags() & fs::kOpenDirect) != 0 && data.size() > Fifo::kAtomic) {
+    return fifo_->conduit().Write(data.Part(0, Fifo::kAtomic));  // a packet of its own, then more
+  }
+  return fifo_->conduit().Write(data);
+}
+
+Status PipeEnd::SetFlags(std::uint32_t flags) {
+  fifo_->conduit().SetMessages((flags & fs::kOpenDirect) != 0);
+  return OpenFileBase::SetFlags(flags);
+}
+
+Status PipeEnd::GetAttributes(fs::FileAttributes& attributes) {
+  if (node_) {
+    return NodeAttributes(*node_, &attributes);
+  }
+  FillAttributes(identity_, &attributes);
+  return Status::kOk;
+}
+
+Status PipeEnd::SetAttributes(Caller caller, const fs::AttributeChange& change) {
+  if (!node_) {
+    return (change.mask & fs::kSetSize) != 0 ? Status::kInvalidArgument : Status::kOk;
+  }
+  fs::Identity who;
+  TRY(fs::IdentityOf(caller, &who));
+  return fs::ChangeAttributes(*node_, change, who, false);
+}
+
+Status PipeEnd::GetFileSystem(fs::FileSystemInfo& info) {
+  if (node_) {
+    return node_->file_system().GetInfo(&info);
+  }
+  FillFileSystem(identity_, &info);
+  return Status::kOk;
+}
+
+Result<std::uint64_t> PipeEnd::Control(Caller caller, std::uint32_t operation, BufferIn input,
+                                       BufferOut) {
+  Conduit& conduit = fifo_->conduit();
+  switch (operation) {
+    case kControlBytesReadable:
+      return conduit.bytes();
+    case kControlGetPipeCapacity:
+      return conduit.capacity();
+    case kControlSetPipeCapacity: {
+      const auto wanted = std::uint64_t{TRY(input.As<std::uint32_t>())};
+      const std::uint64_t capacity = std::bit_ceil(std::max(wanted, Fifo::kAtomic));
+      fs::Identity who;
+      TRY(fs::IdentityOf(caller, &who));
+      if (capacity > Fifo::kLargestCapacity && !who.privileged()) {
+        return Status::kNotOwner;
+      }
+      TRY(conduit.SetCapacity(capacity));
+      return capacity;
+    }
+    default:
+      return Status::kNotTerminal;
+  }
+}
+
+}  // namespace k42::io

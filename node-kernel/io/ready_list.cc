@@ -1,0 +1,115 @@
+#include "io/ready_list.h"
+
+#include "abi/dispatcher_page.h"
+#include "mem/heap.h"
+
+namespace k42::io {
+namespace {
+
+bool SameTicket(const cobj::Ticket& ticket, const cobj::CallContext& caller, std::uint32_t number) {
+  return ticket.sink == caller.tickets &&
+         ticket.number % abi::kTicketCount == number % abi::kTicketCount;
+}
+
+}  // namespace
+
+Wakeups::~Wakeups() {
+  while (ArmedTicket* armed = fired_.PopFront()) {
+    (void)armed->ticket.Fire(Status::kOk, armed->word);  // nobody waiting any more is fine
+    mem::Delete(armed);
+  }
+}
+
+ReadyList::~ReadyList() {
+  while (ArmedTicket* armed = armed_.PopFront()) {
+    mem::Delete(armed);
+  }
+}
+
+abi::PollWord ReadyList::WordLocked() const {
+  std::uint32_t ready = ready_ & kReportedBits;
+  if ((ready_ & kInputEnded) != 0 && (ready_ & kOutputEnded) != 0) {
+    ready |= abi::kHangup;
+  }
+  return {ready, read_edges_, write_edges_};
+}
+
+std::uint64_t ReadyList::Word() {
+  machine::SpinGuard guard(lock_);
+  return WordLocked().Pack();
+}
+
+void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
+                       Wakeups& wakeups) {
+  machine::SpinGuard guard(lock_);
+  const std::uint32_t before = WordLocked().ready;
+  ready_ = (ready_ & ~mask) | (value & mask);
+  const std::uint32_t now = WordLocked().ready;
+  activity = (activity | ~before) & now;
+  if (activity == 0) {
+    return;
+  }
+  read_edges_ += (activity & abi::kReadSide) != 0;
+  write_edges_ += (activity & abi::kWriteSide) != 0;
+  const std::uint64_t word = WordLocked().Pack();
+  ArmedTicket* next = nullptr;
+  for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
+    next = armed_.Next(armed);
+    if (((armed->edge ? activity : now) & (armed->mask | abi::kReadyAlways)) != 0) {
+      IntrusiveList<ArmedTicket>::Remove(armed);
+      --armed_count_;
+      armed->word = word;
+      wakeups.Add(armed);
+    }
+  }
+}
+
+Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket) {
+  ArmedTicket* armed = TRY(mem::New<ArmedTicket>());
+  armed->ticket = ticket;
+  armed->mask = mask;
+  armed->edge = since != abi::kArmLevel;
+  const abi::PollWord seen = abi::PollWord::Unpack(since);
+  Wakeups wakeups;
+  machine::SpinGuard guard(lock_);
+  const abi::PollWord word = WordLocked();
+  bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
+  if (armed->edge) {
+    const bool read_moved = (mask & abi::kReadSide) != 0 && word.read_edges != seen.read_edges;
+    const bool write_moved = (mask & abi::kWriteSide) != 0 && word.write_edges != seen.write_edges;
+    fires = fires && (read_moved || write_moved);
+  }
+  if (!fires && armed_count_ == kMaxArmed) {
+    mem::Delete(armed);
+    return Status::kLimitExceeded;
+  }
+  if (fires) {
+    armed->word = word.Pack();
+    wakeups.Add(armed);
+  } else {
+    armed_.PushBack(armed);
+    ++armed_count_;
+  }
+  return Status::kOk;
+}
+
+void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
+  IntrusiveList<ArmedTicket> found;
+  {
+    machine::SpinGuard guard(lock_);
+    ArmedTicket* next = nullptr;
+    for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
+      next = armed_.Next(armed);
+      if (SameTicket(armed->ticket, caller, number)) {
+        IntrusiveList<ArmedTicket>::Remove(armed);
+        --armed_count_;
+        found.PushBack(armed);
+      }
+    }
+  }
+  while (ArmedTicket* armed = found.PopFront()) {
+    mem::Delete(armed);
+  }
+}
+
+}  // namespace k42::io

@@ -1,0 +1,77 @@
+// ReadyList: the readiness of one end of a stream, and the tickets that wait for it (io.Waitable).
+//
+// The stream's own lock orders its changes; it calls Update while that lock is held, which only
+// moves the tickets concerned into a Wakeups, and they fire when that goes out of scope:
+//
+//   Wakeups wakeups;                       // declared before the guard: fires after the unlock
+//   machine::MutexGuard guard(lock_);
+//   ... change ...
+//   ready_.Update(abi::kReadable, abi::kReadable, abi::kReadable, wakeups);
+//
+// kHangup is not set by anybody: it follows from kInputEnded and kOutputEnded, two bits that the
+// two directions of a stream set independently and that are not reported.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/readiness.h"
+#include "base/intrusive_list.h"
+#include "cobj/call_context.h"
+#include "machine/spin_lock.h"
+
+namespace k42::io {
+
+inline constexpr std::uint32_t kInputEnded = 1u << 16;
+inline constexpr std::uint32_t kOutputEnded = 1u << 17;
+inline constexpr std::uint32_t kReportedBits = 0xffff;
+
+struct ArmedTicket : ListLink<> {
+  cobj::Ticket ticket;
+  std::uint32_t mask = 0;
+  bool edge = false;
+  std::uint64_t word = 0;  // what it fires with
+};
+
+// Tickets on their way out; fired by the destructor, with no lock held.
+class Wakeups {
+ public:
+  Wakeups() = default;
+  ~Wakeups();
+  Wakeups(const Wakeups&) = delete;
+  Wakeups& operator=(const Wakeups&) = delete;
+  void Add(ArmedTicket* ticket) { fired_.PushBack(ticket); }
+
+ private:
+  IntrusiveList<ArmedTicket> fired_;
+};
+
+class ReadyList {
+ public:
+  static constexpr std::uint32_t kMaxArmed = 65536;
+
+  explicit ReadyList(std::uint32_t ready = 0) : ready_(ready) {}
+  ~ReadyList();
+  ReadyList(const ReadyList&) = delete;
+  ReadyList& operator=(const ReadyList&) = delete;
+
+  std::uint64_t Word();
+  // The bits of `mask` become those of `value`. `activity`: bits that have an edge though they may
+  // have been set before; bits that become set have one anyway.
+  void Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
+
+  Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket);
+  // Forgets what `caller` armed with the ticket of this number.
+  void Disarm(const cobj::CallContext& caller, std::uint32_t number);
+
+ private:
+  abi::PollWord WordLocked() const K42_REQUIRES(lock_);
+
+  machine::SpinLock<LockRank::kWaitQueue> lock_;
+  std::uint32_t ready_ K42_GUARDED_BY(lock_);
+  std::uint16_t read_edges_ K42_GUARDED_BY(lock_) = 0;
+  std::uint16_t write_edges_ K42_GUARDED_BY(lock_) = 0;
+  std::uint32_t armed_count_ K42_GUARDED_BY(lock_) = 0;
+  IntrusiveList<ArmedTicket> armed_ K42_GUARDED_BY(lock_);
+};
+
+}  // namespace k42::io
