@@ -12,6 +12,7 @@ namespace {
 
 constinit mem::FrameAllocator frames;
 constinit mem::Heap heap(frames);
+constinit mem::MemoryServices services(frames);
 
 machine::PhysAddr AllocatePage() {
   const Result<mem::Frame*> frame = frames.AllocateZeroed(mem::FramePurpose::kProgress);
@@ -23,8 +24,8 @@ void FreePage(machine::PhysAddr page) {
 
 }  // namespace
 
-mem::FrameAllocator& Frames() {
-  return frames;
+mem::MemoryServices& Memory() {
+  return services;
 }
 
 void StartMemory() {
