@@ -1,0 +1,108 @@
+#include "cluster-services/control/places.h"
+
+#include <netdb.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+namespace k42::control {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kLabSocket = "/run/k42/noded.sock";
+constexpr const char* kCompanion = "k42-host";
+constexpr const char* kCompanionPort = "4242";
+constexpr std::uint32_t kMaxNode = 254;
+
+std::uint32_t Number(std::string_view text) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() && number <= kMaxNode ? number
+                                                                                        : 0;
+}
+
+fs::path RunRoot() {
+  if (const char* run = std::getenv("K42_RUN"); run != nullptr && *run != 0)
+    return run;
+  if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime != 0)
+    return fs::path(runtime) / "k42";
+  return "/tmp/k42-" + std::to_string(getuid());
+}
+
+Cluster Simulated(const fs::path& folder) {
+  Cluster cluster{folder.filename(), {}};
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    const std::uint32_t node = name.starts_with('n') ? Number(name.substr(1)) : 0;
+    if (node != 0 && fs::exists(entry.path() / "noded.sock", error))
+      cluster.sockets[node] = "unix:" + (entry.path() / "noded.sock").string();
+  }
+  return cluster;
+}
+
+bool InsideANode() {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(kCompanion, kCompanionPort, &hints, &found) != 0)
+    return false;
+  freeaddrinfo(found);
+  return true;
+}
+
+}  // namespace
+
+Outcome<std::string> Cluster::SocketFor(std::uint32_t node) const {
+  if (const auto all = sockets.find(0); all != sockets.end())
+    return all->second;
+  if (sockets.empty())
+    return {Status::kUnavailable, "no daemon of cluster " + name + " runs"};
+  if (node == 0)
+    return sockets.begin()->second;
+  const auto found = sockets.find(node);
+  if (found == sockets.end())
+    return {Status::kNotFound,
+            "cluster " + name + " has no node n" + std::to_string(node) + " here"};
+  return found->second;
+}
+
+Outcome<Cluster> FindCluster(const std::string& name) {
+  if (const char* control = std::getenv("K42_CONTROL"); control != nullptr && *control != 0)
+    return Cluster{name, {{0, control}}};
+  std::vector<Cluster> found;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(RunRoot(), error)) {
+    if (!entry.is_directory(error) || (!name.empty() && entry.path().filename() != name))
+      continue;
+    Cluster cluster = Simulated(entry.path());
+    if (!cluster.sockets.empty())
+      found.push_back(std::move(cluster));
+  }
+  if (found.size() > 1) {
+    std::string names;
+    for (const Cluster& cluster : found) names += (names.empty() ? "" : ", ") + cluster.name;
+    return {Status::kInvalidArgument,
+            "several clusters run here (" + names + "); choose with --cluster NAME"};
+  }
+  if (!found.empty())
+    return std::move(found.front());
+  if (fs::exists(kLabSocket, error))
+    return Cluster{name, {{0, std::string("unix:") + kLabSocket}}};
+  if (InsideANode())
+    return Cluster{name, {{0, std::string("tcp:") + kCompanion + ":" + kCompanionPort}}};
+  return {Status::kNotFound, name.empty() ? "no cluster runs here; start one with: k42-sim up -n 2"
+                                          : "no cluster " + name + " runs here"};
+}
+
+std::uint32_t NodeNumber(const std::string& name) {
+  constexpr std::string_view kPrefix = "10.42.0.";
+  if (name.starts_with(kPrefix))
+    return Number(std::string_view(name).substr(kPrefix.size()));
+  return Number(std::string_view(name).substr(name.starts_with('n') ? 1 : 0));
+}
+
+}  // namespace k42::control

@@ -1,0 +1,238 @@
+// One loop over poll(): our input, our signals, and every process's connection.
+//
+// States of a process:  asked -> running (kReply) -> ended (kExit, kFailed, connection gone)
+#include "cluster-services/control/run_client.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <list>
+
+#include "cluster-services/control/client.h"
+
+namespace k42::control {
+namespace {
+
+constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+constexpr int kConnectionLost = 255;  // as ssh says it
+
+std::string Word(std::uint32_t value) {
+  std::string bytes;
+  for (int shift = 0; shift < 32; shift += 8) bytes.push_back(static_cast<char>(value >> shift));
+  return bytes;
+}
+
+std::uint32_t ReadWord(const std::string& bytes) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4 && i < bytes.size(); ++i)
+    value |= std::uint32_t{static_cast<unsigned char>(bytes[i])} << 8 * i;
+  return value;
+}
+
+void WriteAll(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = write(fd, bytes.data(), bytes.size());
+    if (count < 0 && errno != EINTR && errno != EAGAIN)
+      return;  // our reader has gone; the process learns by its own writes when we end
+    if (count > 0)
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+int ShellStatus(std::uint32_t wait_status) {
+  const int status = static_cast<int>(wait_status);
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// Our terminal in raw mode, for the life of the object.
+class RawTerminal {
+ public:
+  explicit RawTerminal(bool wanted) : raw_(wanted && tcgetattr(STDIN_FILENO, &before_) == 0) {
+    if (!raw_)
+      return;
+    termios raw = before_;
+    cfmakeraw(&raw);
+    tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+  }
+  ~RawTerminal() {
+    if (raw_)
+      tcsetattr(STDIN_FILENO, TCSADRAIN, &before_);
+  }
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+
+ private:
+  termios before_{};
+  bool raw_;
+};
+
+class Runner {
+ public:
+  explicit Runner(const RunSpec& spec) : spec_(spec), input_open_(spec.input) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : kForwarded) sigaddset(&set, number);
+    sigaddset(&set, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &set, &before_);
+    signals_ = signalfd(-1, &set, SFD_CLOEXEC);
+  }
+  ~Runner() {
+    close(signals_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  Outcome<Done> Start(const RunPlace& place) {
+    Outcome<Channel> channel = Channel::Open(place.address);
+    if (!channel.ok())
+      return Outcome<Done>::From(channel);
+    Json request{{"request", "run"},           {"argv", spec_.argv}, {"env", spec_.environment},
+                 {"terminal", spec_.terminal}, {"uid", getuid()},    {"gid", getgid()}};
+    if (!place.node.empty())
+      request["node"] = place.node;
+    if (!spec_.directory.empty())
+      request["cwd"] = spec_.directory;
+    if (!channel.value().Send(FrameType::kRequest, request.dump()))
+      return {Status::kEndpointDown, "the daemon does not listen"};
+    processes_.push_back({std::move(channel.value()), place.node, processes_.empty()});
+    if (!spec_.input || processes_.size() > 1)
+      processes_.back().channel.Send(FrameType::kInput, "");
+    return Done{};
+  }
+
+  Outcome<int> Run() {
+    RawTerminal raw(spec_.terminal);
+    if (spec_.terminal)
+      SendWindow();
+    while (!processes_.empty()) {
+      std::vector<pollfd> polled = {{signals_, POLLIN, 0},
+                                    {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}};
+      for (Process& process : processes_)
+        polled.push_back({process.channel.descriptor(), POLLIN, 0});
+      if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
+        return {Status::kIoError, std::strerror(errno)};
+      if (polled[0].revents != 0)
+        ForwardSignal();
+      if (polled[1].revents != 0)
+        ForwardInput();
+      std::size_t i = 2;
+      for (auto process = processes_.begin(); process != processes_.end(); ++i) {
+        const bool ended = polled[i].revents != 0 && !Relay(*process);
+        process = ended ? processes_.erase(process) : std::next(process);
+      }
+    }
+    if (!failure_.ok())
+      return Outcome<int>::From(failure_);
+    return status_;
+  }
+
+ private:
+  struct Process {
+    Channel channel;
+    std::string node;
+    bool first;
+  };
+
+  // False: it has ended.
+  bool Relay(Process& process) {
+    const bool alive = process.channel.Receive();
+    while (auto frame = process.channel.Next()) {
+      switch (frame->type) {
+        case FrameType::kOutput:
+          WriteAll(STDOUT_FILENO, frame->payload);
+          break;
+        case FrameType::kErrorOutput:
+          WriteAll(STDERR_FILENO, frame->payload);
+          break;
+        case FrameType::kExit:
+          Ended(ShellStatus(ReadWord(frame->payload)));
+          return false;
+        case FrameType::kFailed: {
+          const Outcome<Json> answer = AnswerOf(*frame);
+          failure_ = Outcome<Done>(answer.status(), Where(process) + answer.detail());
+          Ended(kConnectionLost);
+          return false;
+        }
+        default:
+          break;  // the reply that it runs; frames of a newer daemon
+      }
+    }
+    if (alive)
+      return true;
+    WriteAll(STDERR_FILENO, "k42: " + Where(process) + "connection to the node is lost\n");
+    Ended(kConnectionLost);
+    return false;
+  }
+
+  static std::string Where(const Process& process) {
+    return process.node.empty() ? "" : process.node + ": ";
+  }
+
+  void Ended(int status) {
+    if (status_ == 0)
+      status_ = status;
+  }
+
+  void ForwardInput() {
+    char bytes[32 * 1024];
+    const ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
+    if (count < 0 && (errno == EINTR || errno == EAGAIN))
+      return;
+    if (count <= 0)
+      input_open_ = false;
+    for (Process& process : processes_) {
+      if (process.first)
+        process.channel.Send(
+            FrameType::kInput,
+            std::string_view(bytes, count > 0 ? static_cast<std::size_t>(count) : 0));
+    }
+  }
+
+  void ForwardSignal() {
+    signalfd_siginfo info{};
+    if (read(signals_, &info, sizeof info) != sizeof info)
+      return;
+    if (info.ssi_signo == SIGWINCH)
+      return SendWindow();
+    for (Process& process : processes_)
+      process.channel.Send(FrameType::kSignal, Word(info.ssi_signo));
+  }
+
+  void SendWindow() {
+    winsize size{};
+    if (!spec_.terminal || ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0)
+      return;
+    for (Process& process : processes_)
+      process.channel.Send(FrameType::kWindow, Word(size.ws_row) + Word(size.ws_col));
+  }
+
+  const RunSpec& spec_;
+  bool input_open_;
+  int signals_ = -1;
+  sigset_t before_{};
+  std::list<Process> processes_;
+  Outcome<Done> failure_{Done{}};
+  int status_ = 0;
+};
+
+}  // namespace
+
+Outcome<int> RunProcesses(const RunSpec& spec, const std::vector<RunPlace>& places) {
+  Runner runner(spec);
+  for (const RunPlace& place : places) {
+    const Outcome<Done> started = runner.Start(place);
+    if (!started.ok())
+      return Outcome<int>::From(started);
+  }
+  return runner.Run();
+}
+
+}  // namespace k42::control

@@ -1,0 +1,81 @@
+// k42ctl: what an operator asks of a running cluster.
+#include <CLI/CLI.hpp>
+
+#include "cluster-services/ctl/commands.h"
+
+namespace {
+
+using namespace k42;
+
+int Main(int argc, char** argv) {
+  CLI::App app("Looks at a K42 cluster and runs programs on it.");
+  app.require_subcommand(1);
+  std::string cluster_name;
+  app.add_option("--cluster", cluster_name, "which cluster (default: the only one that runs)");
+
+  bool json = false;
+  CLI::App* nodes = app.add_subcommand("nodes", "the members of the cluster and their load");
+  nodes->add_flag("--json", json, "for programs");
+
+  ctl::RunOptions options;
+  std::string policy = "spread";
+  CLI::App* run =
+      app.add_subcommand("run", "runs a program: k42ctl run [options] -- PROGRAM WORDS...");
+  run->add_option("--node", options.node, "on this node (default: placed by the policy)");
+  run->add_option("-n", options.processes, "processes")->check(CLI::Range(1u, 4096u));
+  run->add_option("--policy", policy, "spread or pack")->check(CLI::IsMember({"spread", "pack"}));
+  run->add_option("--memory", options.memory, "bytes each process needs, for the policy");
+  run->add_option("--env", options.spec.environment, "K=V, may be given again")
+      ->allow_extra_args(false);
+  run->add_option("--cwd", options.spec.directory, "working directory on the node");
+  run->add_flag("--terminal,-t", options.spec.terminal, "with a terminal");
+  run->add_option("command", options.spec.argv, "program and its words")->required();
+  run->prefix_command();
+
+  std::string node;
+  CLI::App* status = app.add_subcommand("status", "a node's daemon and guest");
+  CLI::App* fabric = app.add_subcommand("fabric", "devices, endpoints and windows of a node");
+  CLI::App* trace = app.add_subcommand("trace", "a node's trace buffers");
+  for (CLI::App* one : {status, fabric, trace})
+    one->add_option("--node", node, "which node (default: the first that answers)");
+  std::string trace_action = "dump";
+  std::vector<std::string> majors;
+  trace->add_option("action", trace_action, "dump or mask")->check(CLI::IsMember({"dump", "mask"}));
+  trace->add_option("majors", majors, "classes of events to record");
+
+  std::string action = "list";
+  std::string path;
+  std::string value;
+  CLI::App* names = app.add_subcommand("names", "the cluster's tree of names");
+  names->add_option("action", action, "list, get, put or delete")
+      ->check(CLI::IsMember({"list", "get", "put", "delete"}));
+  names->add_option("path", path, "name, or where to list from");
+  names->add_option("value", value, "of put");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  const auto cluster = control::FindCluster(cluster_name);
+  if (!cluster.ok())
+    return ctl::Complain(cluster.detail());
+  options.policy = policy == "pack" ? policy::Kind::kPack : policy::Kind::kSpread;
+  if (*nodes)
+    return ctl::Nodes(cluster.value(), json);
+  if (*run)
+    return ctl::Run(cluster.value(), options);
+  if (*status)
+    return ctl::Show(cluster.value(), node, "status");
+  if (*fabric)
+    return ctl::Show(cluster.value(), node, "fabric");
+  if (*trace)
+    return ctl::Trace(cluster.value(), node.empty() ? "n1" : node, trace_action, majors);
+  return ctl::Names(cluster.value(), action, path, value);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return Main(argc, argv);
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""k42ctl and k42-rsh against a stand-in daemon: streams, signals, exit status, placement, messages."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from fake_daemon import FakeDaemon  # noqa: E402
+from support import BUILD, eventually  # noqa: E402
+
+NODES = {"cluster": "c", "epoch": 7, "self": 1, "nodes": [
+    {"node": n, "name": f"n{n}", "incarnation": n, "cpus": 2, "load": load, "memory_total": 1 << 30,
+     "memory_free": 1 << 29, "draining": n == 3} for n, load in ((1, 1.5), (2, 0.0), (3, 0.0))]}
+
+
+class Tools(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp")
+        self.environment = {"PATH": os.environ["PATH"], "K42_RUN": self.folder.name, "HOME": "/root"}
+        self.daemons = {n: FakeDaemon(f"{self.folder.name}/c/n{n}", {"nodes": NODES}) for n in (1, 2, 3)}
+
+    def tearDown(self):
+        for one in self.daemons.values():
+            one.close()
+        self.folder.cleanup()
+
+    def tool(self, name, *words, **options):
+        options.setdefault("stdin", subprocess.DEVNULL)
+        if "input" in options:
+            options.pop("stdin")
+        return subprocess.run([BUILD / "bin" / name, *words], env=self.environment, capture_output=True,
+                              text=True, timeout=20, **options)
+
+    def test_nodes(self):
+        shown = self.tool("k42ctl", "nodes").stdout
+        self.assertIn("epoch 7", shown)
+        self.assertIn("draining", shown)
+        self.assertEqual(json.loads(self.tool("k42ctl", "nodes", "--json").stdout), NODES)
+
+    def test_streams_and_status(self):
+        done = self.tool("k42ctl", "run", "--node", "n2", "--", "/bin/sh", "-c",
+                         "read a; echo $a on $K42_NODE; echo bad >&2; exit 7", input="hello\n")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (7, "hello on n2\n", "bad\n"))
+        self.assertEqual(self.tool("k42ctl", "run", "--node", "n1", "--", "/bin/sh", "-c", "kill -9 $$").returncode,
+                         128 + 9)
+        missing = self.tool("k42ctl", "run", "--node", "n1", "--", "/no/such")
+        self.assertNotEqual(missing.returncode, 0)
+        self.assertIn("n1: ", missing.stderr)
+
+    def test_much_data_both_ways(self):
+        data = "0123456789abcdef" * 40000
+        self.assertEqual(self.tool("k42ctl", "run", "--node", "n1", "--", "/bin/cat", input=data).stdout, data)
+
+    def test_placement(self):
+        where = ["--", "/bin/sh", "-c", "echo $K42_NODE"]
+        spread = self.tool("k42ctl", "run", "-n", "3", *where).stdout.split()
+        self.assertEqual(sorted(spread), ["n1", "n2", "n2"])  # n1 is loaded, n3 drains
+        pack = self.tool("k42ctl", "run", "-n", "2", "--policy", "pack", *where).stdout.split()
+        self.assertEqual(sorted(pack), ["n2", "n2"])
+        refused = self.tool("k42ctl", "run", "--memory", str(1 << 31), *where)
+        self.assertIn("has 2048 MiB free", refused.stderr)
+
+    def test_signals_reach_the_process(self):
+        process = subprocess.Popen([BUILD / "bin/k42ctl", "run", "--node", "n1", "--", "/bin/sh", "-c",
+                                    "trap 'echo got; exit 3' TERM; echo ready; while :; do sleep 0.05; done"],
+                                   env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.communicate(timeout=10)[0], "got\n")
+        self.assertEqual(process.returncode, 3)
+
+    def test_a_dead_client_takes_its_process_along(self):
+        client = subprocess.Popen([BUILD / "bin/k42-rsh", "n2", "sleep 100"], env=self.environment,
+                                  stdin=subprocess.PIPE)
+        remote = eventually(lambda: self.daemons[2].started)[0]
+        client.kill()
+        client.wait()
+        client.stdin.close()
+        self.assertEqual(remote.wait(timeout=10), -signal.SIGKILL)
+
+    def test_rsh_gives_the_joined_words_to_a_shell(self):
+        # As Hydra does: the program word carries its own quotes.
+        done = self.tool("k42-rsh", "-n", "-x", "-l", "me", "root@n2", '"/bin/echo"', "--control-port", "n1:200",
+                         "'a  b'", "$HOME", "$SHELL;", "exit", "4")
+        self.assertEqual((done.returncode, done.stdout), (4, "--control-port n1:200 a  b /root\n"))
+        request = self.daemons[2].requests[-1]
+        self.assertEqual(request["argv"][:2], ["/bin/sh", "-c"])
+        self.assertEqual(request["cwd"], "/")
+        self.assertEqual(self.tool("k42-rsh", "10.42.0.1", "echo", "$K42_NODE").stdout, "n1\n")
+
+    def test_rsh_never_runs_on_the_host(self):
+        for host in ("localhost", "n0", "n999", "", "node1"):
+            done = self.tool("k42-rsh", host, "echo", "oops")
+            self.assertEqual((done.returncode, done.stdout), (255, ""))
+
+    def test_messages(self):
+        self.assertIn("no node n9", self.tool("k42ctl", "run", "--node", "n9", "--", "true").stderr)
+        self.assertIn("no fabric here", self.tool("k42ctl", "fabric").stderr)
+        os.makedirs(f"{self.folder.name}/other/n1")
+        other = FakeDaemon(f"{self.folder.name}/other/n2", {})
+        self.assertIn("choose with --cluster", self.tool("k42ctl", "nodes").stderr)
+        self.assertEqual(self.tool("k42ctl", "--cluster", "c", "nodes").returncode, 0)
+        other.close()
+        self.assertIn("no cluster nix", self.tool("k42ctl", "--cluster", "nix", "nodes").stderr)
+
+    def test_a_lost_node_is_said(self):
+        lost = FakeDaemon(f"{self.folder.name}/c/n4", {"run": {"pid": 1}})  # answers, then is gone
+        done = self.tool("k42ctl", "run", "--node", "n4", "--", "/bin/true")
+        lost.close()
+        self.assertEqual(done.returncode, 255)
+        self.assertIn("n4: connection to the node is lost", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
