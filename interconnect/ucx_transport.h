@@ -41,7 +41,6 @@ class UcxTransport final : public Transport {
 
   std::string_view Name() const override { return "ucx"; }
   std::string LocalAddress() const override { return worker_->address(); }
-  void SetIdentity(const LocalIdentity& self) override { self_ = self; }
   void AddPeer(const PeerInfo& peer) override;
   void RemovePeer(PeerId peer, Status why) override;
   void Submit(const Request& request) override;
@@ -115,7 +114,7 @@ class UcxTransport final : public Transport {
   void Answer(Peer& peer, const UcxPacket& packet, Status status, std::uint64_t value = 0,
               std::vector<std::byte> body = {});
 
-  LocalIdentity self_;
+  const LocalIdentity self_;
   Arena& arena_;
   Events& events_;
   const Clock& clock_;

@@ -55,6 +55,7 @@ enum TrapKind : std::uint32_t {
   kTrapPageFault = 2,     // no mapping or no permission: address, error code
   kTrapFaultBlocked = 3,  // enabled code only: page is on its way; `fault_id` will complete
   kTrapSyscallDisabled = 4,
+  kTrapPageLost = 5,  // mapped, but beyond the end of the object, or its page cannot be read
 };
 
 struct TrapInfo {

@@ -2,6 +2,8 @@
 
 #include "boot/start_link.h"
 #include "boot/start_memory.h"
+#include "boot/start_objects.h"
+#include "boot/start_processes.h"
 #include "boot/test_hook.h"
 #include "clock.h"
 #include "console.h"
@@ -44,6 +46,8 @@ void StartKernel(std::uint32_t start_info) {
   machine::FinishCalibration();
   machine::StartOtherCpus();
   machine::EnableInterrupts();
+  StartObjects();
+  StartProcesses();
   StartLink();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
@@ -51,7 +55,8 @@ void StartKernel(std::uint32_t start_info) {
   if (RunGuestTests != nullptr) {
     RunGuestTests();
   }
-  if (machine::BootOption("exit", "no") != "no") {
+  StartFirstProcess();
+  if (machine::BootOption("exit", "no") != "no" && Processes().tasks.count() == 0) {
     machine::PowerOff(machine::ExitCode::kSuccess);
   }
   machine::Thread::Exit();

@@ -24,7 +24,11 @@ void FreePage(machine::PhysAddr page) {
 
 }  // namespace
 
-mem::MemoryServices& Memory() {
+mem::FrameAllocator& Frames() {
+  return frames;
+}
+
+mem::MemoryServices& MemoryServices() {
   return services;
 }
 

@@ -1,5 +1,4 @@
-// The kernel's one FrameAllocator, Heap and MemoryServices, over the memory that nobody used while
-// booting.
+// The kernel's one FrameAllocator and Heap, over the memory that nobody used while booting.
 #pragma once
 
 #include "mem/services.h"
@@ -9,6 +8,7 @@ namespace k42::boot {
 // After ACPI (the arena must be known). From here on the platform takes its pages from mem.
 void StartMemory();
 
-mem::MemoryServices& Memory();  // .frames: the FrameAllocator
+mem::FrameAllocator& Frames();
+mem::MemoryServices& MemoryServices();
 
 }  // namespace k42::boot

@@ -20,4 +20,9 @@ Status TicketTable::Cancel(std::uint64_t number) {
   return words_[number].Cancel() ? Status::kOk : Status::kAlreadyCompleted;
 }
 
+void TicketTable::CancelAll() {
+  for (TicketWord& word : words_) (void)word.Cancel();
+  for (auto& fired : page_->tickets_fired) fired.store(0, std::memory_order_relaxed);
+}
+
 }  // namespace k42::ipc

@@ -39,6 +39,8 @@ class TicketTable {
 
   // kOk: will not fire. kAlreadyCompleted: its bit is set, or is about to be.
   Status Cancel(std::uint64_t number);
+  // All of them, and forgets those that fired: the dispatcher starts anew.
+  void CancelAll();
 
  private:
   abi::DispatcherPage* const page_;

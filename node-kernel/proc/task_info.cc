@@ -89,12 +89,4 @@ Status TaskTable::RequireControl(std::uint32_t caller, std::uint32_t number) {
              : Status::kPermissionDenied;
 }
 
-std::uint32_t TaskTable::TasksOfUser(std::uint32_t user) {
-  SpinGuard guard(lock_);
-  std::uint32_t count = 0;
-  for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;)
-    count += numbers_.Find(number).task->credential.user == user ? 1 : 0;
-  return count;
-}
-
 }  // namespace k42::proc

@@ -29,7 +29,7 @@ Task* TaskTable::FindOwnLocked(std::uint32_t caller, std::uint32_t number) const
 }
 
 Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,
-                                TaskHost* host, std::uint64_t now_ns) {
+                                TaskHost* host, bool is_main, std::uint64_t now_ns) {
   Task* task = TRY(allocator_.Make<Task>());
   SpinGuard guard(lock_);
   Task* parent = parent_number == 0 ? nullptr : FindLocked(parent_number);
@@ -42,6 +42,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
   }
   task->number = number.value();
   task->host = host;
+  task->is_main = is_main;
   task->exit_signal = exit_signal;
   task->start_ns = now_ns;
   ++count_;
@@ -185,6 +186,53 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
   fired.Fire();
   if (ended_session != 0 && session_ended_ != nullptr)
     session_ended_(ended_session, terminal);
+}
+
+// Nobody but the host ends its tasks, so the pointer stays good without the lock.
+Task* TaskTable::FindOf(const TaskHost* host, bool is_main) {
+  SpinGuard guard(lock_);
+  for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;) {
+    Task* task = numbers_.Find(number).task;
+    if (task->host == host && task->is_main == is_main)
+      return task;
+  }
+  return nullptr;
+}
+
+void TaskTable::EndGuests(TaskHost* host) {
+  while (Task* guest = FindOf(host, false)) End(guest, ExitKind::kKilled, abi::kSignalKill, {});
+}
+
+void TaskTable::EndHost(TaskHost* host, ExitKind kind, std::uint32_t code, const Times& times) {
+  EndGuests(host);
+  if (Task* main = FindOf(host, true))
+    End(main, kind, code, times);
+}
+
+Status TaskTable::EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code) {
+  Task* task = nullptr;
+  {
+    SpinGuard guard(lock_);
+    task = FindLocked(number);
+    if (task == nullptr || task->host != host || task->is_main)
+      return Status::kNoProcess;
+  }
+  End(task, kind, code, {});
+  return Status::kOk;
+}
+
+Status TaskTable::RequireRoom(std::uint32_t caller) {
+  SpinGuard guard(lock_);
+  const Task* self = FindLocked(caller);
+  if (self == nullptr)
+    return Status::kNoProcess;
+  const std::uint64_t most = self->limits[static_cast<std::uint32_t>(LimitKind::kTasks)].soft;
+  if (self->credential.effective_user == 0 || most == ~std::uint64_t{0})
+    return Status::kOk;
+  std::uint64_t count = 0;
+  for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;)
+    count += numbers_.Find(number).task->credential.user == self->credential.user ? 1 : 0;
+  return count < most ? Status::kOk : Status::kLimitExceeded;
 }
 
 Result<std::uint32_t> TaskTable::NewThread(std::uint32_t caller, std::uint32_t number) {

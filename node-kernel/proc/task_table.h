@@ -31,7 +31,9 @@ class TaskTable {
   // -- birth and death --
   // A child of `parent`; the first task of all has parent 0 and becomes everybody's last resort.
   Result<Task*> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
-                       std::uint64_t now_ns);
+                       bool is_main, std::uint64_t now_ns);
+  // kLimitExceeded if the caller's user may have no more tasks.
+  Status RequireRoom(std::uint32_t caller);
   // The task, which lived as one of several in a process, is now the main task of `host`.
   Status Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host,
                Task** task);
@@ -40,6 +42,12 @@ class TaskTable {
   };
   // The task ends. It must not be touched by its host any more.
   void End(Task* task, ExitKind kind, std::uint32_t code, const Times& times);
+  // The process has gone: its main task ends as said, others as killed.
+  void EndHost(TaskHost* host, ExitKind kind, std::uint32_t code, const Times& times);
+  // All but its main task end as killed.
+  void EndGuests(TaskHost* host);
+  // A task that is not its process's main one.
+  Status EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code);
   // Undoes Create for a task whose process could not be made.
   void Discard(Task* task);
 
@@ -88,7 +96,6 @@ class TaskTable {
   // May the caller control that task (its memory, limits, schedule)?
   Status RequireControl(std::uint32_t caller, std::uint32_t task);
   std::uint32_t count() const { return count_; }
-  std::uint32_t TasksOfUser(std::uint32_t user);
 
  private:
   struct Fired {
@@ -97,6 +104,7 @@ class TaskTable {
     void Fire() const;
   };
 
+  Task* FindOf(const TaskHost* host, bool is_main);
   Task* FindLocked(std::uint32_t number) const K42_REQUIRES(lock_);
   // The task `number` if it lives in the caller's process.
   Task* FindOwnLocked(std::uint32_t caller, std::uint32_t number) const K42_REQUIRES(lock_);

@@ -87,6 +87,10 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
   if (dispatcher.state_ == State::kEnded)
     return;
   if ((requests & Dispatcher::kAdmit) != 0 && dispatcher.state_ == State::kNew) {
+    if (dispatcher.ending_) {
+      Finish(dispatcher);
+      return;
+    }
     queue_.StartLevel(&dispatcher, current_);
     MakeReady(dispatcher);
   }
@@ -113,7 +117,6 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
         queue_.Remove(&dispatcher);
         Finish(dispatcher);
         break;
-      case State::kNew:
       case State::kStopped:
         Finish(dispatcher);
         break;
@@ -124,8 +127,10 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
         break;
       case State::kRunning:
       case State::kInKernel:
+        break;           // BeforeUser sees it
+      case State::kNew:  // whoever makes it still does
       case State::kEnded:
-        break;  // BeforeUser sees it
+        break;
     }
   }
 }
@@ -210,7 +215,9 @@ void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
 }
 
 void CpuScheduler::ToLoop() {
-  machine::Thread::Current()->context().user_call = nullptr;
+  machine::ThreadContext& context = machine::Thread::Current()->context();
+  context.user_call = nullptr;
+  context.space = nullptr;
   machine::ReturnToLoop();
 }
 

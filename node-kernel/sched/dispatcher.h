@@ -75,14 +75,22 @@ class Dispatcher : public Entity {
   // Sets events in the page and sees to it that they are noticed.
   void Post(std::uint32_t events);
 
+  void SetParameters(const Parameters& parameters) {
+    band = parameters.band;
+    weight = WeightOf(parameters.nice);
+    quantum_ns = parameters.quantum_ns;
+  }
+
   // -- before admission, or by the dispatcher's own calls --
   abi::UserState& user_state() { return user_state_; }
   unsigned char* vector_state() { return vector_state_; }
   const abi::DispatcherEntries& entries() const { return entries_; }
   Status SetEntries(const abi::DispatcherEntries& entries);
   void InheritEntries(const Dispatcher& parent) { entries_ = parent.entries_; }
+  void ForgetEntries() { entries_ = {}; }
   void SetTimer(std::uint64_t deadline_ns);
 
+  DispatcherOwner& owner() const { return owner_; }
   abi::DispatcherPage* page() const { return page_; }
   std::uint64_t user_page() const { return user_page_; }
   std::uint32_t cpu() const { return cpu_; }

@@ -1,0 +1,91 @@
+#include "proc/process_dispatcher.h"
+
+#include "machine/thread.h"
+#include "proc/process.h"
+#include "sched/cpu_scheduler.h"
+
+namespace k42::proc {
+
+namespace {
+
+constexpr std::uint64_t UserPage(std::uint32_t index) {
+  return abi::kDispatcherBase + index * abi::kDispatcherStride;
+}
+
+abi::DispatcherPage* PageOf(mem::FcmPinned* pages) {
+  return pages->data<abi::DispatcherPage>();
+}
+
+abi::TicketResults* ResultsOf(mem::FcmPinned* pages) {
+  return reinterpret_cast<abi::TicketResults*>(pages->data<unsigned char>() + abi::kPageSize);
+}
+
+}  // namespace
+
+ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmPinned* pages)
+    : process_(process),
+      pages_(pages),
+      scheduled_(*this, PageOf(pages), UserPage(index)),
+      tickets_(PageOf(pages), ResultsOf(pages)),
+      fault_(this) {
+  abi::DispatcherPage* page = PageOf(pages);
+  page->self = reinterpret_cast<abi::DispatcherPage*>(UserPage(index));
+  page->disabled = 1;
+  page->dispatcher_index = index;
+}
+
+ProcessDispatcher::~ProcessDispatcher() {
+  pages_->DropReference();
+}
+
+ProcessDispatcher& ProcessDispatcher::Of(sched::Dispatcher& dispatcher) {
+  return static_cast<ProcessDispatcher&>(dispatcher.owner());
+}
+
+ProcessDispatcher* ProcessDispatcher::Current() {
+  sched::Dispatcher* current = sched::Dispatcher::Current();
+  return current == nullptr ? nullptr : &Of(*current);
+}
+
+Status ProcessDispatcher::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) {
+  TRY(tickets_.Fire(ticket, static_cast<Status>(status), value));
+  scheduled_.Post(abi::kEventTicket);
+  return Status::kOk;
+}
+
+void ProcessDispatcher::Reset() {
+  tickets_.CancelAll();
+  scheduled_.ForgetEntries();
+  scheduled_.SetTimer(0);
+  abi::DispatcherPage* page = scheduled_.page();
+  page->disabled = 1;
+  page->pending.store(0, std::memory_order_relaxed);
+  page->thread = nullptr;
+  page->stack = 0;
+  page->faults_completed.store(0, std::memory_order_relaxed);
+}
+
+void ProcessDispatcher::LoadSpace() {
+  machine::Thread::Current()->context().space = &process_.space();
+  process_.LoadSpace();
+}
+
+void ProcessDispatcher::Ended() {
+  process_.Drop();
+}
+
+void ProcessDispatcher::OnPage(mem::FaultWaiter* waiter) {
+  static_cast<Fault*>(waiter)->owner->scheduled_.Ask(sched::Dispatcher::kFaultDone);
+}
+
+void ProcessDispatcher::WaitForPage(machine::TrapFrame* frame) {
+  sched::CpuScheduler::Here().Wait(frame, sched::Dispatcher::kFaultDone, 0);
+}
+
+Status ProcessDispatcher::TakeFaultStatus() {
+  const Status status = fault_.status;
+  fault_.status = Status::kOk;
+  return status;
+}
+
+}  // namespace k42::proc

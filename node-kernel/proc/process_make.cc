@@ -1,0 +1,137 @@
+// Process: how one comes to be: the first, by fork, by spawn; and how one starts again.
+#include "machine/clock.h"
+#include "machine/vector_state.h"
+#include "proc/process_maker.h"
+#include "sched/user_address.h"
+
+namespace k42::proc {
+
+Status Process::StartFirst(ProcessServices& services, const Image& image, BufferIn blob,
+                           std::span<const cobj::ObjectRef> streams) {
+  constexpr std::size_t kMaxStreams = 8;
+  if (streams.size() > kMaxStreams)
+    return Status::kInvalidArgument;
+  ProcessMaker maker(services);
+  TRY(maker.Begin(nullptr, ~std::uint64_t{0}));
+  Process& process = maker.process();
+  TRY(maker.GrantFixed());
+  abi::Handle handles[kMaxStreams];
+  for (std::size_t i = 0; i < streams.size(); ++i)
+    handles[i] = TRY(process.handles_.Grant(streams[i]));
+  StartBlock block;
+  TRY(block.BuildFor(services, blob, {handles, streams.size()}));
+  process.task_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
+  process.main_number_ = process.dispatcher_->task = process.task_->number;
+  TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
+  TRY(maker.MapImage(image, block));
+  maker.Run(false);
+  return Status::kOk;
+}
+
+Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
+                                        const ForkRequest& request) {
+  TRY(services_.tasks.RequireRoom(Number(caller)));
+  if (request.exit_signal > abi::kSignalMax)
+    return Status::kInvalidArgument;
+  ProcessMaker maker(services_);
+  mem::AddressSpace* copy = TRY(space_->ForkCopy());
+  TRY(maker.Begin(copy, cpus_));
+  Process& child = maker.process();
+  child.image_ = image_;
+  sched::Dispatcher& dispatcher = child.dispatcher_->scheduled();
+  TRY(machine::CopyIn(&dispatcher.user_state(), request.state, sizeof(abi::UserState)));
+  if (!sched::Validate(dispatcher.user_state()))
+    return Status::kBadAddress;
+  if (request.vector_state != 0) {
+    TRY(machine::CopyIn(dispatcher.vector_state(), request.vector_state, machine::VectorSize()));
+    TRY(machine::SanitizeVectorState(dispatcher.vector_state()));
+  }
+  TRY(maker.GrantFixed());
+  TRY(child.handles_.CopyAll(handles_));
+  child.task_ = TRY(services_.tasks.Create(Number(caller), request.exit_signal, &child, true,
+                                           machine::MonotonicNs()));
+  child.main_number_ = child.dispatcher_->task = child.task_->number;
+  dispatcher.InheritEntries(dispatcher_->scheduled());
+  const abi::DispatcherPage* from = dispatcher_->scheduled().page();
+  abi::DispatcherPage* page = dispatcher.page();
+  page->thread = from->thread;
+  page->stack = from->stack;
+  for (std::size_t i = 0; i < std::size(page->scratch); ++i) page->scratch[i] = from->scratch[i];
+  const std::uint32_t number = child.main_number_;
+  maker.Run((request.flags & kStartStopped) != 0);
+  return number;
+}
+
+Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const StartRequest& request,
+                                     BufferIn blob, BufferIn handles) {
+  const Image* image = request.image == 0 ? image_ : services_.images.Get(request.image);
+  if (image == nullptr)
+    return Status::kNotFound;
+  if (request.exit_signal > abi::kSignalMax)
+    return Status::kInvalidArgument;
+  TRY(services_.tasks.RequireRoom(Number(caller)));
+  StartBlock block;
+  TRY(block.Build(services_, blob, handles));
+  ProcessMaker maker(services_);
+  TRY(maker.Begin(nullptr, cpus_));
+  Process& child = maker.process();
+  TRY(maker.GrantFixed());
+  TRY(child.handles_.CopyListed(handles_, block.handles()));
+  TRY(maker.MapImage(*image, block));
+  const std::uint32_t parent = Number(caller);
+  if (request.task != 0) {
+    // From here on the task is the child's; what is left cannot fail.
+    TRY(services_.tasks.Adopt(parent, request.task, this, &child, &child.task_));
+  } else {
+    child.task_ = TRY(
+        services_.tasks.Create(parent, request.exit_signal, &child, true, machine::MonotonicNs()));
+  }
+  child.main_number_ = child.dispatcher_->task = child.task_->number;
+  (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);
+  const std::uint32_t number = child.main_number_;
+  maker.Run((request.flags & kStartStopped) != 0);
+  return number;
+}
+
+Status Process::Replace(const cobj::CallContext& caller, const StartRequest& request, BufferIn blob,
+                        BufferIn handles) {
+  const Image* image = request.image == 0 ? image_ : services_.images.Get(request.image);
+  if (image == nullptr)
+    return Status::kNotFound;
+  if (Number(caller) != main_number_)
+    return Status::kNotSupported;  // a task that shares our memory becomes a process by Spawn
+  StartBlock block;
+  TRY(block.Build(services_, blob, handles));
+  TaskInfo info;
+  TRY(services_.tasks.GetInfo(main_number_, 0, &info));
+  TRY(block.Finish(abi::kStartReplace, *image, main_number_, info.parent, request.flags));
+  // The point of no return.
+  services_.tasks.EndGuests(this);
+  handles_.KeepOnly(block.handles());
+  Status status = space_->Unmap(mem::AddressSpace::kLowest,
+                                abi::kPersonalityLimit - mem::AddressSpace::kLowest);
+  if (status == Status::kOk)
+    status = ProcessMaker::MapImageInto(*this, *image, block);
+  if (status != Status::kOk) {
+    EndRunning(ExitKind::kKilled, abi::kSignalKill);
+    return status;
+  }
+  dispatcher_->Reset();
+  ProcessMaker::PrepareStart(*this, *image);
+  dispatcher_->restart = true;
+  return Status::kOk;
+}
+
+// Only ever seen by its maker, but its object is published.
+void Process::Abandon() {
+  handles_.CloseAll();
+  if (space_ != nullptr)
+    space_->Destroy();
+  if (task_ != nullptr)
+    services_.tasks.Discard(task_);
+  if (dispatcher_ != nullptr)
+    (void)cobj::Destroy(dispatcher_->self());
+  (void)cobj::Destroy(self_);
+}
+
+}  // namespace k42::proc

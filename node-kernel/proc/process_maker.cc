@@ -1,0 +1,126 @@
+#include "proc/process_maker.h"
+
+#include "machine/vector_state.h"
+#include "proc/process.dispatch.h"
+#include "sched/cpu_scheduler.h"
+#include "sched/user_address.h"
+
+namespace k42::proc {
+
+namespace {
+
+constexpr std::uint32_t kDispatcherPages =
+    (sizeof(abi::DispatcherPage) + sizeof(abi::TicketResults)) / abi::kPageSize;
+
+Status MapAt(mem::AddressSpace& space, std::uint64_t address, std::uint64_t size,
+             mem::Protection protection, mem::Fcm* source, std::uint64_t offset, bool shared,
+             mem::ForkPolicy fork) {
+  mem::MapRequest request;
+  request.address = address;
+  request.size = size;
+  request.placement = mem::Placement::kFixedNoReplace;
+  request.protection = protection;
+  request.shared = shared;
+  request.personality = true;
+  request.fork = fork;
+  request.source = source;
+  request.offset = offset;
+  request.may_write = !shared || (protection & mem::kProtectWrite) != 0;
+  const auto mapped = space.Map(request);
+  return mapped.status();
+}
+
+}  // namespace
+
+ProcessMaker::~ProcessMaker() {
+  if (process_ != nullptr)
+    process_->Abandon();
+}
+
+Status ProcessMaker::Begin(mem::AddressSpace* copy, std::uint64_t cpus) {
+  auto made = services_.allocator.Make<cobj::SharedRoot<Process>>(services_);
+  if (!made.ok()) {
+    if (copy != nullptr)
+      copy->Destroy();
+    return made.status();
+  }
+  Process* process = &made.value()->rep();
+  process->space_ = copy;
+  const auto published = cobj::PublishRoot(made.value());
+  if (!published.ok()) {
+    if (copy != nullptr)
+      copy->Destroy();
+    return published.status();
+  }
+  process_ = process;
+  if (copy == nullptr)
+    process->space_ = TRY(mem::AddressSpace::Create(services_.memory));
+  mem::FcmPinned* pages = TRY(mem::FcmPinned::Create(services_.memory, kDispatcherPages));
+  auto dispatcher =
+      services_.allocator.Make<cobj::SharedRoot<ProcessDispatcher>>(*process, 0u, pages);
+  if (!dispatcher.ok()) {
+    pages->DropReference();
+    return dispatcher.status();
+  }
+  TRY(cobj::PublishRoot(dispatcher.value()));
+  process->dispatcher_ = &dispatcher.value()->rep();
+  process->cpus_ = cpus;
+  process->dispatcher_->scheduled().PlaceOn(sched::CpuScheduler::LeastLoaded(cpus));
+  TRY(MapAt(*process->space_, abi::kDispatcherBase, pages->size(),
+            mem::kProtectRead | mem::kProtectWrite, pages, 0, true, mem::ForkPolicy::kOmit));
+  if (copy == nullptr && services_.time_page != nullptr)
+    TRY(MapAt(*process->space_, abi::kTimePageAddress, abi::kPageSize, mem::kProtectRead,
+              services_.time_page, 0, true, mem::ForkPolicy::kCopy));
+  return Status::kOk;
+}
+
+Status ProcessMaker::GrantFixed() {
+  TRY(process_->handles_.GrantFixed(abi::kProcessHandle,
+                                    {process_->self_.bits(), kAllRights, &kProcessInfo}));
+  for (std::uint32_t index = 0; index < abi::kFirstFreeHandleIndex; ++index) {
+    if (services_.fixed[index])
+      TRY(process_->handles_.GrantFixed(index, services_.fixed[index]));
+  }
+  return Status::kOk;
+}
+
+Status ProcessMaker::MapImage(const Image& image, const StartBlock& block) {
+  TRY(MapImageInto(*process_, image, block));
+  PrepareStart(*process_, image);
+  return Status::kOk;
+}
+
+Status ProcessMaker::MapImageInto(Process& process, const Image& image, const StartBlock& block) {
+  mem::AddressSpace& space = *process.space_;
+  for (std::uint32_t i = 0; i < image.layout.count; ++i) {
+    const ImageSegment& segment = image.layout.segments[i];
+    TRY(MapAt(space, segment.begin, segment.end - segment.begin, segment.protection, image.memory,
+              segment.begin - image.layout.begin(), false, mem::ForkPolicy::kCopy));
+  }
+  TRY(MapAt(space, abi::kStartStackTop - abi::kStartStackSize, abi::kStartStackSize,
+            mem::kProtectRead | mem::kProtectWrite, nullptr, 0, false, mem::ForkPolicy::kCopy));
+  return MapAt(space, abi::kStartAddress, block.size(), mem::kProtectRead | mem::kProtectWrite,
+               block.memory(), 0, false, mem::ForkPolicy::kCopy);
+}
+
+void ProcessMaker::PrepareStart(Process& process, const Image& image) {
+  process.image_ = &image;
+  sched::Dispatcher& dispatcher = process.dispatcher_->scheduled();
+  abi::UserState& state = dispatcher.user_state();
+  state = {};
+  state.rip = image.layout.entry;
+  state.rdi = abi::kStartAddress;
+  state.rsp = abi::kStartStackTop - 8;
+  state.rflags = sched::kFixedFlags;
+  machine::InitVectorState(dispatcher.vector_state());
+}
+
+void ProcessMaker::Run(bool stopped) {
+  Process& process = *process_;
+  process_ = nullptr;
+  sched::Dispatcher& dispatcher = process.dispatcher_->scheduled();
+  dispatcher.Ask(sched::Dispatcher::kAdmit |
+                 (stopped ? std::uint32_t{sched::Dispatcher::kStop} : 0u));
+}
+
+}  // namespace k42::proc

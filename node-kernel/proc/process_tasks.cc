@@ -1,0 +1,164 @@
+// Process: its end, waiting for others, tasks and threads, and what is known of them.
+#include <algorithm>
+#include <cstring>
+
+#include "machine/clock.h"
+#include "proc/process.h"
+
+namespace k42::proc {
+
+Status Process::Exit(const cobj::CallContext& caller, std::uint32_t task, ExitKind kind,
+                     std::uint32_t code) {
+  if (kind == ExitKind::kStopped || kind == ExitKind::kContinued)
+    return Status::kInvalidArgument;
+  const std::uint32_t number = task == 0 ? Number(caller) : task;
+  if (number != main_number_)
+    return services_.tasks.EndOwn(this, number, kind, code);
+  EndRunning(kind, code);
+  return Status::kOk;  // the dispatcher ends on its way back to user space
+}
+
+Status Process::Wait(const cobj::CallContext& caller, const WaitRequest& request, WaitResult& found,
+                     cobj::Ticket ticket) {
+  return services_.tasks.Wait(Number(caller), request, ticket, &found);
+}
+
+Result<std::uint32_t> Process::NewTask(const cobj::CallContext& caller, std::uint32_t signal) {
+  if (signal > abi::kSignalMax)
+    return Status::kInvalidArgument;
+  TRY(services_.tasks.RequireRoom(Number(caller)));
+  const Task* task =
+      TRY(services_.tasks.Create(Number(caller), signal, this, false, machine::MonotonicNs()));
+  return task->number;
+}
+
+Result<std::uint32_t> Process::NewThread(const cobj::CallContext& caller, std::uint32_t task) {
+  return services_.tasks.NewThread(Number(caller), task);
+}
+
+Status Process::EndThread(const cobj::CallContext& caller, std::uint32_t thread) {
+  return services_.tasks.EndThread(Number(caller), thread);
+}
+
+Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, TaskInfo& info) {
+  TRY(services_.tasks.GetInfo(Number(caller), task, &info));
+  (void)services_.tasks.Visit(Number(caller), task, [&info](Task& found) {
+    auto* process = static_cast<Process*>(found.host);
+    if (process == nullptr)
+      return Status::kOk;
+    const sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
+    if (found.is_main)
+      info.user_ns = dispatcher.run_ns();
+    if (info.state == TaskState::kRunning &&
+        dispatcher.state() == sched::Dispatcher::State::kWaiting)
+      info.state = TaskState::kWaiting;
+    info.cpu = dispatcher.cpu();
+    info.process = process->main_number_;
+    info.dispatchers = 1;
+    info.switches = dispatcher.switches();
+    return Status::kOk;
+  });
+  return Status::kOk;
+}
+
+namespace {
+
+Result<std::uint32_t> ListTo(TaskTable& tasks, std::uint32_t after, bool threads,
+                             std::uint32_t task, BufferOut numbers) {
+  constexpr std::uint32_t kPiece = 64;
+  std::uint32_t piece[kPiece];
+  const auto room = static_cast<std::uint32_t>(numbers.size() / sizeof(std::uint32_t));
+  std::uint32_t done = 0;
+  while (done < room) {
+    const std::uint32_t wanted = std::min(kPiece, room - done);
+    const std::uint32_t got = tasks.List(after, threads, task, {piece, wanted});
+    TRY(numbers.CopyFrom(piece, done * sizeof(std::uint32_t), got * sizeof(std::uint32_t)));
+    done += got;
+    if (got < wanted)
+      break;
+    after = piece[got - 1];
+  }
+  return done;
+}
+
+}  // namespace
+
+Result<std::uint32_t> Process::ListTasks(const cobj::CallContext&, std::uint32_t after,
+                                         BufferOut numbers) {
+  return ListTo(services_.tasks, after, false, 0, numbers);
+}
+
+Result<std::uint32_t> Process::ListThreads(const cobj::CallContext& caller, std::uint32_t task,
+                                           std::uint32_t after, BufferOut numbers) {
+  return ListTo(services_.tasks, after, true, task == 0 ? Number(caller) : task, numbers);
+}
+
+Result<std::uint32_t> Process::GetText(const cobj::CallContext& caller, std::uint32_t task,
+                                       TaskText text, BufferOut buffer) {
+  auto* copy = static_cast<char*>(services_.allocator.Allocate(kTextMax, 1));
+  if (copy == nullptr)
+    return Status::kNoMemory;
+  std::uint32_t size = 0;
+  Status status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
+    const TaskTexts::Text& value = found.texts.text[static_cast<std::uint32_t>(text)];
+    size = std::min(value.size, static_cast<std::uint32_t>(buffer.size()));
+    if (size != 0)
+      std::memcpy(copy, value.bytes, size);
+    return Status::kOk;
+  });
+  if (status == Status::kOk)
+    status = buffer.CopyFrom(copy, 0, size);
+  services_.allocator.Free(copy, kTextMax);
+  if (status != Status::kOk)
+    return status;
+  return size;
+}
+
+Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, TaskText text,
+                        BufferIn value) {
+  constexpr std::uint32_t kNameSize = 15;
+  auto* copy = static_cast<char*>(services_.allocator.Allocate(kTextMax, 1));
+  if (copy == nullptr)
+    return Status::kNoMemory;
+  auto size = static_cast<std::uint32_t>(value.size());
+  if (text == TaskText::kName)
+    size = std::min(size, kNameSize);
+  Status status = value.CopyTo(copy, 0, size);
+  if (status == Status::kOk) {
+    status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
+      if (found.host != this)
+        return Status::kPermissionDenied;
+      TaskTexts::Text& kept = found.texts.text[static_cast<std::uint32_t>(text)];
+      std::swap(kept.bytes, copy);
+      kept.size = size;
+      return Status::kOk;
+    });
+  }
+  if (copy != nullptr)
+    services_.allocator.Free(copy, kTextMax);
+  return status;
+}
+
+Result<std::uint64_t> Process::GetOption(const cobj::CallContext& caller, std::uint32_t task,
+                                         TaskOption option) {
+  std::uint64_t value = 0;
+  TRY(services_.tasks.Visit(Number(caller), task, [&](Task& found) {
+    value = found.options[static_cast<std::uint32_t>(option)];
+    return Status::kOk;
+  }));
+  return value;
+}
+
+Status Process::SetOption(const cobj::CallContext& caller, std::uint32_t task, TaskOption option,
+                          std::uint64_t value) {
+  if (option == TaskOption::kParentDeathSignal && value > abi::kSignalMax)
+    return Status::kInvalidArgument;
+  return services_.tasks.Visit(Number(caller), task, [&](Task& found) {
+    if (found.host != this)
+      return Status::kPermissionDenied;
+    found.options[static_cast<std::uint32_t>(option)] = value;
+    return Status::kOk;
+  });
+}
+
+}  // namespace k42::proc

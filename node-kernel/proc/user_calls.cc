@@ -1,0 +1,155 @@
+// Native calls: handle 0 here; others to the object, and again on a worker if it must wait.
+#include "proc/user_calls.h"
+
+#include <string_view>
+
+#include "machine/interrupts.h"
+#include "machine/log.h"
+#include "machine/user_copy.h"
+#include "machine/user_entry.h"
+#include "machine/vector_state.h"
+#include "platform/contract/user_hooks.h"
+#include "proc/async_call.h"
+#include "proc/process.h"
+#include "sched/cpu_scheduler.h"
+#include "sched/frame.h"
+#include "sched/user_address.h"
+
+namespace k42::proc {
+
+using abi::DispatcherCall;
+using cobj::NativeResult;
+using sched::CpuScheduler;
+
+namespace {
+
+constexpr std::size_t kLogMax = 256;
+
+Status LogFor(ProcessDispatcher& caller, std::uint64_t text, std::uint64_t size) {
+  char line[kLogMax];
+  if (size > kLogMax)
+    return Status::kMessageTooLong;
+  TRY(machine::CopyIn(line, text, size));
+  for (char& c : line)
+    c = c >= ' ' && c <= '~' ? c : '.';  // user space does not drive the console's terminal
+  machine::Log("[{}] {}", caller.task, std::string_view(line, size));
+  return Status::kOk;
+}
+
+Status SetEntries(ProcessDispatcher& caller, std::uint64_t address) {
+  abi::DispatcherEntries entries;
+  TRY(machine::CopyIn(&entries, address, sizeof(entries)));
+  TRY(caller.scheduled().SetEntries(entries));
+  const machine::InterruptsOff off;
+  machine::SetUserEntry(caller.scheduled().page(), entries.syscall_entry, caller.user_page());
+  return Status::kOk;
+}
+
+// Enables and continues the state given, in one step.
+Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t address) {
+  abi::UserState state;
+  TRY(machine::CopyIn(&state, address, sizeof(state)));
+  if (!sched::Validate(state))
+    return Status::kBadAddress;
+  const machine::InterruptsOff off;
+  sched::FrameFromState(state, frame);
+  machine::WriteFsBase(state.fs_base);
+  caller.scheduled().page()->disabled = 0;  // an event pending by now upcalls before it starts
+  return Status::kOk;
+}
+
+// What the result words hold; those that give the CPU away do not come back.
+void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t method) {
+  const std::uint64_t a = frame->rdi, b = frame->rsi;
+  Status status = Status::kOk;
+  switch (static_cast<DispatcherCall>(method)) {
+    case DispatcherCall::kNull:
+      break;
+    case DispatcherCall::kWait:
+      frame->rax = 0;
+      frame->rdx = 0;
+      if (caller.scheduled().page()->pending.load(std::memory_order_seq_cst) == 0)
+        CpuScheduler::Here().Wait(frame, sched::Dispatcher::kWake, a);
+      break;
+    case DispatcherCall::kYield:
+      frame->rax = 0;
+      frame->rdx = 0;
+      CpuScheduler::Here().Yield(frame);
+    case DispatcherCall::kResume:
+      status = Resume(caller, frame, a);
+      if (status == Status::kOk)
+        return;  // the registers are the resumed state's
+      break;
+    case DispatcherCall::kSetEntries:
+      status = SetEntries(caller, a);
+      break;
+    case DispatcherCall::kCancelTicket:
+      status = caller.CancelTicket(a);
+      break;
+    case DispatcherCall::kSetTimer:
+      caller.scheduled().SetTimer(a);
+      break;
+    case DispatcherCall::kLog:
+      status = LogFor(caller, a, b);
+      break;
+    case DispatcherCall::kSetFsBase:
+      if (sched::IsUserAddress(a))
+        machine::WriteFsBase(a);
+      else
+        status = Status::kBadAddress;
+      break;
+    case DispatcherCall::kSetTask: {
+      const auto task = static_cast<std::uint32_t>(a);
+      if (a > UINT32_MAX || !caller.process().services().tasks.IsOwnTask(caller.process(), task))
+        status = Status::kNoProcess;
+      else
+        caller.task = task;
+      break;
+    }
+    default:
+      status = Status::kNoMethod;
+  }
+  frame->rax = static_cast<std::uint64_t>(status);
+  frame->rdx = 0;
+}
+
+NativeResult CallObject(ProcessDispatcher& caller, abi::Handle handle, std::uint32_t method,
+                        const cobj::Words& words) {
+  Process& process = caller.process();
+  cobj::ObjectRef object;
+  if (const Status status = process.handles().Resolve(handle, &object); status != Status::kOk)
+    return {status, 0};
+  cobj::CallContext context;
+  context.handles = &process.handles();
+  context.process = process.self().bits();
+  context.process_id = caller.task;
+  context.tickets = caller.self();
+  context.rights = object.rights;
+  const NativeResult result = object.info->invoke(object.ref, method, words, context);
+  if (result.status != Status::kWouldBlock || !object.info->Blocks(method))
+    return result;
+  return {AsyncCall::Start(caller, object, method, words, context), 0};
+}
+
+}  // namespace
+
+void OnNativeCall(machine::TrapFrame* frame) {
+  ProcessDispatcher& caller = *ProcessDispatcher::Current();
+  const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
+  const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
+  if (handle == abi::kDispatcherHandle) {
+    CallDispatcher(caller, frame, method);
+    return;
+  }
+  const cobj::Words words = {
+      {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
+  const NativeResult result = CallObject(caller, handle, method, words);
+  frame->rax = static_cast<std::uint64_t>(result.status);
+  frame->rdx = result.value;
+  if (caller.restart) [[unlikely]] {
+    caller.restart = false;
+    CpuScheduler::Here().Restart();
+  }
+}
+
+}  // namespace k42::proc
