@@ -4,6 +4,7 @@
 #include "boot/start_memory.h"
 #include "boot/start_objects.h"
 #include "boot/start_processes.h"
+#include "boot/start_trace.h"
 #include "boot/test_hook.h"
 #include "clock.h"
 #include "console.h"
@@ -36,6 +37,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartEarlyMemory(machine::FreeRam());
   machine::StartKernelTables(machine::RamRanges());
   machine::ReadFirmwareTables();
+  StartTrace();
   machine::MaskPic();
   machine::MapLapic(machine::GetAcpi().lapic_address);
   machine::StartLapic();

@@ -20,6 +20,8 @@ namespace {
 
 constexpr CpuId kNobody = ~0u;
 constinit std::atomic<CpuId> panicking{kNobody};
+using PanicHook = void (*)();
+constinit PanicHook panic_hook = nullptr;
 
 bool IsKernelText(std::uint64_t address) {
   return address >= reinterpret_cast<std::uint64_t>(kernel_begin) &&
@@ -85,9 +87,16 @@ void PrintRegisters(const TrapFrame& f) {
   Log("  r13 {x16} r14 {x16} r15 {x16}", f.r13, f.r14, f.r15);
 }
 
+void SetPanicHook(void (*hook)()) {
+  panic_hook = hook;
+}
+
 void FinishPanic() {
   Thread* thread = Thread::Current();
   Log("on CPU {}, thread {}", CurrentCpu(), thread != nullptr ? thread->name() : "(none yet)");
+  if (panic_hook != nullptr) {
+    panic_hook();
+  }
   PowerOff(ExitCode::kPanic);
 }
 

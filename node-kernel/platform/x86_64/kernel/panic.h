@@ -15,6 +15,9 @@ void BeginPanic();
 void PrintBacktrace(std::uint64_t rip, std::uint64_t rbp);
 void PrintRegisters(const TrapFrame& frame);
 
+// Runs near the end of a panic, once: to tell what else is known. Set by boot/.
+void SetPanicHook(void (*hook)());
+
 // Says which CPU and thread this is, then powers off with ExitCode::kPanic.
 [[noreturn]] void FinishPanic();
 

@@ -10,6 +10,7 @@
 #include "machine/log.h"
 #include "machine/user_mode.h"
 #include "platform/contract/thread_context.h"
+#include "platform/contract/trace_hook.h"
 #include "segments.h"
 #include "thread_stack.h"
 
@@ -30,6 +31,8 @@ constinit ActivityHooks activity_hooks;
 alignas(Thread) constinit unsigned char boot_thread_memory[sizeof(Thread)] = {};
 
 }  // namespace
+
+constinit std::atomic<TraceHook> trace_hook{nullptr};
 
 CpuState& StateOf(CpuId cpu) {
   return cpu_states[cpu];
@@ -79,6 +82,7 @@ void Scheduler::EnterLoop() {
 }
 
 void Scheduler::MakeReady(Thread* thread) {
+  TraceEvent(PlatformEvent::kThreadWake, thread->id_, thread->cpu_);
   CpuState& cpu = ThisCpuState();
   thread->next_ = nullptr;
   (cpu.ready_first == nullptr ? cpu.ready_first : cpu.ready_last->next_) = thread;
@@ -116,6 +120,7 @@ void Scheduler::Switch() {
   if (next == self) {
     return;
   }
+  TraceEvent(PlatformEvent::kThreadSwitch, self->id_, next->id_);
   area->current = next;
   SetTrapStack(next->stack_top_);
   SwitchStacks(&self->saved_rsp_, next->saved_rsp_);
@@ -158,6 +163,8 @@ void Scheduler::RunInterruptWork() {
   while (cpu.batch != nullptr) {
     CpuMessage* message = cpu.batch;
     cpu.batch = message->next;
+    TraceEvent(PlatformEvent::kMessage, reinterpret_cast<std::uint64_t>(message->handler),
+               reinterpret_cast<std::uint64_t>(message));
     message->handler(message);
   }
 }
@@ -212,7 +219,9 @@ void Scheduler::RunLoop() {
     }
     const std::uint64_t since = MonotonicNs();
     EnableInterruptsAndHalt();
-    ThisCpuArea()->idle_ns += MonotonicNs() - since;
+    const std::uint64_t halted = MonotonicNs() - since;
+    ThisCpuArea()->idle_ns += halted;
+    TraceEvent(PlatformEvent::kIdle, halted, ThisCpuArea()->interrupts);
   }
 }
 

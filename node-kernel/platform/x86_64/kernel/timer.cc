@@ -6,6 +6,7 @@
 #include "lapic.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
+#include "platform/contract/trace_hook.h"
 
 namespace k42::machine {
 
@@ -98,6 +99,8 @@ void TimerQueue::RunDue() {
     } else {
       SetHardware(now);
     }
+    TraceEvent(PlatformEvent::kTimer, reinterpret_cast<std::uint64_t>(timer->callback_),
+               now - timer->deadline_);
     timer->callback_(timer->argument_);
   }
   SetHardware(MonotonicNs());

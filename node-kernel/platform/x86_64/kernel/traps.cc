@@ -10,6 +10,7 @@
 #include "machine/interrupts.h"
 #include "machine/log.h"
 #include "panic.h"
+#include "platform/contract/trace_hook.h"
 #include "scheduler.h"
 
 namespace k42::machine {
@@ -79,8 +80,9 @@ std::uint64_t FixupFor(std::uint64_t rip) {
   FinishPanic();
 }
 
-void HandleInterrupt(std::uint64_t vector) {
+void HandleInterrupt(std::uint64_t vector, std::uint64_t rip) {
   CpuArea* area = ThisCpuArea();
+  TraceEvent(PlatformEvent::kInterrupt, vector, rip);
   ++area->interrupts;
   switch (vector) {
     case kVectorTimer:
@@ -136,7 +138,7 @@ bool ResolveUserAccess(TrapFrame* frame, std::uint64_t address) {
 
 extern "C" void HandleTrap(TrapFrame* frame) {
   if (frame->vector >= kFirstInterrupt) {
-    HandleInterrupt(frame->vector);
+    HandleInterrupt(frame->vector, frame->rip);
   } else {
     const std::uint64_t address = frame->vector == kVectorPageFault ? ReadCr2() : 0;
     if (frame->from_user()) {
