@@ -12,7 +12,7 @@ set(K42_NO_VECTOR_FLAGS -mno-sse -mno-mmx)
 
 add_library(k42_kernel_flags INTERFACE)
 target_compile_options(k42_kernel_flags INTERFACE ${K42_FREESTANDING_FLAGS} ${K42_NO_VECTOR_FLAGS}
-  -fpie -mcmodel=small)
+  -fpie -mcmodel=small $<$<NOT:$<BOOL:${K42_DEBUG_CHECKS}>>:-DNDEBUG>)
 # -nostdinc++ keeps the compiler from finding libstdc++ by itself; the vetted headers come back here.
 execute_process(COMMAND ${CMAKE_CXX_COMPILER} -E -x c++ - -v INPUT_FILE /dev/null
                 OUTPUT_QUIET ERROR_VARIABLE k42_include_paths)
