@@ -4,6 +4,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/thread_annotations.h"
+
 namespace k42 {
 
 template <typename Signature>
@@ -17,7 +19,9 @@ class FunctionRef<R(Args...)> {
            std::is_invocable_r_v<R, F&, Args...>)
       FunctionRef(F&& callable)  // NOLINT: a parameter type, conversion is the point
       : object_(const_cast<void*>(static_cast<const void*>(__builtin_addressof(callable)))),
-        call_([](void* object, Args... args) -> R {
+        // The callable may need a lock that its maker holds: the analysis cannot see that from
+        // here.
+        call_([](void* object, Args... args) K42_NO_THREAD_SAFETY_ANALYSIS -> R {
           return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);
         }) {}
 

@@ -105,7 +105,7 @@ void FileLocks::Finish(List& gone, List& granted) {
   }
 }
 
-Status FileLocks::SetIn(LockSet& set, const Lock& wanted) {
+Status FileLocks::SetIn(LockSet FileLocks::*which, const Lock& wanted) {
   // Made before the lock is taken: the lock, the notice of its granting, a split.
   Lock* made[3] = {};
   for (Lock*& lock : made) {
@@ -128,6 +128,7 @@ Status FileLocks::SetIn(LockSet& set, const Lock& wanted) {
   Status status = Status::kOk;
   {
     machine::SpinGuard guard(lock_);
+    LockSet& set = this->*which;
     const Lock* in_the_way = wanted.kind == LockKind::kNone ? nullptr : Conflict(set.held, wanted);
     if (in_the_way == nullptr) {
       Carve(set.held, wanted, gone, &split);
@@ -163,7 +164,7 @@ Status FileLocks::Set(const LockHolder& holder, const RangeLock& wanted, cobj::T
                  ? kEndless
                  : wanted.start + wanted.length;
   lock.ticket = ticket;
-  return SetIn(ranges_, lock);
+  return SetIn(&FileLocks::ranges_, lock);
 }
 
 Status FileLocks::SetWhole(const LockHolder& holder, LockKind kind, cobj::Ticket ticket) {
@@ -172,7 +173,7 @@ Status FileLocks::SetWhole(const LockHolder& holder, LockKind kind, cobj::Ticket
   lock.kind = kind;
   lock.end = kEndless;
   lock.ticket = ticket;
-  return SetIn(whole_, lock);
+  return SetIn(&FileLocks::whole_, lock);
 }
 
 void FileLocks::Query(const LockHolder& holder, const RangeLock& wanted, RangeLock* found) {

@@ -59,7 +59,8 @@ class FileLocks {
     List waiting;
   };
 
-  Status SetIn(LockSet& set, const Lock& wanted);
+  // `which`: ranges_ or whole_.
+  Status SetIn(LockSet FileLocks::*which, const Lock& wanted);
   void DropIn(LockSet& set, const LockHolder& holder, List& gone, List& granted)
       K42_REQUIRES(lock_);
   static Lock* Conflict(const List& held, const Lock& wanted);

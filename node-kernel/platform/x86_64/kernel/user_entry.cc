@@ -21,7 +21,7 @@ constexpr std::uint64_t kMask = 0x100 | 0x200 | 0x400 | 0x3000 | 0x4000 | 0x4'00
 constexpr std::uint64_t kTrapFlag = 0x100;
 constexpr std::uint64_t kUserEnd = 0x0000'8000'0000'0000;
 
-constinit UserEntry entries[kMaxCpus];
+constinit UserEntry entries[kMaxCpus] = {};
 
 // sysret takes RIP and RFLAGS from RCX and R11. On a RIP that is not canonical it faults in kernel
 // mode (on some processors), and single steps would be lost: those go by iret.
