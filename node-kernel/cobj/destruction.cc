@@ -12,9 +12,16 @@ void Destruction::AddCpu(machine::CpuId cpu) {
 }
 
 Status Destruction::Destroy(RefBits bits) {
-  const MissGate::Closed closed = table_.gate(bits).Close();
-  if (closed.root == nullptr)
-    return Status::kDeleted;
+  MissGate& gate = table_.gate(bits);
+  MissGate::Closed closed{};
+  do {
+    Root* present = gate.Peek();
+    if (present == nullptr)
+      return Status::kDeleted;
+    if (present->DeferDestroy())
+      return Status::kOk;
+    closed = gate.Close(present);
+  } while (closed.root == nullptr);  // a swap began or ended in between
   destroyed_.fetch_add(1, std::memory_order_relaxed);
   Root* root = closed.root;
   root->departure().home = machine::CurrentCpu();

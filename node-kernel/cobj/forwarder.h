@@ -21,14 +21,16 @@ struct ForwardRecord {
   ForwardRecord* outer = nullptr;  // the thread's next older one
   const ForwardPolicy* policy = nullptr;
   std::uint32_t method = 0;
+  bool counted = true;  // the policy wants to hear of the end
 };
 
 class ForwardPolicy {
  public:
   // The object to call, or an error, which becomes the call's result. May block.
-  virtual Result<void*> Enter(std::uint32_t method) = 0;
-  // After the call, if Enter gave an object.
-  virtual void Leave(std::uint32_t method) = 0;
+  virtual Result<void*> Enter(ForwardRecord& record) = 0;
+  // After a call that Enter gave an object for, unless it set record.counted to false: then the
+  // policy may be gone by the end of the call.
+  virtual void Leave(const ForwardRecord& record) = 0;
 
   // Is the current thread inside this policy already?
   bool ThreadIsInside() const {
@@ -48,20 +50,23 @@ class ForwardPolicy {
 class ForwardedCall {
  public:
   ForwardedCall(ForwardPolicy& policy, std::uint32_t method) : policy_(policy) {
-    const Result<void*> object = policy.Enter(method);
+    record_.policy = &policy;
+    record_.method = method;
+    const Result<void*> object = policy.Enter(record_);
     status_ = object.status();
     if (status_ != Status::kOk)
       return;
     object_ = object.value();
     auto& newest = machine::Thread::Current()->context().forward_records;
-    record_ = {static_cast<ForwardRecord*>(newest), &policy, method};
+    record_.outer = static_cast<ForwardRecord*>(newest);
     newest = &record_;
   }
   ~ForwardedCall() {
     if (status_ != Status::kOk)
       return;
     machine::Thread::Current()->context().forward_records = record_.outer;
-    policy_.Leave(record_.method);
+    if (record_.counted)
+      policy_.Leave(record_);
   }
   ForwardedCall(const ForwardedCall&) = delete;
   ForwardedCall& operator=(const ForwardedCall&) = delete;

@@ -35,12 +35,13 @@ class BasicMissGate {
   void Open(Pointer root) { root_.store(root, std::memory_order_release); }
 
   struct Closed {
-    Pointer root;  // null: was closed already
+    Pointer root;  // null: the gate did not lead to `expected`, and nothing has changed
     bool nobody;   // surely nobody inside
   };
-  Closed Close() {
-    const Pointer root = root_.exchange(kClosed, std::memory_order_seq_cst);
-    return {root, inside_.load(std::memory_order_seq_cst) == 0};
+  Closed Close(Pointer expected) {
+    if (!root_.compare_exchange_strong(expected, kClosed, std::memory_order_seq_cst))
+      return {kClosed, false};
+    return {expected, inside_.load(std::memory_order_seq_cst) == 0};
   }
 
   // Later misses go to `next`; false if the gate no longer leads to `from`.

@@ -31,14 +31,18 @@ void ObjectSystem::Unreserve(Root& root) {
 ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method) {
   misses_.fetch_add(1, std::memory_order_relaxed);
   MissGate& gate = table_.gate(bits);
-  Root* root = gate.Enter();
-  if (root == nullptr)
-    return {nullptr, Status::kDeleted};
-  const Result<void*> object = root->HandleMiss(machine::CurrentCpu(), method);
-  gate.Leave();
-  if (!object.ok())
-    return {nullptr, object.status()};
-  return {object.value(), Status::kOk};
+  for (;;) {
+    Root* root = gate.Enter();
+    if (root == nullptr)
+      return {nullptr, Status::kDeleted};
+    const Result<void*> object = root->HandleMiss(machine::CurrentCpu(), method);
+    gate.Leave();
+    if (object.ok())
+      return {object.value(), Status::kOk};
+    if (object.status() != Status::kMoved)
+      return {nullptr, object.status()};
+    // Another root took this one's place meanwhile: through the gate again.
+  }
 }
 
 void ActivateThread(machine::ThreadContext& context) {

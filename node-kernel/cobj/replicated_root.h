@@ -35,7 +35,7 @@ struct RepSite {
 };
 
 template <typename Rep>
-class ReplicatedRoot final : public Root {
+class ReplicatedRoot final : public Root, private Transferable {
  public:
   using Interface = typename Rep::Interface;
   using Shared = typename Rep::Shared;
@@ -46,11 +46,8 @@ class ReplicatedRoot final : public Root {
     K42_ASSERT(factor >= 1, "a clustering factor is at least 1");
   }
 
-  Result<void*> HandleMiss(machine::CpuId cpu, std::uint32_t) override {
-    Rep* rep = TRY(RepOf(cpu / factor_));
-    void* object = static_cast<Interface*>(rep);
-    TRY(Install(cpu, object));
-    return object;
+  Result<void*> ObjectFor(machine::CpuId cpu) override {
+    return static_cast<Interface*>(TRY(RepOf(cpu / factor_)));
   }
 
   void Dispose(Allocator& allocator) override {
@@ -59,6 +56,8 @@ class ReplicatedRoot final : public Root {
         allocator.Destroy(rep);
     allocator.Destroy(this);
   }
+
+  Transferable* transferable() override { return SwappableRep<Rep> ? this : nullptr; }
 
   template <typename Function>
   void ForEach(Function function) {
@@ -77,6 +76,38 @@ class ReplicatedRoot final : public Root {
   void Publishing(Ref<Interface>) {}
 
  private:
+  TransferForms ExportForms() const override {
+    if constexpr (SwappableRep<Rep>)
+      return Rep::kExportForms;
+    return 0;
+  }
+  TransferForms ImportForms() const override {
+    if constexpr (SwappableRep<Rep>)
+      return Rep::kImportForms;
+    return 0;
+  }
+  // Each rep exports once, on the first CPU of its cluster that takes part.
+  Status Export(const TransferStep& step) override {
+    if constexpr (SwappableRep<Rep>) {
+      const std::uint32_t cluster = step.cpu / factor_;
+      Rep* rep = nullptr;
+      {
+        const machine::SpinGuard guard(lock_);
+        rep = reps_[cluster];
+      }
+      for (const machine::CpuId cpu : step.cpus)
+        if (cpu < step.cpu && cpu / factor_ == cluster)
+          return Status::kOk;
+      return rep == nullptr ? Status::kOk : rep->Export(step);
+    }
+    return Status::kNotSupported;
+  }
+  Status Import(const TransferStep& step) override {
+    if constexpr (SwappableRep<Rep>)
+      return TRY(RepOf(step.cpu / factor_))->Import(step);
+    return Status::kNotSupported;
+  }
+
   // Made outside the lock; of two CPUs of one cluster that make one at once, the later gives his
   // back.
   Result<Rep*> RepOf(std::uint32_t cluster) {

@@ -9,12 +9,23 @@ CpuSet Root::translation_set() const {
   return translation_set_;
 }
 
+Result<void*> Root::HandleMiss(machine::CpuId cpu, std::uint32_t) {
+  void* object = TRY(ObjectFor(cpu));
+  TRY(Install(cpu, object));
+  return object;
+}
+
+Status Root::AddLocked(machine::CpuId cpu) {
+  if (state_ != State::kOpen)
+    return state_ == State::kClosed ? Status::kDeleted : Status::kMoved;
+  translation_set_.Add(cpu);
+  return Status::kOk;
+}
+
 Status Root::Install(machine::CpuId cpu, void* object) {
   {
     const machine::SpinGuard guard(lock_);
-    if (closed_)
-      return Status::kDeleted;
-    translation_set_.Add(cpu);
+    TRY(AddLocked(cpu));
   }
   // Whoever closes the root from now on has this CPU in the set, and asks it by message to empty
   // the slot: that is handled after this thread lets go of the CPU, so after this store.
@@ -24,13 +35,26 @@ Status Root::Install(machine::CpuId cpu, void* object) {
 
 CpuSet Root::Close() {
   const machine::SpinGuard guard(lock_);
-  closed_ = true;
+  state_ = State::kClosed;
   return translation_set_;
 }
 
-void Root::SetTranslationSet(CpuSet set) {
+CpuSet Root::Supersede() {
   const machine::SpinGuard guard(lock_);
-  translation_set_ = set;
+  state_ = State::kSuperseded;
+  holders_ = holders_ | translation_set_;
+  return holders_;
+}
+
+void Root::SetHolders(CpuSet cpus) {
+  const machine::SpinGuard guard(lock_);
+  holders_ = cpus;
+}
+
+void Root::Reopen() {
+  const machine::SpinGuard guard(lock_);
+  state_ = State::kOpen;
+  translation_set_ = CpuSet();
 }
 
 }  // namespace k42::cobj

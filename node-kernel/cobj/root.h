@@ -6,7 +6,7 @@
 // Disposed: no thread is inside, memory is returned.
 //
 // The translation set holds the CPUs whose slot was ever filled: they alone have slots to empty.
-// Locking: lock_ (rank kRoot) guards the translation set, closed_ and what subclasses say. No rep
+// Locking: lock_ (rank kRoot) guards the translation set, state_ and what subclasses say. No rep
 // is called, and nothing allocated, under it.
 #pragma once
 
@@ -22,15 +22,27 @@
 
 namespace k42::cobj {
 
+class Transferable;
+
 class Root {
  public:
   // `cpu`, the caller's, called through its empty slot. Returns the interface pointer to call with.
   // The root may install it (then later calls do not come here) or hand out something for this one
   // call only. An error is the call's result.
-  virtual Result<void*> HandleMiss(machine::CpuId cpu, std::uint32_t method) = 0;
+  virtual Result<void*> HandleMiss(machine::CpuId cpu, std::uint32_t method);
+
+  // The rep that calls from `cpu` reach, made if need be.
+  virtual Result<void*> ObjectFor(machine::CpuId cpu) = 0;
 
   // Nobody is inside any more: destroys the reps and the root itself.
   virtual void Dispose(Allocator& allocator) = 0;
+
+  // Null: this object cannot be swapped.
+  virtual Transferable* transferable() { return nullptr; }
+  // A swap of this object is going on: this is its mediator.
+  virtual bool swapping() const { return false; }
+  // True: the object is in the middle of something and will be destroyed when that is over.
+  virtual bool DeferDestroy() { return false; }
 
   RefBits bits() const { return bits_; }
   CpuSet translation_set() const;
@@ -40,8 +52,11 @@ class Root {
   void SetBits(RefBits bits) { bits_ = bits; }
   // No slot is filled from now on; the CPUs whose slots have been.
   CpuSet Close();
-  // A root that takes over an id knows where its slots are filled.
-  void SetTranslationSet(CpuSet set);
+  // Also returns CPUs whose reps hold state though their slot was never filled: after a swap.
+  CpuSet Supersede();
+  void SetHolders(CpuSet cpus);
+  // Superseded no more, and no slot is filled.
+  void Reopen();
 
   // What carries the root through its destruction (destruction.h).
   struct Departure {
@@ -64,15 +79,22 @@ class Root {
   Root(const Root&) = delete;
   Root& operator=(const Root&) = delete;
 
-  // Fills this CPU's slot, so that calls reach `object` directly. kDeleted once closed.
+  // Fills this CPU's slot, so that calls reach `object` directly. kDeleted once closed; kMoved once
+  // superseded: the miss then tries the gate again.
   Status Install(machine::CpuId cpu, void* object);
 
+  // What Install does under the lock; the caller then fills the slot without letting go of the CPU.
+  Status AddLocked(machine::CpuId cpu) K42_REQUIRES(lock_);
+  CpuSet TranslationSetLocked() const K42_REQUIRES(lock_) { return translation_set_; }
+
   mutable machine::SpinLock<LockRank::kRoot> lock_;
-  bool closed_ K42_GUARDED_BY(lock_) = false;
+  enum class State : std::uint8_t { kOpen, kSuperseded, kClosed };
+  State state_ K42_GUARDED_BY(lock_) = State::kOpen;
 
  private:
   RefBits bits_ = 0;
   CpuSet translation_set_ K42_GUARDED_BY(lock_);
+  CpuSet holders_ K42_GUARDED_BY(lock_);
   Departure departure_;
 };
 

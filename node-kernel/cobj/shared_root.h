@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cobj/root.h"
+#include "cobj/transfer.h"
 
 namespace k42::cobj {
 
@@ -17,19 +18,17 @@ concept KnowsItself = requires(Rep& rep, Ref<typename Rep::Interface> self) {
 };
 
 template <typename Rep>
-class SharedRoot final : public Root {
+class SharedRoot final : public Root, private Transferable {
  public:
   using Interface = typename Rep::Interface;
 
   template <typename... Arguments>
   explicit SharedRoot(Arguments&&... arguments) : rep_(std::forward<Arguments>(arguments)...) {}
 
-  Result<void*> HandleMiss(machine::CpuId cpu, std::uint32_t) override {
-    void* object = static_cast<Interface*>(&rep_);
-    TRY(Install(cpu, object));
-    return object;
-  }
+  Result<void*> ObjectFor(machine::CpuId) override { return static_cast<Interface*>(&rep_); }
   void Dispose(Allocator& allocator) override { allocator.Destroy(this); }
+
+  Transferable* transferable() override { return SwappableRep<Rep> ? this : nullptr; }
 
   // For whoever made the object, before it is published.
   Rep& rep() { return rep_; }
@@ -39,6 +38,28 @@ class SharedRoot final : public Root {
   }
 
  private:
+  TransferForms ExportForms() const override {
+    if constexpr (SwappableRep<Rep>)
+      return Rep::kExportForms;
+    return 0;
+  }
+  TransferForms ImportForms() const override {
+    if constexpr (SwappableRep<Rep>)
+      return Rep::kImportForms;
+    return 0;
+  }
+  // The one rep exports once, on the first CPU; every CPU imports into it.
+  Status Export(const TransferStep& step) override {
+    if constexpr (SwappableRep<Rep>)
+      return step.cpu == step.cpus.First() ? rep_.Export(step) : Status::kOk;
+    return Status::kNotSupported;
+  }
+  Status Import(const TransferStep& step) override {
+    if constexpr (SwappableRep<Rep>)
+      return rep_.Import(step);
+    return Status::kNotSupported;
+  }
+
   Rep rep_;
 };
 

@@ -11,6 +11,9 @@ namespace k42::test {
 // How many reps of either kind exist.
 inline constinit std::atomic<std::int64_t> live_counters{0};
 
+// The form counters hand over: a part is the sum of that CPU's rep.
+inline constexpr std::uint32_t kCounterSum = 3;
+
 class SharedCounter final : public idl::ICounter {
  public:
   using Interface = idl::ICounter;
@@ -25,6 +28,17 @@ class SharedCounter final : public idl::ICounter {
     return value_.fetch_add(amount, std::memory_order_relaxed) + amount;
   }
   Result<std::uint64_t> Value() override { return value_.load(std::memory_order_relaxed); }
+
+  static constexpr cobj::TransferForms kExportForms = cobj::FormBit(kCounterSum);
+  static constexpr cobj::TransferForms kImportForms = cobj::FormBit(kCounterSum);
+  Status Export(const cobj::TransferStep& step) {
+    step.part() = value_.load(std::memory_order_relaxed);
+    return Status::kOk;
+  }
+  Status Import(const cobj::TransferStep& step) {
+    value_.fetch_add(step.part(), std::memory_order_relaxed);
+    return Status::kOk;
+  }
 
   static constexpr std::uint64_t kDead = 0xdeaddeaddeaddead;
 
@@ -46,6 +60,17 @@ class ReplicatedCounter final : public idl::ICounter {
   Result<std::uint64_t> Increment(std::uint64_t amount) override {
     return value_.fetch_add(amount, std::memory_order_relaxed) + amount;
   }
+  static constexpr cobj::TransferForms kExportForms = cobj::FormBit(kCounterSum);
+  static constexpr cobj::TransferForms kImportForms = cobj::FormBit(kCounterSum);
+  Status Export(const cobj::TransferStep& step) {
+    step.part() = value_.load(std::memory_order_relaxed);
+    return Status::kOk;
+  }
+  Status Import(const cobj::TransferStep& step) {
+    value_.fetch_add(step.part(), std::memory_order_relaxed);
+    return Status::kOk;
+  }
+
   Result<std::uint64_t> Value() override {
     std::uint64_t sum = 0;
     site_.ForEachRep(

@@ -40,7 +40,7 @@ TEST(MissGateModel, ClosedWithNobodyInsideMeansNobody) {
       world->gate.Leave();
     };
     auto close = [world] {
-      if (world->gate.Close().nobody)
+      if (world->gate.Close(7).nobody)
         world->disposed = true;
     };
     return Program{{miss, miss, close}, [world] { return world->fault; }};
@@ -55,8 +55,10 @@ TEST(MissGateModel, TwoClosersOneOwner) {
   };
   const Exploration result = Explore([] {
     auto world = std::make_shared<World>();
-    auto close = [world] { world->owners += world->gate.Close().root != 0; };
-    auto swap = [world] { world->gate.Replace(7, 8); };
+    auto close = [world] {
+      world->owners += world->gate.Close(7).root != 0 || world->gate.Close(8).root != 0;
+    };
+    auto swap = [world] { (void)world->gate.Replace(7, 8); };
     return Program{{close, close, swap}, [world]() -> std::string {
                      return world->owners == 1 ? "" : "not exactly one owner";
                    }};

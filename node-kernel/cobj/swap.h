@@ -1,0 +1,100 @@
+// Hot swap: another implementation takes the place of a live object, behind the same reference.
+//
+//   negotiate  old and new agree on a form of state (transfer.h), or the swap is refused, and
+//   nothing
+//              has happened
+//   forward    the mediator takes the old root's place; each CPU empties its slot, and when the
+//   threads
+//              active then have ended, every call inside the old object is a counted one
+//   block      new calls wait until no counted call is inside; by the deadline, or the swap is
+//   abandoned transfer   each CPU exports, then each imports, in parallel complete   the gate leads
+//   to the new root; waiting calls go on there; old and mediator are retired
+//
+// Costs nothing when there is none. One swap per object at a time (kBusy); a destroy meanwhile
+// happens at its end. Abandoned (deadline: kTimedOut; a failed transfer: its status), the old
+// object goes on as if nothing had happened. Two threads that wait for each other through two
+// objects being swapped are such a case: the deadline resolves it.
+//
+// Thread context; the caller's thread is inactive while it waits, so it must not be inside any
+// object that it wants to touch again without its reference.
+#pragma once
+
+#include <cstdint>
+
+#include "cobj/make.h"
+#include "cobj/mediator.h"
+#include "cobj/transfer.h"
+#include "machine/clock.h"
+
+namespace k42::cobj {
+
+class Swap {
+ public:
+  // `next` is not published yet, and belongs to the swap. `mediator` too.
+  Swap(RefBits bits, Root& old, Root& next) : bits_(bits), old_(old), next_(next) {}
+
+  // What the mediator reports to: a CPU where nobody is inside any more.
+  CpuSteps& blocking() { return blocking_; }
+
+  // Before anything is disturbed.
+  Status Negotiate();
+  Status Run(Mediator& mediator, std::uint64_t deadline_ns);
+
+ private:
+  Status Transfer();
+  Status Finish(Status outcome);
+  static bool ForwardStep(void* self, machine::CpuId cpu);
+  static bool BlockStep(void* self, machine::CpuId cpu);
+  static bool ExportStep(void* self, machine::CpuId cpu);
+  static bool ImportStep(void* self, machine::CpuId cpu);
+  static bool EndStep(void* self, machine::CpuId cpu);
+  TransferStep StepOf(machine::CpuId cpu) { return {form_, cpu, users_, parts_}; }
+  void Failed(Status status);
+
+  struct Marker : GraceWait {
+    CpuSteps* steps = nullptr;
+  };
+
+  const RefBits bits_;
+  Root& old_;
+  Root& next_;
+  CpuSteps steps_;
+  CpuSteps blocking_;
+  Mediator* mediator_ = nullptr;
+  std::uint32_t form_ = 0;
+  CpuSet users_;  // CPUs that used the old object
+  std::atomic<Status> failure_{Status::kOk};
+  std::uintptr_t parts_[machine::kMaxCpus] = {};
+  Marker markers_[machine::kMaxCpus];
+};
+
+inline constexpr std::uint64_t kSwapDeadlineNs = 1'000'000'000;
+
+// The object behind `ref` becomes `next`, a root with the same interface. On failure `next` is
+// gone.
+template <typename I>
+Status SwapObject(Ref<I> ref, Root* next, std::uint64_t patience_ns = kSwapDeadlineNs) {
+  Allocator& allocator = node_objects->allocator();
+  Root* old = node_objects->table().gate(ref.bits()).Peek();
+  if (old == nullptr) {
+    next->Dispose(allocator);
+    return Status::kDeleted;
+  }
+  const Result<Swap*> made = allocator.Make<Swap>(ref.bits(), *old, *next);
+  Status status = made.status();
+  if (made.ok()) {
+    Swap& swap = *made.value();
+    status = swap.Negotiate();
+    if (status == Status::kOk) {
+      const auto mediator = allocator.Make<MediatorFor<I>>(*old, swap.blocking());
+      status = mediator.ok() ? swap.Run(*mediator.value(), machine::MonotonicNs() + patience_ns)
+                             : mediator.status();
+    }
+    allocator.Destroy(&swap);
+  }
+  if (status != Status::kOk)
+    next->Dispose(allocator);
+  return status;
+}
+
+}  // namespace k42::cobj
