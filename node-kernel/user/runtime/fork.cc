@@ -1,0 +1,24 @@
+#include "user/runtime/fork.h"
+
+#include "user/runtime/runtime.h"
+
+extern "C" [[gnu::returns_twice]] int SaveState(k42::abi::UserState* state);
+
+namespace k42::runtime {
+
+Result<std::uint32_t> Fork(std::uint32_t exit_signal) {
+  static abi::UserState state;
+  state = {};
+  if (SaveState(&state) == 1)
+    return 0u;
+  proc::ForkRequest request = {};
+  request.state = reinterpret_cast<std::uint64_t>(&state);
+  request.exit_signal = exit_signal;
+  return kProcess.ForkCopy(request);
+}
+
+Result<std::uint32_t> SpawnSelf(const char* words, std::size_t size) {
+  return kProcess.Spawn({}, words, size, nullptr, 0);
+}
+
+}  // namespace k42::runtime
