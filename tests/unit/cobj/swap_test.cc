@@ -211,8 +211,7 @@ TEST_F(Swapping, ACountedCallHoldsTheSwapUntilTheDeadline) {
         while (hold) machine::Thread::Yield();
       },
       nullptr, 0);
-  while (stage == 0)
-    machine::Thread::Yield();
+  while (stage == 0) machine::Thread::Yield();
   std::thread release([] {
     while (Slow::inside < 2) std::this_thread::yield();
     hold = false;

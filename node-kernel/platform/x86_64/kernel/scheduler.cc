@@ -209,6 +209,12 @@ void Scheduler::RunLoop() {
       continue;
     }
     SetActive(false);
+    // Becoming inactive may have ended a grace period: what that sent must not wait for an
+    // interrupt.
+    if (HasInterruptWork()) {
+      EnableInterrupts();
+      continue;
+    }
     if (cpu.ready_first != nullptr) {
       Thread* self = Thread::Current();
       self->next_ = cpu.idle_pool;
@@ -246,6 +252,10 @@ void Scheduler::PrepareUserReturn(TrapFrame* frame) {
     DisableInterrupts();
   }
   SetActive(false);
+  if (HasInterruptWork()) {  // becoming inactive may have ended a grace period
+    SetActive(true);
+    PrepareUserReturn(frame);
+  }
 }
 
 void EnterUser(const TrapFrame& frame, std::uint64_t user_fs, std::uint64_t user_gs) {
