@@ -291,8 +291,10 @@ void NothingLeaks() {
       const auto child = i % 2 == 0 ? SpawnSelf(kWords, sizeof(kWords)) : Fork();
       if (child.ok() && child.value() == 0)
         Exit(0);
-      if (!child.ok() || !WaitFor(child.value()).ok()) {
-        CHECK(!"a round of the leak test");
+      const Status status = child.ok() ? WaitFor(child.value()).status() : child.status();
+      if (status != Status::kOk) {
+        Log("  process {} of {}: {}", i, count, StatusName(status));
+        ++failures;
         return;
       }
     }
