@@ -229,31 +229,32 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
 
 void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
   const SpinGuard guard(lock_);
-  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
-    ReplaceLocked(slot, 0, address, size, gather);
-  });
+  ForEachLeafLocked(start, end,
+                    [&](Entry* slot, std::uint64_t address, std::uint64_t size)
+                        K42_REQUIRES(lock_) { ReplaceLocked(slot, 0, address, size, gather); });
   DropLeafTablesLocked(start, end, gather);
 }
 
 void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection,
                    TlbGather& gather) {
   const SpinGuard guard(lock_);
-  ForEachLeafLocked(start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
-    const Entry old = Load(*slot);
-    Entry value = old;
-    if (protection == kProtectNone || size != kPageSize) {
-      value = 0;
-    }
-    if ((protection & kProtectWrite) == 0) {
-      value &= ~kPteWritable;
-    }
-    if ((protection & kProtectExecute) == 0 && value != 0) {
-      value |= machine::kPteNoExecute;
-    }
-    if (value != old) {
-      ReplaceLocked(slot, value, address, size, gather);
-    }
-  });
+  ForEachLeafLocked(
+      start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
+        const Entry old = Load(*slot);
+        Entry value = old;
+        if (protection == kProtectNone || size != kPageSize) {
+          value = 0;
+        }
+        if ((protection & kProtectWrite) == 0) {
+          value &= ~kPteWritable;
+        }
+        if ((protection & kProtectExecute) == 0 && value != 0) {
+          value |= machine::kPteNoExecute;
+        }
+        if (value != old) {
+          ReplaceLocked(slot, value, address, size, gather);
+        }
+      });
 }
 
 std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
