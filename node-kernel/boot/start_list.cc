@@ -4,6 +4,7 @@
 #include "boot/start_memory.h"
 #include "boot/start_objects.h"
 #include "boot/start_processes.h"
+#include "boot/start_terminals.h"
 #include "boot/start_trace.h"
 #include "boot/test_hook.h"
 #include "clock.h"
@@ -11,6 +12,7 @@
 #include "cpu_features.h"
 #include "drivers/serial.h"
 #include "early_memory.h"
+#include "io_apic.h"
 #include "kernel_tables.h"
 #include "lapic.h"
 #include "machine/boot_info.h"
@@ -44,12 +46,13 @@ void StartKernel(std::uint32_t start_info) {
   machine::BeginCalibration(machine::GetAcpi().pm_timer_port);
   machine::StartBootCpu();
   StartMemory();
-  machine::MaskIoApics();
+  machine::StartIoApics();
   machine::FinishCalibration();
   machine::StartOtherCpus();
   machine::EnableInterrupts();
   StartObjects();
   StartProcesses();
+  StartTerminals();
   StartLink();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
@@ -58,6 +61,7 @@ void StartKernel(std::uint32_t start_info) {
     RunGuestTests();
   }
   StartFirstProcess();
+  GiveConsoleToFirstProcess();
   if (machine::BootOption("exit", "no") != "no" && Processes().tasks.count() == 0) {
     machine::PowerOff(machine::ExitCode::kSuccess);
   }

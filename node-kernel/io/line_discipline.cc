@@ -196,14 +196,22 @@ std::size_t LineDiscipline::Peek(std::span<std::uint8_t> to) const {
   return size;
 }
 
-void LineDiscipline::Consume(std::size_t size) {
-  const bool line_ended =
-      size != 0 && (Cell(read_ + static_cast<std::uint32_t>(size) - 1) & kLineEnd) != 0;
-  read_ += static_cast<std::uint32_t>(size);
-  // The mark ends the read that stopped at it; it is not an end of file for the next one.
-  if (!line_ended && read_ != committed_ && (Cell(read_) & kEndOfFile) != 0) {
-    ++read_;
+bool LineDiscipline::Consume(std::size_t size) {
+  const auto taken = static_cast<std::uint32_t>(size);
+  const bool canonical = Local(kLocalCanonical);
+  if (taken > committed_ - read_) {
+    return true;  // flushed since the Peek
   }
+  read_ += taken;
+  if (taken != 0 && (Cell(read_ - 1) & kLineEnd) != 0) {
+    return canonical;
+  }
+  // The mark ends the read that stopped at it; it is not an end of file for the next one.
+  if (read_ != committed_ && (Cell(read_) & kEndOfFile) != 0) {
+    ++read_;
+    return true;
+  }
+  return false;
 }
 
 void LineDiscipline::FlushInput() {

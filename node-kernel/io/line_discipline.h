@@ -56,8 +56,9 @@ class LineDiscipline {
   // At most one line (canonical) or what there is; 0 bytes at an end-of-file mark. Precondition:
   // readable(). The bytes stay until Consume.
   std::size_t Peek(std::span<std::uint8_t> to) const;
-  // Takes what Peek gave as `size` bytes, with an end-of-file mark that follows them.
-  void Consume(std::size_t size);
+  // Takes what Peek gave as `size` bytes, with an end-of-file mark that follows them. True: a line
+  // or an end of file ended here, and so does the read.
+  bool Consume(std::size_t size);
 
   void FlushInput();
   // Room for one more byte from the keyboard (with it, nothing is lost).

@@ -81,6 +81,9 @@ Table Madt(int cpus) {
   }
   madt.Put<std::uint8_t>(1).Put<std::uint8_t>(12).Put<std::uint8_t>(7).Put<std::uint8_t>(0);
   madt.Put<std::uint32_t>(0xfec0'0000).Put<std::uint32_t>(0);
+  // ISA line 0 arrives at input 2.
+  madt.Put<std::uint8_t>(2).Put<std::uint8_t>(10).Put<std::uint8_t>(0).Put<std::uint8_t>(0);
+  madt.Put<std::uint32_t>(2).Put<std::uint16_t>(0);
   return madt;
 }
 
@@ -129,6 +132,8 @@ TEST(Acpi, ProcessorsControllersMemoryTimer) {
   EXPECT_EQ(info.memory[1].end, 0x2000'0000u);
   EXPECT_EQ(info.memory[1].domain, 1u);
   EXPECT_EQ(info.pm_timer_port, 0x608u);
+  EXPECT_EQ(info.isa_interrupts[4], 4u);
+  EXPECT_EQ(info.isa_interrupts[0], 2u);
 }
 
 TEST(Acpi, MoreProcessorsThanWeTake) {

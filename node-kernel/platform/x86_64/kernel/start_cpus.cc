@@ -69,22 +69,6 @@ void MaskPic() {
   OutByte(0xa1, 0xff);
 }
 
-void MaskIoApics() {
-  const AcpiInfo& acpi = GetAcpi();
-  for (std::uint32_t i = 0; i < acpi.io_apic_count; ++i) {
-    const Result<volatile void*> mapped = MapDevice(acpi.io_apics[i].address, kPageSize);
-    K42_ASSERT(mapped.ok(), "an IOAPIC must be mapped");
-    auto* index = static_cast<volatile std::uint32_t*>(mapped.value());
-    volatile std::uint32_t* data = index + 4;
-    *index = 1;
-    const std::uint32_t last = *data >> 16 & 0xff;
-    for (std::uint32_t input = 0; input <= last; ++input) {
-      *index = 0x10 + 2 * input;
-      *data = 1 << 16;
-    }
-  }
-}
-
 void StartOtherCpus() {
   const AcpiInfo& acpi = GetAcpi();
   const std::uint32_t self = LapicId();

@@ -16,10 +16,9 @@ void StartBootCpu();
 // does not answer.
 void StartOtherCpus();
 
-// Devices use MSI-X only: masks the old interrupt controllers, and every IOAPIC input. The firmware
-// may leave a timer interrupt pending at the first, routed through the local APIC: mask it before
-// StartLapic closes that way, or the request stays and has no vector.
+// Nothing uses the old interrupt controller. The firmware may leave a timer interrupt pending
+// there, routed through the local APIC: mask it before StartLapic closes that way, or the request
+// stays and has no vector.
 void MaskPic();
-void MaskIoApics();
 
 }  // namespace k42::machine

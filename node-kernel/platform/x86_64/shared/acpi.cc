@@ -91,6 +91,9 @@ void ParseMadt(Bytes table, AcpiInfo& info) {
       info.io_apics[info.io_apic_count++] = {Load<std::uint8_t>(entry, 2),
                                              Load<std::uint32_t>(entry, 4),
                                              Load<std::uint32_t>(entry, 8)};
+    } else if (type == 2 && entry.size() >= 10 &&
+               Load<std::uint8_t>(entry, 3) < info.isa_interrupts.size()) {
+      info.isa_interrupts[Load<std::uint8_t>(entry, 3)] = Load<std::uint32_t>(entry, 4);
     } else if (type == 5 && entry.size() >= 12) {
       info.lapic_address = Load<std::uint64_t>(entry, 4);
     }
@@ -139,6 +142,9 @@ void ParseFadt(Bytes table, AcpiInfo& info) {
 
 Result<std::uint32_t> ParseAcpi(PhysAddr rsdp, const AcpiReader& reader, AcpiInfo& info) {
   info = {};
+  for (std::uint32_t i = 0; i < info.isa_interrupts.size(); ++i) {
+    info.isa_interrupts[i] = i;
+  }
   const Bytes first = reader.read(reader.context, rsdp, 20);
   if (!HasSignature(first, "RSD PTR ", 8) || first.size() < 20 || !SumsToZero(first.first(20))) {
     return Status::kCorrupt;

@@ -47,6 +47,8 @@ struct AcpiInfo {
   std::array<Cpu, kMaxCpus> cpus{};
   std::array<IoApic, 8> io_apics{};
   std::array<Memory, 32> memory{};
+  // Which interrupt an ISA line has become; itself unless the firmware says otherwise.
+  std::array<std::uint32_t, 16> isa_interrupts{};
 };
 
 // kCorrupt: no believable RSDP or root table. A missing or bad MADT or SRAT leaves its part empty.

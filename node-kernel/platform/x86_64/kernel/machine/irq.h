@@ -30,4 +30,7 @@ struct MsiMessage {
 };
 MsiMessage MsiFor(IrqVector irq);
 
+// Lets the interrupt of an old (ISA) device through to `irq`. kNotFound: no IOAPIC has that line.
+Status RouteLegacyInterrupt(std::uint32_t line, IrqVector irq);
+
 }  // namespace k42::machine
