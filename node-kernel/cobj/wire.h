@@ -171,6 +171,14 @@ class RemoteTarget {
   ~RemoteTarget() = default;
 };
 
+// What a home needs to know of a class whose objects other nodes call. Generated.
+struct GlobalClass {
+  const char* name;
+  const Digest* digest;
+  std::uint32_t version;
+  void (*serve)(RefBits, std::uint32_t method, const CallContext&, WireReader&, ReplyWriter&);
+};
+
 template <typename T>
 Result<T> NarrowReply(std::uint64_t word) {
   const Result<T> value = Narrow<T>(word);

@@ -24,8 +24,18 @@ def emit(file):
             f"{max(map(reply_bytes, methods), default=16)};\n")
         _remote(out, file, item)
         _serve(out, file, item, methods)
+        _class(out, item)
     out(f"}}  // namespace k42::{file.module}")
     return out.text()
+
+
+def _class(out, item):
+    out(f"inline constexpr cobj::GlobalClass k{item.name}Class = {{\n"
+        f"    I{item.name}::kName, &k{item.name}Digest, I{item.name}::kVersion,\n"
+        "    [](cobj::RefBits bits, std::uint32_t method, const cobj::CallContext& caller,\n"
+        "       cobj::WireReader& request, cobj::ReplyWriter& reply) {\n"
+        f"      Serve{item.name}(cobj::Ref<I{item.name}>::FromBits(bits), method, caller, request, reply);\n"
+        "    }};\n")
 
 
 # -- the sending side -----------------------------------------------------------------------------
@@ -34,6 +44,7 @@ def _remote(out, file, item):
     out("// A rep whose object lives on another node: each method is one message and its reply.")
     out(f"class Remote{item.name} final : public I{item.name} {{\n public:")
     out(f"  using Interface = I{item.name};")
+    out(f"  static constexpr const Digest& kClassDigest = k{item.name}Digest;")
     out(f"  explicit Remote{item.name}(cobj::RemoteTarget& target) : target_(target) {{}}")
     for method in item.all_methods():
         out()

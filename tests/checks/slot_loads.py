@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Disassembles whole kernels: is every call through a Ref what it must be?
+
+usage: slot_loads.py [ELF]...      (default: build/k42.elf, and build-clang/k42.elf where it exists)
+
+- Each load from the local table (`mov %gs:(%reg), %reg`, only machine/local_table.h makes them) must
+  be followed by an indirect call through the loaded object: its vtable is loaded from the object, and
+  the call goes through a slot of it below 64. A direct call first means that the compiler
+  devirtualized it, and hot swap would not be seen.
+- No vector or x87 instruction outside the platform: the registers are the interrupted program's.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
+INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*?)(?:\s+#.*)?$")
+SLOT_LOAD = re.compile(r"^%gs:\((%r\w+)\),(%r\w+)$")
+LOAD = re.compile(r"^(-?0x[0-9a-f]+)?\((%r\w+)\),(%r\w+)$")
+COPY = re.compile(r"^(%r\w+),(%r\w+)$")
+THROUGH_TABLE = re.compile(r"^\*(0x[0-9a-f]+)?\((%r\w+)\)$")
+THROUGH_REGISTER = re.compile(r"^\*(%r\w+)$")
+VECTOR = re.compile(r"%(?:[xyz]mm\d|mm\d|st\b)")
+VECTOR_ALLOWED = re.compile(r"^(k42::machine::|[a-z_][A-Za-z0-9_]*$)")  # platform code, assembly
+X87 = re.compile(r"^f(?!x?save|x?rstor|ence)[a-z]+$")
+PREFIXES = {"rep", "repz", "repnz", "lock", "data16", "notrack", "cs", "bnd"}
+LONGEST = 120  # instructions between the load and its call
+
+
+def disassemble(path):
+    """(functions: name -> [index], instructions: [(address, mnemonic, operands, function)])"""
+    text = subprocess.run(["objdump", "-d", "-C", "--no-show-raw-insn", str(path)], check=True,
+                          capture_output=True, text=True).stdout
+    function, instructions, index_of = "", [], {}
+    for line in text.splitlines():
+        if match := FUNCTION.match(line):
+            function = match.group(2)
+        elif match := INSTRUCTION.match(line):
+            address, mnemonic, operands = int(match.group(1), 16), match.group(2), match.group(3)
+            while mnemonic in PREFIXES and operands:
+                mnemonic, _, operands = operands.partition(" ")
+                operands = operands.strip()
+            index_of[address] = len(instructions)
+            instructions.append((address, mnemonic, operands, function))
+    return instructions, index_of
+
+
+def written(mnemonic, operands):
+    """The 64-bit name of the register an instruction writes, roughly: its last operand."""
+    if mnemonic.startswith(("cmp", "test", "push", "j", "call", "nop")):
+        return None
+    last = operands.rsplit(",", 1)[-1].strip()
+    if not last.startswith("%"):
+        return None
+    name = last[1:]
+    if re.fullmatch(r"r\d+[dwb]?", name):
+        return "%" + re.match(r"r\d+", name).group()
+    stem = {"a": "rax", "b": "rbx", "c": "rcx", "d": "rdx"}
+    if re.fullmatch(r"[er]?[abcd]x|[abcd][lh]", name):
+        return "%" + stem[name.strip("erxlh")[:1] or name[0]]
+    for long in ("rsi", "rdi", "rbp", "rsp"):
+        if name in (long, "e" + long[1:], long[1:], long[1:] + "l"):
+            return "%" + long
+    return None
+
+
+def follow(instructions, index_of, start, target):
+    """None if the slot load at `start` leads to its indirect call, else what is wrong."""
+    objects, tables, methods = {target}, set(), set()
+    at = start + 1
+    for _ in range(LONGEST):
+        if at >= len(instructions):
+            return "runs off the end"
+        _, mnemonic, operands, _ = instructions[at]
+        at += 1
+        if mnemonic.startswith(("call", "jmp")):
+            if match := THROUGH_TABLE.match(operands):
+                offset = int(match.group(1) or "0", 16)
+                if match.group(2) not in tables:
+                    return f"indirect call through {operands}, which is not the object's vtable"
+                return None if offset % 8 == 0 and offset < 64 * 8 else f"vtable offset {offset}"
+            if match := THROUGH_REGISTER.match(operands):
+                return None if match.group(1) in methods else f"call through {operands}"
+            if mnemonic.startswith("call"):
+                return f"direct call of {operands} first"
+            destination = operands.split()[0]
+            if not re.fullmatch(r"[0-9a-f]+", destination) or int(destination, 16) not in index_of:
+                return f"jump to {operands} first"
+            at = index_of[int(destination, 16)]
+            continue
+        if mnemonic.startswith("ret"):
+            return "returns first"
+        if mnemonic == "mov":
+            if match := LOAD.match(operands):
+                offset, base, to = int(match.group(1) or "0", 16), match.group(2), match.group(3)
+                was_object, was_table = base in objects, base in tables
+                for known in (objects, tables, methods):
+                    known.discard(to)
+                if was_object and offset == 0:
+                    tables.add(to)
+                elif was_table and 0 <= offset < 64 * 8:
+                    methods.add(to)
+                continue
+            if (match := COPY.match(operands)) and match.group(1) != match.group(2):
+                for known in (objects, tables, methods):
+                    known.discard(match.group(2))
+                    if match.group(1) in known:
+                        known.add(match.group(2))
+                continue
+        gone = written(mnemonic, operands)
+        for known in (objects, tables, methods):
+            known.discard(gone)
+        if not objects and not tables and not methods:
+            return "the object is dropped"
+    return f"no call within {LONGEST} instructions"
+
+
+def check(path):
+    instructions, index_of = disassemble(path)
+    faults, loads = [], 0
+    for index, (address, mnemonic, operands, function) in enumerate(instructions):
+        if mnemonic == "mov" and (match := SLOT_LOAD.match(operands)):
+            if function.startswith("k42::cobj::Mediator::Enter"):
+                continue  # hands the loaded object to the forwarder, which calls at once
+            loads += 1
+            if wrong := follow(instructions, index_of, index, match.group(2)):
+                faults.append(f"{path}: {address:x} in {function}: slot load, but {wrong}")
+        if (VECTOR.search(operands) or X87.match(mnemonic)) and not VECTOR_ALLOWED.match(function):
+            faults.append(f"{path}: {address:x} in {function}: {mnemonic} {operands}")
+    if loads == 0:
+        faults.append(f"{path}: no slot load found: has the sequence changed?")
+    print(f"{path}: {len(instructions)} instructions, {loads} slot loads")
+    return faults
+
+
+def main():
+    paths = [pathlib.Path(name) for name in sys.argv[1:]]
+    if not paths:
+        paths = [ROOT / "build/k42.elf"]
+        clang = ROOT / "build-clang/k42.elf"
+        if clang.exists():
+            paths.append(clang)
+    faults = [fault for path in paths for fault in check(path)]
+    print("\n".join(faults))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
