@@ -2,6 +2,7 @@
 
 #include "drivers/link_device.h"
 #include "machine/log.h"
+#include "machine/power.h"
 
 namespace k42::boot {
 namespace {
@@ -9,6 +10,23 @@ namespace {
 constinit global::LinkPort port;
 constinit drivers::LinkDevice device(port);
 constinit global::LinkEcho echo(port);
+constinit global::LinkControl control(port);
+constinit global::ClusterView view;
+
+// Views and exclusion, from the daemon.
+class ViewHandler final : public global::ControlHandler {
+ public:
+  void OnControl(abi::ControlKind kind, std::uint64_t, Bytes payload) override {
+    if (kind == abi::ControlKind::kExcluded) {
+      machine::Log("cluster: this node's life is over: it was excluded");
+      machine::PowerOff(machine::ExitCode::kFailure);
+    }
+    if (view.Install(payload) != Status::kOk)
+      return machine::Log("cluster: the daemon's view makes no sense");
+    port.InstallEpoch(view.epoch());
+  }
+};
+constinit ViewHandler view_handler;
 
 }  // namespace
 
@@ -19,7 +37,17 @@ global::LinkEcho& TheEcho() {
   return echo;
 }
 
+global::LinkControl& TheLinkControl() {
+  return control;
+}
+global::ClusterView& TheView() {
+  return view;
+}
+
 void StartLink() {
+  port.SetReceiver(abi::Channel::kControl, control);
+  control.SetHandler(abi::ControlKind::kView, view_handler);
+  control.SetHandler(abi::ControlKind::kExcluded, view_handler);
   port.SetReceiver(abi::Channel::kEcho, echo);
   const Status status = device.Start();
   if (status != Status::kOk)

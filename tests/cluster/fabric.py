@@ -1,0 +1,111 @@
+"""Nodes with their daemons and no store: what tests of the link and the fabric start.
+
+    with Fabric(build, count=2, transport="shm") as fabric:
+        fabric.start(append="test=link* members=2")
+        fabric.wait(60)             # exit statuses of the guests
+        fabric.console(1)
+"""
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+RAM, ARENA = 128, 32  # MiB
+
+
+class Fabric:
+    def __init__(self, build, count, transport="shm", cpus=2, kernel="k42-test.elf"):
+        self.build, self.count, self.cpus = pathlib.Path(build), count, cpus
+        self.transport, self.kernel = transport, kernel
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="k42-"))
+        self.guests, self.daemons = {}, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in [*self.daemons.values(), *self.guests.values()]:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def node(self, number):
+        folder = self.folder / f"n{number}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def start(self, append=""):
+        for number in range(1, self.count + 1):
+            self.start_guest(number, append)
+            self.start_daemon(number)
+
+    def start_guest(self, number, append=""):
+        folder = self.node(number)
+        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35",
+                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                 "-smp", str(self.cpus), "-m", f"{RAM + ARENA}M",
+                 "-object", f"memory-backend-memfd,id=ram,size={RAM}M,share=on",
+                 "-object", f"memory-backend-memfd,id=arena,size={ARENA}M,share=on",
+                 "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{self.cpus - 1}",
+                 "-numa", "node,nodeid=1,memdev=arena",
+                 "-chardev", f"socket,id=link,path={folder}/link.sock,server=on,wait=off",
+                 "-device", f"vhost-user-blk-pci-non-transitional,chardev=link,num-queues={self.cpus}",
+                 "-device", "isa-debug-exit,iobase=0xf4", "-serial", f"file:{folder}/console.log",
+                 "-kernel", str(self.build / self.kernel), "-append", f"node={number} {append}"]
+        self.guests[number] = subprocess.Popen(words, stdin=subprocess.DEVNULL,
+                                               stdout=open(folder / "qemu.log", "w"),
+                                               stderr=subprocess.STDOUT)
+
+    def start_daemon(self, number):
+        folder = self.node(number)
+        words = [str(self.build / "bin" / "k42-noded"), "--cluster", "test", "--node", str(number),
+                 "--folder", str(folder), "--cpus", str(self.cpus), "--transport", self.transport,
+                 "--members", str(self.folder / "members")]
+        self.daemons[number] = subprocess.Popen(words, stdin=subprocess.DEVNULL,
+                                                stdout=open(folder / "noded.log", "a"),
+                                                stderr=subprocess.STDOUT)
+
+    def kill_daemon(self, number):
+        self.daemons[number].send_signal(signal.SIGKILL)
+        self.daemons[number].wait()
+
+    def wait(self, seconds):
+        """Exit statuses by node; a guest that does not end within the time is killed: None."""
+        deadline, statuses = time.monotonic() + seconds, {}
+        for number, guest in self.guests.items():
+            try:
+                statuses[number] = guest.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                guest.kill()
+                statuses[number] = None
+        return statuses
+
+    def wait_for(self, number, text, seconds):
+        """True once the console of that node has shown `text`."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if text in self.console(number):
+                return True
+            time.sleep(0.05)
+        return False
+
+    def console(self, number):
+        return self._read(number, "console.log")
+
+    def log(self, number):
+        return self._read(number, "noded.log")
+
+    def _read(self, number, name):
+        try:
+            return (self.folder / f"n{number}" / name).read_text(errors="replace")
+        except OSError:
+            return ""
+
+    def tell(self):
+        """Everything that was said, for a failure."""
+        for number in range(1, self.count + 1):
+            for name in ("console.log", "noded.log", "qemu.log"):
+                print(f"-- n{number} {name}\n{self._read(number, name)}")
