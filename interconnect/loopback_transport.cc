@@ -65,6 +65,12 @@ LoopbackTransport::~LoopbackTransport() {
   fabric_.events_.clear();  // they may mean us; who destroys a node has ended its test
 }
 
+void LoopbackTransport::SetIdentity(const LocalIdentity& self) {
+  fabric_.nodes_.erase(self_.self);
+  self_ = self;
+  fabric_.nodes_[self_.self] = this;
+}
+
 void LoopbackTransport::AddPeer(const PeerInfo& peer) {
   endpoints_.try_emplace(peer.id).first->second.peer = peer;
 }

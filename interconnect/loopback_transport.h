@@ -75,6 +75,7 @@ class LoopbackTransport final : public Transport {
 
   std::string_view Name() const override { return "loopback"; }
   std::string LocalAddress() const override { return "loopback"; }
+  void SetIdentity(const LocalIdentity& self) override;
   void AddPeer(const PeerInfo& peer) override;
   void RemovePeer(PeerId peer, Status why) override;
   void Submit(const Request& request) override;
@@ -106,7 +107,7 @@ class LoopbackTransport final : public Transport {
   void Later(std::function<void()> event) { inbox_.push_back(std::move(event)); }
 
   LoopbackFabric& fabric_;
-  const LocalIdentity self_;
+  LocalIdentity self_;
   Arena& arena_;
   Events& events_;
   std::map<PeerId, Endpoint> endpoints_;

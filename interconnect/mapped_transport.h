@@ -45,6 +45,7 @@ class MappedTransport final : public Transport {
 
   std::string_view Name() const override { return "mapped"; }
   std::string LocalAddress() const override { return socket_path_; }
+  void SetIdentity(const LocalIdentity& self) override { self_ = self; }
   void AddPeer(const PeerInfo& peer) override;
   void RemovePeer(PeerId peer, Status why) override;
   void Submit(const Request& request) override;
@@ -109,7 +110,7 @@ class MappedTransport final : public Transport {
   void Drop(Incoming& from, Status why);
   void Revoked(int socket, const abi::WindowId* window);
 
-  const LocalIdentity self_;
+  LocalIdentity self_;
   Arena& arena_;
   const std::string socket_path_;
   Events& events_;

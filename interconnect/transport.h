@@ -100,6 +100,8 @@ class Transport {
   // What peers need in PeerInfo::address.
   virtual std::string LocalAddress() const = 0;
 
+  // Who we are in this life; before the first AddPeer. Addresses do not depend on it.
+  virtual void SetIdentity(const LocalIdentity& self) = 0;
   virtual void AddPeer(const PeerInfo& peer) = 0;
   virtual void RemovePeer(PeerId peer, Status why) = 0;
 

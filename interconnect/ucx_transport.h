@@ -41,6 +41,7 @@ class UcxTransport final : public Transport {
 
   std::string_view Name() const override { return "ucx"; }
   std::string LocalAddress() const override { return worker_->address(); }
+  void SetIdentity(const LocalIdentity& self) override { self_ = self; }
   void AddPeer(const PeerInfo& peer) override;
   void RemovePeer(PeerId peer, Status why) override;
   void Submit(const Request& request) override;
@@ -114,7 +115,7 @@ class UcxTransport final : public Transport {
   void Answer(Peer& peer, const UcxPacket& packet, Status status, std::uint64_t value = 0,
               std::vector<std::byte> body = {});
 
-  const LocalIdentity self_;
+  LocalIdentity self_;
   Arena& arena_;
   Events& events_;
   const Clock& clock_;

@@ -43,6 +43,8 @@ inline constexpr std::uint32_t kArenaVersion = 1;
 
 inline constexpr std::uint64_t kArenaPage = 4096;
 inline constexpr std::uint64_t kArenaTopReserve = 140 * 1024;
+// A multiple of kChunkSize: the memory that a firmware reports ends below its tables, and is
+// rounded up.
 inline constexpr std::uint64_t kArenaMinimum = 4ull << 20;
 inline constexpr std::uint64_t kArenaMaximum = 1ull << 40;
 inline constexpr std::uint32_t kArenaMaxCpus = 64;

@@ -47,7 +47,7 @@ constexpr std::uint64_t AlignUp(std::uint64_t value, std::uint64_t to) {
 }
 
 inline Result<ArenaLayout> ComputeArenaLayout(std::uint64_t arena_size, std::uint32_t cpu_count) {
-  if (arena_size < kArenaMinimum || arena_size > kArenaMaximum || arena_size % kArenaPage != 0)
+  if (arena_size < kArenaMinimum || arena_size > kArenaMaximum || arena_size % kChunkSize != 0)
     return Status::kInvalidArgument;
   if (cpu_count == 0 || cpu_count > kArenaMaxCpus)
     return Status::kInvalidArgument;

@@ -57,7 +57,9 @@ Status LinkDevice::Start() {
     return Status::kNotFound;
   TRY(FindCarrier());
   const std::uint32_t cpus = machine::CpuCount();
-  TRY(port_.Start(machine::PhysToVirt<std::byte>(arena.begin), arena.size(), cpus, *this));
+  // What the firmware calls memory ends below its tables at the arena's top.
+  const std::uint64_t size = abi::AlignUp(arena.size(), abi::kChunkSize);
+  TRY(port_.Start(machine::PhysToVirt<std::byte>(arena.begin), size, cpus, *this));
   port_.Beat(machine::MonotonicNs());
   TRY(device_.Negotiate(kVirtioVersion1, kVirtioVersion1));
   MsiX vectors = TRY(MsiX::Of(device_.pci()));
@@ -69,8 +71,7 @@ Status LinkDevice::Start() {
   heartbeat_ = TRY(mem::New<machine::Timer>());
   OnHeartbeat(this);
   Kick(0);
-  machine::Log("link: arena of {} MiB at {x}, {} ring pairs", arena.size() >> 20, arena.begin,
-               cpus);
+  machine::Log("link: arena of {} MiB at {x}, {} ring pairs", size >> 20, arena.begin, cpus);
   return Status::kOk;
 }
 

@@ -30,7 +30,7 @@ std::unique_ptr<ArenaHeader> HeaderFor(const ArenaLayout& layout) {
 }
 
 TEST(ArenaLayout, PartsAreDisjointAndInside) {
-  for (std::uint64_t size : {4 * kMiB, 32 * kMiB, 33 * kMiB + 4096, 4096 * kMiB}) {
+  for (std::uint64_t size : {4 * kMiB, 32 * kMiB, 33 * kMiB, 4096 * kMiB}) {
     for (std::uint32_t cpus : {1u, 2u, 8u, 64u}) {
       auto result = ComputeArenaLayout(size, cpus);
       if (!result.ok()) {
@@ -53,7 +53,7 @@ TEST(ArenaLayout, PartsAreDisjointAndInside) {
 
 TEST(ArenaLayout, RefusesImpossibleSizes) {
   EXPECT_EQ(ComputeArenaLayout(kMiB, 1).status(), Status::kInvalidArgument);
-  EXPECT_EQ(ComputeArenaLayout(32 * kMiB + 1, 1).status(), Status::kInvalidArgument);
+  EXPECT_EQ(ComputeArenaLayout(32 * kMiB + 4096, 1).status(), Status::kInvalidArgument);
   EXPECT_EQ(ComputeArenaLayout(32 * kMiB, 0).status(), Status::kInvalidArgument);
   EXPECT_EQ(ComputeArenaLayout(32 * kMiB, 65).status(), Status::kInvalidArgument);
   EXPECT_EQ(ComputeArenaLayout(~0ull, 1).status(), Status::kInvalidArgument);

@@ -1,0 +1,142 @@
+#include "cluster-services/noded/control_server.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "interconnect/unix_socket.h"
+
+namespace k42::noded {
+
+using control::Frame;
+using control::FrameType;
+using nlohmann::json;
+
+// -- connection ---------------------------------------------------------------------------------
+
+void Connection::Reply(const json& answer) {
+  Send(FrameType::kReply, answer.dump());
+}
+
+void Connection::Finish(const json& answer) {
+  Reply(answer);
+  CloseWhenSent();
+}
+
+void Connection::Fail(Status status, const std::string& text) {
+  Send(FrameType::kFailed, json{{"status", StatusName(status)}, {"text", text}}.dump());
+  CloseWhenSent();
+}
+
+void Connection::Send(FrameType type, std::string_view payload) {
+  if (!socket_)
+    return;
+  unsent_ += control::EncodeFrame(type, payload);
+  Flush();
+}
+
+void Connection::CloseWhenSent() {
+  closing_ = true;
+  Flush();
+}
+
+void Connection::Flush() {
+  while (socket_ && !unsent_.empty()) {
+    ssize_t sent = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent <= 0) {
+      if (sent < 0 && errno != EAGAIN)
+        return Close();
+      loop_.Change(socket_.get(), EPOLLIN | EPOLLOUT);
+      return;
+    }
+    unsent_.erase(0, static_cast<std::size_t>(sent));
+  }
+  if (!socket_)
+    return;
+  if (closing_)
+    return Close();
+  loop_.Change(socket_.get(), EPOLLIN);
+  if (on_drained)
+    on_drained();
+}
+
+void Connection::OnReady(std::uint32_t events) {
+  auto self = shared_from_this();
+  if ((events & EPOLLOUT) != 0)
+    Flush();
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || !socket_)
+    return;
+  char buffer[65536];
+  ssize_t size = recv(socket_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+  if (size < 0 && errno == EAGAIN)
+    return;
+  if (size <= 0)
+    return Close();
+  reader_.Append({buffer, static_cast<std::size_t>(size)});
+  while (auto frame = reader_.Next()) {
+    if (on_request_)
+      std::exchange(on_request_, nullptr)(*frame);
+    else if (on_frame)
+      on_frame(*frame);
+  }
+  if (reader_.broken())
+    Close();
+}
+
+void Connection::Close() {
+  if (!socket_)
+    return;
+  loop_.Unwatch(socket_.get());
+  socket_.Reset();
+  on_frame = nullptr;
+  on_drained = nullptr;
+  if (auto gone = std::exchange(on_gone, nullptr))
+    gone();
+}
+
+// -- server -------------------------------------------------------------------------------------
+
+ControlServer::~ControlServer() {
+  if (listener_)
+    loop_.Unwatch(listener_.get());
+}
+
+bool ControlServer::Listen(const std::string& path) {
+  listener_ = interconnect::ListenUnix(path, SOCK_STREAM);
+  if (!listener_)
+    return false;
+  loop_.Watch(listener_.get(), EPOLLIN, [this](std::uint32_t) { Accept(); });
+  return true;
+}
+
+void ControlServer::Accept() {
+  auto socket = interconnect::AcceptUnix(listener_.get());
+  if (!socket)
+    return;
+  int fd = socket.get();
+  auto connection = std::make_shared<Connection>(loop_, std::move(socket));
+  connection->on_request_ = [this, weak = std::weak_ptr(connection)](const Frame& frame) {
+    if (auto live = weak.lock())
+      Dispatch(live, frame);
+  };
+  // The loop's handler keeps the connection alive until it is closed.
+  loop_.Watch(fd, EPOLLIN, [connection](std::uint32_t events) { connection->OnReady(events); });
+}
+
+void ControlServer::Dispatch(const std::shared_ptr<Connection>& connection, const Frame& frame) {
+  json request = json::parse(frame.payload, nullptr, false);
+  if (frame.type != FrameType::kRequest || !request.is_object())
+    return connection->Fail(Status::kInvalidArgument, "a request is a JSON object");
+  json name = request.value("request", json());
+  auto handler = name.is_string() ? handlers_.find(name.get<std::string>()) : handlers_.end();
+  if (handler == handlers_.end())
+    return connection->Fail(Status::kNotSupported, "this daemon does not serve that request");
+  try {
+    handler->second(connection, request);
+  } catch (const json::exception& error) {
+    connection->Fail(Status::kInvalidArgument, error.what());
+  }
+}
+
+}  // namespace k42::noded

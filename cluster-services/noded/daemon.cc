@@ -1,0 +1,327 @@
+#include "cluster-services/noded/daemon.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "abi/link_control.h"
+#include "cluster-services/noded/hex.h"
+
+namespace k42::noded {
+namespace {
+
+using interconnect::PeerId;
+using interconnect::Transport;
+
+constexpr std::uint64_t kTickNs = 100'000'000;
+
+// Neighbours are those who can map each other's memory: same host, same boot, same user.
+std::string HostId() {
+  std::string boot_id;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot_id);
+  return boot_id + "/" + std::to_string(getuid());
+}
+
+std::uint64_t ClusterId(const std::string& name) {
+  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;  // FNV-1a
+  for (char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01b3;
+  return hash;
+}
+
+}  // namespace
+
+Daemon::Daemon(const Options& options, EventLoop& loop)
+    : options_(options),
+      loop_(loop),
+      host_id_(HostId()),
+      carrier_(options.folder + "/link.sock", options.cpus, *this) {
+  identity_.cluster_id = ClusterId(options.cluster);
+  identity_.self.node = options.node;
+  loop_.Watch(carrier_.WaitFd(), EPOLLIN, [this](std::uint32_t) { carrier_.Progress(); });
+}
+
+Daemon::~Daemon() {
+  CloseTransports();
+}
+
+// -- the loop -----------------------------------------------------------------------------------
+
+std::size_t Daemon::Serve() {
+  if (clock_.NowNs() >= next_tick_ns_)
+    Tick();
+  std::size_t served = 0;
+  if (mapped_ != nullptr)
+    served += mapped_->Progress();
+  if (ucx_ != nullptr)
+    served += ucx_->Progress();
+  if (link_ == nullptr)
+    return served;
+  served += link_->Serve();
+  // A message may be lost only with its endpoint.
+  for (const PeerId& peer : link_->TakeOverflowed()) {
+    spdlog::warn("{}: the kernel does not read; its endpoint is broken", peer.Text());
+    if (auto route = routes_.find(peer); route != routes_.end())
+      route->second->RemovePeer(peer, Status::kEndpointDown);
+    routes_.erase(peer);
+    OnView(view_);
+  }
+  if (link_->broken())
+    ForgetGuest("the kernel's words in the rings make no sense");
+  return served;
+}
+
+int Daemon::Arm() {
+  bool armed = (link_ == nullptr || link_->Arm()) && (mapped_ == nullptr || mapped_->Arm()) &&
+               (ucx_ == nullptr || ucx_->Arm());
+  if (!armed)
+    return 0;
+  std::uint64_t next = next_tick_ns_;
+  if (mapped_ != nullptr)
+    next = interconnect::EarlierTimer(next, mapped_->NextTimer());
+  if (ucx_ != nullptr)
+    next = interconnect::EarlierTimer(next, ucx_->NextTimer());
+  std::uint64_t now = clock_.NowNs();
+  return next <= now ? 0 : static_cast<int>((next - now) / 1'000'000 + 1);
+}
+
+void Daemon::Tick() {
+  next_tick_ns_ = clock_.NowNs() + kTickNs;
+  if (carrier_.state() == interconnect::Carrier::State::kSearching && carrier_.Connect())
+    spdlog::info("connected to {}/link.sock", options_.folder);
+  if (guest_ == Guest::kBooting)
+    TryAttach();
+  if (guest_ == Guest::kUp) {
+    // A guest that stands still decides nothing, whatever its lease says.
+    constexpr std::uint64_t kPausedNs = 2'000'000'000;
+    bool runs = link_->HeartbeatAgeNs() < kPausedNs;
+    link_->SetAuthority(runs && membership_ ? membership_->AuthorityDeadlineNs() : 0);
+  }
+}
+
+void Daemon::Shutdown() {
+  if (link_ != nullptr)
+    link_->Detach();
+  CloseTransports();
+}
+
+// -- the guest ----------------------------------------------------------------------------------
+
+void Daemon::OnArena(interconnect::Arena& arena) {
+  spdlog::info("guest has an arena of {} MiB", arena.size() >> 20);
+  arena_ = &arena;
+  guest_ = Guest::kBooting;
+}
+
+void Daemon::OnKick() {
+  if (guest_ == Guest::kBooting)
+    TryAttach();
+}
+
+void Daemon::TryAttach() {
+  auto link = std::make_unique<interconnect::LinkHost>(
+      *arena_,
+      interconnect::LinkHost::Wiring{
+          .call = [this](std::uint32_t cpu) { carrier_.Call(cpu); },
+          .route =
+              [this](PeerId peer) {
+                auto it = routes_.find(peer);
+                return it == routes_.end() ? nullptr : it->second;
+              },
+          .transports =
+              [this] {
+                std::vector<Transport*> all;
+                if (mapped_ != nullptr)
+                  all.push_back(mapped_.get());
+                if (ucx_ != nullptr)
+                  all.push_back(ucx_.get());
+                return all;
+              },
+          .on_control =
+              [this](const abi::Frame& frame, std::span<const std::byte> payload) {
+                if (control_)
+                  control_(frame, payload);
+              }},
+      clock_);
+  Status status = link->Attach();
+  if (status == Status::kUnavailable)
+    return;  // the kernel is not that far
+  if (status != Status::kOk) {
+    spdlog::error("the arena is refused: {}", StatusName(status));
+    return ForgetGuest("its arena is not ours");
+  }
+  link_ = std::move(link);
+  identity_.daemon_generation = link_->generation();
+  guest_ = Guest::kJoining;
+  if (!OpenTransports())
+    return;
+  Attributes attributes{{"host", host_id_}};
+  if (mapped_ != nullptr)
+    attributes["mapped"] = mapped_->LocalAddress();
+  if (ucx_ != nullptr)
+    attributes["ucx"] = ucx_->LocalAddress();
+  Life adopted;
+  if (link_->AdoptedIncarnation() != 0) {
+    const abi::DaemonHeader& header = arena_->daemon();
+    adopted.incarnation = header.incarnation;
+    adopted.lease = static_cast<std::int64_t>(header.lease_id);
+    std::memcpy(adopted.secret.data(), header.secret, sizeof header.secret);
+  }
+  spdlog::info("attached, generation {}{}", link_->generation(),
+               adopted.incarnation != 0
+                   ? ", going on as incarnation " + std::to_string(adopted.incarnation)
+                   : "");
+  if (membership_ != nullptr)
+    membership_->Join(attributes, adopted);
+}
+
+void Daemon::OnGone() {
+  spdlog::info("QEMU has closed the link");
+  ForgetGuest("QEMU is gone");
+}
+
+void Daemon::ForgetGuest(const std::string& why) {
+  if (membership_ != nullptr && guest_ != Guest::kDown)
+    membership_->Leave(why);
+  bool was_up = guest_ == Guest::kUp;
+  guest_ = Guest::kDown;
+  CloseTransports();
+  link_.reset();
+  arena_ = nullptr;
+  identity_.self.incarnation = 0;
+  view_ = {};
+  if (was_up && on_guest_)
+    on_guest_(false);
+  loop_.Post([this] { carrier_.Forget(); });  // we may be inside it
+}
+
+// -- the fabric ---------------------------------------------------------------------------------
+
+bool Daemon::OpenTransports() {
+  if (options_.transport == "shm") {
+    mapped_ = interconnect::MappedTransport::Create(
+        identity_, *arena_, options_.folder + "/fabric.sock", *link_, clock_);
+    if (mapped_ == nullptr) {
+      spdlog::error("{}/fabric.sock: {}", options_.folder, std::strerror(errno));
+      return false;
+    }
+    loop_.Watch(mapped_->WaitFd(), EPOLLIN, [](std::uint32_t) {});
+  }
+  interconnect::UcxOptions ucx;
+  if (options_.transport != "ucx")
+    ucx.transports = "tcp";
+  std::string error;
+  ucx_ = interconnect::UcxTransport::Create(identity_, *arena_, ucx, *link_, clock_, &error);
+  if (ucx_ == nullptr) {
+    spdlog::error("{}", error);
+    return mapped_ != nullptr;
+  }
+  loop_.Watch(ucx_->WaitFd(), EPOLLIN, [](std::uint32_t) {});
+  return true;
+}
+
+void Daemon::CloseTransports() {
+  routes_.clear();
+  if (mapped_ != nullptr)
+    loop_.Unwatch(mapped_->WaitFd());
+  if (ucx_ != nullptr)
+    loop_.Unwatch(ucx_->WaitFd());
+  mapped_.reset();
+  ucx_.reset();
+}
+
+Transport* Daemon::RouteTo(const MemberNode& member, std::string* address) {
+  auto attribute = [&member](const char* name) {
+    auto it = member.attributes.find(name);
+    return it == member.attributes.end() ? std::string() : it->second;
+  };
+  if (mapped_ != nullptr && attribute("host") == host_id_ && !attribute("mapped").empty()) {
+    *address = attribute("mapped");
+    return mapped_.get();
+  }
+  *address = attribute("ucx");
+  return address->empty() ? nullptr : ucx_.get();
+}
+
+// -- the cluster --------------------------------------------------------------------------------
+
+void Daemon::OnJoined(const Life& life) {
+  if (guest_ != Guest::kJoining)
+    return;
+  identity_.self = {options_.node, life.incarnation};
+  identity_.secret = life.secret;
+  if (mapped_ != nullptr)
+    mapped_->SetIdentity(identity_);
+  if (ucx_ != nullptr)
+    ucx_->SetIdentity(identity_);
+  guest_ = Guest::kUp;
+  spdlog::info("joined as {}", identity_.self.Text());
+  link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
+  if (on_guest_)
+    on_guest_(true);
+}
+
+void Daemon::OnView(const ViewOfCluster& view) {
+  view_ = view;
+  if (guest_ != Guest::kUp)
+    return;
+  std::set<PeerId> members;
+  for (const MemberNode& member : view_.members) members.insert(member.id);
+  for (auto it = routes_.begin(); it != routes_.end();) {
+    if (members.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    PeerId gone = it->first;
+    it->second->RemovePeer(gone, Status::kNodeDead);
+    it = routes_.erase(it);
+    spdlog::info("{} has left", gone.Text());
+    link_->OnPeerDown({gone.node, gone.incarnation}, Status::kNodeDead);
+  }
+  for (const MemberNode& member : view_.members) {
+    std::string address;
+    Transport* transport = member.id == identity_.self ? nullptr : RouteTo(member, &address);
+    if (transport == nullptr)
+      continue;
+    if (routes_.emplace(member.id, transport).second)
+      spdlog::info("{} is reached by {}", member.id.Text(), transport->Name());
+    transport->AddPeer({member.id, member.secret, address});
+  }
+  TellKernelView();
+}
+
+void Daemon::TellKernelView() {
+  abi::ViewHeader header{view_.epoch, static_cast<std::uint32_t>(view_.members.size()), 0};
+  std::vector<std::byte> payload(sizeof header);
+  std::memcpy(payload.data(), &header, sizeof header);
+  for (const MemberNode& member : view_.members) {
+    abi::ViewMember entry{};
+    entry.node = member.id.node;
+    entry.incarnation = member.id.incarnation;
+    interconnect::Secret digest{};
+    if (FromHex(member.digest, &digest))
+      std::memcpy(entry.digest, digest.data(), sizeof entry.digest);
+    auto bytes = std::as_bytes(std::span(&entry, 1));
+    payload.insert(payload.end(), bytes.begin(), bytes.end());
+  }
+  link_->SetViewEpoch(view_.epoch);
+  link_->SendToKernel(0, abi::FrameKind::kControl,
+                      static_cast<std::uint32_t>(abi::ControlKind::kView), payload);
+}
+
+void Daemon::OnExcluded(const std::string& why) {
+  spdlog::warn("excluded: {}", why);
+  if (guest_ != Guest::kUp)
+    return;
+  for (const auto& [peer, transport] : routes_) transport->RemovePeer(peer, Status::kExcluded);
+  routes_.clear();
+  link_->SetAuthority(0);
+  link_->SendToKernel(0, abi::FrameKind::kControl,
+                      static_cast<std::uint32_t>(abi::ControlKind::kExcluded),
+                      std::as_bytes(std::span(why)));
+}
+
+}  // namespace k42::noded

@@ -1,0 +1,110 @@
+// k42-noded's core: one guest, its arena, the transports to its peers, and its place in the
+// cluster.
+//
+// States of the guest, as `status` shows them:
+//   kDown      no QEMU at the link's socket: looked for every tick
+//   kBooting   the carrier runs, the kernel has not formatted its arena
+//   kJoining   attached; asked for membership
+//   kUp        identity given to the kernel, transports open
+// QEMU gone (from anywhere): leave the cluster, forget the guest, kDown. A restart of the daemon
+// goes kDown -> kUp with the incarnation that it finds in the arena, and the kernel's operations in
+// it are settled (interconnect/link_host.h).
+//
+// A view removes peers first, then adds, then is told to the kernel: when the kernel installs it,
+// no transport serves a removed one any more.
+//
+// Everything here runs on the event loop's thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "cluster-services/noded/event_loop.h"
+#include "cluster-services/noded/membership.h"
+#include "interconnect/carrier.h"
+#include "interconnect/link_host.h"
+#include "interconnect/mapped_transport.h"
+#include "interconnect/ucx_transport.h"
+
+namespace k42::noded {
+
+struct Options {
+  std::string cluster = "k42";
+  std::uint32_t node = 1;
+  std::string folder;             // link.sock is there; noded.sock and fabric.sock are made there
+  std::string members;            // folder membership, instead of a store
+  std::string etcd;               // endpoints, comma separated
+  std::string transport = "shm";  // "shm": neighbours' arenas mapped; "tcp": UCX/TCP always;
+                                  // "ucx": UCX chooses among what the host has
+  std::uint32_t cpus = 1;
+  std::uint64_t seed = 0;
+};
+
+class Daemon final : public interconnect::CarrierEvents, public MembershipEvents {
+ public:
+  enum class Guest { kDown, kBooting, kJoining, kUp };
+
+  Daemon(const Options& options, EventLoop& loop);
+  ~Daemon() override;
+
+  void SetMembership(std::unique_ptr<Membership> membership) {
+    membership_ = std::move(membership);
+  }
+  // What the loop calls.
+  std::size_t Serve();
+  int Arm();
+  // Leaves in order; the guest is left running, for a successor.
+  void Shutdown();
+
+  Guest guest() const { return guest_; }
+  const Options& options() const { return options_; }
+  const interconnect::LocalIdentity& identity() const { return identity_; }
+  const ViewOfCluster& view() const { return view_; }
+  interconnect::LinkHost* link() { return link_.get(); }
+  // Messages of the kernel to its daemon, by ControlKind.
+  using ControlHandler = std::function<void(const abi::Frame&, std::span<const std::byte>)>;
+  void SetControlHandler(ControlHandler handler) { control_ = std::move(handler); }
+  // Called when the guest is up, and when it is over.
+  void SetGuestHandler(std::function<void(bool up)> handler) { on_guest_ = std::move(handler); }
+
+  // -- CarrierEvents --
+  void OnArena(interconnect::Arena& arena) override;
+  void OnKick() override;
+  void OnGone() override;
+
+  // -- MembershipEvents --
+  void OnJoined(const Life& life) override;
+  void OnView(const ViewOfCluster& view) override;
+  void OnExcluded(const std::string& why) override;
+
+ private:
+  void Tick();
+  void TryAttach();
+  bool OpenTransports();
+  void CloseTransports();
+  void ForgetGuest(const std::string& why);
+  interconnect::Transport* RouteTo(const MemberNode& member, std::string* address);
+  void TellKernelView();
+
+  const Options options_;
+  EventLoop& loop_;
+  interconnect::MonotonicClock clock_;
+  std::string host_id_;
+  std::unique_ptr<Membership> membership_;
+  interconnect::Carrier carrier_;
+  interconnect::Arena* arena_ = nullptr;
+  std::unique_ptr<interconnect::LinkHost> link_;
+  std::unique_ptr<interconnect::MappedTransport> mapped_;
+  std::unique_ptr<interconnect::UcxTransport> ucx_;
+  std::map<interconnect::PeerId, interconnect::Transport*> routes_;
+  interconnect::LocalIdentity identity_;
+  ViewOfCluster view_;
+  Guest guest_ = Guest::kDown;
+  std::uint64_t next_tick_ns_ = 0;
+  ControlHandler control_;
+  std::function<void(bool)> on_guest_;
+};
+
+}  // namespace k42::noded

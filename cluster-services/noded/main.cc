@@ -1,0 +1,74 @@
+// k42-noded: the companion of one node. What it does: README.md; what it is asked:
+// control/README.md.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+
+#include "cluster-services/noded/control_server.h"
+#include "cluster-services/noded/daemon.h"
+#include "cluster-services/noded/requests.h"
+
+namespace {
+
+k42::noded::Options Parse(int argc, char** argv) {
+  k42::noded::Options options;
+  CLI::App app("The companion of a K42 node: its link, its peers, its place in the cluster.");
+  app.add_option("--cluster", options.cluster, "name of the cluster")->required();
+  app.add_option("--node", options.node, "number of the node, from 1")->required();
+  app.add_option("--folder", options.folder, "where link.sock is")->required();
+  app.add_option("--etcd", options.etcd, "endpoints of the store, HOST:PORT,...");
+  app.add_option("--members", options.members, "folder of members, instead of a store (tests)");
+  app.add_option("--transport", options.transport, "shm, tcp or ucx")
+      ->check(CLI::IsMember({"shm", "tcp", "ucx"}));
+  app.add_option("--cpus", options.cpus, "CPUs of the guest")->check(CLI::Range(1, 64));
+  app.add_option("--seed", options.seed, "of injected faults");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::exit(app.exit(error));
+  }
+  return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace k42;
+  const noded::Options options = Parse(argc, argv);
+  spdlog::set_pattern("%H:%M:%S.%e n" + std::to_string(options.node) + " %l %v");
+  spdlog::flush_on(spdlog::level::info);
+
+  // Before any thread starts: all of them leave these signals to the loop.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigprocmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  noded::EventLoop loop;
+  interconnect::UniqueFd stop(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  loop.Watch(stop.get(), EPOLLIN, [&loop](std::uint32_t) { loop.Stop(); });
+
+  noded::Daemon daemon(options, loop);
+  auto membership = noded::MakeMembership(options, loop, daemon);
+  if (membership == nullptr) {
+    spdlog::error("neither --etcd nor --members: this node belongs to nobody");
+    return 2;
+  }
+  daemon.SetMembership(std::move(membership));
+  noded::ControlServer control(loop);
+  noded::ServeRequests(control, daemon);
+  if (!control.Listen(options.folder + "/noded.sock")) {
+    spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
+    return 1;
+  }
+  loop.Run([&daemon] { return daemon.Serve(); }, [&daemon] { return daemon.Arm(); });
+  spdlog::info("stopping");
+  daemon.Shutdown();
+  return 0;
+}

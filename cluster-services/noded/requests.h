@@ -1,0 +1,17 @@
+// What operators ask the daemon (cluster-services/control/README.md).
+#pragma once
+
+#include <memory>
+
+#include "cluster-services/noded/control_server.h"
+#include "cluster-services/noded/daemon.h"
+
+namespace k42::noded {
+
+// The membership that the options ask for; null if they ask for none.
+std::unique_ptr<Membership> MakeMembership(const Options& options, EventLoop& loop,
+                                           MembershipEvents& events);
+
+void ServeRequests(ControlServer& server, Daemon& daemon);
+
+}  // namespace k42::noded
