@@ -7,10 +7,8 @@ installed; its version is asked of apt.
 """
 import gzip
 import lzma
-import os
 import pathlib
 import re
-import struct
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -71,3 +69,10 @@ def run(program, icount, cpus=1, memory=256, timeout=300):
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, errors="replace")
     return done.stdout
+
+
+def figures(output):
+    """The rows that programs/micro.c printed, by name."""
+    if "clocksource tsc" not in output or "rows done" not in output:
+        raise RuntimeError("the rival did not run to the end on its TSC:\n" + output[-2000:])
+    return {name: float(value) for name, value in re.findall(r"^row (\w+) ([\d.]+)", output, re.M)}

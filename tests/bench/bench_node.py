@@ -1,0 +1,58 @@
+"""A node by itself: how long it takes to be ready, and what its calls cost in instructions.
+
+The rival's null call (getppid) is measured in the same run; its row counts only if that call takes
+under 1.2 us timed and its clock source is tsc (rival.py has the profile).
+"""
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import rival
+
+PREFIXES = ("boot.", "native.")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RUN = [sys.executable, str(ROOT / "tests/guest/run.py"), str(ROOT / "build/k42.elf")]
+ROUNDS = 10
+
+
+def ready_ms(cpus):
+    """QEMU's start to the line `ready`, median of ROUNDS."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.monotonic()
+        with subprocess.Popen([*RUN, "--cpus", str(cpus), "--append", "exit"], stdout=subprocess.PIPE,
+                              text=True) as process:
+            for line in process.stdout:
+                if "k42: ready" in line:
+                    times.append((time.monotonic() - began) * 1000)
+            if process.wait() != 0:
+                raise RuntimeError("the node did not end well")
+    return statistics.median(times)
+
+
+def native_calls():
+    shown = subprocess.run([*RUN, "--icount", "--cpus", "1", "--append", "image=bench_null exit"],
+                           capture_output=True, text=True, check=True, timeout=120).stdout
+    return {name: float(value) for name, value in re.findall(r"\] (\w+) (\d+)$", shown, re.M)}
+
+
+def micro():
+    program = rival.CACHE / "micro"
+    rival.CACHE.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["musl-gcc", "-static", "-O2", "-o", program, ROOT / "tests/bench/programs/micro.c"],
+                   check=True)
+    return program
+
+
+def rows():
+    for cpus in (2, 8):
+        yield {"name": f"boot.ready_{cpus}cpu", "value": ready_ms(cpus), "unit": "ms", "better": "lower"}
+    linux = rival.figures(rival.run(micro(), icount=True))
+    for name, value in native_calls().items():
+        row = {"name": f"native.{name}", "value": value, "unit": "instructions", "better": "lower"}
+        if name in ("null_call", "object_call"):
+            row["rival"] = linux["null_call"]
+        yield row
