@@ -4,7 +4,9 @@
 #include "fs/ninep_fs.h"
 #include "fs/ninep_node.h"
 #include "ipc/may_block.h"
+#include "mem/fcm_file.h"
 #include "mem/heap.h"
+#include "mem/memory_object.h"
 
 namespace k42::fs {
 
@@ -13,40 +15,16 @@ using ninep::ScopedRequest;
 using ninep::Type;
 using ninep::Writer;
 
-Result<std::uint64_t> NinePNode::ReadSome(std::uint64_t offset, BufferOut data) {
-  ninep::Client& client = remote().client();
-  const std::uint32_t fid = TRY(OpenFid(false));
-  const auto wanted = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>({data.size(), client.max_data(), std::uint64_t{64} << 10}));
-  ScopedRequest request(TRY(Request::Make(client, 64, ninep::kReadReplyHeader + wanted)));
-  Writer& message = request->Begin(Type::kRead);
-  message.U32(fid);
-  message.U64(offset);
-  message.U32(wanted);
-  TRY(client.Call(*request));
-  ninep::Reader reply(request->reply());
-  const std::uint32_t count = reply.U32();
-  if (reply.failed() || count > wanted || count > request->reply().size() - 4) {
-    return Status::kCorrupt;
-  }
-  TRY(data.CopyFrom(request->reply().data() + 4, 0, count));
-  return std::uint64_t{count};
-}
-
+// Through the page cache; waits only where a page must be fetched.
 Result<std::uint64_t> NinePNode::Read(std::uint64_t offset, BufferOut data) {
-  TRY(ipc::MayBlock());
-  std::uint64_t done = 0;
-  while (done < data.size()) {
-    const auto count = ReadSome(offset + done, data.Part(done, data.size() - done));
-    if (!count.ok() && done == 0) {
-      return count.status();
-    }
-    if (!count.ok() || count.value() == 0) {
-      break;
-    }
-    done += count.value();
+  TRY(OpenFid(false));
+  mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
+  const auto at_once = cache->Read(offset, data, mem::Waiting::kNo);
+  if (at_once.status() != Status::kWouldBlock) {
+    return at_once;
   }
-  return done;
+  TRY(ipc::MayBlock());
+  return cache->Read(offset, data, mem::Waiting::kYes);
 }
 
 Result<std::uint64_t> NinePNode::WriteSome(std::uint64_t offset, BufferIn data) {
@@ -96,11 +74,17 @@ Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool
     done += count.value();
   }
   *end = offset + done;
+  mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
+  cache->DropClean();
+  TRY(Refresh());
+  TRY(cache->Resize(KnownSize()));
   return done;
 }
 
-Result<cobj::Granted<mem::IMemoryObject>> NinePNode::Memory(std::uint32_t) {
-  return Status::kNotSupported;
+Result<cobj::Granted<mem::IMemoryObject>> NinePNode::Memory(std::uint32_t rights) {
+  TRY(OpenFid((rights & kRightWrite) != 0));
+  mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
+  return cobj::Granted<mem::IMemoryObject>(TRY(mem::MakeMemoryObject(cache)), rights);
 }
 
 }  // namespace k42::fs

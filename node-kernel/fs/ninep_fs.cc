@@ -11,10 +11,11 @@ using ninep::Request;
 using ninep::ScopedRequest;
 using ninep::Type;
 
-Result<NinePFileSystem*> NinePFileSystem::Make(ninep::Transport& transport, std::string_view path,
+Result<NinePFileSystem*> NinePFileSystem::Make(ninep::Transport& transport,
+                                               mem::MemoryServices& memory, std::string_view path,
                                                bool read_only, Sharing sharing,
                                                std::uint64_t device) {
-  auto* made = TRY(mem::New<NinePFileSystem>(transport, read_only, sharing, device));
+  auto* made = TRY(mem::New<NinePFileSystem>(transport, memory, read_only, sharing, device));
   Status status = made->client_.Start();
   if (IsOk(status)) {
     status = made->Attach(path);
@@ -102,7 +103,7 @@ Result<NinePNode*> NinePFileSystem::NodeOf(std::uint32_t fid) {
     }
     made = node.value();
   }
-  found->Keep(attributes.values);
+  (void)found->Keep(attributes.values);
   if (made != nullptr) {
     made->DropReference();  // takes its fid along
   } else {

@@ -13,6 +13,10 @@
 #include "fs/ninep_client.h"
 #include "fs/node.h"
 
+namespace k42::mem {
+class MemoryServices;
+}
+
 namespace k42::fs {
 
 class NinePNode;
@@ -22,24 +26,27 @@ class NinePFileSystem final : public FileSystem {
   enum class Sharing : std::uint8_t { kCached, kShared };
 
   // Waits: attaches `path` of the export, "" for all of it.
-  static Result<NinePFileSystem*> Make(ninep::Transport& transport, std::string_view path,
-                                       bool read_only, Sharing sharing, std::uint64_t device);
+  static Result<NinePFileSystem*> Make(ninep::Transport& transport, mem::MemoryServices& memory,
+                                       std::string_view path, bool read_only, Sharing sharing,
+                                       std::uint64_t device);
 
   Node& Root() override;
   Status GetInfo(FileSystemInfo* info) override;
   std::string_view TypeName() const override { return "9p"; }
 
   ninep::Client& client() { return client_; }
+  mem::MemoryServices& memory() { return memory_; }
   bool cached() const { return sharing_ == Sharing::kCached; }
 
   // The node for what `fid` stands for; takes the fid over. One reference. Waits.
   Result<NinePNode*> NodeOf(std::uint32_t fid);
 
-  NinePFileSystem(ninep::Transport& transport, bool read_only, Sharing sharing,
-                  std::uint64_t device)
+  NinePFileSystem(ninep::Transport& transport, mem::MemoryServices& memory, bool read_only,
+                  Sharing sharing, std::uint64_t device)
       : FileSystem(sharing == Sharing::kCached ? Caching::kAlways : Caching::kNever, read_only,
                    device),
         client_(transport),
+        memory_(memory),
         sharing_(sharing) {}
 
  private:
@@ -54,6 +61,7 @@ class NinePFileSystem final : public FileSystem {
   void Forget(NinePNode& node);
 
   ninep::Client client_;
+  mem::MemoryServices& memory_;
   const Sharing sharing_;
   RefPtr<NinePNode> root_;
   Bucket nodes_[kBuckets];

@@ -5,7 +5,9 @@
 
 #include "fs/directory_writer.h"
 #include "fs/ninep_fs.h"
+#include "fs/ninep_pages.h"
 #include "ipc/may_block.h"
+#include "mem/fcm_file.h"
 #include "mem/heap.h"
 
 namespace k42::fs {
@@ -38,10 +40,11 @@ NinePNode::NinePNode(NinePFileSystem& file_system, std::uint32_t fid,
       attributes_(attributes.values) {}
 
 NinePNode::~NinePNode() {
-  for (const std::uint32_t fid : {fid_, read_fid_.load(), write_fid_.load()}) {
-    if (fid != ninep::kNoFid) {
-      remote().client().Clunk(fid);
-    }
+  remote().client().Clunk(fid_);
+  if (mem::FcmFile* cache = cache_.load(std::memory_order_relaxed)) {
+    cache->DropReference();  // takes pages_ along when the last mapping goes
+  } else if (NinePPages* pages = pages_.load(std::memory_order_relaxed)) {
+    pages->CacheGone();
   }
 }
 
@@ -56,10 +59,12 @@ NinePFileSystem& NinePNode::remote() const {
 
 // -- attributes -----------------------------------------------------------------------------------
 
-void NinePNode::Keep(const FileAttributes& values) {
+bool NinePNode::Keep(const FileAttributes& values) {
   SetOwnership({values.mode, values.user, values.group});
   machine::SpinGuard guard(state_lock_);
+  const bool changed = values.size != attributes_.size || values.modify_ns != attributes_.modify_ns;
   attributes_ = values;
+  return changed;
 }
 
 std::uint64_t NinePNode::KnownSize() {
@@ -76,7 +81,12 @@ Status NinePNode::Refresh() {
   TRY(remote().client().Call(*request));
   ninep::Attributes attributes;
   TRY(ninep::ParseAttributes(request->reply(), &attributes));
-  Keep(attributes.values);
+  if (Keep(attributes.values)) {
+    if (mem::FcmFile* cache = cache_.load(std::memory_order_acquire)) {
+      cache->DropClean();
+      return cache->Resize(attributes.values.size);
+    }
+  }
   return Status::kOk;
 }
 
@@ -268,13 +278,17 @@ Result<std::size_t> NinePNode::ReadLink(const Identity&, std::span<char> text) {
 // -- contents -------------------------------------------------------------------------------------
 
 Result<std::uint32_t> NinePNode::OpenFid(bool write) {
-  std::atomic<std::uint32_t>& slot = write ? write_fid_ : read_fid_;
-  std::uint32_t fid = slot.load(std::memory_order_acquire);
-  if (fid != ninep::kNoFid) {
-    return fid;
+  std::uint32_t fid = ninep::kNoFid;
+  if (NinePPages* pages = pages_.load(std::memory_order_acquire)) {
+    fid = (write ? pages->write_fid : pages->read_fid).load(std::memory_order_acquire);
+    if (fid != ninep::kNoFid) {
+      return fid;
+    }
   }
   TRY(ipc::MayBlock());
   machine::MutexGuard guard(open_lock_);
+  NinePPages* pages = TRY(PagesLocked());
+  std::atomic<std::uint32_t>& slot = write ? pages->write_fid : pages->read_fid;
   fid = slot.load(std::memory_order_acquire);
   if (fid != ninep::kNoFid) {
     return fid;
@@ -300,6 +314,20 @@ Result<std::uint32_t> NinePNode::OpenFid(bool write) {
   }
   slot.store(fid, std::memory_order_release);
   return fid;
+}
+
+Result<NinePPages*> NinePNode::PagesLocked() {
+  NinePPages* pages = pages_.load(std::memory_order_relaxed);
+  if (pages == nullptr) {
+    pages = TRY(mem::New<NinePPages>(remote().client()));
+    pages_.store(pages, std::memory_order_release);
+  }
+  if (kind() == FileKind::kRegular && cache_.load(std::memory_order_relaxed) == nullptr) {
+    mem::FcmFile* cache = TRY(
+        mem::FcmFile::Create(remote().memory(), pages, KnownSize(), remote().device(), number()));
+    cache_.store(cache, std::memory_order_release);
+  }
+  return pages;
 }
 
 Status NinePNode::Opened(std::uint32_t flags) {

@@ -1,7 +1,8 @@
 // One file on a 9P server.
 //
-// fid_ names the file for walking and attributes and is never opened. read_fid_ and write_fid_ are
-// opened copies, made at the first open that needs them and kept: many opens share one.
+// fid_ names the file for walking and attributes and is never opened. Opened copies are made at the
+// first open that needs them and kept in pages_: many opens share one. A regular file has a page
+// cache from its first open on; writes go to the server at once and pass the cache.
 // Locking: state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the
 // making of opened fids.
 #pragma once
@@ -11,6 +12,10 @@
 #include "fs/node.h"
 #include "machine/mutex.h"
 #include "machine/spin_lock.h"
+
+namespace k42::mem {
+class FcmFile;
+}
 
 namespace k42::fs {
 
@@ -51,14 +56,15 @@ class NinePNode final : public Node, public ListLink<> {
   friend class NinePFileSystem;
   void Dispose() override;
   Status Refresh();
-  void Keep(const FileAttributes& values);
-  Result<std::uint64_t> ReadSome(std::uint64_t offset, BufferOut data);
+  // True if the contents are not what they were.
+  bool Keep(const FileAttributes& values);
+  Result<NinePPages*> PagesLocked() K42_REQUIRES(open_lock_);
   Result<std::uint64_t> WriteSome(std::uint64_t offset, BufferIn data);
 
   const std::uint32_t fid_;
   machine::Mutex<LockRank::kFile> open_lock_;
-  std::atomic<std::uint32_t> read_fid_{ninep::kNoFid};
-  std::atomic<std::uint32_t> write_fid_{ninep::kNoFid};
+  std::atomic<NinePPages*> pages_{nullptr};
+  std::atomic<mem::FcmFile*> cache_{nullptr};
   machine::SpinLock<LockRank::kNode> state_lock_;
   FileAttributes attributes_ K42_GUARDED_BY(state_lock_);
 };

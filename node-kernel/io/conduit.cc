@@ -59,7 +59,6 @@ void Conduit::CloseReader() {
   {
     machine::MutexGuard guard(lock_);
     if (--readers_ == 0) {
-      had_unread_ = bytes_ != 0 || messages_ != 0;
       rest.Append(queue_);
       bytes_ = messages_ = 0;
     }
@@ -98,9 +97,28 @@ std::uint64_t Conduit::capacity() {
   machine::MutexGuard guard(lock_);
   return shape_.capacity;
 }
-bool Conduit::HadUnread() {
+void Conduit::Reset() {
+  ChunkList rest;
+  {
+    Wakeups wakeups;
+    machine::MutexGuard guard(lock_);
+    rest.Append(queue_);
+    bytes_ = messages_ = 0;
+    shut_ = reset_ = true;
+    UpdateLocked(abi::kReadable, wakeups);
+  }
+  FreeAll(rest);
+}
+
+Status Conduit::TakeReset() {
+  Wakeups wakeups;
   machine::MutexGuard guard(lock_);
-  return had_unread_;
+  if (!reset_) {
+    return Status::kOk;
+  }
+  reset_ = false;
+  UpdateLocked(0, wakeups);
+  return Status::kConnectionReset;
 }
 
 std::uint64_t Conduit::NextMessageSize() {
@@ -142,9 +160,11 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= waiting || (ended && shape_.end_is_readable) ? abi::kReadable : 0;
     ready |= ended && shape_.end_is_readable ? abi::kReadHangup : 0;
     ready |= ended ? kInputEnded : 0;
+    ready |= reset_ ? abi::kError : 0;
     ready |= writers_ != 0 ? abi::kPeerPresent : 0;
-    reader_list_->Update(abi::kReadable | abi::kReadHangup | kInputEnded | abi::kPeerPresent, ready,
-                         activity & abi::kReadSide, wakeups);
+    std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded | abi::kPeerPresent;
+    mask |= shape_.end_is_readable ? abi::kError : 0;
+    reader_list_->Update(mask, ready, activity & abi::kReadSide, wakeups);
   }
   if (writer_list_ != nullptr) {
     // A pipe takes one more atomic write, a socket a third of its buffer, before it wakes writers.
@@ -303,6 +323,11 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
   {
     machine::MutexGuard guard(lock_);
     if (queue_.empty()) {
+      if (std::exchange(reset_, false)) {
+        Wakeups wakeups;
+        UpdateLocked(0, wakeups);
+        return Status::kConnectionReset;
+      }
       if (shut_ || (writers_ == 0 && had_writer_)) {
         return std::uint64_t{0};
       }

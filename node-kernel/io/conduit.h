@@ -50,6 +50,10 @@ class Conduit final : public RefCounted {
   void CloseReader();  // one of them
   void CloseWriter();
   void Shut();  // no more writes, whoever still has it open for writing
+  // The writing side broke off: what waits is dropped, the reader is told once (kConnectionReset).
+  void Reset();
+  // kConnectionReset if that has not been told yet.
+  Status TakeReset();
   std::uint32_t readers();
   std::uint32_t writers();
 
@@ -63,8 +67,6 @@ class Conduit final : public RefCounted {
   // kBusy: more bytes are waiting.
   Status SetCapacity(std::uint64_t capacity);
   void SetMessages(bool messages);
-  // Whether reading closed with bytes nobody has read (a TCP connection is reset then).
-  bool HadUnread();
 
   ~Conduit() = default;
 
@@ -92,7 +94,7 @@ class Conduit final : public RefCounted {
   std::uint32_t writers_ K42_GUARDED_BY(lock_) = 0;
   bool had_writer_ K42_GUARDED_BY(lock_) = false;
   bool shut_ K42_GUARDED_BY(lock_) = false;
-  bool had_unread_ K42_GUARDED_BY(lock_) = false;
+  bool reset_ K42_GUARDED_BY(lock_) = false;  // and not told yet
   ReadyList* reader_list_ K42_GUARDED_BY(lock_) = nullptr;
   ReadyList* writer_list_ K42_GUARDED_BY(lock_) = nullptr;
 };

@@ -1,0 +1,119 @@
+#include "fs/ninep_pages.h"
+
+#include <algorithm>
+
+#include "mem/heap.h"
+
+namespace k42::fs {
+
+using ninep::Request;
+using ninep::Type;
+using ninep::Writer;
+
+namespace {
+
+constexpr std::size_t kSmall = 64;
+
+// The frames of a run as segments, `size` bytes in all; neighbours in memory become one.
+template <typename Add>
+void AddFrames(const mem::PageRequest& pages, std::uint64_t size, Add add) {
+  ninep::Segment segment{0, 0};
+  for (std::uint32_t i = 0; i < pages.pages() && size != 0; ++i) {
+    const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(size, mem::kPageSize));
+    const machine::PhysAddr address = machine::VirtToPhys(pages.PageData(i).data());
+    if (segment.size != 0 && segment.address + segment.size == address) {
+      segment.size += part;
+    } else {
+      if (segment.size != 0) {
+        add(segment);
+      }
+      segment = {address, part};
+    }
+    size -= part;
+  }
+  if (segment.size != 0) {
+    add(segment);
+  }
+}
+
+// Read and write replies both begin with a count.
+void Completed(Request* request) {
+  auto* pages = static_cast<mem::PageRequest*>(request->user);
+  Status status = request->status();
+  std::uint64_t count = 0;
+  if (IsOk(status)) {
+    ninep::Reader reply(request->reply());
+    count = reply.U32();
+    const std::size_t most = std::max(request->InDataSize(), request->OutDataSize());
+    status = reply.failed() || count > most ? Status::kCorrupt : Status::kOk;
+  }
+  request->Free();
+  pages->Complete(status, IsOk(status) ? count : 0);
+}
+
+}  // namespace
+
+Status NinePPages::SendRead(mem::PageRequest* pages) {
+  std::uint32_t fid = read_fid.load(std::memory_order_acquire);
+  if (fid == ninep::kNoFid) {
+    fid = write_fid.load(std::memory_order_acquire);
+  }
+  Request* request = TRY(Request::Make(client_, kSmall, ninep::kReadReplyHeader));
+  const auto size = std::min<std::uint64_t>(pages->pages() * mem::kPageSize, client_.max_data());
+  Writer& message = request->Begin(Type::kRead);
+  message.U32(fid);
+  message.U64(pages->offset());
+  message.U32(static_cast<std::uint32_t>(size));
+  AddFrames(*pages, size, [&](ninep::Segment segment) { request->AddIn(segment); });
+  request->user = pages;
+  const Status status = client_.Submit(request, &Completed);
+  if (!IsOk(status)) {
+    request->Free();
+  }
+  return status;
+}
+
+Status NinePPages::SendWrite(mem::PageRequest* pages) {
+  const std::uint32_t fid = write_fid.load(std::memory_order_acquire);
+  if (fid == ninep::kNoFid) {
+    return Status::kPermissionDenied;
+  }
+  Request* request = TRY(Request::Make(client_, kSmall, kSmall));
+  const auto size = std::min<std::uint64_t>(pages->size(), client_.max_data());
+  Writer& message = request->Begin(Type::kWrite);
+  message.U32(fid);
+  message.U64(pages->offset());
+  message.U32(static_cast<std::uint32_t>(size));
+  AddFrames(*pages, size, [&](ninep::Segment segment) { request->AddOut(segment); });
+  request->user = pages;
+  const Status status = client_.Submit(request, &Completed);
+  if (!IsOk(status)) {
+    request->Free();
+  }
+  return status;
+}
+
+void NinePPages::StartFill(mem::PageRequest* request) {
+  const Status status = SendRead(request);
+  if (!IsOk(status)) {
+    request->Complete(status, 0);
+  }
+}
+
+void NinePPages::StartWrite(mem::PageRequest* request) {
+  const Status status = SendWrite(request);
+  if (!IsOk(status)) {
+    request->Complete(status, 0);
+  }
+}
+
+void NinePPages::CacheGone() {
+  for (const std::uint32_t fid : {read_fid.load(), write_fid.load()}) {
+    if (fid != ninep::kNoFid) {
+      client_.Clunk(fid);
+    }
+  }
+  mem::Delete(this);
+}
+
+}  // namespace k42::fs

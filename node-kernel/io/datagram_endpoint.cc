@@ -1,0 +1,112 @@
+#include "io/datagram_endpoint.h"
+
+#include "io/socket_services.h"
+#include "mem/heap.h"
+
+namespace k42::io {
+
+Result<DatagramEndpoint*> DatagramEndpoint::Make(SocketServices& services, SocketFamily family,
+                                                 const SenderIdentity& owner) {
+  auto inbox = RefPtr<Conduit>::Adopt(TRY(Conduit::Make({kSocketBuffer, 0, true, true})));
+  return mem::New<DatagramEndpoint>(services, family, owner, std::move(inbox));
+}
+
+DatagramEndpoint::DatagramEndpoint(SocketServices& services, SocketFamily family,
+                                   const SenderIdentity& owner, RefPtr<Conduit> inbox)
+    : Endpoint(services, family, SocketType::kDatagram, owner, abi::kWritable),
+      inbox_(std::move(inbox)) {
+  inbox_->OpenReader();
+  inbox_->OpenWriter();  // the world, which never ends
+  inbox_->WatchReader(&list());
+}
+
+void DatagramEndpoint::Dispose() {
+  Close();
+  mem::Delete(this);
+}
+
+void DatagramEndpoint::Close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) {
+    return;
+  }
+  Unbind();
+  (void)Disconnect();
+  inbox_->WatchReader(nullptr);
+  inbox_->CloseReader();
+}
+
+bool DatagramEndpoint::connected() {
+  machine::SpinGuard guard(lock_);
+  return static_cast<bool>(target_);
+}
+
+Status DatagramEndpoint::Connect(Endpoint& target) {
+  RefPtr<DatagramEndpoint> peer(static_cast<DatagramEndpoint*>(&target));
+  SetPeerAddress(target.address());
+  machine::SpinGuard guard(lock_);
+  std::swap(target_, peer);
+  return Status::kOk;
+}
+
+Status DatagramEndpoint::Disconnect() {
+  RefPtr<DatagramEndpoint> peer;
+  SetPeerAddress({});
+  machine::SpinGuard guard(lock_);
+  std::swap(target_, peer);
+  return Status::kOk;
+}
+
+Result<std::uint64_t> DatagramEndpoint::Send(Transfer& transfer) {
+  RefPtr<Endpoint> destination = transfer.destination;
+  {
+    machine::SpinGuard guard(lock_);
+    if (write_shut_) {
+      return Status::kBrokenPipe;
+    }
+    if (!destination) {
+      destination = target_;
+    }
+  }
+  if (!destination) {
+    return Status::kNotConnected;
+  }
+  const bool internet = family() == SocketFamily::kInternet;
+  if (internet && transfer.in.size() > kLargest) {
+    return Status::kMessageTooLong;
+  }
+  auto& inbox = *static_cast<DatagramEndpoint&>(*destination).inbox_;
+  const auto sent = inbox.Write(transfer.in, transfer.attachment, /*all=*/true);
+  if (sent.status() == Status::kBrokenPipe) {
+    return Status::kConnectionRefused;  // closed since we found it
+  }
+  if (sent.status() == Status::kWouldBlock) {
+    if (!internet) {
+      return Status::kNoMemory;
+    }
+    Attachment::Free(transfer.attachment);
+    return std::uint64_t{transfer.in.size()};
+  }
+  return sent;
+}
+
+Result<std::uint64_t> DatagramEndpoint::Receive(Transfer& transfer) {
+  ReadOutcome outcome;
+  const std::uint64_t count = TRY(inbox_->Read(transfer.out, transfer.peek, &outcome));
+  transfer.attachment = outcome.attachment;
+  transfer.message_size = outcome.message_size;
+  transfer.cut = outcome.cut;
+  return count;
+}
+
+Status DatagramEndpoint::Shutdown(ShutdownSide side) {
+  if (side != ShutdownSide::kWrite) {
+    inbox_->Shut();
+  }
+  if (side != ShutdownSide::kRead) {
+    machine::SpinGuard guard(lock_);
+    write_shut_ = true;
+  }
+  return Status::kOk;
+}
+
+}  // namespace k42::io

@@ -1,0 +1,46 @@
+// DatagramEndpoint: sockets that send messages to whom they like: local datagrams by name, internet
+// datagrams within this node.
+//
+// Each has one inbox; whoever sends writes into it. A full inbox: local senders get kNoMemory,
+// internet datagrams are dropped, as the network might.
+// Locking: Endpoint::lock_ guards the peer.
+#pragma once
+
+#include "io/conduit.h"
+#include "io/endpoint.h"
+
+namespace k42::io {
+
+class DatagramEndpoint final : public Endpoint {
+ public:
+  static constexpr std::uint64_t kLargest = 65507;  // of an internet datagram
+
+  static Result<DatagramEndpoint*> Make(SocketServices& services, SocketFamily family,
+                                        const SenderIdentity& owner);
+  DatagramEndpoint(SocketServices& services, SocketFamily family, const SenderIdentity& owner,
+                   RefPtr<Conduit> inbox);
+  ~DatagramEndpoint() = default;
+
+  Status Listen(std::uint32_t) override { return Status::kNotSupported; }
+  Result<Endpoint*> Accept() override { return Status::kNotSupported; }
+  Status Connect(Endpoint& target) override;
+  Status Disconnect() override;
+  Result<std::uint64_t> Send(Transfer& transfer) override;
+  Result<std::uint64_t> Receive(Transfer& transfer) override;
+  Status Shutdown(ShutdownSide side) override;
+  Status TakeError() override { return Status::kOk; }
+  bool listening() override { return false; }
+  bool connected() override;
+  std::uint64_t bytes() override { return inbox_->NextMessageSize(); }
+  SenderIdentity peer() override { return {}; }
+  void Close() override;
+
+ private:
+  void Dispose() override;
+  const RefPtr<Conduit> inbox_;
+  RefPtr<DatagramEndpoint> target_ K42_GUARDED_BY(lock_);
+  bool write_shut_ K42_GUARDED_BY(lock_) = false;
+  std::atomic<bool> closed_{false};
+};
+
+}  // namespace k42::io

@@ -1,0 +1,254 @@
+#include "io/socket_object.h"
+
+#include <algorithm>
+
+#include "fs/caller.h"
+#include "io/control.types.h"
+#include "io/socket_services.h"
+
+namespace k42::io {
+
+Status IdentityOfSender(const cobj::CallContext& caller, SenderIdentity* sender) {
+  fs::Identity who;
+  TRY(fs::IdentityOf(caller, &who));
+  *sender = {static_cast<std::uint32_t>(caller.process_id), who.user, who.group, 1};
+  return Status::kOk;
+}
+
+Result<cobj::Granted<ISocket>> SocketObject::Make(RefPtr<Endpoint> endpoint, std::uint32_t flags) {
+  fs::Identity owner;
+  owner.user = endpoint->owner().user;
+  owner.group = endpoint->owner().group;
+  const auto ref = TRY(cobj::MakeShared<SocketObject>(
+      std::move(endpoint), NewStreamIdentity(fs::FileKind::kSocket, owner),
+      (flags & fs::kOpenChangeable) | fs::kOpenRead | fs::kOpenWrite));
+  return cobj::Granted<ISocket>(ref, fs::RightsFor(fs::kOpenRead | fs::kOpenWrite));
+}
+
+Status SocketObject::Disarm(Caller caller, std::uint32_t number) {
+  endpoint_->list().Disarm(caller, number);
+  return Status::kOk;
+}
+
+// -- names ----------------------------------------------------------------------------------------
+
+Status SocketObject::Bind(Caller caller, Directory directory, const SocketAddress& address,
+                          std::uint32_t mode) {
+  return endpoint_->services().Bind(caller, *endpoint_, directory, address, mode);
+}
+
+Status SocketObject::BindAnywhere(Caller caller) {
+  if (endpoint_->family() != SocketFamily::kInternet || endpoint_->bound() ||
+      endpoint_->address().port != 0) {
+    return Status::kOk;
+  }
+  SocketAddress any{};
+  any.family = SocketFamily::kInternet;
+  return endpoint_->services().Bind(caller, *endpoint_, {}, any, 0);
+}
+
+Status SocketObject::Listen(Caller caller, std::uint32_t backlog) {
+  TRY(BindAnywhere(caller));
+  if (!endpoint_->bound()) {
+    return Status::kInvalidArgument;  // nobody could find it
+  }
+  TRY(endpoint_->Listen(backlog));
+  RemoteStreams* remote = endpoint_->services().remote();
+  return remote != nullptr && endpoint_->family() == SocketFamily::kInternet
+             ? remote->Listen(endpoint_, endpoint_->address())
+             : Status::kOk;
+}
+
+Result<cobj::Granted<ISocket>> SocketObject::Accept(Caller) {
+  return Make(RefPtr<Endpoint>::Adopt(TRY(endpoint_->Accept())), 0);
+}
+
+Status SocketObject::Connect(Caller caller, Directory directory, const SocketAddress& address) {
+  if (address.family == SocketFamily::kNone) {
+    return endpoint_->Disconnect();
+  }
+  if (address.family != endpoint_->family()) {
+    return Status::kInvalidArgument;
+  }
+  SocketServices& services = endpoint_->services();
+  SocketAddress target = address;
+  if (target.family == SocketFamily::kInternet) {
+    if (!services.IsHere(target.internet)) {
+      if (services.remote() == nullptr || endpoint_->type() != SocketType::kStream) {
+        return Status::kUnreachable;
+      }
+      return services.remote()->Connect(endpoint_, target);
+    }
+    if (target.internet == kInternetAny) {
+      target.internet = kInternetLoopback;
+    }
+  }
+  if (endpoint_->type() != SocketType::kDatagram && endpoint_->connected()) {
+    return Status::kAlreadyConnected;
+  }
+  const auto found =
+      RefPtr<Endpoint>::Adopt(TRY(services.Find(caller, endpoint_->type(), directory, target)));
+  TRY(BindAnywhere(caller));
+  endpoint_->SetPeerAddress(target);
+  return endpoint_->Connect(*found);
+}
+
+Status SocketObject::GetName(bool peer, SocketAddress& address) {
+  if (peer && !endpoint_->connected()) {
+    return Status::kNotConnected;
+  }
+  address = peer ? endpoint_->peer_address() : endpoint_->address();
+  return Status::kOk;
+}
+
+Status SocketObject::GetPeerIdentity(SenderIdentity& identity) {
+  identity = endpoint_->peer();
+  return Status::kOk;
+}
+
+// -- bytes ----------------------------------------------------------------------------------------
+
+Result<std::uint64_t> SocketObject::SendWith(Transfer& transfer, Attachment* attachment) {
+  transfer.attachment = attachment;
+  const auto sent = endpoint_->Send(transfer);
+  if (!sent.ok()) {
+    Attachment::Free(attachment);
+  }
+  return sent;
+}
+
+Result<std::uint64_t> SocketObject::Write(Caller caller, BufferIn data) {
+  if (endpoint_->type() == SocketType::kDatagram) {
+    return Send(caller, {}, data, SocketMessage{}, 0);
+  }
+  Transfer transfer;
+  transfer.in = data;
+  return endpoint_->Send(transfer);
+}
+
+Result<std::uint64_t> SocketObject::Read(Caller, BufferOut data) {
+  Transfer transfer;
+  transfer.out = data;
+  const auto count = endpoint_->Receive(transfer);
+  Attachment::Free(transfer.attachment);
+  return count;
+}
+
+Result<std::uint64_t> SocketObject::Send(Caller caller, Directory directory, BufferIn data,
+                                         const SocketMessage& message, std::uint32_t) {
+  Transfer transfer;
+  transfer.in = data;
+  const bool datagram = endpoint_->type() == SocketType::kDatagram;
+  if (message.has_address != 0) {
+    if (!datagram) {
+      return endpoint_->connected() ? Status::kAlreadyConnected : Status::kNotConnected;
+    }
+    SocketAddress target = message.address;
+    if (target.family == SocketFamily::kInternet &&
+        !endpoint_->services().IsHere(target.internet)) {
+      return Status::kUnreachable;
+    }
+    transfer.destination = RefPtr<Endpoint>::Adopt(
+        TRY(endpoint_->services().Find(caller, endpoint_->type(), directory, target)));
+  }
+  TRY(datagram ? BindAnywhere(caller) : Status::kOk);
+  const bool local = endpoint_->family() == SocketFamily::kLocal;
+  if (!datagram && (!local || message.handle_count == 0) &&
+      endpoint_->option(SocketOption::kPassIdentity) == 0) {
+    return SendWith(transfer, nullptr);
+  }
+  Attachment* attachment = TRY(Attachment::Make());
+  Status status = IdentityOfSender(caller, &attachment->sender);
+  attachment->address = endpoint_->address();
+  attachment->has_address = datagram;
+  if (IsOk(status) && local) {
+    status = attachment->Hold(caller, message.handles, message.handle_count);
+  }
+  if (!IsOk(status)) {
+    Attachment::Free(attachment);
+    return status;
+  }
+  return SendWith(transfer, attachment);
+}
+
+Result<std::uint64_t> SocketObject::Receive(Caller caller, BufferOut data, std::uint32_t flags,
+                                            std::uint32_t room, SocketMessage& message) {
+  Transfer transfer;
+  transfer.out = data;
+  transfer.peek = (flags & kReceivePeek) != 0;
+  const std::uint64_t count = TRY(endpoint_->Receive(transfer));
+  message = {};
+  message.datagram_size = transfer.message_size;
+  message.outcome = transfer.cut ? kDataCut : 0;
+  if (endpoint_->type() != SocketType::kStream) {
+    message.outcome |= kEndOfRecord;
+  }
+  if (Attachment* attachment = transfer.attachment) {
+    bool cut = false;
+    message.handle_count =
+        attachment->Deliver(caller, message.handles, std::min(room, kMaxPassedHandles), &cut);
+    message.outcome |= cut ? kHandlesCut : 0;
+    message.sender = attachment->sender;
+    message.has_address = attachment->has_address ? 1 : 0;
+    message.address = attachment->address;
+    Attachment::Free(attachment);
+  } else {
+    message.sender = endpoint_->peer();
+  }
+  return count;
+}
+
+// -- the rest -------------------------------------------------------------------------------------
+
+Status SocketObject::GetAttributes(fs::FileAttributes& attributes) {
+  FillAttributes(identity_, &attributes);
+  return Status::kOk;
+}
+
+Status SocketObject::GetFileSystem(fs::FileSystemInfo& info) {
+  FillFileSystem(identity_, &info);
+  return Status::kOk;
+}
+
+Result<std::uint64_t> SocketObject::Control(Caller, std::uint32_t operation, BufferIn, BufferOut) {
+  switch (operation) {
+    case kControlBytesReadable:
+      return endpoint_->listening() ? Result<std::uint64_t>(Status::kInvalidArgument)
+                                    : Result<std::uint64_t>(endpoint_->bytes());
+    case kControlBytesUnsent:
+      return std::uint64_t{0};  // what was sent is with the receiver already
+    default:
+      return Status::kNotTerminal;
+  }
+}
+
+Result<std::int64_t> SocketObject::GetOption(SocketOption option) {
+  switch (option) {
+    case SocketOption::kError:
+      return static_cast<std::int64_t>(endpoint_->TakeError());
+    case SocketOption::kType:
+      return static_cast<std::int64_t>(endpoint_->type());
+    case SocketOption::kFamily:
+      return static_cast<std::int64_t>(endpoint_->family());
+    case SocketOption::kListening:
+      return std::int64_t{endpoint_->listening() ? 1 : 0};
+    default:
+      return endpoint_->option(option);
+  }
+}
+
+Status SocketObject::SetOption(SocketOption option, std::int64_t value) {
+  switch (option) {
+    case SocketOption::kError:
+    case SocketOption::kType:
+    case SocketOption::kFamily:
+    case SocketOption::kListening:
+    case SocketOption::kProtocol:
+      return Status::kNotSupported;
+    default:
+      endpoint_->SetOption(option, value);
+      return Status::kOk;
+  }
+}
+
+}  // namespace k42::io

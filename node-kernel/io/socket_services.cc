@@ -1,0 +1,162 @@
+#include "io/socket_services.h"
+
+#include <cstring>
+
+#include "mem/heap.h"
+
+namespace k42::io {
+namespace {
+
+std::string_view NameOf(const SocketAddress& address) {
+  return {reinterpret_cast<const char*>(address.name), address.name_size};
+}
+bool IsPath(const SocketAddress& address) {
+  return address.name_size != 0 && address.name[0] != 0;
+}
+
+}  // namespace
+
+SocketServices::~SocketServices() {
+  while (Entry* entry = entries_.PopFront()) {
+    mem::Delete(entry);
+  }
+}
+
+// Whether an entry is what a caller of `address` reaches.
+bool SocketServices::Same(const Entry& entry, SocketType type, const SocketAddress& address) {
+  if (entry.type != type || entry.address.family != address.family) {
+    return false;
+  }
+  if (address.family == SocketFamily::kLocal) {
+    return NameOf(entry.address) == NameOf(address);
+  }
+  return entry.address.port == address.port &&
+         (entry.address.internet == address.internet || entry.address.internet == kInternetAny ||
+          address.internet == kInternetAny);
+}
+
+bool SocketServices::TakenLocked(const Endpoint& endpoint, const SocketAddress& address) {
+  const bool reuse = endpoint.option(SocketOption::kReusePort) != 0;
+  for (const Entry& entry : entries_) {
+    if (Same(entry, endpoint.type(), address) && !(reuse && entry.reuse)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Status SocketServices::BindNumber(Endpoint& endpoint, SocketAddress address) {
+  auto name = RefPtr<SocketName>::Adopt(TRY(SocketName::Make()));
+  Entry* entry = TRY(mem::New<Entry>());
+  entry->type = endpoint.type();
+  entry->reuse = endpoint.option(SocketOption::kReusePort) != 0;
+  entry->name = name;
+  bool taken = false;
+  {
+    machine::SpinGuard guard(lock_);
+    const bool choose = address.family == SocketFamily::kInternet && address.port == 0;
+    std::uint32_t tries = choose ? kLastEphemeral - kFirstEphemeral : 1;
+    do {
+      if (choose) {
+        address.port = next_port_;
+        next_port_ = next_port_ == kLastEphemeral ? kFirstEphemeral
+                                                  : static_cast<std::uint16_t>(next_port_ + 1);
+      }
+      taken = TakenLocked(endpoint, address);
+    } while (taken && --tries != 0);
+    if (!taken) {
+      entry->address = address;
+      entries_.PushFront(entry);
+    }
+  }
+  if (taken) {
+    mem::Delete(entry);
+    return Status::kAddressInUse;
+  }
+  endpoint.SetAddress(address);
+  endpoint.SetName(std::move(name));
+  return Status::kOk;
+}
+
+Status SocketServices::Bind(const cobj::CallContext& caller, Endpoint& endpoint,
+                            cobj::Ref<fs::IOpenFile> directory, SocketAddress address,
+                            std::uint32_t mode) {
+  if (address.family != endpoint.family() || address.name_size > kLocalNameMax) {
+    return Status::kInvalidArgument;
+  }
+  if (endpoint.bound()) {
+    return Status::kInvalidArgument;
+  }
+  if (address.family == SocketFamily::kInternet) {
+    return IsHere(address.internet) ? BindNumber(endpoint, address) : Status::kAddressUnavailable;
+  }
+  if (!IsPath(address)) {
+    if (address.name_size == 0) {  // a name of the system's choice: five digits
+      static constinit std::atomic<std::uint32_t> next{1};
+      std::uint32_t number = next.fetch_add(1, std::memory_order_relaxed);
+      address.name_size = 6;
+      address.name[0] = 0;
+      for (std::uint32_t i = 5; i > 0; --i, number >>= 4) {
+        address.name[i] = static_cast<std::uint8_t>("0123456789abcdef"[number & 15]);
+      }
+    }
+    return BindNumber(endpoint, address);
+  }
+  const auto made = names_.Make(caller, directory, NameOf(address), mode);
+  if (made.status() == Status::kAlreadyExists) {
+    return Status::kAddressInUse;
+  }
+  auto name = RefPtr<SocketName>::Adopt(TRY(made));
+  endpoint.SetAddress(address);
+  endpoint.SetName(std::move(name));
+  return Status::kOk;
+}
+
+Result<Endpoint*> SocketServices::Find(const cobj::CallContext& caller, SocketType type,
+                                       cobj::Ref<fs::IOpenFile> directory,
+                                       const SocketAddress& address) {
+  if (address.name_size > kLocalNameMax) {
+    return Status::kInvalidArgument;
+  }
+  RefPtr<SocketName> name;
+  if (address.family == SocketFamily::kLocal && IsPath(address)) {
+    name = RefPtr<SocketName>::Adopt(TRY(names_.Find(caller, directory, NameOf(address))));
+  } else {
+    machine::SpinGuard guard(lock_);
+    for (const Entry& entry : entries_) {
+      if (Same(entry, type, address)) {
+        name = entry.name;
+        break;
+      }
+    }
+  }
+  RefPtr<SocketTarget> target = name ? name->Get() : RefPtr<SocketTarget>();
+  if (!target) {
+    return Status::kConnectionRefused;
+  }
+  auto* endpoint = static_cast<Endpoint*>(target.get());
+  if (endpoint->type() != type) {
+    return Status::kVersionMismatch;  // a stream called a datagram socket
+  }
+  (void)target.Release();
+  return endpoint;
+}
+
+void SocketServices::Remove(SocketName& name) {
+  Entry* found = nullptr;
+  {
+    machine::SpinGuard guard(lock_);
+    for (Entry& entry : entries_) {
+      if (entry.name.get() == &name) {
+        found = &entry;
+        break;
+      }
+    }
+    if (found != nullptr) {
+      IntrusiveList<Entry>::Remove(found);
+    }
+  }
+  mem::Delete(found);
+}
+
+}  // namespace k42::io

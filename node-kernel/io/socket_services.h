@@ -1,0 +1,83 @@
+// SocketServices: what the sockets of a node share: names outside any directory, ports, and the
+// ways to what is not on this node. Made by boot/, or by a test.
+//
+// Locking: lock_ guards the list of names.
+#pragma once
+
+#include "base/intrusive_list.h"
+#include "fs/open_file.idl.h"
+#include "io/endpoint.h"
+
+namespace k42::io {
+
+// Names of local sockets in file systems; implemented by fs.
+class LocalNames {
+ public:
+  // One reference each.
+  virtual Result<SocketName*> Make(const cobj::CallContext& caller,
+                                   cobj::Ref<fs::IOpenFile> directory, std::string_view path,
+                                   std::uint32_t mode) = 0;
+  virtual Result<SocketName*> Find(const cobj::CallContext& caller,
+                                   cobj::Ref<fs::IOpenFile> directory, std::string_view path) = 0;
+
+ protected:
+  ~LocalNames() = default;
+};
+
+// Streams to other nodes and outside hosts, by address.
+class RemoteStreams {
+ public:
+  // Starts to connect `endpoint`; kInProgress, and the endpoint's list tells the end.
+  virtual Status Connect(RefPtr<Endpoint> endpoint, const SocketAddress& address) = 0;
+  virtual Status Listen(RefPtr<Endpoint> endpoint, const SocketAddress& address) = 0;
+
+ protected:
+  ~RemoteStreams() = default;
+};
+
+class SocketServices {
+ public:
+  static constexpr std::uint16_t kFirstEphemeral = 32768;
+  static constexpr std::uint16_t kLastEphemeral = 60999;
+
+  // `internet`: this node's own address, in host order.
+  SocketServices(std::uint32_t internet, LocalNames& names) : internet_(internet), names_(names) {}
+  ~SocketServices();
+  SocketServices(const SocketServices&) = delete;
+
+  void SetRemote(RemoteStreams* remote) { remote_ = remote; }
+  RemoteStreams* remote() const { return remote_; }
+  std::uint32_t internet() const { return internet_; }
+  bool IsHere(std::uint32_t internet) const {
+    return internet == kInternetAny || internet >> 24 == 127 || internet == internet_;
+  }
+
+  // Names `endpoint`; a port of 0 is chosen. kAddressInUse, kAddressUnavailable.
+  Status Bind(const cobj::CallContext& caller, Endpoint& endpoint,
+              cobj::Ref<fs::IOpenFile> directory, SocketAddress address, std::uint32_t mode);
+  // Who can be reached under `address` on this node: one reference; kConnectionRefused if nobody.
+  Result<Endpoint*> Find(const cobj::CallContext& caller, SocketType type,
+                         cobj::Ref<fs::IOpenFile> directory, const SocketAddress& address);
+  // The name stands for nobody any more.
+  void Remove(SocketName& name);
+
+ private:
+  struct Entry : ListLink<> {
+    SocketAddress address;
+    SocketType type;
+    bool reuse = false;
+    RefPtr<SocketName> name;
+  };
+  static bool Same(const Entry& entry, SocketType type, const SocketAddress& address);
+  bool TakenLocked(const Endpoint& endpoint, const SocketAddress& address) K42_REQUIRES(lock_);
+  Status BindNumber(Endpoint& endpoint, SocketAddress address);
+
+  const std::uint32_t internet_;
+  LocalNames& names_;
+  RemoteStreams* remote_ = nullptr;
+  machine::SpinLock<LockRank::kFactory> lock_;
+  IntrusiveList<Entry> entries_ K42_GUARDED_BY(lock_);
+  std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;
+};
+
+}  // namespace k42::io

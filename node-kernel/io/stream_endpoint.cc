@@ -1,0 +1,240 @@
+#include "io/stream_endpoint.h"
+
+#include <algorithm>
+
+#include "io/socket_services.h"
+#include "mem/heap.h"
+
+namespace k42::io {
+namespace {
+// A socket that is not connected polls as hung up, and writable.
+constexpr std::uint32_t kFreshReady = abi::kWritable | kInputEnded | kOutputEnded;
+}  // namespace
+
+Result<StreamEndpoint*> StreamEndpoint::Make(SocketServices& services, SocketFamily family,
+                                             SocketType type, const SenderIdentity& owner) {
+  return mem::New<StreamEndpoint>(services, family, type, owner);
+}
+
+StreamEndpoint::StreamEndpoint(SocketServices& services, SocketFamily family, SocketType type,
+                               const SenderIdentity& owner)
+    : Endpoint(services, family, type, owner, kFreshReady) {}
+
+void StreamEndpoint::Dispose() {
+  Close();
+  mem::Delete(this);
+}
+
+StreamEndpoint::State StreamEndpoint::StateNow() {
+  machine::SpinGuard guard(lock_);
+  return state_;
+}
+
+StreamEndpoint::Lines StreamEndpoint::LinesNow() {
+  machine::SpinGuard guard(lock_);
+  return lines_;
+}
+
+// -- connecting -----------------------------------------------------------------------------------
+
+Status StreamEndpoint::Attach(const Lines& lines, const SenderIdentity& peer) {
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ != State::kFresh) {
+      return state_ == State::kConnected ? Status::kAlreadyConnected : Status::kInvalidArgument;
+    }
+    state_ = State::kConnected;
+    lines_ = lines;
+    peer_ = peer;
+  }
+  lines.in->OpenReader();
+  lines.out->OpenWriter();
+  lines.in->WatchReader(&list());
+  lines.out->WatchWriter(&list());
+  return Status::kOk;
+}
+
+Status StreamEndpoint::Join(StreamEndpoint& a, StreamEndpoint& b) {
+  const bool messages = a.type() != SocketType::kStream;
+  const auto capacity = static_cast<std::uint64_t>(a.option(SocketOption::kSendBuffer));
+  const Conduit::Shape shape{capacity, 0, messages, true};
+  auto forth = RefPtr<Conduit>::Adopt(TRY(Conduit::Make(shape)));
+  auto back = RefPtr<Conduit>::Adopt(TRY(Conduit::Make(shape)));
+  TRY(b.Attach({forth, back}, a.owner()));
+  const Status status = a.Attach({back, forth}, b.owner());
+  if (!IsOk(status)) {
+    b.Close();
+  }
+  return status;
+}
+
+Status StreamEndpoint::Listen(std::uint32_t backlog) {
+  Wakeups wakeups;
+  machine::SpinGuard guard(lock_);
+  if (state_ != State::kFresh && state_ != State::kListening) {
+    return Status::kInvalidArgument;
+  }
+  state_ = State::kListening;
+  backlog_limit_ = std::clamp<std::uint32_t>(backlog, 1, kLargestBacklog);
+  list().Update(kFreshReady, 0, 0, wakeups);
+  return Status::kOk;
+}
+
+Status StreamEndpoint::Offer(StreamEndpoint& caller) {
+  Wakeups wakeups;
+  machine::SpinGuard guard(lock_);
+  if (state_ != State::kListening) {
+    return Status::kConnectionRefused;
+  }
+  if (backlog_size_ >= backlog_limit_) {
+    return Status::kWouldBlock;
+  }
+  caller.AddReference();
+  backlog_.PushBack(&caller);
+  ++backlog_size_;
+  list().Update(abi::kReadable, abi::kReadable, abi::kReadable, wakeups);
+  return Status::kOk;
+}
+
+Status StreamEndpoint::Connect(Endpoint& target) {
+  if (StateNow() != State::kFresh) {
+    return connected() ? Status::kAlreadyConnected : Status::kInvalidArgument;
+  }
+  auto& listener = static_cast<StreamEndpoint&>(target);
+  {
+    machine::SpinGuard guard(listener.lock_);
+    if (listener.state_ != State::kListening) {
+      return Status::kConnectionRefused;
+    }
+    if (listener.backlog_size_ >= listener.backlog_limit_) {
+      return Status::kWouldBlock;
+    }
+  }
+  auto far_end =
+      RefPtr<StreamEndpoint>::Adopt(TRY(Make(services(), family(), type(), listener.owner())));
+  for (std::size_t i = 0; i < kOptionCount; ++i) {  // a connection inherits its listener's options
+    const auto which = static_cast<SocketOption>(i);
+    far_end->SetOption(which, listener.option(which));
+  }
+  SocketAddress here = address();
+  if (family() == SocketFamily::kInternet && here.internet == kInternetAny) {
+    here.internet = peer_address().internet;  // within a node, one's own address is the other's
+    SetAddress(here);
+  }
+  far_end->SetPeerAddress(here);
+  SocketAddress there = listener.address();
+  if (family() == SocketFamily::kInternet && there.internet == kInternetAny) {
+    there.internet = here.internet;
+  }
+  far_end->SetAddress(there);
+  SetPeerAddress(there);
+  TRY(Join(*this, *far_end));
+  const Status status = listener.Offer(*far_end);
+  if (!IsOk(status)) {
+    Close();
+  }
+  return status;
+}
+
+Result<Endpoint*> StreamEndpoint::Accept() {
+  Wakeups wakeups;
+  machine::SpinGuard guard(lock_);
+  if (state_ != State::kListening) {
+    return Status::kInvalidArgument;
+  }
+  StreamEndpoint* first = backlog_.PopFront();
+  if (first == nullptr) {
+    return Status::kWouldBlock;
+  }
+  --backlog_size_;
+  list().Update(abi::kReadable, backlog_.empty() ? 0 : abi::kReadable, 0, wakeups);
+  return static_cast<Endpoint*>(first);
+}
+
+// -- bytes ----------------------------------------------------------------------------------------
+
+Result<std::uint64_t> StreamEndpoint::Send(Transfer& transfer) {
+  const Lines lines = LinesNow();
+  if (!lines.out) {
+    return family() == SocketFamily::kInternet && transfer.destination == nullptr
+               ? Status::kBrokenPipe
+               : Status::kNotConnected;
+  }
+  return lines.out->Write(transfer.in, transfer.attachment);
+}
+
+Result<std::uint64_t> StreamEndpoint::Receive(Transfer& transfer) {
+  const Lines lines = LinesNow();
+  if (!lines.in) {
+    return Status::kNotConnected;
+  }
+  ReadOutcome outcome;
+  const std::uint64_t count = TRY(lines.in->Read(transfer.out, transfer.peek, &outcome));
+  transfer.attachment = outcome.attachment;
+  transfer.message_size = outcome.message_size;
+  transfer.cut = outcome.cut;
+  return count;
+}
+
+Status StreamEndpoint::Shutdown(ShutdownSide side) {
+  const Lines lines = LinesNow();
+  if (!lines.in) {
+    return Status::kNotConnected;
+  }
+  if (side != ShutdownSide::kWrite) {
+    lines.in->Shut();
+  }
+  if (side != ShutdownSide::kRead) {
+    lines.out->Shut();
+  }
+  return Status::kOk;
+}
+
+Status StreamEndpoint::TakeError() {
+  const Lines lines = LinesNow();
+  return lines.in ? lines.in->TakeReset() : Status::kOk;
+}
+
+std::uint64_t StreamEndpoint::bytes() {
+  const Lines lines = LinesNow();
+  return lines.in ? lines.in->bytes() : 0;
+}
+
+SenderIdentity StreamEndpoint::peer() {
+  machine::SpinGuard guard(lock_);
+  return peer_;
+}
+
+// -- the end --------------------------------------------------------------------------------------
+
+void StreamEndpoint::Close() {
+  Lines lines;
+  IntrusiveList<StreamEndpoint> waiting;
+  {
+    machine::SpinGuard guard(lock_);
+    state_ = State::kClosed;
+    std::swap(lines, lines_);
+    waiting.Append(backlog_);
+    backlog_size_ = 0;
+  }
+  Unbind();
+  while (StreamEndpoint* caller = waiting.PopFront()) {
+    caller->Close();
+    caller->DropReference();
+  }
+  if (!lines.in) {
+    return;
+  }
+  lines.in->WatchReader(nullptr);
+  lines.out->WatchWriter(nullptr);
+  // A stream whose end leaves bytes unread, or does not want to linger, is reset.
+  const bool reset = family() == SocketFamily::kInternet &&
+                     (lines.in->bytes() != 0 || option(SocketOption::kLinger) == 0);
+  if (reset) {
+    lines.out->Reset();
+  }
+  lines.in->CloseReader();
+  lines.out->CloseWriter();
+}
+
+}  // namespace k42::io

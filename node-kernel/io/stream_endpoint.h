@@ -1,0 +1,65 @@
+// StreamEndpoint: connection-oriented sockets: local streams and sequenced packets, and internet
+// streams within this node. Also both ends of any socket pair.
+//
+// States:  fresh -> listening;  fresh -> connected (by Connect, or born so by a listener);
+//          any -> closed.
+// A connection is two conduits. A listener's backlog holds the connected endpoints that nobody has
+// accepted; their clients may write already.
+// Locking: Endpoint::lock_ guards the state; conduits are called without it.
+#pragma once
+
+#include "io/conduit.h"
+#include "io/endpoint.h"
+
+namespace k42::io {
+
+class StreamEndpoint final : public Endpoint, public ListLink<> {
+ public:
+  static constexpr std::uint32_t kLargestBacklog = 4096;
+
+  static Result<StreamEndpoint*> Make(SocketServices& services, SocketFamily family,
+                                      SocketType type, const SenderIdentity& owner);
+  StreamEndpoint(SocketServices& services, SocketFamily family, SocketType type,
+                 const SenderIdentity& owner);
+  ~StreamEndpoint() = default;
+
+  // Two fresh endpoints become a connection.
+  static Status Join(StreamEndpoint& a, StreamEndpoint& b);
+
+  Status Listen(std::uint32_t backlog) override;
+  Result<Endpoint*> Accept() override;
+  Status Connect(Endpoint& target) override;
+  Status Disconnect() override { return Status::kInvalidArgument; }
+  Result<std::uint64_t> Send(Transfer& transfer) override;
+  Result<std::uint64_t> Receive(Transfer& transfer) override;
+  Status Shutdown(ShutdownSide side) override;
+  Status TakeError() override;
+  bool listening() override { return StateNow() == State::kListening; }
+  bool connected() override { return StateNow() == State::kConnected; }
+  std::uint64_t bytes() override;
+  SenderIdentity peer() override;
+  void Close() override;
+
+ private:
+  enum class State : std::uint8_t { kFresh, kListening, kConnected, kClosed };
+  struct Lines {
+    RefPtr<Conduit> in;
+    RefPtr<Conduit> out;
+  };
+
+  void Dispose() override;
+  State StateNow();
+  Lines LinesNow();
+  Status Attach(const Lines& lines, const SenderIdentity& peer);
+  // Puts a connected endpoint into the backlog.
+  Status Offer(StreamEndpoint& caller);
+
+  State state_ K42_GUARDED_BY(lock_) = State::kFresh;
+  Lines lines_ K42_GUARDED_BY(lock_);
+  SenderIdentity peer_ K42_GUARDED_BY(lock_){};
+  std::uint32_t backlog_limit_ K42_GUARDED_BY(lock_) = 0;
+  std::uint32_t backlog_size_ K42_GUARDED_BY(lock_) = 0;
+  IntrusiveList<StreamEndpoint> backlog_ K42_GUARDED_BY(lock_);  // a reference each
+};
+
+}  // namespace k42::io
