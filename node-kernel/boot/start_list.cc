@@ -1,5 +1,6 @@
 #include "boot/start_list.h"
 
+#include "boot/start_files.h"
 #include "boot/start_link.h"
 #include "boot/start_memory.h"
 #include "boot/start_objects.h"
@@ -54,6 +55,7 @@ void StartKernel(std::uint32_t start_info) {
   StartProcesses();
   StartTerminals();
   StartLink();
+  StartFiles();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
       machine::MonotonicNs() / 1'000'000);

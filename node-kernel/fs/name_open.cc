@@ -113,8 +113,9 @@ Status NameTree::MountAt(std::string_view path, FileSystem& file_system) {
   RefPtr<Entry> covered;
   if (index != 0) {
     covered = RefPtr<Entry>::Adopt(TRY(Find(nullptr, path, 0, Identity::Kernel())));
-    if (covered->node()->kind() != FileKind::kDirectory) {
-      return Status::kNotDirectory;
+    const bool directory = file_system.Root().kind() == FileKind::kDirectory;
+    if (directory != (covered->node()->kind() == FileKind::kDirectory)) {
+      return directory ? Status::kNotDirectory : Status::kIsDirectory;
     }
   } else if (path != "/") {
     return Status::kInvalidArgument;

@@ -41,8 +41,8 @@ class NameTree {
   NameTree(const NameTree&) = delete;
   NameTree& operator=(const NameTree&) = delete;
 
-  // The first one becomes the root; later ones cover a directory of those before. `path` must be
-  // absolute. By boot/, before programs run.
+  // The first one becomes the root; later ones cover a directory of those before, or a file if
+  // their own root is one. `path` must be absolute. By boot/, before programs run.
   Status MountAt(std::string_view path, FileSystem& file_system);
   std::size_t mount_count() const { return mount_count_.load(std::memory_order_acquire); }
   const Mount& mount(std::size_t index) const { return mounts_[index]; }

@@ -11,6 +11,16 @@ using ninep::Request;
 using ninep::ScopedRequest;
 using ninep::Type;
 
+NinePFileSystem::NinePFileSystem(ninep::Transport& transport, mem::MemoryServices& memory,
+                                 bool read_only, Sharing sharing, std::uint64_t device)
+    : FileSystem(sharing == Sharing::kCached ? Caching::kAlways : Caching::kNever, read_only,
+                 device),
+      client_(transport),
+      memory_(memory),
+      sharing_(sharing) {}
+
+NinePFileSystem::~NinePFileSystem() = default;
+
 Result<NinePFileSystem*> NinePFileSystem::Make(ninep::Transport& transport,
                                                mem::MemoryServices& memory, std::string_view path,
                                                bool read_only, Sharing sharing,

@@ -42,12 +42,8 @@ class NinePFileSystem final : public FileSystem {
   Result<NinePNode*> NodeOf(std::uint32_t fid);
 
   NinePFileSystem(ninep::Transport& transport, mem::MemoryServices& memory, bool read_only,
-                  Sharing sharing, std::uint64_t device)
-      : FileSystem(sharing == Sharing::kCached ? Caching::kAlways : Caching::kNever, read_only,
-                   device),
-        client_(transport),
-        memory_(memory),
-        sharing_(sharing) {}
+                  Sharing sharing, std::uint64_t device);
+  ~NinePFileSystem();
 
  private:
   friend class NinePNode;

@@ -22,11 +22,14 @@ SyntheticFileSystem::SyntheticFileSystem(std::string_view type, FileSystemKind k
     : FileSystem(caching, false, device), type_(type), info_kind_(kind), birth_ns_(RealtimeNs()) {}
 
 Result<SyntheticFileSystem*> SyntheticFileSystem::Make(std::string_view type, FileSystemKind kind,
-                                                       std::uint64_t device, Caching caching,
-                                                       SyntheticDirectory* root) {
+                                                       std::uint64_t device, Caching caching) {
   auto* made = TRY(mem::New<SyntheticFileSystem>(type, kind, device, caching));
-  made->root_ = root != nullptr ? root : TRY(mem::New<PlainDirectory>(*made));
+  made->SetRoot(*TRY(mem::New<PlainDirectory>(*made)));
   return made;
+}
+
+void SyntheticFileSystem::SetRoot(Node& root) {
+  root_ = RefPtr<Node>::Adopt(&root);
 }
 
 Node& SyntheticFileSystem::Root() {

@@ -45,15 +45,14 @@ class SyntheticDirectory;
 class SyntheticFileSystem final : public FileSystem {
  public:
   static Result<SyntheticFileSystem*> Make(std::string_view type, FileSystemKind kind,
-                                           std::uint64_t device, Caching caching,
-                                           SyntheticDirectory* root = nullptr);
+                                           std::uint64_t device, Caching caching);
   Node& Root() override;
-  SyntheticDirectory& root() { return *root_; }
+  // Instead of the empty directory it is made with, before it is mounted. Takes the reference.
+  void SetRoot(Node& root);
   Status GetInfo(FileSystemInfo* info) override;
   std::string_view TypeName() const override { return type_; }
   std::uint64_t NewNumber() { return next_number_.fetch_add(1, std::memory_order_relaxed); }
   std::int64_t birth_ns() const { return birth_ns_; }
-  void SetRoot(SyntheticDirectory& root) { root_ = &root; }
 
   SyntheticFileSystem(std::string_view type, FileSystemKind kind, std::uint64_t device,
                       Caching caching);
@@ -63,7 +62,7 @@ class SyntheticFileSystem final : public FileSystem {
   const FileSystemKind info_kind_;
   const std::int64_t birth_ns_;
   std::atomic<std::uint64_t> next_number_{1};
-  SyntheticDirectory* root_ = nullptr;  // for ever
+  RefPtr<Node> root_;  // for ever
 };
 
 class SyntheticNode : public Node {

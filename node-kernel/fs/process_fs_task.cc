@@ -1,0 +1,314 @@
+// /proc/self and /proc/N: files about one task.
+#include <algorithm>
+#include <cstring>
+
+#include "fs/directory_writer.h"
+#include "fs/process_fs.h"
+
+namespace k42::fs {
+namespace {
+
+constexpr std::uint64_t kFirstTaskCookie = 1 << 20;  // behind all fixed files
+constexpr std::uint64_t kNumberShift = 16;           // node numbers: task << 16 | file
+
+// -- what is known of a task ----------------------------------------------------------------------
+
+bool InfoOf(std::uint64_t task, proc::TaskInfo* info) {
+  const auto number = static_cast<std::uint32_t>(task);
+  return IsOk(Sources().processes->tasks.GetInfo(number, 0, info));
+}
+
+std::size_t TextOfTask(std::uint64_t task, proc::TaskText which, std::span<char> space) {
+  std::size_t size = 0;
+  (void)Sources().processes->tasks.Visit(
+      static_cast<std::uint32_t>(task), 0, [&](const proc::Task& found) {
+        const auto& text = found.texts.text[static_cast<std::size_t>(which)];
+        size = std::min<std::size_t>(text.size, space.size());
+        std::copy_n(text.bytes, size, space.data());
+        return Status::kOk;
+      });
+  return size;
+}
+
+void PrintText(TextWriter& text, std::uint64_t task, proc::TaskText which) {
+  constexpr std::size_t kRoom = proc::kTextMax;
+  auto* space = static_cast<char*>(mem::Allocate(kRoom));
+  if (space != nullptr) {
+    text.Text({space, TextOfTask(task, which, {space, kRoom})});
+    mem::Free(space, kRoom);
+  }
+}
+
+char Letter(proc::TaskState state) {
+  switch (state) {
+    case proc::TaskState::kRunning:
+      return 'R';
+    case proc::TaskState::kWaiting:
+      return 'S';
+    case proc::TaskState::kStoppedState:
+      return 'T';
+    case proc::TaskState::kZombie:
+      return 'Z';
+  }
+  return '?';
+}
+
+// -- files ----------------------------------------------------------------------------------------
+
+constexpr std::uint64_t kTickNs = 10'000'000;
+
+void TaskStat(TextWriter& text, std::uint64_t task) {
+  proc::TaskInfo info;
+  if (!InfoOf(task, &info)) {
+    return;
+  }
+  text.Print("{} (", info.task);
+  PrintText(text, task, proc::TaskText::kName);
+  text.Print(") {} {} {} {} {} {} 0 0 0 0 0 ", Letter(info.state), info.parent, info.group,
+             info.session, static_cast<std::uint32_t>(info.terminal), info.foreground_group);
+  text.Print("{} {} {} {} 20 {} {} 0 {} ", info.user_ns / kTickNs, info.system_ns / kTickNs,
+             info.children_user_ns / kTickNs, info.children_system_ns / kTickNs, info.priority,
+             info.threads, info.start_ns / kTickNs);
+  text.Print("0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 {} {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+             info.exit_signal, info.cpu);
+}
+
+void TaskStatus(TextWriter& text, std::uint64_t task) {
+  proc::TaskInfo info;
+  if (!InfoOf(task, &info)) {
+    return;
+  }
+  text.Text("Name:\t");
+  PrintText(text, task, proc::TaskText::kName);
+  text.Print(
+      "\nUmask:\t0022\nState:\t{}\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n",
+      Letter(info.state), info.task, info.task, info.parent);
+  text.Print("Uid:\t{}\t{}\t{}\t{}\n", info.user, info.effective_user, info.effective_user,
+             info.effective_user);
+  text.Print("Gid:\t{}\t{}\t{}\t{}\nFDSize:\t256\nGroups:\t\n", info.group_id, info.effective_group,
+             info.effective_group, info.effective_group);
+  text.Print("Threads:\t{}\nCpus_allowed_list:\t0-{}\nMems_allowed:\t1\nMems_allowed_list:\t0\n",
+             info.threads, machine::CpuCount() - 1);
+  text.Print("voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t0\n", info.switches);
+}
+
+void TaskName(TextWriter& text, std::uint64_t task) {
+  PrintText(text, task, proc::TaskText::kName);
+  text.Text("\n");
+}
+void TaskArguments(TextWriter& text, std::uint64_t task) {
+  PrintText(text, task, proc::TaskText::kArguments);
+}
+void TaskEnvironment(TextWriter& text, std::uint64_t task) {
+  PrintText(text, task, proc::TaskText::kEnvironment);
+}
+void Zero(TextWriter& text, std::uint64_t) {
+  text.Text("0\n");
+}
+void CpuSetRoot(TextWriter& text, std::uint64_t) {
+  text.Text("/\n");
+}
+void ControlGroup(TextWriter& text, std::uint64_t) {
+  text.Text("0::/\n");
+}
+// Names are accepted and forgotten here: a thread's name is its personality's.
+Status AcceptName(std::string_view, std::uint64_t) {
+  return Status::kOk;
+}
+
+// A link whose target depends on who asks, or on the task.
+class TaskLink final : public SyntheticNode {
+ public:
+  enum class Target : std::uint8_t { kSelf, kProgram, kDirectory, kRoot, kNameSpace };
+  TaskLink(SyntheticFileSystem& file_system, std::uint64_t number, Target target,
+           std::uint64_t argument)
+      : SyntheticNode(file_system, FileKind::kSymbolicLink, 0777, number),
+        target_(target),
+        argument_(argument) {}
+
+  Result<std::size_t> ReadLink(const Identity& who, std::span<char> text) override {
+    switch (target_) {
+      case Target::kSelf:
+        return Format(text, "{}", who.process);
+      case Target::kProgram:
+        return TextOfTask(argument_, proc::TaskText::kProgram, text);
+      case Target::kDirectory:
+        return TextOfTask(argument_, proc::TaskText::kDirectory, text);
+      case Target::kRoot:
+        return Format(text, "/");
+      case Target::kNameSpace:
+        return Format(text, "{}:[{}]", reinterpret_cast<const char*>(argument_),
+                      4026531835 + (number() & 0xff));
+    }
+    return Status::kInvalidArgument;
+  }
+
+ private:
+  void Dispose() override { mem::Delete(this); }
+  const Target target_;
+  const std::uint64_t argument_;
+};
+
+// What a task's directory, and those within it, contain.
+struct Item {
+  enum class Kind : std::uint8_t { kFile, kLink, kDirectory, kNameSpace };
+  enum class Place : std::uint8_t { kTask, kNet, kNs, kTasks };
+  Place place;
+  const char* name;
+  Kind kind;
+  Generate generate = nullptr;
+  std::uint32_t mode = 0444;
+  TaskLink::Target target = TaskLink::Target::kRoot;
+  Place inside = Place::kTask;
+};
+using Kind = Item::Kind;
+using Place = Item::Place;
+constexpr Item kItems[] = {
+    {Place::kTask, "stat", Kind::kFile, &TaskStat},
+    {Place::kTask, "status", Kind::kFile, &TaskStatus},
+    {Place::kTask, "cmdline", Kind::kFile, &TaskArguments},
+    {Place::kTask, "environ", Kind::kFile, &TaskEnvironment, 0400},
+    {Place::kTask, "comm", Kind::kFile, &TaskName, 0644},
+    {Place::kTask, "mounts", Kind::kFile, &GenerateMounts},
+    {Place::kTask, "mountinfo", Kind::kFile, &GenerateNothing},
+    {Place::kTask, "cgroup", Kind::kFile, &ControlGroup},
+    {Place::kTask, "cpuset", Kind::kFile, &CpuSetRoot},
+    {Place::kTask, "oom_score_adj", Kind::kFile, &Zero, 0644},
+    {Place::kTask, "coredump_filter", Kind::kFile, &Zero, 0644},
+    {Place::kTask, "loginuid", Kind::kFile, &Zero},
+    {Place::kTask, "exe", Kind::kLink, nullptr, 0777, TaskLink::Target::kProgram},
+    {Place::kTask, "cwd", Kind::kLink, nullptr, 0777, TaskLink::Target::kDirectory},
+    {Place::kTask, "root", Kind::kLink, nullptr, 0777, TaskLink::Target::kRoot},
+    {Place::kTask, "net", Kind::kDirectory, nullptr, 0555, {}, Place::kNet},
+    {Place::kTask, "ns", Kind::kDirectory, nullptr, 0555, {}, Place::kNs},
+    {Place::kTask, "task", Kind::kDirectory, nullptr, 0555, {}, Place::kTasks},
+    {Place::kNet, "route", Kind::kFile, &GenerateRoute},
+    {Place::kNet, "if_inet6", Kind::kFile, &GenerateNothing},
+    {Place::kNet, "unix", Kind::kFile, &GenerateNothing},
+    {Place::kNet, "tcp", Kind::kFile, &GenerateNothing},
+    {Place::kNs, "ipc", Kind::kNameSpace},
+    {Place::kNs, "mnt", Kind::kNameSpace},
+    {Place::kNs, "net", Kind::kNameSpace},
+    {Place::kNs, "pid", Kind::kNameSpace},
+    {Place::kNs, "user", Kind::kNameSpace},
+    {Place::kNs, "uts", Kind::kNameSpace},
+};
+
+class TaskDirectory final : public SyntheticDirectory {
+ public:
+  TaskDirectory(SyntheticFileSystem& file_system, std::uint64_t task, Place place)
+      : SyntheticDirectory(file_system, task << kNumberShift | (0xff00 + static_cast<int>(place))),
+        task_(task),
+        place_(place) {}
+
+  Result<Node*> Lookup(std::string_view name) override;
+  Status ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) override;
+
+ private:
+  void Dispose() override { mem::Delete(this); }
+  static FileKind KindOf(const Item& item) {
+    return item.kind == Kind::kFile        ? FileKind::kRegular
+           : item.kind == Kind::kDirectory ? FileKind::kDirectory
+                                           : FileKind::kSymbolicLink;
+  }
+  const std::uint64_t task_;
+  const Place place_;
+};
+
+Result<Node*> TaskDirectory::Lookup(std::string_view name) {
+  if (place_ == Place::kTasks) {  // threads have their task's files
+    char own[16];
+    const std::size_t size = Format(own, "{}", task_);
+    if (name != std::string_view(own, size)) {
+      return Status::kNotFound;
+    }
+    return TRY(mem::New<TaskDirectory>(synthetic(), task_, Place::kTask));
+  }
+  for (const Item& item : kItems) {
+    if (item.place != place_ || item.name != name) {
+      continue;
+    }
+    const std::uint64_t number =
+        task_ << kNumberShift | static_cast<std::uint64_t>(&item - kItems + 1);
+    switch (item.kind) {
+      case Kind::kFile:
+        return TRY(mem::New<SyntheticFile>(synthetic(), item.generate, task_, item.mode,
+                                           (item.mode & 0200) != 0 ? &AcceptName : nullptr,
+                                           number));
+      case Kind::kLink:
+        return TRY(mem::New<TaskLink>(synthetic(), number, item.target, task_));
+      case Kind::kNameSpace:
+        return TRY(mem::New<TaskLink>(synthetic(), number, TaskLink::Target::kNameSpace,
+                                      reinterpret_cast<std::uint64_t>(item.name)));
+      case Kind::kDirectory:
+        return TRY(mem::New<TaskDirectory>(synthetic(), task_, item.inside));
+    }
+  }
+  return Status::kNotFound;
+}
+
+Status TaskDirectory::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
+  if (place_ == Place::kTasks) {
+    char own[16];
+    const std::size_t size = Format(own, "{}", task_);
+    if (cookie < 3) {
+      (void)writer.Add({own, size}, FileKind::kDirectory, number(), 3);
+    }
+    return Status::kOk;
+  }
+  for (const Item& item : kItems) {
+    const auto at = static_cast<std::uint64_t>(&item - kItems) + 3;
+    if (item.place == place_ && at > cookie &&
+        !writer.Add(item.name, KindOf(item), task_ << kNumberShift | (at - 2), at)) {
+      break;
+    }
+  }
+  return Status::kOk;
+}
+
+}  // namespace
+
+Result<Node*> LookupTask(SyntheticFileSystem& file_system, std::string_view name) {
+  if (name == "self" || name == "thread-self") {
+    return TRY(mem::New<TaskLink>(file_system, 1, TaskLink::Target::kSelf, 0));
+  }
+  std::uint64_t task = 0;
+  for (const char digit : name) {
+    if (digit < '0' || digit > '9' || task > 0xffffffff) {
+      return Status::kNotFound;
+    }
+    task = task * 10 + static_cast<std::uint64_t>(digit - '0');
+  }
+  proc::TaskInfo info;
+  if (name.empty() || !InfoOf(task, &info)) {
+    return Status::kNotFound;
+  }
+  return TRY(mem::New<TaskDirectory>(file_system, task, Place::kTask));
+}
+
+Status ListTasks(std::uint64_t cookie, DirectoryWriter& writer) {
+  constexpr std::uint64_t kSelfCookie = kFirstTaskCookie;
+  if (cookie < kSelfCookie && !writer.Add("self", FileKind::kSymbolicLink, 1, kSelfCookie)) {
+    return Status::kOk;
+  }
+  std::uint32_t numbers[32];
+  auto after = static_cast<std::uint32_t>(std::max(cookie, kSelfCookie) - kSelfCookie);
+  while (true) {
+    const std::uint32_t count = Sources().processes->tasks.List(after, false, 0, numbers);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      char name[16];
+      const std::size_t size = Format(name, "{}", numbers[i]);
+      const auto task = std::uint64_t{numbers[i]};
+      if (!writer.Add({name, size}, FileKind::kDirectory, task << kNumberShift | 0xff00,
+                      kSelfCookie + task)) {
+        return Status::kOk;
+      }
+    }
+    if (count == 0) {
+      return Status::kOk;
+    }
+    after = numbers[count - 1];
+  }
+}
+
+}  // namespace k42::fs
