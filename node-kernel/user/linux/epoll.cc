@@ -56,8 +56,9 @@ void Epoll::Queue(EpollItem* item) {
 
 void Epoll::Arm(EpollItem* item) {
   if (item->description->StartWatch(item, ReadyMask(item->events), item->since) != Status::kOk) {
-    // What cannot be watched counts as ready: it will be looked at.
-    Queue(item);
+    // What cannot be watched is looked at each time.
+    item->queued = true;
+    ready_.PushBack(item);
   }
 }
 
@@ -147,7 +148,26 @@ std::uint32_t Epoll::Collect(LinuxEpollEvent* events, std::uint32_t count) {
 }
 
 std::uint64_t Epoll::Poll() {
-  return Word(ready_.empty() ? 0 : abi::kReadable);
+  // A queued item may have been drained since: those that are idle go back to waiting.
+  List<EpollItem, &EpollItem::ready_link> idle;
+  std::uint32_t ready = 0;
+  for (EpollItem* item = ready_.first(); item && !ready;) {
+    EpollItem* next = ready_.Next(item);
+    const std::uint64_t word = item->description->Poll();
+    if (PollBits(abi::PollWord::Unpack(word).ready) & (item->events | kPollAlways)) {
+      ready = abi::kReadable;
+    } else {
+      ready_.Remove(item);
+      item->since = item->events & kEpollEdge ? word | abi::kArmEdge : abi::kArmLevel;
+      idle.PushBack(item);
+    }
+    item = next;
+  }
+  while (EpollItem* item = idle.PopFront()) {
+    item->queued = false;
+    Arm(item);
+  }
+  return Word(ready);
 }
 
 void Epoll::Forked() {

@@ -284,6 +284,9 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
       if (bits == 0) {
         return -kEINVAL;
       }
+      if (!InProgram(word, 4)) {
+        return -kEFAULT;
+      }
       return is_private ? Reply{WakePrivate(word, value, bits)}
                         : ToReply(kernel::WakeWord(word, value, bits));
     }

@@ -51,7 +51,11 @@ void TakeSavedState(Thread* thread) {
 void SegmentationFault(Thread* thread, const abi::TrapInfo& trap) {
   LinuxSigInfo info{};
   info.signo = kSIGSEGV;
-  info.code = trap.error_code & 1 ? kSegvAccessError : kSegvMapError;
+  // The hardware's word tells whether a page is present, not whether the address is mapped.
+  proc::RegionInfo region{};
+  const bool mapped = kernel::QueryRegion(trap.address, &region) == Status::kOk &&
+                      region.start <= trap.address && trap.address < region.end;
+  info.code = mapped ? kSegvAccessError : kSegvMapError;
   info.fault.address = trap.address;
   ForceSignal(*thread, info);
 }
