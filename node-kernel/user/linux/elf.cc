@@ -36,8 +36,7 @@ bool AddLoad(const ProgramHeader& header, ElfProgram* program) {
   }
   const std::uint64_t end = header.vaddr + header.memsz;
   if (program->segment_count == kElfSegmentsMax || header.filesz > header.memsz ||
-      end < header.vaddr || end > abi::kUserMapLimit ||
-      header.offset + header.filesz < header.offset ||
+      end < header.vaddr || end > abi::kUserMapLimit || header.offset > INT64_MAX - header.filesz ||
       (header.offset - header.vaddr) % kPage != 0) {
     return false;
   }

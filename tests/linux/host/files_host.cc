@@ -62,14 +62,30 @@ void FromStat(const LinuxStat& stat, fs::FileAttributes* attributes) {
   attributes->device_major = static_cast<std::uint32_t>(stat.rdev >> 8 & 0xfff);
   attributes->device_minor = static_cast<std::uint32_t>(stat.rdev & 0xff);
   switch (stat.mode & kS_IFMT) {
-    case kS_IFREG: attributes->kind = fs::FileKind::kRegular; break;
-    case kS_IFDIR: attributes->kind = fs::FileKind::kDirectory; break;
-    case kS_IFLNK: attributes->kind = fs::FileKind::kSymbolicLink; break;
-    case kS_IFIFO: attributes->kind = fs::FileKind::kFifo; break;
-    case kS_IFSOCK: attributes->kind = fs::FileKind::kSocket; break;
-    case kS_IFCHR: attributes->kind = fs::FileKind::kCharacterDevice; break;
-    case kS_IFBLK: attributes->kind = fs::FileKind::kBlockDevice; break;
-    default: attributes->kind = fs::FileKind::kUnknown; break;
+    case kS_IFREG:
+      attributes->kind = fs::FileKind::kRegular;
+      break;
+    case kS_IFDIR:
+      attributes->kind = fs::FileKind::kDirectory;
+      break;
+    case kS_IFLNK:
+      attributes->kind = fs::FileKind::kSymbolicLink;
+      break;
+    case kS_IFIFO:
+      attributes->kind = fs::FileKind::kFifo;
+      break;
+    case kS_IFSOCK:
+      attributes->kind = fs::FileKind::kSocket;
+      break;
+    case kS_IFCHR:
+      attributes->kind = fs::FileKind::kCharacterDevice;
+      break;
+    case kS_IFBLK:
+      attributes->kind = fs::FileKind::kBlockDevice;
+      break;
+    default:
+      attributes->kind = fs::FileKind::kUnknown;
+      break;
   }
 }
 
@@ -92,9 +108,9 @@ Status Apply(long directory, const char* path, long flags, const fs::AttributeCh
                      : Call(kFchmod, directory, change.mode);
   }
   if (result >= 0 && change.mask & (fs::kSetUser | fs::kSetGroup)) {
-    result = Call(kFchownat, directory, Word(path), change.mask & fs::kSetUser ? change.user : -1,
-                  change.mask & fs::kSetGroup ? change.group : -1,
-                  flags | (path[0] ? 0 : kEmptyPath));
+    result =
+        Call(kFchownat, directory, Word(path), change.mask & fs::kSetUser ? change.user : -1,
+             change.mask & fs::kSetGroup ? change.group : -1, flags | (path[0] ? 0 : kEmptyPath));
   }
   if (result >= 0 && change.mask & fs::kSetSize) {
     result = path[0] ? Call(76, Word(path), static_cast<long>(change.size))
@@ -125,9 +141,9 @@ Result<Handle> Open(const Path& path, std::uint32_t flags, std::uint32_t mode) {
   struct {
     std::uint32_t flag;
     long host;
-  } const kPairs[] = {{fs::kOpenCreate, 0100},     {fs::kOpenExclusive, 0200},
-                      {fs::kOpenTruncate, 01000},  {fs::kOpenAppend, 02000},
-                      {fs::kOpenDirectory, 0200000}, {fs::kOpenNoFollow, 0400000},
+  } const kPairs[] = {{fs::kOpenCreate, 0100},        {fs::kOpenExclusive, 0200},
+                      {fs::kOpenTruncate, 01000},     {fs::kOpenAppend, 02000},
+                      {fs::kOpenDirectory, 0200000},  {fs::kOpenNoFollow, 0400000},
                       {fs::kOpenPathOnly, 010000000}, {fs::kOpenNonBlocking, 04000}};
   for (const auto& pair : kPairs) {
     how |= flags & pair.flag ? pair.host : 0;
@@ -152,9 +168,8 @@ Status SetAttributes(const Path& path, std::uint32_t walk, const fs::AttributeCh
 }
 Status CheckAccess(const Path& path, std::uint32_t walk, std::uint32_t access) {
   const HostPath host(path);
-  return StatusOf(
-      Call(kFaccessat2, host.directory, Word(host.text), access,
-           AtFlags(walk) | (walk & fs::kWalkEffective ? 0x200 : 0)));
+  return StatusOf(Call(kFaccessat2, host.directory, Word(host.text), access,
+                       AtFlags(walk) | (walk & fs::kWalkEffective ? 0x200 : 0)));
 }
 Status MakeDirectory(const Path& path, std::uint32_t mode) {
   const HostPath host(path);
@@ -169,8 +184,8 @@ Status MakeNode(const Path& path, fs::FileKind kind, std::uint32_t mode) {
 }
 Status Remove(const Path& path, std::uint32_t flags) {
   const HostPath host(path);
-  return StatusOf(Call(kUnlinkat, host.directory, Word(host.text),
-                       flags & fs::kRemoveDirectory ? 0x200 : 0));
+  return StatusOf(
+      Call(kUnlinkat, host.directory, Word(host.text), flags & fs::kRemoveDirectory ? 0x200 : 0));
 }
 Status Rename(const Path& from, const Path& to, std::uint32_t flags) {
   const HostPath a(from), b(to);
@@ -188,8 +203,8 @@ Status MakeSymbolicLink(const char* target, std::size_t size, const Path& path) 
 }
 Result<std::uint64_t> ReadLink(const Path& path, char* text, std::size_t size) {
   const HostPath host(path);
-  return Value(Call(kReadlinkat, host.directory, Word(host.text), Word(text),
-                    static_cast<long>(size)));
+  return Value(
+      Call(kReadlinkat, host.directory, Word(host.text), Word(text), static_cast<long>(size)));
 }
 Status GetFileSystem(const Path& path, fs::FileSystemInfo* info) {
   const HostPath host(path);
@@ -325,14 +340,14 @@ Status QueryLock(Handle, const fs::RangeLock&, fs::RangeLock* found) {
 }
 Status LockWhole(Handle file, fs::LockKind kind, bool wait) {
   constexpr long kOperations[] = {8, 1, 2};
-  return StatusOf(
-      Call(kFlock, FdOf(file), kOperations[static_cast<int>(kind)] | (wait ? 0 : 4)));
+  return StatusOf(Call(kFlock, FdOf(file), kOperations[static_cast<int>(kind)] | (wait ? 0 : 4)));
 }
 void DropProcessLocks(Handle) {}
 Result<std::uint64_t> Control(Handle file, std::uint32_t operation, const void* in, std::size_t,
                               void* out, std::size_t) {
   switch (operation) {
-    case io::kTerminalGetWindowSize: return Value(Call(kIoctl, FdOf(file), 0x5413, Word(out)));
+    case io::kTerminalGetWindowSize:
+      return Value(Call(kIoctl, FdOf(file), 0x5413, Word(out)));
     case io::kTerminalGetSettings: {
       LinuxTermios termios{};
       const long result = Call(kIoctl, FdOf(file), 0x5401, Word(&termios));
@@ -351,7 +366,8 @@ Result<std::uint64_t> Control(Handle file, std::uint32_t operation, const void* 
       const long result = Call(kIoctl, FdOf(file), 0x541b, Word(&count));
       return result < 0 ? Value(result) : Value(count);
     }
-    default: return Status::kNotTerminal;
+    default:
+      return Status::kNotTerminal;
   }
 }
 Result<std::uint64_t> PollState(Handle file) {
@@ -393,10 +409,7 @@ Result<Handle> MakeEventCounter(std::uint64_t value, bool semaphore) {
 }
 namespace {
 long HostType(io::SocketType type) {
-  return (type == io::SocketType::kStream     ? 1
-          : type == io::SocketType::kDatagram ? 2
-                                              : 5) |
-         04000;
+  return (type == io::SocketType::kStream ? 1 : type == io::SocketType::kDatagram ? 2 : 5) | 04000;
 }
 Result<Handle> NewSocket(long fd) {
   if (fd >= 0) {
@@ -406,8 +419,8 @@ Result<Handle> NewSocket(long fd) {
 }
 }  // namespace
 Result<Handle> MakeSocket(io::SocketFamily family, io::SocketType type, std::uint32_t protocol) {
-  return NewSocket(Call(kSocket, family == io::SocketFamily::kLocal ? 1 : 2, HostType(type),
-                        protocol));
+  return NewSocket(
+      Call(kSocket, family == io::SocketFamily::kLocal ? 1 : 2, HostType(type), protocol));
 }
 Result<Handle> MakeSocketPair(io::SocketType type, Handle* other) {
   int fds[2];

@@ -17,41 +17,76 @@ Status StatusOf(long result) {
   }
   switch (-result) {
     case 1:
-    case 13: return Status::kPermissionDenied;
-    case 2: return Status::kNotFound;
-    case 3: return Status::kNoProcess;
-    case 5: return Status::kIoError;
-    case 8: return Status::kExecFormat;
-    case 9: return Status::kBadHandle;
-    case 10: return Status::kNoChild;
-    case 11: return Status::kWouldBlock;
-    case 12: return Status::kNoMemory;
-    case 14: return Status::kBadAddress;
-    case 16: return Status::kBusy;
-    case 17: return Status::kAlreadyExists;
-    case 18: return Status::kCrossDevice;
-    case 20: return Status::kNotDirectory;
-    case 21: return Status::kIsDirectory;
-    case 24: return Status::kLimitExceeded;
-    case 25: return Status::kNotTerminal;
-    case 26: return Status::kTextBusy;
-    case 28: return Status::kNoSpace;
-    case 29: return Status::kIllegalSeek;
-    case 30: return Status::kReadOnly;
-    case 31: return Status::kTooManyLinks;
-    case 32: return Status::kBrokenPipe;
-    case 36: return Status::kNameTooLong;
-    case 39: return Status::kNotEmpty;
-    case 40: return Status::kLoop;
-    case 90: return Status::kMessageTooLong;
-    case 95: return Status::kNotSupported;
-    case 98: return Status::kAddressInUse;
-    case 104: return Status::kConnectionReset;
-    case 106: return Status::kAlreadyConnected;
-    case 107: return Status::kNotConnected;
-    case 111: return Status::kConnectionRefused;
-    case 115: return Status::kInProgress;
-    default: return Status::kInvalidArgument;
+    case 13:
+      return Status::kPermissionDenied;
+    case 2:
+      return Status::kNotFound;
+    case 3:
+      return Status::kNoProcess;
+    case 5:
+      return Status::kIoError;
+    case 8:
+      return Status::kExecFormat;
+    case 9:
+      return Status::kBadHandle;
+    case 10:
+      return Status::kNoChild;
+    case 11:
+      return Status::kWouldBlock;
+    case 12:
+      return Status::kNoMemory;
+    case 14:
+      return Status::kBadAddress;
+    case 16:
+      return Status::kBusy;
+    case 17:
+      return Status::kAlreadyExists;
+    case 18:
+      return Status::kCrossDevice;
+    case 20:
+      return Status::kNotDirectory;
+    case 21:
+      return Status::kIsDirectory;
+    case 24:
+      return Status::kLimitExceeded;
+    case 25:
+      return Status::kNotTerminal;
+    case 26:
+      return Status::kTextBusy;
+    case 28:
+      return Status::kNoSpace;
+    case 29:
+      return Status::kIllegalSeek;
+    case 30:
+      return Status::kReadOnly;
+    case 31:
+      return Status::kTooManyLinks;
+    case 32:
+      return Status::kBrokenPipe;
+    case 36:
+      return Status::kNameTooLong;
+    case 39:
+      return Status::kNotEmpty;
+    case 40:
+      return Status::kLoop;
+    case 90:
+      return Status::kMessageTooLong;
+    case 95:
+      return Status::kNotSupported;
+    case 98:
+      return Status::kAddressInUse;
+    case 104:
+      return Status::kConnectionReset;
+    case 106:
+      return Status::kAlreadyConnected;
+    case 107:
+      return Status::kNotConnected;
+    case 111:
+      return Status::kConnectionRefused;
+    case 115:
+      return Status::kInProgress;
+    default:
+      return Status::kInvalidArgument;
   }
 }
 
@@ -135,8 +170,8 @@ void CheckTickets(std::uint64_t timeout_ns, const unsigned long* mask) {
   }
   long time[2] = {static_cast<long>(timeout_ns / 1'000'000'000),
                   static_cast<long>(timeout_ns % 1'000'000'000)};
-  const long ready = Call(kPpoll, Word(entries), count, timeout_ns == ~0ull ? 0 : Word(time),
-                          Word(mask), 8);
+  const long ready =
+      Call(kPpoll, Word(entries), count, timeout_ns == ~0ull ? 0 : Word(time), Word(mask), 8);
   for (unsigned i = 0; ready > 0 && i < count; ++i) {
     if (entries[i].revents != 0) {
       Fire(owner[i]);
@@ -263,7 +298,7 @@ Status QueryRegion(std::uint64_t address, proc::RegionInfo* info) {
   info->start = address;
   info->end = address + 4096;
   return Call(27, static_cast<long>(address), 4096, Word(&present)) < 0 ? Status::kNotFound
-                                                                       : Status::kOk;
+                                                                        : Status::kOk;
 }
 Status SyncMemory(std::uint64_t address, std::uint64_t size) {
   return StatusOf(Call(kMsync, static_cast<long>(address), static_cast<long>(size), 4));
@@ -337,8 +372,8 @@ Result<std::uint32_t> Fork(const std::uint64_t context[8], std::uint32_t exit_si
 }
 namespace {
 
-// A task without a process of its own yet: a host process that shares our descriptors and waits to be
-// told what to become.
+// A task without a process of its own yet: a host process that shares our descriptors and waits to
+// be told what to become.
 struct Placeholder {
   long pid;
   int command, answer;
@@ -464,9 +499,15 @@ Status WaitChild(const proc::WaitRequest& request, proc::WaitResult* found, std:
   long usage[18] = {};
   long type = 0, id = static_cast<long>(request.id);
   switch (request.selector) {
-    case proc::Selector::kTask: type = 1; break;
-    case proc::Selector::kGroup: type = 2; break;
-    default: type = 0; break;
+    case proc::Selector::kTask:
+      type = 1;
+      break;
+    case proc::Selector::kGroup:
+      type = 2;
+      break;
+    default:
+      type = 0;
+      break;
   }
   long options = 1;
   options |= request.flags & proc::kWaitExited ? 4 : 0;
@@ -481,9 +522,9 @@ Status WaitChild(const proc::WaitRequest& request, proc::WaitResult* found, std:
     *found = {};
     found->task = static_cast<std::uint32_t>(info.pid);
     found->code = static_cast<std::uint32_t>(info.status);
-    constexpr proc::ExitKind kKinds[] = {proc::ExitKind::kExited,     proc::ExitKind::kExited,
-                                         proc::ExitKind::kKilled,     proc::ExitKind::kCoreDumped,
-                                         proc::ExitKind::kStopped,    proc::ExitKind::kStopped,
+    constexpr proc::ExitKind kKinds[] = {proc::ExitKind::kExited,   proc::ExitKind::kExited,
+                                         proc::ExitKind::kKilled,   proc::ExitKind::kCoreDumped,
+                                         proc::ExitKind::kStopped,  proc::ExitKind::kStopped,
                                          proc::ExitKind::kContinued};
     found->kind = kKinds[info.code];
     return Status::kOk;
@@ -532,8 +573,8 @@ Result<std::uint32_t> Kill(const proc::SignalRequest& request) {
       int signo, error, code, pad, pid;
       unsigned uid;
       std::uint64_t value, rest[12];
-    } info{static_cast<int>(request.info.signal), 0, request.info.code, 0,
-           static_cast<int>(Call(kGetpid)), 0, request.info.value, {}};
+    } info{static_cast<int>(request.info.signal), 0, request.info.code,  0,
+           static_cast<int>(Call(kGetpid)),       0, request.info.value, {}};
     result = Call(129, pid, request.info.signal, Word(&info));
   } else {
     result = Call(kKill, pid, request.info.signal);

@@ -160,10 +160,10 @@ void Prepare() {
         signal == 22) {
       continue;
     }
-    const bool fault = signal == 11 || signal == 7 || signal == 4 || signal == 8 || signal == 5 ||
-                       signal == kSys;
-    Action action{OnSignal, 0x04000000 | 4 | 0x08000000 | (fault ? 0x40000000ul : 0),
-                  host_restorer, ~0ul};
+    const bool fault =
+        signal == 11 || signal == 7 || signal == 4 || signal == 8 || signal == 5 || signal == kSys;
+    Action action{OnSignal, 0x04000000 | 4 | 0x08000000 | (fault ? 0x40000000ul : 0), host_restorer,
+                  ~0ul};
     Call(kSigaction, signal, Word(&action), 0, 8);
   }
   unsigned long none = 0;
