@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
-"""Linux programs, here and on a node, compared: run.py [--on host|node] [NAME...]
+"""Linux programs, here and behind the personality, compared: run.py [NAME...]
 
-Builds tests/linux/*.c with musl or glibc, runs each on this machine's Linux, then with the personality
-over the host (`host`) or in a guest (`node`), and compares output and exit code. Exit status 0: all the
-same.
+Builds tests/linux/*.c, runs each on this machine's Linux, then with the personality over it, and compares
+output and exit code. Exit status 0: all the same.
 """
 import argparse
 import pathlib
@@ -54,21 +53,17 @@ def differences(want, got):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    parser.add_argument("--on", choices=["host", "node"], default="host")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in HERE.glob("*.c"))
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         programs = {name: build(name, pathlib.Path(folder)) for name in names}
-        if options.on == "node":
-            from node import run_on_node  # noqa: the guest part is only needed here
-            answers = run_on_node(programs, ["a", "b"])
         for name in names:
-            if options.on == "host" and name in NODE_ONLY:
+            if name in NODE_ONLY:
                 continue
             want = outcome([str(programs[name]), "a", "b"])
-            got = answers[name] if options.on == "node" else on_host(programs[name], ["a", "b"])
+            got = on_host(programs[name], ["a", "b"])
             found = differences(want, got)
             print(f"{'FAILED' if found else 'ok':8}{name}")
             for line in found:
