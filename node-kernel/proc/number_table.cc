@@ -18,6 +18,7 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
     Slot& slot = chunk->slots[last_ % kChunk];
     if (slot.task == nullptr) {
       slot = {task, is_thread};
+      ++chunk->used;
       ++used_;
       return last_;
     }
@@ -26,7 +27,9 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
 }
 
 void NumberTable::Free(std::uint32_t number) {
-  chunks_[number / kChunk]->slots[number % kChunk] = {};
+  Chunk& chunk = *chunks_[number / kChunk];
+  chunk.slots[number % kChunk] = {};
+  --chunk.used;
   --used_;
 }
 
@@ -39,7 +42,7 @@ NumberTable::Slot NumberTable::Find(std::uint32_t number) const {
 std::uint32_t NumberTable::Next(std::uint32_t after, bool is_thread) const {
   for (std::uint32_t number = after + 1; number < kMax; ++number) {
     const Chunk* chunk = chunks_[number / kChunk];
-    if (chunk == nullptr) {
+    if (chunk == nullptr || chunk->used == 0) {
       number |= kChunk - 1;
       continue;
     }

@@ -38,6 +38,7 @@ class NumberTable {
   static constexpr std::uint32_t kChunk = 256;
   struct Chunk {
     Slot slots[kChunk];
+    std::uint32_t used = 0;  // walks leave empty chunks out
   };
 
   Allocator& allocator_;

@@ -182,12 +182,11 @@ Status TaskTable::Stop(std::uint32_t caller, std::uint32_t number, std::uint32_t
 // -- orphaned groups: here because they end in signals ------------------------------------------
 
 // A group is orphaned if no member has a parent outside the group but inside the session.
-bool TaskTable::IsOrphanedLocked(std::uint32_t group, const Task* without) const {
+bool TaskTable::IsOrphanedLocked(std::uint32_t group) const {
   bool orphaned = true;
   ForEachLocked([&](const Task& task) {
-    if (task.group == group && &task != without && task.state != TaskState::kZombie &&
-        task.parent != nullptr && task.parent->group != group &&
-        task.parent->session == task.session)
+    if (task.group == group && task.state != TaskState::kZombie && task.parent != nullptr &&
+        task.parent->group != group && task.parent->session == task.session)
       orphaned = false;
   });
   return orphaned;
@@ -195,7 +194,7 @@ bool TaskTable::IsOrphanedLocked(std::uint32_t group, const Task* without) const
 
 bool TaskTable::IsOrphaned(std::uint32_t group) {
   SpinGuard guard(lock_);
-  return IsOrphanedLocked(group, nullptr);
+  return IsOrphanedLocked(group);
 }
 
 void TaskTable::WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) {

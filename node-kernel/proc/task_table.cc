@@ -2,8 +2,6 @@
 // task_info.cc.
 #include "proc/task_table.h"
 
-#include "base/assert.h"
-
 namespace k42::proc {
 
 using machine::SpinGuard;
@@ -82,8 +80,6 @@ void TaskTable::Discard(Task* task) {
 }
 
 void TaskTable::ReleaseLocked(Task* task) {
-  K42_ASSERT(task->children.empty() || count_ == 0 || task == first_ || task->parent != nullptr,
-             "orphans have been given away");
   if (task->parent != nullptr)
     IntrusiveList<Task, BySiblings>::Remove(task);
   for (TaskTexts::Text& text : task->texts.text) {
@@ -106,11 +102,15 @@ void TaskTable::ReparentLocked(Task& task, Fired* fired) {
     heir = heir->parent;
   if (heir == nullptr)
     heir = first_ == &task ? nullptr : first_;
-  while (Task* child = task.children.PopFront()) {
+  while (Task* child = task.children.Front()) {
+    const bool was_orphaned = IsOrphanedLocked(child->group);
+    IntrusiveList<Task, BySiblings>::Remove(child);
     child->parent = heir;
     if (heir == nullptr)
       continue;
     heir->children.PushBack(child);
+    if (!was_orphaned && IsOrphanedLocked(child->group))
+      WakeOrphanedGroupLocked(child->group, fired);
     constexpr auto kDeathSignal = static_cast<std::uint32_t>(TaskOption::kParentDeathSignal);
     if (const auto signal = static_cast<std::uint32_t>(child->options[kDeathSignal]); signal != 0) {
       SignalInfo info = {};
@@ -154,6 +154,7 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
   std::uint64_t terminal = 0;
   {
     SpinGuard guard(lock_);
+    const bool was_orphaned = IsOrphanedLocked(task->group);
     task->state = TaskState::kZombie;
     task->host = nullptr;
     task->exit_kind = kind;
@@ -171,7 +172,7 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
       terminal = task->terminal;
     }
     ReparentLocked(*task, &fired);
-    if (!IsOrphanedLocked(task->group, nullptr) && IsOrphanedLocked(task->group, task))
+    if (!was_orphaned && IsOrphanedLocked(task->group))
       WakeOrphanedGroupLocked(task->group, &fired);
     TellParentLocked(*task, kind, code, &fired);
     constexpr auto kReap = static_cast<std::uint32_t>(TaskOption::kReapChildren);

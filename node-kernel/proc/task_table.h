@@ -115,7 +115,7 @@ class TaskTable {
   void TellParentLocked(Task& child, ExitKind kind, std::uint32_t code, Fired* fired)
       K42_REQUIRES(lock_);
   void ReparentLocked(Task& task, Fired* fired) K42_REQUIRES(lock_);
-  bool IsOrphanedLocked(std::uint32_t group, const Task* without) const K42_REQUIRES(lock_);
+  bool IsOrphanedLocked(std::uint32_t group) const K42_REQUIRES(lock_);
   void WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) K42_REQUIRES(lock_);
   void ReleaseLocked(Task* task) K42_REQUIRES(lock_);
   Task* LeaderLocked(const Task& task) const K42_REQUIRES(lock_);

@@ -1,0 +1,173 @@
+// Tickets end exactly once: every interleaving of firing, cancelling and using the number again.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "ipc/ticket_table.h"
+#include "ipc/ticket_word.h"
+#include "model/interleave.h"
+
+namespace k42::ipc {
+namespace {
+
+using ModelWord = TicketWordOver<model::Atomic>;
+
+// Steps belong to threads: the first one arms, the others wait for that.
+struct ArmedWord : ModelWord {
+  std::uint32_t ArmFirst() {
+    const std::uint32_t generation = Arm().value();
+    armed = true;
+    return generation;
+  }
+  void AwaitArmed() {
+    model::Wait([this] { return armed; });
+  }
+  bool armed = false;
+};
+using model::Exploration;
+using model::Explore;
+using model::Program;
+
+TEST(TicketWord, EitherFiredOrCancelled) {
+  struct World {
+    ArmedWord word;
+    bool fired = false;
+    bool cancelled = false;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    return Program{{[world] {
+                      const std::uint32_t generation = world->word.ArmFirst();
+                      if (world->word.BeginFire(generation)) {
+                        world->fired = true;
+                        world->word.EndFire(generation);
+                      }
+                    },
+                    [world] {
+                      world->word.AwaitArmed();
+                      world->cancelled = world->word.Cancel();
+                    }},
+                   [world]() -> std::string {
+                     return world->fired != world->cancelled ? "" : "both, or neither";
+                   }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
+}
+
+TEST(TicketWord, OfTwoFiringsOneWins) {
+  struct World {
+    ArmedWord word;
+    int fired = 0;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    const auto fire = [world](std::uint32_t generation) {
+      if (world->word.BeginFire(generation)) {
+        ++world->fired;
+        world->word.EndFire(generation);
+      }
+    };
+    return Program{{[world, fire] { fire(world->word.ArmFirst()); },
+                    [world, fire] {
+                      world->word.AwaitArmed();
+                      fire(0);  // the first generation
+                    },
+                    [world] {
+                      world->word.AwaitArmed();
+                      (void)world->word.Cancel();
+                    }},
+                   [world]() -> std::string { return world->fired <= 1 ? "" : "fired twice"; }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
+}
+
+// The operation of the first use is given up and the number used again while the first fires late.
+TEST(TicketWord, AnOldOperationNeverEndsANewOne) {
+  struct World {
+    ArmedWord word;
+    bool old_fired = false;
+    bool cancelled = false;
+    bool armed_again = false;
+    bool new_fired = false;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    return Program{{[world] {
+                      const std::uint32_t old = world->word.ArmFirst();
+                      if (world->word.BeginFire(old)) {
+                        world->old_fired = true;
+                        world->word.EndFire(old);
+                      }
+                    },
+                    [world] {
+                      world->word.AwaitArmed();
+                      world->cancelled = world->word.Cancel();
+                      const auto next = world->word.Arm();
+                      if (!next.ok())
+                        return;  // a result is being written: use it later
+                      world->armed_again = true;
+                      world->new_fired = world->word.BeginFire(next.value());
+                    }},
+                   [world]() -> std::string {
+                     if (world->armed_again && !world->new_fired)
+                       return "the new operation was ended by the old one";
+                     return world->old_fired && world->cancelled ? "fired and cancelled" : "";
+                   }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
+}
+
+class TicketTableTest : public ::testing::Test {
+ protected:
+  TicketTableTest()
+      : page_(std::make_unique<abi::DispatcherPage>()),
+        results_(std::make_unique<abi::TicketResults>()),
+        table_(std::make_unique<TicketTable>(page_.get(), results_.get())) {}
+  bool IsSet(std::uint32_t number) const {
+    return (page_->tickets_fired[number / 64].load() >> number % 64 & 1) != 0;
+  }
+  std::unique_ptr<abi::DispatcherPage> page_;
+  std::unique_ptr<abi::TicketResults> results_;
+  std::unique_ptr<TicketTable> table_;
+};
+
+TEST_F(TicketTableTest, FiringLeavesResultAndBit) {
+  const std::uint32_t ticket = table_->Arm(70).value();
+  EXPECT_FALSE(IsSet(70));
+  EXPECT_EQ(table_->Fire(ticket, Status::kNotFound, 5), Status::kOk);
+  EXPECT_TRUE(IsSet(70));
+  EXPECT_EQ(results_->entry[70].status, static_cast<std::int64_t>(Status::kNotFound));
+  EXPECT_EQ(results_->entry[70].value, 5u);
+  EXPECT_EQ(table_->Fire(ticket, Status::kOk, 6), Status::kAlreadyCompleted);
+  EXPECT_EQ(results_->entry[70].value, 5u);
+  EXPECT_EQ(table_->Cancel(70), Status::kAlreadyCompleted);
+}
+
+TEST_F(TicketTableTest, NumbersAreChecked) {
+  EXPECT_EQ(table_->Arm(abi::kTicketCount).status(), Status::kInvalidArgument);
+  EXPECT_EQ(table_->Cancel(~std::uint64_t{0}), Status::kInvalidArgument);
+  EXPECT_EQ(table_->Cancel(0), Status::kAlreadyCompleted);
+}
+
+TEST_F(TicketTableTest, CancelAllForgetsWhatFired) {
+  const std::uint32_t fired = table_->Arm(1).value();
+  const std::uint32_t armed = table_->Arm(2).value();
+  EXPECT_EQ(table_->Fire(fired, Status::kOk, 0), Status::kOk);
+  table_->CancelAll();
+  EXPECT_FALSE(IsSet(1));
+  EXPECT_EQ(table_->Fire(armed, Status::kOk, 0), Status::kAlreadyCompleted);
+  EXPECT_FALSE(IsSet(2));
+}
+
+TEST_F(TicketTableTest, GenerationsWrapAround) {
+  for (std::uint32_t i = 0; i < TicketWord::kGenerations + 10; ++i) {
+    const std::uint32_t ticket = table_->Arm(3).value();
+    ASSERT_EQ(table_->Fire(ticket, Status::kOk, i), Status::kOk);
+  }
+}
+
+}  // namespace
+}  // namespace k42::ipc

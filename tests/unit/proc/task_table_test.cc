@@ -1,0 +1,310 @@
+// The state machines of tasks: family, waiting, groups, sessions, signals.
+#include "proc/task_table.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <vector>
+
+#include "mem/heap.h"
+
+namespace k42::proc {
+namespace {
+
+struct FakeHost final : TaskHost {
+  void SignalsChanged(Task&) override { ++signals; }
+  void StopRunning() override { stopped = true; }
+  void ContinueRunning() override { stopped = false; }
+  void EndRunning(ExitKind kind, std::uint32_t code) override {
+    ended = true;
+    exit_kind = kind;
+    exit_code = code;
+  }
+  int signals = 0;
+  bool stopped = false;
+  bool ended = false;
+  ExitKind exit_kind = ExitKind::kExited;
+  std::uint32_t exit_code = 0;
+};
+
+WaitRequest Any(std::uint32_t flags = kWaitExited) {
+  WaitRequest request = {};
+  request.selector = Selector::kAll;
+  request.flags = flags;
+  return request;
+}
+
+SignalRequest To(std::uint32_t task, std::uint32_t signal, Selector selector = Selector::kTask) {
+  SignalRequest request = {};
+  request.selector = selector;
+  request.id = task;
+  request.info.signal = signal;
+  return request;
+}
+
+class TaskTableTest : public ::testing::Test {
+ protected:
+  TaskTableTest() { first_ = New(0, &first_host_); }
+  Task* New(std::uint32_t parent, FakeHost* host, std::uint32_t signal = abi::kSignalChild) {
+    return tasks_.Create(parent, signal, host, true, 0).value();
+  }
+  Status Wait(std::uint32_t caller, const WaitRequest& request) {
+    return tasks_.Wait(caller, request, {}, &found_);
+  }
+
+  TaskTable tasks_{mem::TheHeap()};
+  FakeHost first_host_;
+  Task* first_ = nullptr;
+  WaitResult found_ = {};
+};
+
+TEST_F(TaskTableTest, AZombieStaysUntilItsParentHasWaited) {
+  FakeHost host;
+  Task* child = New(1, &host);
+  const std::uint32_t number = child->number;
+  EXPECT_EQ(Wait(1, Any()), Status::kWouldBlock);
+  tasks_.End(child, ExitKind::kExited, 3, {10, 0, 0});
+  TaskInfo info;
+  EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kOk);
+  EXPECT_EQ(info.state, TaskState::kZombie);
+  EXPECT_EQ(Wait(1, Any(kWaitExited | kWaitKeep)), Status::kOk);
+  EXPECT_EQ(Wait(1, Any()), Status::kOk);
+  EXPECT_EQ(found_.task, number);
+  EXPECT_EQ(found_.code, 3u);
+  EXPECT_EQ(Wait(1, Any()), Status::kNoChild);
+  EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kNoProcess);
+  EXPECT_EQ(first_->children_user_ns, 10u);
+  EXPECT_EQ(first_host_.signals, 1);
+}
+
+TEST_F(TaskTableTest, OrphansGoToTheFirstTask) {
+  FakeHost parent_host, child_host, dead_host;
+  Task* parent = New(1, &parent_host);
+  Task* child = New(parent->number, &child_host);
+  Task* dead = New(parent->number, &dead_host);
+  const std::uint32_t dead_number = dead->number;
+  tasks_.End(dead, ExitKind::kExited, 9, {});
+  tasks_.End(parent, ExitKind::kExited, 0, {});
+  EXPECT_EQ(child->parent, first_);
+  WaitRequest request = Any();
+  request.selector = Selector::kTask;
+  request.id = dead_number;
+  EXPECT_EQ(Wait(1, request), Status::kOk);
+  EXPECT_EQ(found_.code, 9u);
+}
+
+TEST_F(TaskTableTest, WhoAdoptsOrphansGetsThem) {
+  FakeHost hosts[3];
+  Task* keeper = New(1, &hosts[0]);
+  keeper->options[static_cast<int>(TaskOption::kAdoptOrphans)] = 1;
+  Task* middle = New(keeper->number, &hosts[1]);
+  Task* child = New(middle->number, &hosts[2]);
+  tasks_.End(middle, ExitKind::kExited, 0, {});
+  EXPECT_EQ(child->parent, keeper);
+}
+
+TEST_F(TaskTableTest, NoZombieIfTheParentDoesNotWantToKnow) {
+  first_->options[static_cast<int>(TaskOption::kReapChildren)] = 1;
+  FakeHost host;
+  Task* child = New(1, &host);
+  const std::uint32_t number = child->number;
+  tasks_.End(child, ExitKind::kExited, 0, {});
+  TaskInfo info;
+  EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kNoProcess);
+  EXPECT_EQ(Wait(1, Any()), Status::kNoChild);
+}
+
+TEST_F(TaskTableTest, StopAndContinueAreReportedOnce) {
+  FakeHost host;
+  Task* child = New(1, &host);
+  EXPECT_TRUE(tasks_.Kill(1, To(child->number, abi::kSignalStop)).ok());
+  EXPECT_TRUE(host.stopped);
+  EXPECT_EQ(Wait(1, Any()), Status::kWouldBlock);
+  EXPECT_EQ(Wait(1, Any(kWaitStopped)), Status::kOk);
+  EXPECT_EQ(found_.kind, ExitKind::kStopped);
+  EXPECT_EQ(Wait(1, Any(kWaitStopped)), Status::kWouldBlock);
+  EXPECT_TRUE(tasks_.Kill(1, To(child->number, abi::kSignalContinue)).ok());
+  EXPECT_FALSE(host.stopped);
+  EXPECT_EQ(Wait(1, Any(kWaitContinued)), Status::kOk);
+  EXPECT_EQ(Wait(1, Any(kWaitContinued)), Status::kWouldBlock);
+}
+
+TEST_F(TaskTableTest, KillEndsAStoppedOne) {
+  FakeHost host;
+  Task* child = New(1, &host);
+  (void)tasks_.Kill(1, To(child->number, abi::kSignalStop));
+  EXPECT_TRUE(tasks_.Kill(1, To(child->number, abi::kSignalKill)).ok());
+  EXPECT_TRUE(host.ended);
+  EXPECT_EQ(host.exit_code, std::uint32_t{abi::kSignalKill});
+}
+
+TEST_F(TaskTableTest, PermissionToSignal) {
+  FakeHost hosts[2];
+  Task* one = New(1, &hosts[0]);
+  Task* other = New(1, &hosts[1]);
+  one->credential.user = one->credential.effective_user = one->credential.saved_user = 5;
+  other->credential.user = other->credential.effective_user = other->credential.saved_user = 6;
+  EXPECT_EQ(tasks_.Kill(one->number, To(other->number, 15)).status(), Status::kPermissionDenied);
+  EXPECT_TRUE(tasks_.Kill(1, To(other->number, 15)).ok());
+  EXPECT_EQ(tasks_.Kill(one->number, To(999, 15)).status(), Status::kNoProcess);
+  // Continuing is allowed within the session.
+  EXPECT_TRUE(tasks_.Kill(one->number, To(other->number, abi::kSignalContinue)).ok());
+  // To all: only those it may; itself and the first task are left out.
+  EXPECT_EQ(tasks_.Kill(one->number, To(0, 15, Selector::kAll)).status(),
+            Status::kPermissionDenied);
+}
+
+TEST_F(TaskTableTest, GroupsAndSessions) {
+  FakeHost hosts[3];
+  Task* shell = New(1, &hosts[0]);
+  EXPECT_EQ(tasks_.NewSession(shell->number).value(), shell->number);
+  EXPECT_EQ(tasks_.NewSession(shell->number).status(), Status::kPermissionDenied);
+  Task* job = New(shell->number, &hosts[1]);
+  Task* mate = New(shell->number, &hosts[2]);
+  EXPECT_EQ(tasks_.SetGroup(shell->number, job->number, 0), Status::kOk);
+  EXPECT_EQ(tasks_.SetGroup(shell->number, mate->number, job->number), Status::kOk);
+  EXPECT_EQ(tasks_.SetGroup(shell->number, mate->number, 12345), Status::kPermissionDenied);
+  EXPECT_EQ(tasks_.SetGroup(shell->number, shell->number, job->number), Status::kPermissionDenied);
+  EXPECT_EQ(tasks_.Kill(1, To(job->group, 15, Selector::kGroup)).value(), 2u);
+  EXPECT_EQ(tasks_.SetTerminal(job->number, 77), Status::kPermissionDenied);
+  EXPECT_EQ(tasks_.SetTerminal(shell->number, 77), Status::kOk);
+  EXPECT_EQ(tasks_.SetForeground(shell->number, job->group), Status::kOk);
+  EXPECT_EQ(tasks_.SetForeground(shell->number, 4711), Status::kPermissionDenied);
+  TaskInfo info;
+  EXPECT_EQ(tasks_.GetInfo(1, mate->number, &info), Status::kOk);
+  EXPECT_EQ(info.foreground_group, job->group);
+  EXPECT_EQ(info.terminal, 77u);
+}
+
+TEST_F(TaskTableTest, AStoppedGroupThatIsOrphanedIsWokenAndHungUp) {
+  FakeHost hosts[3];
+  Task* shell = New(1, &hosts[0]);
+  ASSERT_TRUE(tasks_.NewSession(shell->number).ok());
+  Task* job = New(shell->number, &hosts[1]);
+  ASSERT_EQ(tasks_.SetGroup(shell->number, job->number, 0), Status::kOk);
+  (void)tasks_.Kill(1, To(job->number, abi::kSignalStop));
+  EXPECT_TRUE(hosts[1].stopped);
+  EXPECT_FALSE(tasks_.IsOrphaned(job->group));
+  tasks_.End(shell, ExitKind::kExited, 0, {});
+  EXPECT_TRUE(tasks_.IsOrphaned(job->group));
+  EXPECT_FALSE(hosts[1].stopped);
+  EXPECT_NE(job->signals.pending() & abi::SignalBit(abi::kSignalHangup), 0u);
+}
+
+TEST_F(TaskTableTest, TasksInOneProcessEndWithIt) {
+  FakeHost host;
+  Task* main = New(1, &host);
+  Task* guest = tasks_.Create(main->number, 0, &host, false, 0).value();
+  const std::uint32_t thread = tasks_.NewThread(main->number, 0).value();
+  EXPECT_EQ(tasks_.GetInfo(1, thread, nullptr), Status::kNoProcess);
+  EXPECT_EQ(tasks_.EndOwn(&host, main->number, ExitKind::kExited, 0), Status::kNoProcess);
+  const std::uint32_t guest_number = guest->number, main_number = main->number;
+  tasks_.EndHost(&host, ExitKind::kExited, 4, {});
+  TaskInfo info;
+  EXPECT_EQ(tasks_.GetInfo(1, main_number, &info), Status::kOk);
+  EXPECT_EQ(info.state, TaskState::kZombie);
+  EXPECT_EQ(tasks_.GetInfo(1, guest_number, &info), Status::kOk);
+  EXPECT_EQ(info.parent, 1u);
+  EXPECT_EQ(tasks_.EndThread(1, thread), Status::kNoProcess);
+}
+
+TEST_F(TaskTableTest, LimitOfTasks) {
+  FakeHost hosts[2];
+  Task* user = New(1, &hosts[0]);
+  user->credential.user = user->credential.effective_user = 9;
+  user->limits[static_cast<int>(LimitKind::kTasks)] = {2, 2};
+  EXPECT_EQ(tasks_.RequireRoom(user->number), Status::kOk);
+  New(user->number, &hosts[1]);
+  EXPECT_EQ(tasks_.RequireRoom(user->number), Status::kLimitExceeded);
+  EXPECT_EQ(tasks_.RequireRoom(1), Status::kOk);
+}
+
+TEST_F(TaskTableTest, NumbersAreNotReusedSoon) {
+  first_->options[static_cast<int>(TaskOption::kReapChildren)] = 1;
+  std::uint32_t last = 1;
+  for (std::uint32_t i = 0; i < NumberTable::kMax + 100; ++i) {
+    FakeHost host;
+    Task* task = New(1, &host);
+    if (i < NumberTable::kMax - 10) {
+      EXPECT_GT(task->number, last);
+    }
+    last = task->number;
+    tasks_.End(task, ExitKind::kExited, 0, {});
+  }
+  EXPECT_EQ(tasks_.count(), 1u);
+}
+
+// Random births, deaths, waits and signals: every task ends, every number comes back.
+TEST_F(TaskTableTest, RandomFamilies) {
+  std::mt19937 random(11);
+  std::vector<std::pair<Task*, FakeHost*>> live = {{first_, &first_host_}};
+  for (int step = 0; step < 20'000; ++step) {
+    const std::size_t at = random() % live.size();
+    Task* task = live[at].first;
+    switch (random() % 6) {
+      case 0:
+        if (live.size() < 200) {
+          auto* host = new FakeHost;
+          live.emplace_back(New(task->number, host), host);
+        }
+        break;
+      case 1:
+        if (task != first_) {
+          tasks_.End(task, ExitKind::kExited, 0, {});
+          delete live[at].second;
+          live.erase(live.begin() + static_cast<std::ptrdiff_t>(at));
+        }
+        break;
+      case 2:
+        (void)Wait(task->number, Any(kWaitExited | kWaitStopped | kWaitContinued));
+        break;
+      case 3:
+        (void)tasks_.Kill(1, To(task->number, 1 + random() % 64));
+        break;
+      case 4: {
+        SignalInfo info;
+        (void)tasks_.Take(task->number, 0, random(), &info);
+        break;
+      }
+      default:
+        (void)tasks_.SetGroup(task->number, 0, random() % 3 == 0 ? 0 : live[0].first->number);
+    }
+  }
+  while (live.size() > 1) {
+    tasks_.End(live.back().first, ExitKind::kExited, 0, {});
+    delete live.back().second;
+    live.pop_back();
+  }
+  while (Wait(1, Any()) == Status::kOk) {
+  }
+  EXPECT_EQ(tasks_.count(), 1u);
+}
+
+TEST(SignalState, ManyOfOneSenderLeaveRoomForOthers) {
+  SignalState state;
+  SignalInfo info = {};
+  info.signal = 40;
+  info.sender = 5;
+  for (int i = 0; i < 100; ++i) (void)state.Add(info);
+  info.sender = 6;
+  EXPECT_TRUE(state.Add(info));
+  int of_five = 0, of_six = 0;
+  while (state.Take(~0ull, &info)) (info.sender == 5 ? of_five : of_six) += 1;
+  EXPECT_EQ(of_six, 1);
+  EXPECT_EQ(of_five, 16);
+  EXPECT_EQ(state.pending(), 0u);
+}
+
+TEST(SignalState, OrdinarySignalsMerge) {
+  SignalState state;
+  SignalInfo info = {};
+  info.signal = 15;
+  EXPECT_TRUE(state.Add(info));
+  EXPECT_TRUE(state.Add(info));
+  EXPECT_FALSE(state.Take(abi::SignalBit(14), &info));
+  EXPECT_TRUE(state.Take(~0ull, &info));
+  EXPECT_FALSE(state.Take(~0ull, &info));
+}
+
+}  // namespace
+}  // namespace k42::proc
