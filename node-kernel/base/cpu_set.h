@@ -62,15 +62,18 @@ class CpuSet {
   std::uint64_t bits_ = 0;
 };
 
-// Add and Load are sequentially consistent: "I am in the set" against "the table has changed" is a
-// store-buffer race on both sides (see mem/hat.h).
-class AtomicCpuSet {
+// A set that several CPUs change. Add, Remove and LoadAfterChange are sequentially consistent
+// read-modify-writes where they matter: "I am in the set" against "what the set's members look at
+// has changed" is a store-buffer race on both sides (mem/hat.h). `Atomic` is a parameter for the
+// test of just that.
+template <template <typename> typename Atomic>
+class BasicAtomicCpuSet {
  public:
-  // True if the CPU was not in the set before. Does not write a shared line needlessly.
+  // True if the CPU was not in the set before.
   bool Add(std::uint32_t cpu) {
     const std::uint64_t bit = std::uint64_t{1} << cpu;
     if ((bits_.load(std::memory_order_seq_cst) & bit) != 0) {
-      return false;
+      return false;  // without writing a shared line; the Add that set it was the barrier
     }
     return (bits_.fetch_or(bit, std::memory_order_seq_cst) & bit) == 0;
   }
@@ -80,10 +83,16 @@ class AtomicCpuSet {
     return (bits_.fetch_and(~bit, std::memory_order_seq_cst) & bit) != 0;
   }
   bool Contains(std::uint32_t cpu) const { return Load().Contains(cpu); }
+  // The members, for whoever has just stored something that they look at: members that this does
+  // not see will see the store.
+  CpuSet LoadAfterChange() {
+    return CpuSet::FromBits(bits_.fetch_or(0, std::memory_order_seq_cst));
+  }
   CpuSet Load() const { return CpuSet::FromBits(bits_.load(std::memory_order_seq_cst)); }
 
  private:
-  std::atomic<std::uint64_t> bits_{0};
+  Atomic<std::uint64_t> bits_{0};
 };
+using AtomicCpuSet = BasicAtomicCpuSet<std::atomic>;
 
 }  // namespace k42

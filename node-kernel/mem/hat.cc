@@ -111,8 +111,7 @@ void Hat::LeaveThisCpu(LoadedHats& loaded) {
 }
 
 void Hat::NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-  gather.AddRange(active_.Load(), start, end);
+  gather.AddRange(active_.LoadAfterChange(), start, end);
 }
 
 void Hat::CountResident(std::int64_t pages) {

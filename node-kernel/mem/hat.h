@@ -8,7 +8,7 @@
 // The active set: CPUs that have this root loaded, or may still have its translations. A CPU adds
 // itself before it loads the root; a change is written before the set is read; both sides are
 // sequentially consistent, so either the changer sees the CPU, or the CPU's walker sees the change
-// (the store-buffer race; tests/unit/mem/hat_race_test.cc tries every interleaving).
+// (the store-buffer race; tests/unit/mem/protocols_test.cc tries every interleaving).
 //
 // Locking: lock_ guards the lower half's tables. It is innermost but for the frame pool's, and held
 // for work bounded by the range given.

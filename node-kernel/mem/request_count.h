@@ -13,8 +13,10 @@
 
 namespace k42::mem {
 
-class RequestCount {
+template <template <typename> typename Atomic, typename Waker>
+class BasicRequestCount {
  public:
+  constexpr explicit BasicRequestCount(std::uint32_t inside = 0) : word_(inside) {}
   // Precondition: not stopped (the changer's range keeps new requests out).
   void Enter() { word_.fetch_add(1, std::memory_order_acquire); }
   void Leave() {
@@ -23,7 +25,7 @@ class RequestCount {
     }
   }
   // True: nobody is inside. False: `drained` will be signalled when the last one has left.
-  bool Stop(WakeUp* drained) {
+  bool Stop(Waker* drained) {
     drained_ = drained;
     return word_.fetch_or(kStopped, std::memory_order_acq_rel) == 0;
   }
@@ -31,8 +33,10 @@ class RequestCount {
 
  private:
   static constexpr std::uint32_t kStopped = 1u << 31;
-  std::atomic<std::uint32_t> word_{0};
-  WakeUp* drained_ = nullptr;
+  Atomic<std::uint32_t> word_;
+  Waker* drained_ = nullptr;
 };
+
+using RequestCount = BasicRequestCount<std::atomic, WakeUp>;
 
 }  // namespace k42::mem
