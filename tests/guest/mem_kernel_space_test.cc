@@ -7,7 +7,7 @@ namespace k42 {
 namespace {
 
 GUEST_TEST(mem_kernel_space_grows_and_returns) {
-  mem::KernelSpace space(boot::Memory().frames, machine::kKernelSpaceEnd - (1ull << 30),
+  mem::KernelSpace space(boot::MemoryServices().frames, machine::kKernelSpaceEnd - (1ull << 30),
                          machine::kKernelSpaceEnd);
   std::uint64_t start = 0;
   std::uint64_t free = 0;
@@ -32,8 +32,8 @@ GUEST_TEST(mem_kernel_space_grows_and_returns) {
     space.Release(first.value());
     space.Release(second.value());
     // The tables stay after the first round; everything else comes back.
-    EXPECT(round == 0 || boot::Memory().frames.free_frames() == free);
-    free = boot::Memory().frames.free_frames();
+    EXPECT(round == 0 || boot::MemoryServices().frames.free_frames() == free);
+    free = boot::MemoryServices().frames.free_frames();
   }
 }
 
