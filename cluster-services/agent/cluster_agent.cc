@@ -85,6 +85,10 @@ class Agent final : public ClusterAgent, store::WatchHandler {
 
   bool HasAuthority() const override { return NowMs() < authority_until_; }
 
+  std::uint64_t AuthorityUntilNs() const override {
+    return static_cast<std::uint64_t>(authority_until_) * 1'000'000;
+  }
+
   std::shared_ptr<const Installed> Current() const override {
     std::lock_guard lock(mutex_);
     return published_;
@@ -189,7 +193,8 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     if (machine_.member())
       next = std::min(next, WriteLoad(now));
     authority_until_ = machine_.authority_until();
-    Publish();
+    if (Publish() && machine_.member())
+      listener_.OnView(*published_, {});
     return next == INT64_MAX ? TaskThread::Time::max()
                              : TaskThread::Time(store::Milliseconds(std::max(next, now + 1)));
   }
@@ -227,13 +232,13 @@ class Agent final : public ClusterAgent, store::WatchHandler {
   }
   void Do(const view::Install& install) {
     TellNames([&] { return names_.OnView(install.view); });
-    Publish();
+    (void)Publish();
     listener_.OnView(*published_, install.gone);
   }
   void Do(const view::Excluded& excluded) {
     authority_until_ = 0;
     written_.reset();
-    Publish();
+    (void)Publish();
     listener_.OnExcluded(excluded.why);
   }
   void Do(const view::Notice& notice) { listener_.OnNotice(notice.text); }
@@ -277,7 +282,8 @@ class Agent final : public ClusterAgent, store::WatchHandler {
       listener_.OnNames(paths);
   }
 
-  void Publish() {
+  // True when a member's record has changed and the view has not.
+  bool Publish() {
     auto next = std::make_shared<Installed>();
     next->view = machine_.installed();
     for (const auto& [node, record] : machine_.records()) {
@@ -287,9 +293,11 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     next->loads = loads_;
     std::lock_guard lock(mutex_);
     fence_ = {machine_.own_record_created(), machine_.incarnation(), lease_};
-    if (next->view != published_->view || next->records != published_->records ||
-        next->loads != published_->loads)
+    const bool same_view = next->view == published_->view;
+    const bool same_records = next->records == published_->records;
+    if (!same_view || !same_records || next->loads != published_->loads)
       published_ = std::move(next);
+    return same_view && !same_records;
   }
 
   // -- on the caller's thread --

@@ -67,7 +67,8 @@ class Listener {
   // This node is a member. Keep the three for the next daemon generation.
   virtual void OnJoined(const Adopted& life) = 0;
   // A newer view is installed. `gone` are the incarnations that were members and are not any more:
-  // close their endpoints, fail calls to them.
+  // close their endpoints, fail calls to them. Called again with the same view when a member's
+  // record has changed (its new daemon has other addresses).
   virtual void OnView(const Installed& installed, const std::vector<view::Member>& gone) = 0;
   // This incarnation is excluded.
   virtual void OnExcluded(const std::string& why) = 0;
@@ -95,6 +96,8 @@ class ClusterAgent {
 
   // A member whose lease is certainly alive: may this node decide for the cluster *now*?
   virtual bool HasAuthority() const = 0;
+  // Until when, on the monotonic clock, if nothing comes in between; 0: it has none.
+  virtual std::uint64_t AuthorityUntilNs() const = 0;
   virtual std::shared_ptr<const Installed> Current() const = 0;
 
   // Names, from the cache: what the watch has shown.

@@ -59,6 +59,8 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void Shutdown();
 
   Guest guest() const { return guest_; }
+  EventLoop& loop() { return loop_; }
+  agent::ClusterAgent* agent() { return membership_ == nullptr ? nullptr : membership_->Agent(); }
   const Options& options() const { return options_; }
   const interconnect::LocalIdentity& identity() const { return identity_; }
   const ViewOfCluster& view() const { return view_; }

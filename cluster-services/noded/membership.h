@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster-services/agent/cluster_agent.h"
 #include "interconnect/identity.h"
 
 namespace k42::noded {
@@ -53,11 +54,26 @@ class Membership {
   virtual void Leave(const std::string& why) = 0;
   // Until when, on this host's monotonic clock, the node certainly has authority; 0: it has none.
   virtual std::uint64_t AuthorityDeadlineNs() const = 0;
+  // For load and names; null where there is no store.
+  virtual agent::ClusterAgent* Agent() { return nullptr; }
 };
 
 // Members are files in a folder that all daemons share: for tests of the fabric without a store. It
 // promises nothing when daemons die, and there is no fencing.
 std::unique_ptr<Membership> MakeFolderMembership(const std::string& folder, std::uint32_t node,
                                                  EventLoop& loop, MembershipEvents& events);
+
+// The real one: cluster-services/agent over etcd. Null, with the reason, if the endpoints make no
+// sense; a store that does not answer yet is waited for.
+struct StoreMembershipOptions {
+  std::string cluster;
+  std::uint32_t node = 0;
+  std::string folder;     // the seat's word is kept here
+  std::string endpoints;  // HOST:PORT,...
+  std::uint32_t cpus = 1;
+};
+std::unique_ptr<Membership> MakeStoreMembership(const StoreMembershipOptions& options,
+                                                EventLoop& loop, MembershipEvents& events,
+                                                std::string* error);
 
 }  // namespace k42::noded

@@ -1,5 +1,9 @@
 #include "cluster-services/noded/requests.h"
 
+#include <spdlog/spdlog.h>
+
+#include "cluster-services/noded/name_requests.h"
+
 namespace k42::noded {
 namespace {
 
@@ -38,15 +42,26 @@ json StatusOf(Daemon& daemon) {
 
 json NodesOf(Daemon& daemon) {
   json nodes = json::array();
+  agent::ClusterAgent* agent = daemon.agent();
+  const auto current = agent == nullptr ? nullptr : agent->Current();
   for (const MemberNode& member : daemon.view().members) {
     nodes.push_back({{"node", member.id.node},
                      {"name", "n" + std::to_string(member.id.node)},
                      {"incarnation", member.id.incarnation},
                      {"digest", member.digest}});
+    if (current == nullptr || !current->loads.contains(member.id.node))
+      continue;
+    const agent::LoadReport& load = current->loads.at(member.id.node);
+    nodes.back().update({{"cpus", load.cpus},
+                         {"load", load.runnable_x100 / 100.0},
+                         {"memory_total", load.memory_total},
+                         {"memory_free", load.memory_free},
+                         {"draining", load.draining}});
   }
   return {{"cluster", daemon.options().cluster},
           {"epoch", daemon.view().epoch},
           {"self", daemon.options().node},
+          {"authority", agent != nullptr && agent->HasAuthority()},
           {"nodes", nodes}};
 }
 
@@ -56,7 +71,15 @@ std::unique_ptr<Membership> MakeMembership(const Options& options, EventLoop& lo
                                            MembershipEvents& events) {
   if (!options.members.empty())
     return MakeFolderMembership(options.members, options.node, loop, events);
-  return nullptr;
+  if (options.etcd.empty())
+    return nullptr;
+  std::string error;
+  auto membership = MakeStoreMembership(
+      {options.cluster, options.node, options.folder, options.etcd, options.cpus}, loop, events,
+      &error);
+  if (membership == nullptr)
+    spdlog::error("--etcd: {}", error);
+  return membership;
 }
 
 void ServeRequests(ControlServer& server, Daemon& daemon) {
@@ -64,6 +87,7 @@ void ServeRequests(ControlServer& server, Daemon& daemon) {
                 [&daemon](auto connection, const json&) { connection->Finish(StatusOf(daemon)); });
   server.Handle("nodes",
                 [&daemon](auto connection, const json&) { connection->Finish(NodesOf(daemon)); });
+  ServeNames(server, daemon);
 }
 
 }  // namespace k42::noded
