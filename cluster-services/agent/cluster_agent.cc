@@ -211,11 +211,13 @@ class Agent final : public ClusterAgent, store::WatchHandler {
   void Do(const view::KeepLease& keep) {
     keeper_.reset();
     lease_ = keep.lease;
+    written_.reset();
     keeper_ = std::make_unique<Keeper>(*this, keep.lease);
   }
   void Do(const view::EndLease& end) {
     keeper_.reset();
     lease_ = store::kNoLease;
+    written_.reset();  // it goes with the lease
     worker_.Post([this, end] { (void)store_.RevokeLease(end.lease).ok(); });
   }
   void Do(const view::Commit& commit) {
@@ -237,7 +239,6 @@ class Agent final : public ClusterAgent, store::WatchHandler {
   }
   void Do(const view::Excluded& excluded) {
     authority_until_ = 0;
-    written_.reset();
     (void)Publish();
     listener_.OnExcluded(excluded.why);
   }

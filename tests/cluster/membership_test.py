@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""A cluster of kernels and daemons: who is in it, whatever dies."""
+import json
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+
+OPTIONS = ["--cpus", "1", "--memory", "128M", "--timeout", "90"]
+
+
+def view(cluster):
+    return json.loads(cluster.ctl("nodes", "--json").stdout)
+
+
+def incarnations(cluster):
+    return {one["name"]: one["incarnation"] for one in view(cluster)["nodes"]}
+
+
+class Membership(unittest.TestCase):
+    def test_what_dies_leaves_and_what_returns_is_new(self):
+        with Cluster(nodes=3, options=OPTIONS) as cluster:
+            before = incarnations(cluster)
+            self.assertEqual(sorted(before), ["n1", "n2", "n3"])
+            eventually(lambda: all("cpus" in one for one in view(cluster)["nodes"]), what="load reports")
+
+            epoch = view(cluster)["epoch"]
+            cluster.fault("kill", "n1", "--part", "noded")  # its guest goes on, and so does its membership
+            eventually(lambda: cluster.node("n1")["state"] == "up")
+            self.assertEqual(view(cluster)["epoch"], epoch)
+
+            cluster.fault("kill", "n2", "--part", "qemu")  # evidence: no lease is waited for
+            began = time.monotonic()
+            eventually(lambda: incarnations(cluster).get("n2") != before["n2"])
+            self.assertLess(time.monotonic() - began, 4)
+            eventually(lambda: incarnations(cluster).get("n2", 0) > before["n2"], limit=30)
+
+            cluster.fault("kill", "n3")  # a whole host: only the lease tells
+            began = time.monotonic()
+            eventually(lambda: "n3" not in incarnations(cluster))
+            self.assertLess(time.monotonic() - began, 12)
+            cluster.fault("restart", "n3")
+            eventually(lambda: incarnations(cluster).get("n3", 0) > before["n3"], limit=30)
+            self.assertEqual(incarnations(cluster)["n1"], before["n1"])
+
+    def test_a_job_would_not_notice_that_the_store_is_away(self):
+        with Cluster(nodes=2, options=OPTIONS) as cluster:
+            epoch = view(cluster)["epoch"]
+            cluster.fault("pause", "m0")
+            time.sleep(8)  # longer than a lease
+            self.assertEqual(len(view(cluster)["nodes"]), 2)
+            self.assertFalse(view(cluster)["authority"])
+            refused = cluster.ctl("names", "put", "x", "y", check=False)
+            self.assertIn("no certain lease", refused.stderr)
+            cluster.fault("resume", "m0")
+            eventually(lambda: view(cluster)["authority"], limit=30, what="authority")
+            self.assertEqual(view(cluster)["epoch"], epoch)
+
+    def test_names(self):
+        with Cluster(nodes=2, options=OPTIONS) as cluster:
+            cluster.ctl("names", "put", "jobs/1", "here")
+            eventually(lambda: "here" in cluster.ctl("names", "get", "jobs/1", check=False).stdout)
+            cluster.ctl("names", "put", "jobs/1", "there")
+            eventually(lambda: "there" in cluster.ctl("names", "list", "jobs").stdout)
+            cluster.ctl("names", "delete", "jobs/1")
+            eventually(lambda: cluster.ctl("names", "get", "jobs/1", check=False).returncode != 0)
+            self.assertIn("is no name", cluster.ctl("names", "put", "a/../b", "x", check=False).stderr)
+
+
+if __name__ == "__main__":
+    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
+    if missing:
+        print("not built:", *missing)
+        sys.exit(SKIP)
+    unittest.main(verbosity=2)
