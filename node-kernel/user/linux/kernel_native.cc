@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "fs/open_file.stub.h"
 #include "machine/native_call.h"
 #include "proc/node.stub.h"
 #include "proc/process.stub.h"
@@ -96,8 +97,18 @@ std::int64_t RealtimeNs() {
 }
 
 // -- memory --------------------------------------------------------------------------------------
-Result<std::uint64_t> Map(const proc::MapRequest& request, Handle object) {
-  return kProcess.Map(request, object);
+// A file is mapped through its memory object; the region keeps that, its handle need not stay.
+Result<std::uint64_t> Map(const proc::MapRequest& request, Handle file) {
+  if (file == kNoHandle) {
+    return kProcess.Map(request, kNoHandle);
+  }
+  const Result<mem::MemoryObjectStub> memory = fs::OpenFileStub(file).Memory();
+  if (!memory.ok()) {
+    return memory.status();
+  }
+  const Result<std::uint64_t> mapped = kProcess.Map(request, memory.value().handle());
+  Close(memory.value().handle());
+  return mapped;
 }
 Status Unmap(std::uint64_t address, std::uint64_t size) {
   return kProcess.Unmap(address, size);
