@@ -80,15 +80,13 @@ bool OnKernelPageFault(machine::TrapFrame* frame, std::uint64_t address) {
 
 void RegisterUserHooks() {
   machine::UserHooks hooks;
-  hooks.run_user = [] { sched::CpuScheduler::Here().RunUser(); };
+  hooks.run_user = sched::CpuScheduler::OnRunUser;
   hooks.native_call = OnNativeCall;
   hooks.linux_syscall = OnLinuxCall;
   hooks.user_trap = OnUserTrap;
   hooks.kernel_page_fault = OnKernelPageFault;
   hooks.resume_space = [](void* space) { static_cast<mem::AddressSpace*>(space)->Activate(); };
-  hooks.before_user = [](machine::TrapFrame* frame) {
-    sched::CpuScheduler::Here().BeforeUser(frame);
-  };
+  hooks.before_user = sched::CpuScheduler::OnBeforeUser;
   machine::SetUserHooks(hooks);
 }
 

@@ -233,6 +233,15 @@ void CpuScheduler::RunUser() {
     Enter(*static_cast<Dispatcher*>(entity));
 }
 
+void CpuScheduler::OnRunUser() {
+  Here().RunUser();
+}
+
+// User code of this CPU has run, so its scheduler is there.
+void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
+  Of(machine::CurrentCpu()).BeforeUser(frame);
+}
+
 void CpuScheduler::Enter(Dispatcher& dispatcher) {
   machine::Thread::Current()->context().user_call = &dispatcher;
   TakeCpu(dispatcher);

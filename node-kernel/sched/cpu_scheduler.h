@@ -36,9 +36,9 @@ class CpuScheduler {
   // The allowed CPU with the fewest dispatchers that want to run; this one among equals.
   static machine::CpuId LeastLoaded(std::uint64_t allowed);
 
-  // machine::UserHooks.
-  void RunUser();
-  void BeforeUser(machine::TrapFrame* frame);
+  // For machine::UserHooks.
+  static void OnRunUser();
+  static void OnBeforeUser(machine::TrapFrame* frame);
 
   // On behalf of the current dispatcher, from its call or trap. Those that give up the CPU do not
   // return: the dispatcher goes on later with what is in the frame.
@@ -61,6 +61,8 @@ class CpuScheduler {
   std::uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
 
  private:
+  void RunUser();
+  void BeforeUser(machine::TrapFrame* frame);
   void SetState(Dispatcher& dispatcher, Dispatcher::State state);
   void MakeReady(Dispatcher& dispatcher);
   void Finish(Dispatcher& dispatcher);

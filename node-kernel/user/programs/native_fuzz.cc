@@ -135,6 +135,8 @@ int Main(std::span<const std::string_view> words) {
   const std::uint64_t seed = words.size() > 1 ? Number(words[1]) : 1;
   const std::uint64_t rounds = words.size() > 2 ? Number(words[2]) : 20;
   (void)kProcess.SetOption(0, proc::TaskOption::kAdoptOrphans, 1);
+  for (const abi::Handle stream : InheritedHandles())
+    (void)kProcess.CloseHandle(stream);  // random bytes on the console help nobody
   for (std::uint64_t round = 0; round < rounds; ++round) {
     const auto child = Fork();
     if (!child.ok()) {

@@ -235,6 +235,7 @@ void Scheduler::PrepareUserReturn(TrapFrame* frame) {
   for (;;) {
     DisableInterrupts();
     if (HasInterruptWork()) {
+      SetActive(true);
       EnableInterrupts();
       EnsureSparePoolThread();
       RunInterruptWork();

@@ -56,7 +56,11 @@ void SetUserGsBase(std::uint64_t base) {
 // From user_entry.S. True: the frame may be left by sysret.
 extern "C" bool HandleSystemCall(TrapFrame* frame) {
   constexpr std::uint64_t kTag = abi::kNativeTag;
-  Scheduler::SetActive(true);
+  constexpr std::uint64_t kHandleBits = 0xffff'ff00;
+  // Calls of the dispatcher itself (handle 0) reach no object, so they need not be counted.
+  if ((frame->rax & kHandleBits) != 0) {
+    Scheduler::SetActive(true);
+  }
   EnableInterrupts();
   const UserHooks& hooks = Scheduler::hooks();
   (frame->rax >> 32 == kTag ? hooks.native_call : hooks.linux_syscall)(frame);
