@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "boot/start_memory.h"
 #include "boot/start_processes.h"
+#include "boot/start_terminals.h"
 #include "drivers/virtio_9p.h"
 #include "fs/cached_data.h"
 #include "fs/caller.h"
@@ -18,6 +19,7 @@
 #include "fs/process_fs.h"
 #include "fs/socket_names.h"
 #include "fs/system_fs.h"
+#include "fs/terminal_nodes.h"
 #include "io/io_factory.dispatch.h"
 #include "io/io_factory.h"
 #include "machine/boot_info.h"
@@ -31,7 +33,7 @@ using machine::Log;
 // Device numbers of the mounts, as stat shows them.
 constexpr std::uint64_t kRootDevice = 0x20, kDevDevice = 0x21, kShmDevice = 0x22,
                         kProcDevice = 0x23, kSysDevice = 0x24, kHostsDevice = 0x25,
-                        kHostnameDevice = 0x26, kFirstRemoteDevice = 0x30;
+                        kHostnameDevice = 0x26, kPairDevice = 0x27, kFirstRemoteDevice = 0x30;
 constexpr std::uint32_t kNetwork = 10u << 24 | 42u << 16;  // 10.42.0.0/16
 
 // Memory for objects that are made once and stay; no static constructors run in the kernel.
@@ -279,6 +281,9 @@ void StartFiles() {
   Check(MountGenerated("/dev", "devtmpfs", fs::FileSystemKind::kDevices, kDevDevice, &devices),
         "/dev");
   Check(fs::AddSimpleDevices(Devices()), "/dev");
+  Check(fs::AddTerminals(Devices(), Terminals()), "/dev/tty");
+  const auto pairs = fs::MakePairFileSystem(Terminals(), kPairDevice);
+  Check(pairs.ok() ? names.MountAt("/dev/pts", *pairs.value()) : pairs.status(), "/dev/pts");
   const auto shared = fs::MemoryFileSystem::Make(source, kShmDevice, 01777);
   Check(shared.ok() ? names.MountAt("/dev/shm", *shared.value()) : shared.status(), "/dev/shm");
   fs::SyntheticFileSystem* made = nullptr;
