@@ -47,7 +47,11 @@ class Opened {
   cobj::Ref<fs::IOpenFile> file_;
 };
 
+// Empty also if there is no such file.
 std::string_view ReadAll(const Opened& file, std::span<char> space) {
+  if (!file) {
+    return {};
+  }
   const auto size = file->Read(kKernel, BufferOut::Kernel(space.data(), space.size()));
   return {space.data(), size.ok() ? size.value() : 0};
 }
