@@ -51,7 +51,7 @@ def command_line(options, cpus):
 
 def run(options, cpus):
     """One run; True if it ended as wanted."""
-    child = subprocess.Popen(command_line(options, cpus), stdin=subprocess.DEVNULL,
+    child = subprocess.Popen(command_line(options, cpus), stdin=subprocess.PIPE if options.type else subprocess.DEVNULL,
                              stdout=subprocess.PIPE, start_new_session=True)
     timed_out = threading.Event()
 
@@ -67,6 +67,9 @@ def run(options, cpus):
         sys.stdout.write(line)
         sys.stdout.flush()
         missing = {text for text in missing if text not in line}
+        if options.type and "ready for typing" in line:
+            child.stdin.write(options.type.encode() + b"\n")
+            child.stdin.flush()
     status = child.wait()
     timer.cancel()
     wanted = PANIC if options.panic else SUCCESS
@@ -90,6 +93,7 @@ def main():
     parser.add_argument("--timeout", type=float, default=60, help="seconds, of each run")
     parser.add_argument("--expect", action="append", default=[], help="text that must appear")
     parser.add_argument("--panic", action="store_true", help="the kernel must panic")
+    parser.add_argument("--type", help="a line for the console, once the kernel is `ready for typing`")
     parser.add_argument("--icount", action="store_true", help="one instruction is one ns")
     arguments, extra = sys.argv[1:], []
     if "--" in arguments:
