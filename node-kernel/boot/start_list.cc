@@ -1,5 +1,6 @@
 #include "boot/start_list.h"
 
+#include "boot/options.h"
 #include "boot/start_files.h"
 #include "boot/start_link.h"
 #include "boot/start_memory.h"
@@ -56,6 +57,7 @@ void StartKernel(std::uint32_t start_info) {
   StartTerminals();
   StartLink();
   StartFiles();
+  ReportUnknownOptions();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
       machine::MonotonicNs() / 1'000'000);
