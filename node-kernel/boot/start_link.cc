@@ -1,5 +1,6 @@
 #include "boot/start_link.h"
 
+#include "boot/start_global.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -49,6 +50,11 @@ void StartLink() {
   control.SetHandler(abi::ControlKind::kView, view_handler);
   control.SetHandler(abi::ControlKind::kExcluded, view_handler);
   port.SetReceiver(abi::Channel::kEcho, echo);
+  const Result<global::LinkReceiver*> calls = StartGlobal(port);
+  if (calls.ok())
+    port.SetReceiver(abi::Channel::kCall, *calls.value());
+  else
+    machine::Log("link: no calls between nodes ({})", StatusName(calls.status()));
   const Status status = device.Start();
   if (status != Status::kOk)
     machine::Log("link: none ({})", StatusName(status));

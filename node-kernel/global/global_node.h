@@ -26,7 +26,7 @@ class GlobalNode {
   GlobalNode(const GlobalNode&) = delete;
   GlobalNode& operator=(const GlobalNode&) = delete;
 
-  // Makes `cpu`'s part. Once per CPU, on that CPU, before messages can arrive there.
+  // Makes `cpu`'s part. Once per CPU, before messages can arrive there.
   Status AddCpu(machine::CpuId cpu);
 
   Endpoint& endpoint() { return endpoint_; }
