@@ -147,7 +147,9 @@ GUEST_TEST(cobj_swap_every_millisecond_under_calls) {
     if (cpu == 0) {
       Allocator& allocator = cobj::node_objects->allocator();
       const std::uint64_t end = machine::MonotonicNs() + 1'000'000'000;
-      while (machine::MonotonicNs() < end) {
+      // Where virtual CPUs outnumber the host's, a swap takes as long as the host lets each of them
+      // wait.
+      while (machine::MonotonicNs() < end || swaps < 5) {
         cobj::Root* next = nullptr;
         if (swaps % 2 == 0) {
           next = allocator.Make<cobj::ReplicatedRoot<ReplicatedCounter>>(allocator, 1u).value();
@@ -176,7 +178,6 @@ GUEST_TEST(cobj_swap_every_millisecond_under_calls) {
   });
   EXPECT_EQ(errors.load(), 0u);
   EXPECT_EQ(counter->Value().ValueOr(0), total.load());
-  EXPECT(swaps > 3);
   machine::Log("  {} swaps under {} calls", swaps, total.load());
   EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
   EXPECT(Eventually([] { return test::live_counters == 0; }));
