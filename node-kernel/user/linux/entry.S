@@ -3,6 +3,9 @@
 // %gs is the dispatcher page (abi/dispatcher_page.h) at every entry. Nothing here touches the
 // program's stack, whose pointer may be anything.
 
+// abi/native_call.h: kNativeTag, handle 0, DispatcherCall::kResume.
+#define NATIVE_RESUME 0x4b34320000000003
+
 #define PAGE_DISABLED 8
 #define PAGE_PENDING 12
 #define PAGE_SYSCALL_RIP 16
@@ -32,7 +35,6 @@
 #define T_STACK_TOP 160
 #define T_SWITCH_STACK 168
 #define T_FAST_LEAVE 176
-#define T_LEAVE_FRAME 184
 
 .macro FUNCTION name
   .global \name
@@ -113,6 +115,8 @@ FUNCTION personality_leave_begin
   mov %gs:PAGE_THREAD, %rcx
   cmpl $0, %gs:PAGE_PENDING
   jne personality_leave_pending
+  cmpq $0, T_FAST_LEAVE(%rcx)
+  je personality_leave_by_kernel
   movl $0, %gs:PAGE_DISABLED
   mov T_RAX(%rcx), %rax
   mov T_RBX(%rcx), %rbx
@@ -127,8 +131,6 @@ FUNCTION personality_leave_begin
   mov T_R13(%rcx), %r13
   mov T_R14(%rcx), %r14
   mov T_R15(%rcx), %r15
-  cmpq $0, T_FAST_LEAVE(%rcx)
-  je 1f
   // As sysret would: R11 = RFLAGS, RCX = return address.
   lea T_RFLAGS(%rcx), %rsp
   popfq
@@ -136,14 +138,17 @@ FUNCTION personality_leave_begin
   mov T_RFLAGS(%rcx), %r11
   mov T_RIP(%rcx), %rcx
   jmp *%rcx
-1:
-  // Everything, as an interrupt return would.
-  mov T_R11(%rcx), %r11
-  lea T_LEAVE_FRAME(%rcx), %rsp
-  mov T_RCX(%rcx), %rcx
-  iretq
   .global personality_leave_end
 personality_leave_end:
+
+// All registers at once: the kernel does it (kResume), and enables. An interrupt return could do it
+// here but for QEMU 7.2, whose emulation reads an iret's frame with kernel rights even for user code,
+// and so faults for ever where SMAP is on.
+personality_leave_by_kernel:
+  mov %rcx, %rdi            // struct Thread begins with a UserState
+  movabs $NATIVE_RESUME, %rax
+  syscall
+  ud2                       // it returns only if it refuses the state, which is ours
 
 personality_leave_pending:
   mov %rcx, %rdi

@@ -25,17 +25,6 @@ FaultWaiter fault_waiters[abi::kFaultIdCount];
 constexpr std::uint64_t kProgramFlags = 0x250dd5;  // CF PF AF ZF SF TF DF OF NT AC ID
 constexpr std::uint64_t kAlwaysSet = 0x202;
 
-std::uint16_t CodeSelector() {
-  std::uint16_t selector = 0;
-  asm volatile("mov %%cs, %0" : "=r"(selector));
-  return selector;
-}
-std::uint16_t StackSelector() {
-  std::uint16_t selector = 0;
-  asm volatile("mov %%ss, %0" : "=r"(selector));
-  return selector;
-}
-
 // The state the kernel stopped enabled code in.
 void TakeSavedState(Thread* thread) {
   abi::DispatcherPage* page = kernel::Page();
@@ -198,11 +187,6 @@ extern "C" void ReturnToProgram(Thread* thread) {
   }
   if (!thread->fast_leave) {
     thread->regs.rflags = (thread->regs.rflags & kProgramFlags) | kAlwaysSet;
-    thread->leave_frame[0] = thread->regs.rip;
-    thread->leave_frame[1] = CodeSelector();
-    thread->leave_frame[2] = thread->regs.rflags;
-    thread->leave_frame[3] = thread->regs.rsp;
-    thread->leave_frame[4] = StackSelector();
   }
   here.ProgramTimer();
   personality_leave_begin();

@@ -28,11 +28,11 @@ inline constexpr std::size_t kPersonalityStackSize = 32 * 1024;
 
 struct Thread {
   // -- reached by entry.S; offsets asserted below --
-  abi::UserState regs;           // 0
-  std::uint64_t stack_top;       // 160: top of the personality stack
-  std::uint64_t switch_stack;    // 168: stack pointer while switched away
-  std::uint64_t fast_leave;      // 176: nonzero: leave as sysret would (RCX, R11 clobbered)
-  std::uint64_t leave_frame[5];  // 184: rip cs rflags rsp ss, for the other way of leaving
+  abi::UserState regs;         // 0: also what kResume takes
+  std::uint64_t stack_top;     // 160: top of the personality stack
+  std::uint64_t switch_stack;  // 168: stack pointer while switched away
+  // 176: nonzero: leave as sysret would (RCX, R11 clobbered); else by kResume.
+  std::uint64_t fast_leave;
 
   Task* task;
   std::int32_t tid;
@@ -74,7 +74,6 @@ struct Thread {
 static_assert(offsetof(Thread, stack_top) == 160);
 static_assert(offsetof(Thread, switch_stack) == 168);
 static_assert(offsetof(Thread, fast_leave) == 176);
-static_assert(offsetof(Thread, leave_frame) == 184);
 
 // A thread with a stack whose first switch-in calls `start` (which never returns). Null: no memory.
 Thread* CreateThread(Task* task, std::int32_t tid, void (*start)());
