@@ -12,7 +12,7 @@ namespace {
 
 // Add yours here and to README.md.
 constexpr std::string_view kKnown[] = {
-    "init", "image", "exit", "name", "node", "trace", "test", "root", "typed", "arena", "members",
+    "init", "image", "exit", "name", "node", "trace", "test", "root", "typed", "arena", "members", "mount",
 };
 
 }  // namespace
