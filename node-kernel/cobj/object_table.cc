@@ -45,31 +45,52 @@ Status ObjectTable::Grow() {
     }
   }
   chunks_[number].store(chunk, std::memory_order_release);
-  std::uint32_t& first = free_[machine::CurrentCpu()].first;
+  FreeIds& free = free_[machine::CurrentCpu()];
   for (std::uint32_t i = kChunkIds; i-- > 0;) {
     const std::uint32_t index = number * kChunkIds + i;
     if (index < kFirstIndex)
       continue;
-    chunk->entry[i].next = first;
-    first = index;
+    chunk->entry[i].next = free.first;
+    free.first = index;
+    ++free.count;
   }
   return Status::kOk;
 }
 
+void ObjectTable::Move(FreeIds& from, FreeIds& to, std::uint32_t count) {
+  for (; count != 0 && from.first != kNoIndex; --count) {
+    const std::uint32_t index = from.first;
+    from.first = EntryOf(index).next;
+    --from.count;
+    EntryOf(index).next = to.first;
+    to.first = index;
+    ++to.count;
+  }
+}
+
 Result<RefBits> ObjectTable::Allocate() {
-  std::uint32_t& first = free_[machine::CurrentCpu()].first;
-  if (first == kNoIndex)
+  FreeIds& free = free_[machine::CurrentCpu()];
+  if (free.first == kNoIndex) {
+    const machine::SpinGuard guard(chunk_lock_);
+    Move(shared_, free, kBatch);
+  }
+  if (free.first == kNoIndex)
     TRY(Grow());
-  const std::uint32_t index = first;
-  first = EntryOf(index).next;
+  const std::uint32_t index = free.first;
+  free.first = EntryOf(index).next;
+  --free.count;
   return BitsOfIndex(index);
 }
 
 void ObjectTable::Free(RefBits bits) {
-  std::uint32_t& first = free_[machine::CurrentCpu()].first;
+  FreeIds& free = free_[machine::CurrentCpu()];
   K42_DCHECK(gate(bits).Peek() == nullptr, "the object must be gone");
-  link(bits) = first;
-  first = IndexOfBits(bits);
+  link(bits) = free.first;
+  free.first = IndexOfBits(bits);
+  if (++free.count > kMostFree) {
+    const machine::SpinGuard guard(chunk_lock_);
+    Move(free, shared_, kBatch);
+  }
 }
 
 bool ObjectTable::Knows(RefBits bits) const {

@@ -2,10 +2,13 @@
 // holds the way to the object's root.
 //
 // It grows in chunks of 256 entries (4 KiB of slots on each CPU), up to what a local table can
-// hold. Ids are handed out per CPU, without a lock: each CPU has a list of free ones, filled from a
-// new chunk when empty. Freed ids join the list of the CPU that freed them.
+// hold. Ids are handed out per CPU, without a lock: each CPU has a list of free ones. Freed ids
+// join the list of the CPU that freed them; what is more than kMostFree there goes to a shared
+// list, in batches, and an empty list is filled from that before the table grows (objects made on
+// one CPU and destroyed on another would make it grow for ever).
 //
-// Locking: chunk_lock_ guards growth; an entry's gate is lock-free; a free list belongs to its CPU.
+// Locking: chunk_lock_ guards growth and the shared list; an entry's gate is lock-free; a free list
+// belongs to its CPU.
 #pragma once
 
 #include <atomic>
@@ -26,6 +29,8 @@ class ObjectTable {
   static constexpr std::uint32_t kChunkIds = 256;
   static constexpr std::uint32_t kMaxChunks = machine::kObjectTableMaxSlots / kChunkIds;
   static constexpr std::uint32_t kNoIndex = ~0u;
+  static constexpr std::uint32_t kMostFree = 2 * kChunkIds;  // in one CPU's list
+  static constexpr std::uint32_t kBatch = 64;
 
   constexpr ObjectTable() = default;
 
@@ -56,12 +61,15 @@ class ObjectTable {
   };
   struct alignas(64) FreeIds {
     std::uint32_t first = kNoIndex;
+    std::uint32_t count = 0;
   };
 
   Entry& EntryOf(std::uint32_t index) {
     return chunks_[index / kChunkIds].load(std::memory_order_acquire)->entry[index % kChunkIds];
   }
   Status Grow();
+  // Moves up to `count` ids from one list to the front of another.
+  void Move(FreeIds& from, FreeIds& to, std::uint32_t count);
   static Status MakeSlotsEmpty(machine::CpuId cpu, std::uint32_t chunk);
 
   Allocator* allocator_ = nullptr;
@@ -69,6 +77,7 @@ class ObjectTable {
   std::atomic<std::uint32_t> chunk_count_{0};  // handed out; under chunk_lock_
   AtomicCpuSet cpus_;
   FreeIds free_[machine::kMaxCpus];
+  FreeIds shared_ K42_GUARDED_BY(chunk_lock_);
   std::atomic<Chunk*> chunks_[kMaxChunks] = {};
 };
 

@@ -35,7 +35,7 @@ class NumberTable {
   std::uint32_t used() const { return used_; }
 
  private:
-  static constexpr std::uint32_t kChunk = 256;
+  static constexpr std::uint32_t kChunk = 128;
   struct Chunk {
     Slot slots[kChunk];
     std::uint32_t used = 0;  // walks leave empty chunks out
