@@ -110,8 +110,19 @@ void Introduce(Thread& thread, const char* path, const Words& arguments) {
   ElfProgram elf, loader_elf;
   StackContents contents{};
   Result<std::uint64_t> size = ReadHead(program_file, head.data(), head.size());
-  if (!size.ok() || ParseElf(head.data(), size.value(), &elf) != Status::kOk ||
-      LoadElf(program_file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
+  if (!size.ok() || ParseElf(head.data(), size.value(), &elf) != Status::kOk) {
+    BlobReader::Fail("linux: the program is no ELF file for this machine");
+  }
+  proc::Limit limit{};
+  std::uint64_t stack_size = kProgramStackDefault;
+  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk && limit.soft != ~0ull &&
+      limit.soft > stack_size) {
+    stack_size = limit.soft < (64u << 20) ? limit.soft & ~std::uint64_t{4095} : 64u << 20;
+  }
+  if (MapStack(stack_size, elf.executable_stack) != Status::kOk) {
+    BlobReader::Fail("linux: no memory for the program's stack");
+  }
+  if (LoadElf(program_file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
     BlobReader::Fail("linux: the program cannot be loaded");
   }
   std::uint64_t entry = contents.program.entry;
@@ -150,15 +161,9 @@ void Introduce(Thread& thread, const char* path, const Words& arguments) {
   contents.effective_user = credential.effective_user;
   contents.group = credential.group;
   contents.effective_group = credential.effective_group;
-  proc::Limit limit{};
-  std::uint64_t stack_size = kProgramStackDefault;
-  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk && limit.soft != ~0ull &&
-      limit.soft > stack_size) {
-    stack_size = limit.soft < (64u << 20) ? limit.soft & ~std::uint64_t{4095} : 64u << 20;
-  }
-  const Result<std::uint64_t> pointer = BuildStack(contents, stack_size, elf.executable_stack);
+  const Result<std::uint64_t> pointer = BuildStack(contents);
   if (!pointer.ok()) {
-    BlobReader::Fail("linux: no memory for the program's stack");
+    BlobReader::Fail("linux: the program's stack cannot be filled");
   }
   Introduce(thread, path, arguments);
   thread.regs = {};

@@ -128,8 +128,7 @@ Status LoadElf(kernel::Handle file, const ElfProgram& program, std::uint64_t hin
   return Status::kOk;
 }
 
-Result<std::uint64_t> BuildStack(const StackContents& contents, std::uint64_t size,
-                                 bool executable) {
+Status MapStack(std::uint64_t size, bool executable) {
   const std::uint64_t top = abi::kUserMapLimit - kPage;
   const proc::MapRequest request{
       top - size, size, 0, proc::kMapRead | proc::kMapWrite | (executable ? proc::kMapExecute : 0u),
@@ -139,9 +138,12 @@ Result<std::uint64_t> BuildStack(const StackContents& contents, std::uint64_t si
   }
   CurrentProgram().stack_top = top;
   CurrentProgram().stack_size = size;
+  return Status::kOk;
+}
 
+Result<std::uint64_t> BuildStack(const StackContents& contents) {
   // Strings first (at the top), as Linux has them: file name, environment, arguments.
-  StackWriter stack(top - 8);
+  StackWriter stack(CurrentProgram().stack_top - 8);
   const std::uint64_t path =
       stack.Put(contents.program_path, std::strlen(contents.program_path) + 1);
   const std::uint64_t environment =

@@ -41,8 +41,10 @@ struct StackContents {
 
 inline constexpr std::uint64_t kProgramStackDefault = 8u << 20;
 
-// Maps a stack of `size` bytes at the top and fills it in. The stack pointer for the entry.
-Result<std::uint64_t> BuildStack(const StackContents& contents, std::uint64_t size,
-                                 bool executable);
+// Maps a stack of `size` bytes at the top of the program's addresses. Before anything whose address
+// the kernel chooses: it chooses from the top down.
+Status MapStack(std::uint64_t size, bool executable);
+// Fills the stack in. The stack pointer for the entry.
+Result<std::uint64_t> BuildStack(const StackContents& contents);
 
 }  // namespace k42::personality
