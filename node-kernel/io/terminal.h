@@ -5,10 +5,12 @@
 // a pair's when its master reads. What is typed goes through the discipline to the readers.
 //
 // Sessions: a terminal belongs to at most one session, whose foreground group gets the signals of
-// the keyboard. A member of another group of that session that reads, or changes settings (or
-// writes, with kLocalStopOutput), is signalled instead, and told kWouldBlock: it tries again when
-// it has been continued. Raw reads: with key kMinimum zero a read takes what there is, kTime is not
-// honoured (first version: whoever waits has timers of its own).
+// the keyboard. A member of another group of that session that reads (or writes, with
+// kLocalStopOutput) is signalled instead, and told kWouldBlock: it tries again when it has been
+// continued. Whether a background member may change settings and the foreground group depends on
+// what it does about the signal, which only its personality knows: that is checked there. Raw
+// reads: with key kMinimum zero a read takes what there is, kTime is not honoured (first version:
+// whoever waits has timers of its own).
 //
 // Hung up (a pair's master has closed, or the session's leader has ended on it): reads find the
 // end, writes kIoError, for good for a pair, until the next opening for the console.
@@ -91,7 +93,7 @@ class Terminal final : public RefCounted, private TerminalEffects {
   void UpdateLocked(std::uint32_t activity, std::uint32_t master_activity, Wakeups& wakeups)
       K42_REQUIRES(lock_);
   void HangUpLocked(Wakeups& wakeups) K42_REQUIRES(lock_);
-  Result<std::uint64_t> ChangeSettings(Caller caller, std::uint32_t operation, BufferIn input);
+  Result<std::uint64_t> ChangeSettings(std::uint32_t operation, BufferIn input);
   Result<std::uint64_t> SetWindow(BufferIn input);
   Result<std::uint64_t> SessionControl(Caller caller, std::uint32_t operation, BufferIn input);
   Status TakeForSession(const Place& place, bool steal);

@@ -29,7 +29,7 @@ Result<std::uint64_t> Terminal::Control(Caller caller, std::uint32_t operation, 
     case kTerminalSetSettings:
     case kTerminalSetSettingsDrain:
     case kTerminalSetSettingsFlush:
-      return ChangeSettings(caller, operation, input);
+      return ChangeSettings(operation, input);
     case kTerminalGetWindowSize: {
       WindowSize window;
       {
@@ -44,7 +44,6 @@ Result<std::uint64_t> Terminal::Control(Caller caller, std::uint32_t operation, 
     case kTerminalFlushInput:
     case kTerminalFlushOutput:
     case kTerminalFlushBoth: {
-      TRY(CheckForeground(caller, abi::kSignalTerminalOutput));
       Wakeups wakeups;
       MutexGuard guard(lock_);
       if (operation != kTerminalFlushOutput) {
@@ -78,9 +77,7 @@ Result<std::uint64_t> Terminal::Control(Caller caller, std::uint32_t operation, 
 
 // Output never waits here longer than its reader does; there is nothing to drain for the console,
 // and a pair's master may take its time without holding a program up.
-Result<std::uint64_t> Terminal::ChangeSettings(Caller caller, std::uint32_t operation,
-                                               BufferIn input) {
-  TRY(CheckForeground(caller, abi::kSignalTerminalOutput));
+Result<std::uint64_t> Terminal::ChangeSettings(std::uint32_t operation, BufferIn input) {
   const TerminalSettings settings = TRY(input.As<TerminalSettings>());
   Wakeups wakeups;
   MutexGuard guard(lock_);
@@ -155,7 +152,6 @@ Result<std::uint64_t> Terminal::SessionControl(Caller caller, std::uint32_t oper
       if (!mine) {
         return Status::kNotTerminal;
       }
-      TRY(CheckForeground(caller, abi::kSignalTerminalOutput));
       const std::uint32_t group = TRY(input.As<std::uint32_t>());
       TRY(jobs_.SetForeground(place, group));
       MutexGuard guard(lock_);
