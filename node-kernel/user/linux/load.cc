@@ -4,6 +4,7 @@
 
 #include "abi/dispatcher_page.h"
 #include "user/linux/heap.h"
+#include "user/linux/log.h"
 #include "user/linux/start.h"
 #include "user/linux/task.h"
 #include "user/linux/user_memory.h"
@@ -117,6 +118,8 @@ Status LoadElf(kernel::Handle file, const ElfProgram& program, std::uint64_t hin
   }
   for (std::size_t i = 0; i < program.segment_count; ++i) {
     if (const Status status = MapSegment(file, program.segments[i], base); status != Status::kOk) {
+      Log("linux: segment at {x} cannot be mapped: error -{}", program.segments[i].address + base,
+          -static_cast<std::int64_t>(status));
       return status;
     }
   }
