@@ -12,7 +12,8 @@ namespace {
 
 // Add yours here and to README.md.
 constexpr std::string_view kKnown[] = {
-    "init", "image", "exit", "name", "node", "trace", "test", "root", "typed", "arena", "members", "mount",
+    "init", "image", "exit",  "name",  "node",    "trace",
+    "test", "root",  "typed", "arena", "members", "mount",
 };
 
 }  // namespace

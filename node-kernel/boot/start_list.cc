@@ -57,6 +57,7 @@ void StartKernel(std::uint32_t start_info) {
   StartTerminals();
   StartLink();
   StartFiles();
+  OpenFirstStreams();
   ReportUnknownOptions();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,

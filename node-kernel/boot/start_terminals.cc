@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "boot/start_files.h"
 #include "boot/start_processes.h"
 #include "console.h"
 #include "drivers/serial_input.h"
@@ -27,8 +28,11 @@ void ShowOnConsole(std::span<const std::uint8_t> bytes) {
   }
 }
 
-cobj::ObjectRef OpenConsoleStream(std::uint32_t flags) {
-  const auto opened = set->OpenConsole(cobj::CallContext::Kernel(), nullptr, flags);
+// By its name, so that programs find out which terminal they have.
+cobj::ObjectRef OpenConsoleStream() {
+  const auto opened = Names().Open(cobj::CallContext::Kernel(), nullptr, "/dev/console",
+                                   fs::kOpenRead | fs::kOpenWrite | fs::kOpenNoControllingTerminal,
+                                   0, fs::Identity::Kernel());
   K42_ASSERT(opened.ok(), "the console can be opened");
   return {opened.value().ref.bits(), opened.value().rights, &fs::kOpenFileInfo};
 }
@@ -50,9 +54,12 @@ void StartTerminals() {
   if (!IsOk(input)) {
     machine::Log("console: no input ({})", input);
   }
-  SetFirstStreams(OpenConsoleStream(fs::kOpenRead | fs::kOpenWrite),
-                  OpenConsoleStream(fs::kOpenRead | fs::kOpenWrite),
-                  OpenConsoleStream(fs::kOpenRead | fs::kOpenWrite));
+}
+
+void OpenFirstStreams() {
+  const cobj::ObjectRef input = OpenConsoleStream();
+  const cobj::ObjectRef output = OpenConsoleStream();
+  SetFirstStreams(input, output, OpenConsoleStream());
 }
 
 void GiveConsoleToFirstProcess() {

@@ -1,4 +1,4 @@
-// The node's terminals; the console is the first process's standard streams.
+// The node's terminals; the console serves the first process.
 #pragma once
 
 #include "io/terminal_set.h"
@@ -9,6 +9,9 @@ namespace k42::boot {
 void StartTerminals();
 
 io::TerminalSet& Terminals();
+
+// After StartFiles: the console is what the first process reads and writes.
+void OpenFirstStreams();
 
 // After StartFirstProcess: the console is its controlling terminal.
 void GiveConsoleToFirstProcess();
