@@ -89,7 +89,7 @@ Result<Entry*> NameTree::MakeAt(const WalkEnd& end, const NewNode& what, const I
 Result<Entry*> NameTree::Make(Entry* place, std::string_view path, FileKind kind,
                               std::uint32_t mode, std::string_view link_text, const Identity& who) {
   WalkEnd end;
-  TRY(Walk(place, path, kWalkNoFollow, who, &end));
+  TRY(Walk(place, path, kWalkLastName, who, &end));
   if (end.slash && kind != FileKind::kDirectory && !end.found()) {
     return Status::kNotFound;
   }
@@ -105,7 +105,7 @@ Status NameTree::ReadyToRemove(const WalkEnd& end, const Identity& who) {
 
 Status NameTree::Remove(Entry* place, std::string_view path, bool directory, const Identity& who) {
   WalkEnd end;
-  TRY(Walk(place, path, kWalkNoFollow, who, &end));
+  TRY(Walk(place, path, kWalkLastName, who, &end));
   if (!end.found()) {
     return Status::kNotFound;
   }
@@ -117,7 +117,7 @@ Status NameTree::Remove(Entry* place, std::string_view path, bool directory, con
   if (end.parent) {
     TRY(MayRemove(*end.parent, victim, who));
   }
-  if (directory != is_directory) {
+  if (directory != is_directory || (end.slash && !is_directory)) {
     return is_directory ? Status::kIsDirectory : Status::kNotDirectory;
   }
   if (!end.parent && path.ends_with("..")) {
@@ -135,7 +135,7 @@ Status NameTree::Link(Entry* old_place, std::string_view old_path, std::uint32_t
                       Entry* new_place, std::string_view new_path, const Identity& who) {
   auto existing = RefPtr<Entry>::Adopt(TRY(Find(old_place, old_path, walk, who)));
   WalkEnd end;
-  TRY(Walk(new_place, new_path, kWalkNoFollow, who, &end));
+  TRY(Walk(new_place, new_path, kWalkLastName, who, &end));
   if (!end.found() && end.slash) {
     return Status::kNotFound;
   }
@@ -162,8 +162,8 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
   }
   machine::MutexGuard guard(rename_lock_);
   WalkEnd from, to;
-  TRY(Walk(old_place, old_path, kWalkNoFollow, who, &from));
-  TRY(Walk(new_place, new_path, kWalkNoFollow, who, &to));
+  TRY(Walk(old_place, old_path, kWalkLastName, who, &from));
+  TRY(Walk(new_place, new_path, kWalkLastName, who, &to));
   if (!from.parent || !to.parent) {
     return Status::kBusy;
   }

@@ -36,6 +36,9 @@ class NameTree {
  public:
   static constexpr std::size_t kMaxMounts = 64;
   static constexpr int kMaxLinksFollowed = 40;
+  // Of Walk, besides kWalk...: the last component is a name to be made or changed. It is not
+  // followed, and a slash behind it is not judged.
+  static constexpr std::uint32_t kWalkLastName = 1u << 31;
 
   NameTree() = default;
   NameTree(const NameTree&) = delete;

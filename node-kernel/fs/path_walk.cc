@@ -52,9 +52,14 @@ class PathText {
 // One walk: where it is and what is left.
 class Walker {
  public:
-  Walker(NameTree& tree, const Identity& who, WalkEnd* end) : tree_(tree), who_(who), end_(*end) {}
+  Walker(NameTree& tree, const Identity& who, std::uint32_t walk, WalkEnd* end)
+      : tree_(tree),
+        who_(who),
+        last_name_((walk & NameTree::kWalkLastName) != 0),
+        follow_last_((walk & kWalkNoFollow) == 0 && !last_name_),
+        end_(*end) {}
 
-  Status Run(Entry* place, std::string_view path, bool follow_last) {
+  Status Run(Entry* place, std::string_view path) {
     here_ = tree_.Top(RefPtr<Entry>(IsAbsolute(path) || place == nullptr ? &tree_.root() : place));
     rest_ = path;
     while (true) {
@@ -75,7 +80,7 @@ class Walker {
         continue;
       }
       bool done = false;
-      TRY(Step(name, last, follow_last, &done));
+      TRY(Step(name, last, &done));
       if (done) {
         return Status::kOk;
       }
@@ -93,7 +98,7 @@ class Walker {
                : Status::kPermissionDenied;
   }
 
-  Status Step(std::string_view name, bool last, bool follow_last, bool* done) {
+  Status Step(std::string_view name, bool last, bool* done) {
     if (name.size() > kNameMax) {
       return Status::kNameTooLong;
     }
@@ -102,7 +107,7 @@ class Walker {
     const bool found = child && !child->negative();
     const bool slash = !rest_.empty();
     if (found && child->node()->kind() == FileKind::kSymbolicLink &&
-        (!last || follow_last || slash)) {
+        (!last || follow_last_ || (slash && !last_name_))) {
       return Follow(*child->node());
     }
     if (last) {
@@ -112,7 +117,7 @@ class Walker {
       end_.parent = here_;
       end_.entry = std::move(child);
       *done = true;
-      if (found && slash && end_.entry->node()->kind() != FileKind::kDirectory) {
+      if (found && slash && !last_name_ && end_.entry->node()->kind() != FileKind::kDirectory) {
         return Status::kNotDirectory;
       }
       return Status::kOk;
@@ -146,6 +151,8 @@ class Walker {
 
   NameTree& tree_;
   const Identity& who_;
+  const bool last_name_;
+  const bool follow_last_;
   WalkEnd& end_;
   RefPtr<Entry> here_;
   std::string_view rest_;
@@ -205,7 +212,7 @@ Status NameTree::Walk(Entry* place, std::string_view path, std::uint32_t walk, c
   if (path.size() > kPathMax) {
     return Status::kNameTooLong;
   }
-  return Walker(*this, who, end).Run(place, path, (walk & kWalkNoFollow) == 0);
+  return Walker(*this, who, walk, end).Run(place, path);
 }
 
 Result<Entry*> NameTree::Find(Entry* place, std::string_view path, std::uint32_t walk,

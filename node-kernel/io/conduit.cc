@@ -322,6 +322,9 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
   std::uint64_t size = 0;
   {
     machine::MutexGuard guard(lock_);
+    if (data.empty() && !shape_.messages) {
+      return std::uint64_t{0};
+    }
     if (queue_.empty()) {
       if (std::exchange(reset_, false)) {
         Wakeups wakeups;
@@ -335,9 +338,6 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
         return std::uint64_t{0};  // a fifo that nobody has opened for writing yet
       }
       return Status::kWouldBlock;
-    }
-    if (data.empty() && !queue_.Front()->message) {
-      return std::uint64_t{0};
     }
     size = TakeLocked(data.size(), taken);
   }

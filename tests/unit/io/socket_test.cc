@@ -1,0 +1,166 @@
+// Sockets within a node: connecting, refusal, backlog, half close, reset, datagrams.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "io/datagram_endpoint.h"
+#include "io/socket_services.h"
+#include "io/stream_endpoint.h"
+#include "support/node_fixture.h"
+
+namespace k42::io {
+namespace {
+
+class NoNames final : public LocalNames {
+  Result<SocketName*> Make(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>, std::string_view,
+                           std::uint32_t) override {
+    return Status::kNotSupported;
+  }
+  Result<SocketName*> Find(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>,
+                           std::string_view) override {
+    return Status::kNotFound;
+  }
+};
+
+class SocketTest : public test::ObjectFixture {
+ protected:
+  RefPtr<StreamEndpoint> Stream() {
+    return RefPtr<StreamEndpoint>::Adopt(
+        StreamEndpoint::Make(services, SocketFamily::kInternet, SocketType::kStream, {}).value());
+  }
+  RefPtr<StreamEndpoint> Listener(std::uint16_t port, std::uint32_t backlog = 5) {
+    auto socket = Stream();
+    EXPECT_EQ(services.Bind(kernel, *socket, {}, At(port), 0), Status::kOk);
+    EXPECT_EQ(socket->Listen(backlog), Status::kOk);
+    return socket;
+  }
+  static SocketAddress At(std::uint16_t port) {
+    SocketAddress address{};
+    address.family = SocketFamily::kInternet;
+    address.internet = kInternetLoopback;
+    address.port = port;
+    return address;
+  }
+  Status Connect(StreamEndpoint& from, std::uint16_t port) {
+    const auto found = services.Find(kernel, SocketType::kStream, {}, At(port));
+    if (!found.ok()) {
+      return found.status();
+    }
+    return from.Connect(*RefPtr<Endpoint>::Adopt(found.value()));
+  }
+  static Result<std::uint64_t> Send(Endpoint& endpoint, std::string_view text) {
+    Transfer transfer;
+    transfer.in = BufferIn::Kernel(text.data(), text.size());
+    return endpoint.Send(transfer);
+  }
+  static Result<std::uint64_t> Receive(Endpoint& endpoint, std::string* text) {
+    text->assign(64, '\0');
+    Transfer transfer;
+    transfer.out = BufferOut::Kernel(text->data(), text->size());
+    const auto count = endpoint.Receive(transfer);
+    Attachment::Free(transfer.attachment);
+    text->resize(count.ValueOr(0));
+    return count;
+  }
+  static std::uint32_t Ready(Endpoint& endpoint) {
+    return abi::PollWord::Unpack(endpoint.list().Word()).ready;
+  }
+
+  const cobj::CallContext kernel = cobj::CallContext::Kernel();
+  NoNames names;
+  SocketServices services{0x0a2a0001, names};
+  std::string text;
+};
+
+TEST_F(SocketTest, NobodyListens) {
+  EXPECT_EQ(Connect(*Stream(), 4000), Status::kConnectionRefused);
+  auto bound = Stream();
+  EXPECT_EQ(services.Bind(kernel, *bound, {}, At(4000), 0), Status::kOk);
+  EXPECT_EQ(Connect(*Stream(), 4000), Status::kConnectionRefused);
+  bound->Close();
+}
+
+TEST_F(SocketTest, AConversation) {
+  auto listener = Listener(4000);
+  EXPECT_EQ(listener->Accept().status(), Status::kWouldBlock);
+  auto client = Stream();
+  ASSERT_EQ(Connect(*client, 4000), Status::kOk);
+  EXPECT_EQ(Ready(*listener), abi::kReadable);
+  EXPECT_EQ(Send(*client, "early").ValueOr(0), 5u);  // before anybody has accepted
+  auto server = RefPtr<Endpoint>::Adopt(listener->Accept().value());
+  EXPECT_EQ(Ready(*listener), 0u);
+  EXPECT_EQ(Receive(*server, &text).ValueOr(0), 5u);
+  EXPECT_EQ(text, "early");
+  EXPECT_EQ(server->address().port, 4000);
+  EXPECT_EQ(client->Shutdown(ShutdownSide::kWrite), Status::kOk);
+  EXPECT_EQ(Receive(*server, &text).ValueOr(1), 0u);
+  EXPECT_NE(Ready(*server) & abi::kReadHangup, 0u);
+  EXPECT_EQ(Send(*server, "still").ValueOr(0), 5u);  // the other half lives
+  EXPECT_EQ(Receive(*client, &text).ValueOr(0), 5u);
+  server->Close();
+  EXPECT_NE(Ready(*client) & abi::kHangup, 0u);
+  client->Close();
+  listener->Close();
+}
+
+TEST_F(SocketTest, UnreadBytesResetTheConnection) {
+  auto listener = Listener(4000);
+  auto client = Stream();
+  ASSERT_EQ(Connect(*client, 4000), Status::kOk);
+  auto server = RefPtr<Endpoint>::Adopt(listener->Accept().value());
+  EXPECT_TRUE(Send(*client, "unheard").ok());
+  server->Close();
+  EXPECT_EQ(Receive(*client, &text).status(), Status::kConnectionReset);
+  EXPECT_EQ(Send(*client, "x").status(), Status::kBrokenPipe);
+  client->Close();
+  listener->Close();
+}
+
+TEST_F(SocketTest, BacklogIsLimitedAndFallsWithTheListener) {
+  auto listener = Listener(4000, 2);
+  RefPtr<StreamEndpoint> clients[3] = {Stream(), Stream(), Stream()};
+  EXPECT_EQ(Connect(*clients[0], 4000), Status::kOk);
+  EXPECT_EQ(Connect(*clients[1], 4000), Status::kOk);
+  EXPECT_EQ(Connect(*clients[2], 4000), Status::kWouldBlock);
+  listener->Close();
+  EXPECT_NE(Ready(*clients[0]) & abi::kHangup, 0u);
+  EXPECT_EQ(Connect(*clients[2], 4000), Status::kConnectionRefused);
+  auto again = Listener(4000);  // the port is free at once
+  again->Close();
+  for (auto& client : clients) {
+    client->Close();
+  }
+}
+
+TEST_F(SocketTest, PortsAreChosenAndGuarded) {
+  auto one = Stream(), two = Stream();
+  EXPECT_EQ(services.Bind(kernel, *one, {}, At(0), 0), Status::kOk);
+  EXPECT_GE(one->address().port, SocketServices::kFirstEphemeral);
+  EXPECT_EQ(services.Bind(kernel, *two, {}, At(one->address().port), 0), Status::kAddressInUse);
+  SocketAddress far = At(80);
+  far.internet = 0x08080808;
+  EXPECT_EQ(services.Bind(kernel, *two, {}, far, 0), Status::kAddressUnavailable);
+  one->Close();
+  two->Close();
+}
+
+TEST_F(SocketTest, DatagramsFindTheirReceiver) {
+  auto make = [&] {
+    return RefPtr<DatagramEndpoint>::Adopt(
+        DatagramEndpoint::Make(services, SocketFamily::kInternet, {}).value());
+  };
+  auto receiver = make(), sender = make();
+  ASSERT_EQ(services.Bind(kernel, *receiver, {}, At(5000), 0), Status::kOk);
+  EXPECT_EQ(Send(*sender, "whom?").status(), Status::kNotConnected);
+  ASSERT_EQ(sender->Connect(*receiver), Status::kOk);
+  EXPECT_EQ(Send(*sender, "one").ValueOr(0), 3u);
+  EXPECT_EQ(Send(*sender, "two").ValueOr(0), 3u);
+  EXPECT_EQ(Receive(*receiver, &text).ValueOr(0), 3u);
+  EXPECT_EQ(text, "one");
+  receiver->Close();
+  EXPECT_EQ(Send(*sender, "gone").status(), Status::kConnectionRefused);
+  sender->Close();
+}
+
+}  // namespace
+}  // namespace k42::io
