@@ -1,5 +1,6 @@
 #include "cobj/destruction.h"
 
+#include "cobj/instance.h"
 #include "cobj/object_system.h"
 
 namespace k42::cobj {
@@ -86,6 +87,8 @@ void Destruction::Retire(Root* root) {
 
 void Destruction::Dispose(Root* root) {
   const RefBits bits = root->bits();
+  if (root->instance() != nullptr)
+    InstanceList::Gone(*root->instance(), *allocator_);
   root->Dispose(*allocator_);
   disposed_.fetch_add(1, std::memory_order_relaxed);
   if (bits != 0)

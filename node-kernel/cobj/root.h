@@ -23,6 +23,7 @@
 namespace k42::cobj {
 
 class Transferable;
+struct Instance;
 
 class Root {
  public:
@@ -45,6 +46,9 @@ class Root {
   virtual bool DeferDestroy() { return false; }
 
   RefBits bits() const { return bits_; }
+  // The factory's record of this object, if one made it. Swaps hand it on.
+  Instance* instance() const { return instance_; }
+  void SetInstance(Instance* instance) { instance_ = instance; }
   CpuSet translation_set() const;
 
   // -- for the object system
@@ -93,6 +97,7 @@ class Root {
 
  private:
   RefBits bits_ = 0;
+  Instance* instance_ = nullptr;
   CpuSet translation_set_ K42_GUARDED_BY(lock_);
   CpuSet holders_ K42_GUARDED_BY(lock_);
   Departure departure_;

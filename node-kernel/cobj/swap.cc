@@ -89,6 +89,8 @@ Status Swap::Finish(Status outcome) {
   if (outcome == Status::kOk) {
     next_.SetBits(bits_);
     next_.SetHolders(users_);
+    next_.SetInstance(old_.instance());
+    old_.SetInstance(nullptr);
   } else {
     old_.Reopen();
   }

@@ -1,0 +1,58 @@
+// Instances of a factory: one record per live object, in per-CPU lists.
+//
+// A record is unlinked and freed by Gone, when its object's last root is disposed of. Whoever swaps
+// an instance *claims* it by its reference first, never by the record, which may go at any time:
+// the claim is a mark in the record, and EndClaim finds it again by the reference.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/allocator.h"
+#include "base/intrusive_list.h"
+#include "cobj/ref.h"
+#include "machine/cpu.h"
+#include "machine/spin_lock.h"
+
+namespace k42::cobj {
+
+class InstanceList;
+
+struct Instance final : ListLink<> {
+  RefBits bits = 0;
+  std::uint32_t version = 0;
+  std::uint64_t tried_in = 0;  // the sweep that claimed it last
+  machine::CpuId cpu = 0;      // whose list
+  InstanceList* list = nullptr;
+};
+
+class InstanceList {
+ public:
+  void Add(Instance& instance);
+  // The object is gone, and so is its record.
+  static void Gone(Instance& instance, Allocator& allocator);
+
+  std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+  std::uint64_t CountOtherThan(std::uint32_t version);
+
+  struct Claim {
+    RefBits bits = 0;
+    machine::CpuId cpu = 0;
+    machine::CpuId at = 0;    // where the sweep is
+    std::uint64_t sweep = 0;  // 0: not begun; those that failed in an earlier one are tried again
+  };
+  // The next instance of another version that this sweep has not tried; false: none left.
+  bool ClaimOutdated(std::uint32_t version, Claim* claim);
+  void EndClaim(const Claim& claim, bool swapped, std::uint32_t version);
+
+ private:
+  struct alignas(64) PerCpu {
+    machine::SpinLock<LockRank::kFactory> lock;
+    IntrusiveList<Instance> instances;
+  };
+  PerCpu cpus_[machine::kMaxCpus];
+  std::atomic<std::uint64_t> count_{0};
+  std::atomic<std::uint64_t> sweeps_{0};
+};
+
+}  // namespace k42::cobj
