@@ -10,6 +10,7 @@
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/futex.h"
+#include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
 
 namespace k42::personality {
@@ -186,6 +187,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   self.clear_child_tid = request.flags & kCloneChildClearTid ? request.child_tid : 0;
   self.robust_list = 0;
   ForgetFutexWaiters();
+  InheritSharedMemory();
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();

@@ -4,6 +4,7 @@
 #include "user/linux/dispatcher.h"
 #include "user/linux/futex.h"
 #include "user/linux/kernel.h"
+#include "user/linux/shared_memory.h"
 #include "user/linux/signals.h"
 #include "user/linux/user_memory.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 // Tells the kernel how the task ended. For the main task this does not return.
 void ReportEnd(const Task& task) {
+  if (task.main) {
+    DetachSharedMemory();
+  }
   const std::uint32_t signal = task.wait_status & 0x7f;
   if (signal != 0) {
     const bool core = (task.wait_status & 0x80) != 0;

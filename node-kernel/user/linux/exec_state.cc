@@ -7,6 +7,7 @@
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/log.h"
+#include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
 
 namespace k42::personality {
@@ -249,6 +250,7 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   blob.Put(target.environment.bytes, header.environment_size);
 
   if (task.main) {
+    DetachSharedMemory();
     return ErrnoOf(kernel::Replace(blob.data(), blob.used(), handles, handle_count));
   }
   // A task that shares its parent's memory gets a process of its own; its thread here is over.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_paths.h"
 #include "user/linux/open_flags.h"
 
 namespace k42::personality::calls {
@@ -19,6 +20,29 @@ void StripSlashes(UserPath& path, kernel::Path* where) {
   while (where->size > 1 && path.text()[where->size - 1] == '/') {
     --where->size;
   }
+}
+
+// Opens what a descriptor stands for again; streams without a name are duplicated, as close as it
+// gets.
+std::int64_t ReopenDescriptor(Thread& thread, std::uint32_t fd, std::uint32_t flags) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description) {
+    return -kENOENT;
+  }
+  const bool close_on_exec = (flags & kO_CLOEXEC) != 0;
+  KernelFile* file = description.file();
+  if (!file) {
+    return thread.task->files->Add(description.Take(), close_on_exec);
+  }
+  const std::uint32_t how = OpenFlagsFromLinux(flags & ~(kO_CREAT | kO_EXCL | kO_NOFOLLOW));
+  const Result<kernel::Handle> opened =
+      kernel::Open({file->handle(), "", 0}, how | fs::kOpenEmptyPath, 0);
+  if (!opened.ok()) {
+    return thread.task->files->Add(description.Take(), close_on_exec);
+  }
+  KernelFile* again = KernelFile::Create(
+      opened.value(), (flags & ~(kO_CREAT | kO_EXCL | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE);
+  return again ? thread.task->files->Add(again, close_on_exec) : -kENOMEM;
 }
 
 std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path_address,
@@ -39,6 +63,11 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     }
     KernelFile* file = KernelFile::Create(unnamed.value(), (flags & kO_ACCMODE) | kO_LARGEFILE);
     return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+  }
+  const kernel::Path named = path.get();
+  const std::int64_t own = DescriptorNamed(named.text, named.size, thread.task->pid);
+  if (own >= 0) {
+    return ReopenDescriptor(thread, static_cast<std::uint32_t>(own), flags);
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
@@ -318,7 +347,13 @@ Reply ReadLinkAt(Thread& thread, I32 directory, Address address, Address buffer,
     return path.error();
   }
   char text[kPathLimit];
-  const Result<std::uint64_t> got = kernel::ReadLink(path.get(), text, sizeof(text));
+  const kernel::Path named = path.get();
+  const std::int64_t own = DescriptorNamed(named.text, named.size, thread.task->pid);
+  DescriptionRef description =
+      own >= 0 ? Descriptor(thread, static_cast<U32>(own)) : DescriptionRef();
+  const Result<std::uint64_t> got =
+      description.file() ? kernel::GetPath(description.file()->handle(), text, sizeof(text))
+                         : kernel::ReadLink(named, text, sizeof(text));
   if (!got.ok()) {
     return ErrnoOf(got.status());
   }

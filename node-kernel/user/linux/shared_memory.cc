@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
+#include "user/linux/shared_memory.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -34,6 +35,7 @@ static_assert(sizeof(LinuxShmDescriptor) == 112);
 struct Attachment {
   std::uint64_t address, size;
   I32 id;
+  bool removed;  // by us: the file goes with our last attachment
 };
 constexpr int kAttachmentsMax = 256;
 Attachment attachments[kAttachmentsMax];
@@ -57,6 +59,7 @@ class Name {
   std::size_t size_ = 0;
 };
 constexpr char kSegment[] = "/dev/shm/.sysv.";
+constexpr char kRemoved[] = "/dev/shm/.sysv.removed.";
 constexpr char kKey[] = "/dev/shm/.sysv.key.";
 
 std::int64_t ReadId(const Name& key) {
@@ -108,6 +111,36 @@ Attachment* FindAttachment(std::uint64_t address) {
     }
   }
   return nullptr;
+}
+
+bool AttachedHere(I32 id) {
+  for (const Attachment& attachment : attachments) {
+    if (attachment.size != 0 && attachment.id == id) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void Forget(Attachment* attachment) {
+  const Attachment gone = *attachment;
+  *attachment = {};
+  if (gone.removed && !AttachedHere(gone.id)) {
+    (void)kernel::Remove(Name(kRemoved, static_cast<U32>(gone.id)).path(), 0);
+  }
+}
+
+// IPC_RMID of a segment that exists.
+Status RemoveSegment(I32 id) {
+  const Name name(kSegment, static_cast<U32>(id));
+  if (!AttachedHere(id)) {
+    return kernel::Remove(name.path(), 0);
+  }
+  const Status status = kernel::Rename(name.path(), Name(kRemoved, static_cast<U32>(id)).path(), 0);
+  for (Attachment& attachment : attachments) {
+    attachment.removed |= status == Status::kOk && attachment.size != 0 && attachment.id == id;
+  }
+  return status;
 }
 
 Status SegmentAttributes(I32 id, fs::FileAttributes* attributes) {
@@ -165,9 +198,12 @@ Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
   if (address % abi::kPageSize != 0 || (address == 0 && (flags & kRemap))) {
     return -kEINVAL;
   }
-  const Name name(kSegment, static_cast<U32>(id));
-  const Result<kernel::Handle> file =
-      kernel::Open(name.path(), fs::kOpenRead | (read_only ? 0u : fs::kOpenWrite), 0);
+  const std::uint32_t access = fs::kOpenRead | (read_only ? 0u : fs::kOpenWrite);
+  Result<kernel::Handle> file =
+      kernel::Open(Name(kSegment, static_cast<U32>(id)).path(), access, 0);
+  if (file.status() == Status::kNotFound) {
+    file = kernel::Open(Name(kRemoved, static_cast<U32>(id)).path(), access, 0);
+  }
   if (!file.ok()) {
     return file.status() == Status::kNotFound ? -kEINVAL : ErrnoOf(file.status());
   }
@@ -188,7 +224,7 @@ Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
   }
   for (Attachment& attachment : attachments) {
     if (attachment.size == 0) {
-      attachment = {mapped.value(), size, id};
+      attachment = {mapped.value(), size, id, false};
       return static_cast<Reply>(mapped.value());
     }
   }
@@ -202,16 +238,15 @@ Reply ShmDt(Thread&, Address address) {
     return -kEINVAL;
   }
   (void)kernel::Unmap(attachment->address, attachment->size);
-  *attachment = {};
+  Forget(attachment);
   return 0;
 }
 
 Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
-  const Name name(kSegment, static_cast<U32>(id));
   fs::FileAttributes attributes{};
   switch (command & 0xff) {
     case kIpcRemove: {
-      const Status status = kernel::Remove(name.path(), 0);
+      const Status status = RemoveSegment(id);
       return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
     }
     case kIpcStat: {
@@ -238,3 +273,21 @@ Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
 }
 
 }  // namespace k42::personality::calls
+
+namespace k42::personality {
+
+void DetachSharedMemory() {
+  for (auto& attachment : calls::attachments) {
+    if (attachment.size != 0) {
+      calls::Forget(&attachment);
+    }
+  }
+}
+
+void InheritSharedMemory() {
+  for (auto& attachment : calls::attachments) {
+    attachment.removed = false;
+  }
+}
+
+}  // namespace k42::personality

@@ -1,0 +1,11 @@
+// SysV shared memory at the ends of a process: shared_memory.cc.
+#pragma once
+
+namespace k42::personality {
+
+// The process ends or execs: segments it has removed go for good.
+void DetachSharedMemory();
+// In a forked child: what the parent has removed stays the parent's to clean up.
+void InheritSharedMemory();
+
+}  // namespace k42::personality
