@@ -42,16 +42,14 @@ bool FcmFile::IsResident(std::uint64_t first, std::uint64_t end) {
 // Brings an absent page in.
 Status FcmFile::Fetch(std::uint64_t page, Waiting waiting) {
   const auto nothing = [](Entry&, Frame*) { return Status::kOk; };
-  if (waiting == Waiting::kNo) {
-    return WithEntry(page, nullptr, nothing);
-  }
   for (;;) {
     SyncWaiter waiter;
-    const Status status = WithEntry(page, &waiter, nothing);
-    if (status != Status::kPending) {
+    const Status status = WithEntry(page, waiting == Waiting::kYes ? &waiter : nullptr, nothing);
+    if (status == Status::kPending) {
+      TRY(waiter.Wait());
+    } else if (status != Status::kNoMemory || services_.page_manager.Reclaim() == 0) {
       return status;
     }
-    TRY(waiter.Wait());
   }
 }
 

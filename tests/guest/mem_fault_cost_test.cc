@@ -1,0 +1,51 @@
+// What the fault path costs, without the trap. Meaningful as a count of instructions: run with
+// `-smp 1 -accel tcg,thread=single -icount shift=0`, where one instruction is one nanosecond.
+#include "boot/start_memory.h"
+#include "guest/guest_test.h"
+#include "machine/clock.h"
+#include "mem/address_space.h"
+
+namespace k42 {
+namespace {
+
+constexpr std::uint64_t kPages = 256;
+
+template <typename F>
+std::uint64_t EachOf(std::uint64_t count, F work) {
+  const std::uint64_t start = machine::MonotonicNs();
+  for (std::uint64_t i = 0; i < count; ++i) {
+    work(i);
+  }
+  return (machine::MonotonicNs() - start) / count;
+}
+
+GUEST_TEST(mem_fault_cost) {
+  mem::AddressSpace* space = mem::AddressSpace::Create(boot::MemoryServices()).value();
+  const std::uint64_t at =
+      space->Map({.size = kPages * 4096, .protection = mem::kProtectRead | mem::kProtectWrite})
+          .value();
+  const auto touch_in = [&](mem::AddressSpace* which) {
+    return EachOf(kPages, [&](std::uint64_t i) {
+      EXPECT(IsOk(which->HandleFault(at + i * 4096, mem::Access::kWrite, nullptr)));
+    });
+  };
+  const std::uint64_t first = touch_in(space);
+  const std::uint64_t again = touch_in(space);
+  mem::AddressSpace* child = nullptr;
+  const std::uint64_t fork = EachOf(1, [&](std::uint64_t) { child = space->ForkCopy().value(); });
+  const std::uint64_t copied = touch_in(child);
+  const std::uint64_t in_place = touch_in(space);
+  machine::Log("  per page: first touch {}, present {}, copy {}, in place {}; fork of {}: {}",
+               first, again, copied, in_place, kPages, fork);
+  const std::uint64_t destroy = EachOf(1, [&](std::uint64_t) { child->Destroy(); });
+  std::uint64_t small = 0;
+  const std::uint64_t map = EachOf(100, [&](std::uint64_t) {
+    small = space->Map({.size = 4096, .protection = mem::kProtectRead}).value();
+    EXPECT(IsOk(space->Unmap(small, 4096)));
+  });
+  machine::Log("  destroy {}, map and unmap of a page {}", destroy, map);
+  space->Destroy();
+}
+
+}  // namespace
+}  // namespace k42
