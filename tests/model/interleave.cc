@@ -42,6 +42,19 @@ struct Choice {
   std::size_t taken = 0;
   bool seen = false;  // everything was asleep, here or before: another order has been tried
 
+  // Each execution has its own cells, at other addresses: what is known of a step is renewed from
+  // the present one, or steps would seem to commute that do not.
+  void Renew(const std::vector<Transition>& present) {
+    for (std::vector<Transition>* known : {&possible, &sleep}) {
+      for (Transition& transition : *known) {
+        for (const Transition& now : present) {
+          if (transition.Is(now))
+            transition = now;
+        }
+      }
+    }
+  }
+
   // Moves on to the next possibility worth trying.
   bool Next() {
     sleep.push_back(possible[taken]);
@@ -84,7 +97,7 @@ class Explorer {
 
   std::string Execute(const Program& program);
   std::vector<Transition> Possible(std::size_t thread_count) const;
-  Transition Choose(std::vector<Transition> possible);
+  Transition Choose(const std::vector<Transition>& possible);
   void Take(const Transition& transition);
   bool NextPath();
 
@@ -97,10 +110,10 @@ class Explorer {
 
 Explorer* running = nullptr;
 
-Transition Explorer::Choose(std::vector<Transition> possible) {
+Transition Explorer::Choose(const std::vector<Transition>& possible) {
   if (depth_ == path_.size()) {
     Choice choice;
-    choice.possible = std::move(possible);
+    choice.possible = possible;
     if (depth_ > 0) {
       const Choice& before = path_[depth_ - 1];
       choice.seen = before.seen;
@@ -122,7 +135,8 @@ Transition Explorer::Choose(std::vector<Transition> possible) {
     }
     path_.push_back(std::move(choice));
   }
-  const Choice& choice = path_[depth_++];
+  Choice& choice = path_[depth_++];
+  choice.Renew(possible);
   return choice.possible[choice.taken];
 }
 
@@ -177,7 +191,7 @@ std::string Explorer::Execute(const Program& program) {
     std::vector<Transition> possible = Possible(count);
     if (possible.empty())
       break;
-    Transition chosen = Choose(std::move(possible));
+    Transition chosen = Choose(possible);
     trace_ += " " + std::to_string(chosen.thread) + ":" +
               (chosen.write_back ? "write-back" : threads_[chosen.thread]->next);
     Take(chosen);
