@@ -11,6 +11,7 @@
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
 #include "cluster-services/noded/requests.h"
+#include "cluster-services/noded/run_service.h"
 
 namespace {
 
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
   daemon.SetMembership(std::move(membership));
   noded::ControlServer control(loop);
   noded::ServeRequests(control, daemon);
+  noded::RunService runs(control, daemon);
   if (!control.Listen(options.folder + "/noded.sock")) {
     spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
     return 1;

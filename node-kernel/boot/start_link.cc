@@ -1,6 +1,8 @@
 #include "boot/start_link.h"
 
+#include "boot/run_agent.h"
 #include "boot/start_global.h"
+#include "boot/start_processes.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -28,6 +30,7 @@ class ViewHandler final : public global::ControlHandler {
   }
 };
 constinit ViewHandler view_handler;
+constinit RunAgent runs;
 
 }  // namespace
 
@@ -55,7 +58,13 @@ void StartLink() {
     port.SetReceiver(abi::Channel::kCall, *calls.value());
   else
     machine::Log("link: no calls between nodes ({})", StatusName(calls.status()));
-  const Status status = device.Start();
+  Status status = runs.Start(Processes(), control);
+  if (status != Status::kOk)
+    machine::Log("link: no programs for operators ({})", StatusName(status));
+  Processes().process_ended = [](std::uint32_t process, proc::ExitKind kind, std::uint32_t code) {
+    runs.ProcessEnded(process, kind, code);
+  };
+  status = device.Start();
   if (status != Status::kOk)
     machine::Log("link: none ({})", StatusName(status));
 }

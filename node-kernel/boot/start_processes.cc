@@ -125,8 +125,10 @@ void StartFirstProcess() {
   }
   char words[kMaxWords];
   const std::size_t size = FirstWords(path.empty() ? name : path, words);
-  const Status started = proc::Process::StartFirst(
-      Processes(), *image, BufferIn::Kernel(words, size), {streams, stream_count});
+  const Status started =
+      proc::Process::StartFirst(Processes(), *image, BufferIn::Kernel(words, size),
+                                {streams, stream_count})
+          .status();
   if (started != Status::kOk) {
     Log("k42: the first process cannot be started: {}", StatusName(started));
     OnFirstEnded(proc::ExitKind::kKilled, 0);

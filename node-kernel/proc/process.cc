@@ -39,6 +39,8 @@ void Process::GiveBack() {
   const TaskTable::Times times = {dispatcher_->scheduled().run_ns(), 0, use.peak_resident};
   const bool was_first = main_number_ == NumberTable::kFirst;
   services_.tasks.EndHost(this, exit_kind_, exit_code_, times);
+  if (services_.process_ended != nullptr)
+    services_.process_ended(main_number_, exit_kind_, exit_code_);
   if (was_first && services_.first_ended != nullptr)
     services_.first_ended(exit_kind_, exit_code_);
   (void)cobj::Destroy(dispatcher_->self());

@@ -40,9 +40,10 @@ class Process final : public IProcess, public TaskHost {
 
   void SetSelf(cobj::Ref<IProcess> self) { self_ = self; }
 
-  // The first process of the node. `handles`: its standard streams.
-  static Status StartFirst(ProcessServices& services, const Image& image, BufferIn blob,
-                           std::span<const cobj::ObjectRef> handles);
+  // A process without parent: the first of the node, or one that an operator wants. `handles`: its
+  // standard streams. Returns its number; services.process_ended tells of its end.
+  static Result<std::uint32_t> StartFirst(ProcessServices& services, const Image& image,
+                                          BufferIn blob, std::span<const cobj::ObjectRef> handles);
 
   // -- for the parts of proc --
   bool TryHold();

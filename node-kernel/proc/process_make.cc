@@ -6,8 +6,8 @@
 
 namespace k42::proc {
 
-Status Process::StartFirst(ProcessServices& services, const Image& image, BufferIn blob,
-                           std::span<const cobj::ObjectRef> streams) {
+Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image& image,
+                                          BufferIn blob, std::span<const cobj::ObjectRef> streams) {
   constexpr std::size_t kMaxStreams = 8;
   if (streams.size() > kMaxStreams)
     return Status::kInvalidArgument;
@@ -24,8 +24,9 @@ Status Process::StartFirst(ProcessServices& services, const Image& image, Buffer
   process.main_number_ = process.dispatcher_->task = process.task_->number;
   TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
   TRY(maker.MapImage(image, block));
+  const std::uint32_t number = process.main_number_;
   maker.Run(false);
-  return Status::kOk;
+  return number;
 }
 
 Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,

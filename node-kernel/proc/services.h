@@ -30,6 +30,8 @@ class ProcessServices {
   // Granted to every process under its index (abi/native_call.h); empty ones are left out.
   cobj::ObjectRef fixed[abi::kFirstFreeHandleIndex] = {};
   void (*power_off)(std::uint32_t status) = nullptr;
+  // A process has ended. Any thread, any CPU.
+  void (*process_ended)(std::uint32_t number, ExitKind kind, std::uint32_t code) = nullptr;
   // The first process has ended.
   void (*first_ended)(ExitKind kind, std::uint32_t code) = nullptr;
 };

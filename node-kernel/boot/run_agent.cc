@@ -1,0 +1,325 @@
+#include "boot/run_agent.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "abi/readiness.h"
+#include "cobj/make.h"
+#include "fs/open_file.dispatch.h"
+#include "io/fifo.h"
+#include "machine/log.h"
+#include "mem/heap.h"
+#include "proc/process.h"
+
+namespace k42::boot {
+namespace {
+
+constexpr std::uint32_t kStreams = 3;
+constexpr const char kImage[] = "linux";
+
+// Whatever the agent waits for wakes its thread; which it was does not matter.
+class RunSink final : public cobj::ITicketSink {
+ public:
+  using Interface = cobj::ITicketSink;
+  explicit RunSink(RunAgent& agent) : agent_(agent) {}
+  Result<std::uint32_t> Arm(std::uint32_t number) override { return number; }
+  Status Fire(std::uint32_t ticket, std::int64_t, std::uint64_t) override {
+    agent_.StreamReady(ticket);
+    return Status::kOk;
+  }
+
+ private:
+  RunAgent& agent_;
+};
+
+// A process's end on its way to CPU 0.
+struct Ended : machine::CpuMessage {
+  RunAgent* agent = nullptr;
+  std::uint32_t process = 0;
+  std::uint32_t wait_status = 0;
+};
+
+}  // namespace
+
+struct RunAgent::Run {
+  std::uint64_t number = 0;
+  std::uint32_t place = 0;  // in the table
+  std::uint32_t process = 0;
+  cobj::Ref<fs::IOpenFile> ends[kStreams];  // write end, read end, read end
+  bool open[kStreams] = {};
+  std::uint32_t credit[kStreams] = {0, abi::kRunWindow, abi::kRunWindow};  // may still be sent
+  // What came in and is not yet written.
+  std::byte input[abi::kRunWindow];
+  std::uint32_t input_size = 0;
+  bool input_ends = false;
+  bool wanted = true;  // not started yet
+  bool ended = false;
+  std::uint32_t wait_status = 0;
+  std::size_t words_size = 0;
+  std::byte words[abi::kMaxMessage];
+};
+
+Status RunAgent::Start(proc::ProcessServices& services, global::LinkControl& control) {
+  services_ = &services;
+  control_ = &control;
+  sink_ = TRY(cobj::MakeShared<RunSink>(*this));
+  thread_ = TRY(machine::Thread::Create("run", Serve, this, 0));
+  for (const auto kind :
+       {abi::ControlKind::kRunStart, abi::ControlKind::kRunInput, abi::ControlKind::kRunSignal,
+        abi::ControlKind::kRunSize, abi::ControlKind::kRunAbandon, abi::ControlKind::kRunCredit})
+    control.SetHandler(kind, *this);
+  return Status::kOk;
+}
+
+// -- what the daemon says: CPU 0's link thread ----------------------------------------------------
+
+RunAgent::Run* RunAgent::Find(std::uint64_t number) {
+  for (Run* run : runs_) {
+    if (run != nullptr && run->number == number)
+      return run;
+  }
+  return nullptr;
+}
+
+void RunAgent::OnControl(abi::ControlKind kind, std::uint64_t number, Bytes payload) {
+  if (kind == abi::ControlKind::kRunStart)
+    return StartWanted(number, payload);
+  Run* run = Find(number);
+  if (run == nullptr)
+    return;  // it has ended, and our word of it is on the way
+  const auto word = ReadAt<std::uint32_t>(payload, 0);
+  switch (kind) {
+    case abi::ControlKind::kRunInput:
+      TakeInput(*run, payload);
+      break;
+    case abi::ControlKind::kRunSignal:
+      if (word.ok())
+        Kill(*run, word.value());
+      break;
+    case abi::ControlKind::kRunAbandon:
+      run->input_ends = true;
+      Kill(*run, abi::kSignalKill);
+      run->credit[kOut] = run->credit[kErrors] = abi::kRunWindow;  // nobody counts any more
+      break;
+    case abi::ControlKind::kRunCredit: {
+      const auto bytes = ReadAt<std::uint32_t>(payload, sizeof(std::uint32_t));
+      if (bytes.ok() && word.ok() && (word.value() == kOut || word.value() == kErrors))
+        run->credit[word.value()] =
+            std::min(abi::kRunWindow, run->credit[word.value()] + bytes.value());
+      break;
+    }
+    default:
+      break;
+  }
+  Wake();
+}
+
+void RunAgent::StartWanted(std::uint64_t number, Bytes payload) {
+  const auto refuse = [&](Status why) {
+    const abi::RunStarted answer{static_cast<std::int64_t>(why), 0};
+    (void)control_->Send(abi::ControlKind::kRunStarted, number, BytesOf(answer));
+  };
+  if (payload.size() <= sizeof(abi::RunStart) || Find(number) != nullptr)
+    return refuse(Status::kInvalidArgument);
+  Run** place = std::find(std::begin(runs_), std::end(runs_), nullptr);
+  if (place == std::end(runs_))
+    return refuse(Status::kLimitExceeded);
+  const auto made = mem::New<Run>();
+  if (!made.ok())
+    return refuse(made.status());
+  Run& run = *made.value();
+  const Bytes words = payload.subspan(sizeof(abi::RunStart));
+  std::memcpy(run.words, words.data(), words.size());
+  run.words[words.size() - 1] = std::byte{0};
+  run.words_size = words.size();
+  run.number = number;
+  run.place = static_cast<std::uint32_t>(place - runs_);
+  *place = &run;
+  Wake();
+}
+
+void RunAgent::TakeInput(Run& run, Bytes payload) {
+  if (payload.empty()) {
+    run.input_ends = true;
+    return;
+  }
+  if (payload.size() > sizeof run.input - run.input_size)
+    return Kill(run, abi::kSignalKill);  // beyond its credit
+  std::memcpy(run.input + run.input_size, payload.data(), payload.size());
+  run.input_size += static_cast<std::uint32_t>(payload.size());
+}
+
+void RunAgent::Kill(const Run& run, std::uint32_t signal) {
+  if (run.process == 0 || run.ended || signal == 0 || signal > abi::kSignalMax)
+    return;
+  proc::SignalInfo info{};
+  info.signal = signal;
+  services_->tasks.KillGroup(run.process, info);
+}
+
+// -- processes ------------------------------------------------------------------------------------
+
+void RunAgent::ProcessEnded(std::uint32_t process, proc::ExitKind kind, std::uint32_t code) {
+  if (thread_ == nullptr)
+    return;
+  const auto made = mem::New<Ended>();
+  if (!made.ok())
+    return machine::Log("run: no memory to tell of the end of {}", process);
+  Ended* ended = made.value();
+  ended->agent = this;
+  ended->process = process;
+  constexpr std::uint32_t kCoreFlag = 0x80;
+  ended->wait_status = kind == proc::ExitKind::kExited   ? (code & 0xff) << 8
+                       : kind == proc::ExitKind::kKilled ? code & 0x7f
+                                                         : (code & 0x7f) | kCoreFlag;
+  ended->handler = OnEnded;
+  machine::Send(0, ended);
+}
+
+void RunAgent::OnEnded(machine::CpuMessage* message) {
+  auto* ended = static_cast<Ended*>(message);
+  for (Run* run : ended->agent->runs_) {
+    if (run != nullptr && !run->ended && run->process == ended->process) {
+      run->ended = true;
+      run->wait_status = ended->wait_status;
+    }
+  }
+  ended->agent->Wake();
+  mem::Delete(ended);
+}
+
+// -- the agent's thread ---------------------------------------------------------------------------
+
+void RunAgent::Serve(void* argument) {
+  auto& agent = *static_cast<RunAgent*>(argument);
+  for (;;) {
+    for (Run*& place : agent.runs_) {
+      if (place == nullptr || agent.Advance(*place))
+        continue;
+      agent.Finish(*place);
+      mem::Delete(place);
+      place = nullptr;
+    }
+    machine::Thread::BlockExternal();
+  }
+}
+
+// The pipes, then the process; its number is told to the daemon.
+Status RunAgent::Begin(Run& run) {
+  cobj::Granted<fs::IOpenFile> theirs[kStreams], ours[kStreams];
+  const fs::Identity& who = fs::Identity::Kernel();
+  TRY(io::Fifo::MakePipe(who, 0, &theirs[kIn], &ours[kIn]));
+  TRY(io::Fifo::MakePipe(who, 0, &ours[kOut], &theirs[kOut]));
+  TRY(io::Fifo::MakePipe(who, 0, &ours[kErrors], &theirs[kErrors]));
+  cobj::ObjectRef streams[kStreams];
+  for (std::uint32_t i = 0; i < kStreams; ++i) {
+    run.ends[i] = ours[i].ref;
+    run.open[i] = true;
+    (void)ours[i].ref->HandleAdded();
+    streams[i] = {theirs[i].ref.bits(), theirs[i].rights, &fs::kOpenFileInfo};
+  }
+  const proc::Image* image = services_->images.Find(kImage);
+  if (image == nullptr)
+    return Status::kNotFound;
+  run.process = TRY(proc::Process::StartFirst(
+      *services_, *image, BufferIn::Kernel(run.words, run.words_size), streams));
+  (void)services_->tasks.NewSession(run.process);
+  return Status::kOk;
+}
+
+// False: the run is over.
+bool RunAgent::Advance(Run& run) {
+  if (run.wanted) {
+    run.wanted = false;
+    const Status status = Begin(run);
+    const abi::RunStarted answer{static_cast<std::int64_t>(status), run.process};
+    (void)control_->Send(abi::ControlKind::kRunStarted, run.number, BytesOf(answer));
+    if (status != Status::kOk)
+      return false;
+  }
+  const bool was_over = run.ended;  // before the last look at its output
+  FeedInput(run);
+  const bool more_out = PumpOutput(run, kOut);
+  const bool more_errors = PumpOutput(run, kErrors);
+  return !was_over || more_out || more_errors;
+}
+
+void RunAgent::FeedInput(Run& run) {
+  std::uint32_t done = 0;
+  while (run.open[kIn] && done < run.input_size) {
+    const auto written = run.ends[kIn]->Write(
+        cobj::CallContext::Kernel(), BufferIn::Kernel(run.input + done, run.input_size - done));
+    if (written.status() == Status::kWouldBlock) {
+      WaitFor(run, kIn, abi::kWritable);
+      break;
+    }
+    if (!written.ok())
+      CloseEnd(run, kIn);  // nobody reads: what else comes is thrown away
+    else
+      done += static_cast<std::uint32_t>(written.value());
+  }
+  if (!run.open[kIn])
+    done = run.input_size;
+  if (done != 0) {
+    std::memmove(run.input, run.input + done, run.input_size - done);
+    run.input_size -= done;
+    const std::uint32_t credit[2] = {kIn, done};
+    (void)control_->Send(abi::ControlKind::kRunCredit, run.number, BytesOf(credit));
+  }
+  if (run.input_ends && run.input_size == 0)
+    CloseEnd(run, kIn);
+}
+
+// Sends what there is and may be sent. True: there is more, but no credit.
+bool RunAgent::PumpOutput(Run& run, Stream stream) {
+  std::byte piece[abi::kRunPiece];
+  while (run.open[stream]) {
+    const std::uint32_t most = std::min(abi::kRunPiece, run.credit[stream]);
+    if (most == 0)
+      return true;  // kRunCredit wakes us
+    const auto read =
+        run.ends[stream]->Read(cobj::CallContext::Kernel(), BufferOut::Kernel(piece, most));
+    if (read.status() == Status::kWouldBlock) {
+      WaitFor(run, stream, abi::kReadable);
+      return false;
+    }
+    if (!read.ok() || read.value() == 0) {
+      CloseEnd(run, stream);
+      return false;
+    }
+    run.credit[stream] -= static_cast<std::uint32_t>(read.value());
+    const std::uint32_t head = stream;
+    const Bytes bytes(piece, static_cast<std::size_t>(read.value()));
+    if (control_->Send(abi::ControlKind::kRunOutput, run.number, BytesOf(head), bytes) !=
+        Status::kOk)
+      machine::Log("run: output of {} lost: no memory", run.process);
+    machine::Thread::PreemptionPoint();
+  }
+  return false;
+}
+
+void RunAgent::WaitFor(Run& run, Stream stream, std::uint32_t mask) {
+  const std::uint32_t bit = 1u << stream;
+  if ((armed_[run.place].fetch_or(bit) & bit) == 0)
+    (void)run.ends[stream]->Arm(mask, abi::kArmLevel, {sink_, run.place * 4 + stream});
+}
+
+void RunAgent::StreamReady(std::uint32_t ticket) {
+  armed_[ticket / 4 % kMaxRuns].fetch_and(~(1u << ticket % 4));
+  Wake();
+}
+
+void RunAgent::CloseEnd(Run& run, Stream stream) {
+  if (!run.open[stream])
+    return;
+  run.open[stream] = false;
+  (void)run.ends[stream]->HandleDropped();
+}
+
+void RunAgent::Finish(Run& run) {
+  for (const Stream stream : {kIn, kOut, kErrors}) CloseEnd(run, stream);
+  if (run.ended)
+    (void)control_->Send(abi::ControlKind::kRunExit, run.number, BytesOf(run.wait_status));
+}
+
+}  // namespace k42::boot
