@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Linux programs, here and behind the personality, compared: run.py [NAME...]
+"""Linux programs, here and there, compared: run.py [--on host|node] [NAME...]
 
-Builds tests/linux/*.c, runs each on this machine's Linux, then with the personality over it, and compares
-output and exit code. Exit status 0: all the same.
+Builds tests/linux/*.c, runs each on this machine's Linux, then behind the personality: over this
+machine's kernel (`host`, README.md) or on a node in a guest (`node`). Compares output and exit code.
+Exit status 0: all the same.
 """
 import argparse
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,30 +17,64 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"fork_wait", "poll_epoll", "sockets"}
-LIMIT_S = 60
+LIMIT_S, NODE_LIMIT_S = 60, 240
+WORDS = ["a", "b"]
+# The host's folders that a node sees, read-only; /cluster is ours, and takes the results.
+SHARED = ["usr", "bin", "sbin", "lib", "lib64", "etc"]
 
 
-def build(name, folder, static=True):
+def build(name, folder):
     target = folder / name
-    command = ["gcc", "-w", "-O1", "-pthread", "-o", str(target), str(HERE / f"{name}.c"), "-lm"]
-    subprocess.run(command + (["-static"] if static else []), check=True)
+    subprocess.run(["gcc", "-w", "-O1", "-static", "-pthread", "-o", str(target), str(HERE / f"{name}.c"),
+                    "-lm"], check=True)
     return target
 
 
-def outcome(command, limit=LIMIT_S):
-    for name in ("files", "fork_wait.file"):
-        subprocess.run(["rm", "-rf", f"/tmp/{name}"], check=False)
+def outcome(command):
+    subprocess.run(["rm", "-rf", "/tmp/files"], check=False)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=limit)
+                              stderr=subprocess.DEVNULL, timeout=LIMIT_S)
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as late:
         return "timeout", (late.stdout or b"").decode(errors="replace")
 
 
-def on_host(program, words):
+def on_host(program):
     runner = ROOT / "build" / "bin" / "linux_on_host"
-    return outcome(["setarch", "-R", str(runner), str(program), *words])
+    return outcome(["setarch", "-R", str(runner), str(program), *WORDS])
+
+
+def on_node(names, folder):
+    """One boot runs them all; each leaves NAME.result and NAME.code in the shared folder."""
+    script = "\n".join(f"/cluster/{name} {' '.join(WORDS)} > /tmp/result-{name} 2> /dev/null\n"
+                       f"echo $? > /cluster/{name}.code\ncp /tmp/result-{name} /cluster/{name}.result"
+                       for name in names)
+    (folder / "all.sh").write_text(script + "\n")
+    devices, options = [], []
+    for tag, path, read_only in [(tag, f"/{tag}", True) for tag in SHARED] + [("cluster", folder, False)]:
+        devices += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap" +
+                    (",readonly=on" if read_only else ""),
+                    "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+        options += ["--append", f"mount={tag}:/{tag}" + (":ro" if read_only else "")]
+    command = [sys.executable, str(ROOT / "tests" / "guest" / "run.py"), str(ROOT / "build" / "k42.elf"),
+               "--cpus", "2", "--memory", "512", "--timeout", str(NODE_LIMIT_S), *options,
+               "--append", "init=/bin/busybox", "--append", "exit=yes",
+               "--append", "-- sh /cluster/all.sh", "--", *devices]
+    guest = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        log = guest.communicate(timeout=NODE_LIMIT_S + 30)[0].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        os.kill(guest.pid, signal.SIGTERM)
+        log = "the guest did not end"
+    answers = {}
+    for name in names:
+        result, code = folder / f"{name}.result", folder / f"{name}.code"
+        answers[name] = (int(code.read_text()) if code.exists() else "nothing",
+                         result.read_text(errors="replace") if result.exists() else "")
+    if any(code == "nothing" for code, _ in answers.values()):
+        print(log[-3000:])
+    return answers
 
 
 def differences(want, got):
@@ -53,18 +90,20 @@ def differences(want, got):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--on", choices=["host", "node"], default="host")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in HERE.glob("*.c"))
+    if options.on == "host":
+        names = [name for name in names if name not in NODE_ONLY]
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        programs = {name: build(name, pathlib.Path(folder)) for name in names}
+    with tempfile.TemporaryDirectory() as place:
+        folder = pathlib.Path(place)
+        programs = {name: build(name, folder) for name in names}
+        answers = (on_node(names, folder) if options.on == "node" else
+                   {name: on_host(programs[name]) for name in names})
         for name in names:
-            if name in NODE_ONLY:
-                continue
-            want = outcome([str(programs[name]), "a", "b"])
-            got = on_host(programs[name], ["a", "b"])
-            found = differences(want, got)
+            found = differences(outcome([str(programs[name]), *WORDS]), answers[name])
             print(f"{'FAILED' if found else 'ok':8}{name}")
             for line in found:
                 print(line)
