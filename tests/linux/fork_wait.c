@@ -41,9 +41,14 @@ int main(void) {
   waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
   printf("waitid: code %s, status %d, keeps %d\n", info.si_code == CLD_KILLED ? "killed" : "other",
          info.si_status, waitpid(child, &status, 0) == child);
+  /* The child lives on until it is told: an exit seen first would hide that it continued. */
+  int go[2];
+  pipe(go);
   child = fork();
   if (child == 0) {
+    char byte;
     raise(SIGSTOP);
+    read(go[0], &byte, 1);
     _exit(6);
   }
   waitpid(child, &status, WUNTRACED);
@@ -51,6 +56,7 @@ int main(void) {
   kill(child, SIGCONT);
   waitpid(child, &status, WCONTINUED);
   printf("continued: %d\n", WIFCONTINUED(status));
+  write(go[1], "", 1);
   waitpid(child, &status, 0);
   printf("then exit %d\n", WEXITSTATUS(status));
   child = fork();
