@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Unmodified Linux programs on a node: linux_programs.py [hello|shell|glibc|differential ...]
+"""Unmodified Linux programs on a node: linux_programs.py [hello|shell|glibc ...]
 
-The host's Linux is the specification: what runs on both must show the same.
+The host's Linux is the specification: what runs on both must show the same. (Call by call this is
+tests/linux/run.py --on node.)
 """
 import pathlib
 import subprocess
 import sys
 import tempfile
 
-from node_shell import ROOT, NodeShell
+from node_shell import NodeShell
 
-TESTS = ROOT / "tests/linux"
 # A few seconds on an idle machine; shared ones stall.
 LIMIT = 90
 
@@ -81,42 +81,7 @@ def scripted(name, script):
     return test
 
 
-def differential(node):
-    """tests/linux/*.c here and there, output and exit code compared."""
-    good = True
-    with tempfile.TemporaryDirectory() as folder:
-        names = sorted(path.stem for path in TESTS.glob("*.c"))
-        for name in names:
-            subprocess.run(["gcc", "-w", "-O1", "-pthread", "-static", "-o", f"{folder}/{name}",
-                            str(TESTS / f"{name}.c"), "-lm"], check=True)
-            node.add(f"{folder}/{name}")
-        script = "".join(f"/cluster/{name} a b > /cluster/{name}.out 2>/dev/null; "
-                         f"echo $? > /cluster/{name}.exit\n" for name in names)
-        node.run(script + "exit 0", LIMIT)
-        for name in names:
-            want = subprocess.run([f"{folder}/{name}", "a", "b"], capture_output=True, text=True,
-                                  stdin=subprocess.DEVNULL, errors="replace", timeout=60)
-            out, code = node.share / f"{name}.out", node.share / f"{name}.exit"
-            text = out.read_text(errors="replace") if out.exists() else ""
-            status = int(code.read_text()) if code.exists() and code.read_text().strip() else None
-            if (status, text) == (want.returncode, want.stdout):
-                print(f"ok      {name}")
-                continue
-            good = False
-            print(f"FAILED  {name}: exit {want.returncode} here, {status} there")
-            theirs, ours = text.splitlines(), want.stdout.splitlines()
-            for number, line in enumerate(ours):
-                if number >= len(theirs) or theirs[number] != line:
-                    shown = theirs[number] if number < len(theirs) else "(nothing)"
-                    print(f"        line {number + 1}: {line!r} here, {shown!r} there")
-                    break
-    if not good:
-        print("\n".join(node.log.splitlines()[-20:]))
-    return good
-
-
-TESTS_BY_NAME = {"hello": hello, "shell": scripted("shell", SHELL), "glibc": scripted("glibc", GLIBC),
-                 "differential": differential}
+TESTS_BY_NAME = {"hello": hello, "shell": scripted("shell", SHELL), "glibc": scripted("glibc", GLIBC)}
 
 
 def main():
