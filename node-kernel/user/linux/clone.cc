@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_service.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
@@ -188,6 +189,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   self.robust_list = 0;
   ForgetFutexWaiters();
   InheritSharedMemory();
+  ForgetDescriptorService();
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();

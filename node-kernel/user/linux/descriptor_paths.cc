@@ -34,31 +34,36 @@ class Reader {
 
 }  // namespace
 
-std::int64_t DescriptorNamed(const char* path, std::size_t size, std::int32_t pid) {
+NamedDescriptor DescriptorNamed(const char* path, std::size_t size, std::int32_t self) {
+  constexpr NamedDescriptor kNone{-1, 0};
   Reader reader(path, size);
+  std::int64_t pid = self;
   if (reader.Skip("/dev/")) {
     constexpr const char* kStreams[] = {"stdin", "stdout", "stderr"};
     for (std::int64_t fd = 0; fd < 3; ++fd) {
       Reader rest = reader;
       if (rest.Skip(kStreams[fd]) && rest.done()) {
-        return fd;
+        return {fd, self};
       }
     }
     if (!reader.Skip("fd/")) {
-      return -1;
+      return kNone;
     }
   } else if (reader.Skip("/proc/")) {
-    if (!reader.Skip("self/") && (reader.Number() != pid || !reader.Skip("/"))) {
-      return -1;
+    if (!reader.Skip("self/")) {
+      pid = reader.Number();
+      if (pid <= 0 || !reader.Skip("/")) {
+        return kNone;
+      }
     }
     if (!reader.Skip("fd/")) {
-      return -1;
+      return kNone;
     }
   } else {
-    return -1;
+    return kNone;
   }
   const std::int64_t fd = reader.Number();
-  return reader.done() ? fd : -1;
+  return reader.done() ? NamedDescriptor{fd, static_cast<std::int32_t>(pid)} : kNone;
 }
 
 }  // namespace k42::personality

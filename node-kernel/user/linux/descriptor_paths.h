@@ -1,4 +1,4 @@
-// Names of one's own descriptors: /dev/fd/N, /dev/stdin, /proc/self/fd/N, /proc/PID/fd/N. The
+// Names of descriptors: /dev/fd/N, /dev/stdin, /proc/self/fd/N, /proc/PID/fd/N. The
 // kernel's /proc does not know descriptors, which live here; so these names are recognized before a
 // path is given to the name space. Other processes' descriptors cannot be named.
 #pragma once
@@ -8,7 +8,11 @@
 
 namespace k42::personality {
 
-// The descriptor that `path` names in the process `pid`; -1: it names none.
-std::int64_t DescriptorNamed(const char* path, std::size_t size, std::int32_t pid);
+struct NamedDescriptor {
+  std::int64_t fd;   // -1: the path names none
+  std::int32_t pid;  // whose
+};
+// `self`: the process that asks.
+NamedDescriptor DescriptorNamed(const char* path, std::size_t size, std::int32_t self);
 
 }  // namespace k42::personality

@@ -1,6 +1,7 @@
 // Address space calls. The regions are the kernel's; brk is kept here.
 #include "user/linux/abi_memory.h"
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_service.h"
 #include "user/linux/io_vector.h"
 
 namespace k42::personality::calls {
@@ -93,6 +94,9 @@ Reply Mmap(Thread& thread, Address address, U64 size, U32 protection, U32 flags,
       return -kEACCES;
     }
     object = file->handle();
+    if (type != kMapPrivate) {
+      StartDescriptorService();  // others may want to map it too
+    }
   } else {
     request.offset = 0;
   }

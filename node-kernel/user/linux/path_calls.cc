@@ -4,6 +4,7 @@
 
 #include "user/linux/call_support.h"
 #include "user/linux/descriptor_paths.h"
+#include "user/linux/descriptor_service.h"
 #include "user/linux/open_flags.h"
 
 namespace k42::personality::calls {
@@ -45,6 +46,24 @@ std::int64_t ReopenDescriptor(Thread& thread, std::uint32_t fd, std::uint32_t fl
   return again ? thread.task->files->Add(again, close_on_exec) : -kENOMEM;
 }
 
+std::int64_t OpenForeignDescriptor(Thread& thread, std::int32_t pid, std::uint32_t fd,
+                                   std::uint32_t flags) {
+  const Result<kernel::Handle> passed = AskForDescriptor(pid, fd);
+  if (!passed.ok()) {
+    return -kENOENT;
+  }
+  const std::uint32_t how = OpenFlagsFromLinux(flags & ~(kO_CREAT | kO_EXCL | kO_NOFOLLOW));
+  const Result<kernel::Handle> opened =
+      kernel::Open({passed.value(), "", 0}, how | fs::kOpenEmptyPath, 0);
+  kernel::Close(passed.value());
+  if (!opened.ok()) {
+    return ErrnoOf(opened.status());
+  }
+  KernelFile* file = KernelFile::Create(
+      opened.value(), (flags & ~(kO_CREAT | kO_EXCL | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE);
+  return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+}
+
 std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path_address,
                       std::uint32_t flags, std::uint32_t mode) {
   PathArgument path(thread, directory, path_address);
@@ -65,9 +84,11 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
   }
   const kernel::Path named = path.get();
-  const std::int64_t own = DescriptorNamed(named.text, named.size, thread.task->pid);
-  if (own >= 0) {
-    return ReopenDescriptor(thread, static_cast<std::uint32_t>(own), flags);
+  const NamedDescriptor of = DescriptorNamed(named.text, named.size, thread.task->pid);
+  if (of.fd >= 0) {
+    const auto fd = static_cast<std::uint32_t>(of.fd);
+    return of.pid == thread.task->pid ? ReopenDescriptor(thread, fd, flags)
+                                      : OpenForeignDescriptor(thread, of.pid, fd, flags);
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
@@ -348,9 +369,10 @@ Reply ReadLinkAt(Thread& thread, I32 directory, Address address, Address buffer,
   }
   char text[kPathLimit];
   const kernel::Path named = path.get();
-  const std::int64_t own = DescriptorNamed(named.text, named.size, thread.task->pid);
-  DescriptionRef description =
-      own >= 0 ? Descriptor(thread, static_cast<U32>(own)) : DescriptionRef();
+  const NamedDescriptor of = DescriptorNamed(named.text, named.size, thread.task->pid);
+  DescriptionRef description = of.fd >= 0 && of.pid == thread.task->pid
+                                   ? Descriptor(thread, static_cast<U32>(of.fd))
+                                   : DescriptionRef();
   const Result<std::uint64_t> got =
       description.file() ? kernel::GetPath(description.file()->handle(), text, sizeof(text))
                          : kernel::ReadLink(named, text, sizeof(text));
