@@ -74,11 +74,11 @@ class Container:
         (self.root / "etc/machine-id").write_text("")
         with open(self.folder / "boot.log", "wb") as log:
             self.process = subprocess.Popen(
-                ["systemd-nspawn", "-q", "-D", self.root, "-M", self.folder.name, "--register=no",
+                ["systemd-nspawn", "-q", "-D", self.root, "-M", f"k42-deploy-{os.getpid()}", "--register=no",
                  "--keep-unit", "--resolv-conf=copy-host", "-b"], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True)
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process.poll() is None:
             if subprocess.run(self.ssh("true"), capture_output=True).returncode == 0:
                 return
             time.sleep(0.5)
@@ -90,7 +90,7 @@ class Container:
                 "root@127.0.0.1", command]
 
     def __exit__(self, *_):
-        if self.process:
+        if self.process and self.process.poll() is None:
             children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
             for child in children:
                 os.kill(int(child), signal.SIGRTMIN + 4)  # systemd: power off
@@ -139,7 +139,8 @@ class Apply(unittest.TestCase):
             changed, _ = self.play(host)
             self.assertGreater(changed, 5)
             changed, out = self.play(host)
-            self.assertEqual(changed, 0, out)
+            again = "\n".join(line for line in out.splitlines() if "changed" in line)
+            self.assertEqual(changed, 0, again + self.journal(host))
             deadline = time.monotonic() + 60
             nodes = []
             while not nodes and time.monotonic() < deadline:
