@@ -4,24 +4,17 @@ RAM and the fabric arena are two memory backends (memfd, shared), NUMA nodes 0 a
 is ever registered or given to a peer. The link's doorbells travel over a vhost-user-blk device whose
 socket QEMU opens and k42-noded connects to; QEMU waits for that before it runs the guest.
 """
-import os
 import pathlib
 
-# Read-only exports of the host. What is a symbolic link at the host's root (/bin, /lib on Debian 12)
-# is told to the kernel as such instead.
+# Read-only exports of the host. What is a symbolic link at the host's root (/bin, /lib on Debian 12) is
+# not exported: the kernel makes those links itself.
 EXPORTED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc")
 
 
 def exports(root="/"):
-    """(tag, path) of folders, and `name:target` of symbolic links."""
-    folders, links = [], []
-    for name in EXPORTED:
-        path = pathlib.Path(root) / name
-        if path.is_symlink():
-            links.append(f"{name}:{os.readlink(path)}")
-        elif path.is_dir():
-            folders.append((name, str(path)))
-    return folders, links
+    """(tag, path) of the folders."""
+    paths = ((name, pathlib.Path(root) / name) for name in EXPORTED)
+    return [(name, str(path)) for name, path in paths if path.is_dir() and not path.is_symlink()]
 
 
 def command(plan, number, folder, share, kvm):
@@ -44,13 +37,12 @@ def command(plan, number, folder, share, kvm):
                           f"logfile={folder}/console.log,logappend=on",
               "-serial", "chardev:console",
               "-qmp", f"unix:{folder}/qmp.sock,server=on,wait=off"]
-    folders, links = exports()
-    for tag, path in folders:
+    append = f"node={number} name=n{number}"
+    for tag, path in exports():
         words += _export(tag, path, "on")
+        append += f" mount={tag}:/{tag}:ro"
     words += _export("cluster", share, "off")
-    append = f"node={number} cluster={plan.cluster}"
-    if links:
-        append += " symlinks=" + ",".join(links)
+    append += " mount=cluster:/cluster"
     if plan.append:
         append += " " + plan.append
     return words + ["-kernel", plan.kernel, "-append", append]
