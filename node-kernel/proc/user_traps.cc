@@ -86,6 +86,7 @@ void RegisterUserHooks() {
   hooks.user_trap = OnUserTrap;
   hooks.kernel_page_fault = OnKernelPageFault;
   hooks.resume_space = [](void* space) { static_cast<mem::AddressSpace*>(space)->Activate(); };
+  hooks.owns_cpu = sched::CpuScheduler::OnOwnsCpu;
   hooks.before_user = sched::CpuScheduler::OnBeforeUser;
   machine::SetUserHooks(hooks);
 }

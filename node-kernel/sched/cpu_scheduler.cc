@@ -237,6 +237,10 @@ void CpuScheduler::OnRunUser() {
   Here().RunUser();
 }
 
+bool CpuScheduler::OnOwnsCpu() {
+  return Here().current_ == Dispatcher::Current();
+}
+
 // User code of this CPU has run, so its scheduler is there.
 void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
   Of(machine::CurrentCpu()).BeforeUser(frame);

@@ -242,6 +242,9 @@ void Scheduler::PrepareUserReturn(TrapFrame* frame) {
       continue;
     }
     if (HasReady()) {
+      if (user_hooks.owns_cpu != nullptr && !user_hooks.owns_cpu()) {
+        user_hooks.before_user(frame);  // comes back only if the CPU is free for it
+      }
       EnableInterrupts();
       Thread::Yield();
       continue;
