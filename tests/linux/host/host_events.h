@@ -17,5 +17,7 @@ void ArmHostTimer(std::uint64_t deadline_ns);
 // From handlers.
 void PostSignal(const proc::SignalInfo& info);
 void FireChildTickets();
+// The oldest one posted; false: none.
+bool TakePosted(proc::SignalInfo* info);
 
 }  // namespace k42::host

@@ -12,6 +12,8 @@ inline int FdOf(abi::Handle handle) {
   return static_cast<int>(handle) - 16;
 }
 void ArmFile(std::uint32_t ticket, int fd, short events);
+void ArmChild(std::uint32_t ticket);  // fires when a child changes
+void FireTicket(std::uint32_t ticket);
 bool DisarmTicket(std::uint32_t ticket);
 void ForgetTickets();
 // Fires what is ready, waiting at most that long.
