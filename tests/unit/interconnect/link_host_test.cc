@@ -1,0 +1,110 @@
+// The kernel's port against the daemon's link host, in one process over one arena: operations out,
+// records in, and what a new daemon makes of what a dead one left.
+#include "interconnect/link_host.h"
+
+#include <gtest/gtest.h>
+
+#include "global/link_port.h"
+
+namespace k42::interconnect {
+namespace {
+
+class Bell final : public global::LinkDoorbell {
+ public:
+  void Kick(machine::CpuId) override {}
+};
+
+class LinkTest : public ::testing::Test {
+ protected:
+  LinkTest()
+      : arena_(Arena::CreateFormatted(8 << 20, 1)), port_(std::make_unique<global::LinkPort>()) {
+    EXPECT_EQ(port_->Start(arena_->At(0), 8 << 20, 1, bell_), Status::kOk);
+  }
+  std::unique_ptr<LinkHost> NewDaemon() {
+    auto host = std::make_unique<LinkHost>(
+        *arena_,
+        LinkHost::Wiring{.call = [](std::uint32_t) {},
+                         .route = [](PeerId) { return nullptr; },
+                         .transports = [] { return std::vector<Transport*>(); },
+                         .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
+        clock_);
+    EXPECT_EQ(host->Attach(), Status::kOk);
+    return host;
+  }
+  void GoUp(LinkHost& host) {
+    LocalIdentity identity;
+    identity.self = {1, 77};
+    identity.daemon_generation = host.generation();
+    host.GoUp(identity, 5);
+  }
+  static global::LinkRequest Request(abi::OperationKind kind) {
+    global::LinkRequest request;
+    request.kind = kind;
+    request.peer = {2, 88};
+    request.done = [](global::LinkRequest&) {};
+    return request;
+  }
+
+  MonotonicClock clock_;
+  Bell bell_;
+  std::unique_ptr<Arena> arena_;
+  std::unique_ptr<global::LinkPort> port_;
+};
+
+TEST_F(LinkTest, BeforeItIsUpNothingIsSent) {
+  auto host = NewDaemon();
+  auto put = Request(abi::OperationKind::kPut);
+  port_->Submit(put);
+  EXPECT_EQ(host->Serve(), 1u);
+  EXPECT_EQ(port_->Drain(), 1u);
+  EXPECT_EQ(put.outcome, Outcome::kNotSent);
+  EXPECT_EQ(put.status, Status::kUnavailable);
+  GoUp(*host);
+  EXPECT_TRUE(port_->Up());
+  EXPECT_EQ(port_->Self(), (global::LinkPeer{1, 77}));
+}
+
+TEST_F(LinkTest, WhatADeadDaemonHadTakenIsUnknownAndWhatItHadNotIsServed) {
+  auto first = NewDaemon();
+  auto taken = Request(abi::OperationKind::kPut);
+  auto waiting = Request(abi::OperationKind::kPut);
+  port_->Submit(taken);
+  port_->Submit(waiting);
+  // The first daemon dies after it has marked the first operation and before it says more.
+  abi::Operation& operation = arena_->operation(0);
+  operation.generation = first->generation();
+  operation.taken.store(operation.id.load());
+  first.reset();
+
+  auto second = NewDaemon();
+  EXPECT_EQ(second->generation(), 2u);
+  GoUp(*second);
+  second->Serve();
+  port_->Drain();
+  EXPECT_EQ(taken.outcome, Outcome::kUnknown);
+  EXPECT_EQ(waiting.outcome, Outcome::kNotSent);
+  EXPECT_EQ(waiting.status, Status::kNotInView);
+}
+
+TEST_F(LinkTest, AnOperationOutsideTheRingsSlotsBreaksTheLink) {
+  auto host = NewDaemon();
+  abi::SubmitProducer forger(arena_->Get<abi::SubmitRingMemory>(arena_->layout().SubmitRingAt(0)));
+  EXPECT_EQ(forger.Push(abi::MakeOperationId(1, 9999)), Status::kOk);
+  host->Serve();
+  EXPECT_TRUE(host->broken());
+}
+
+TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
+  auto host = NewDaemon();
+  GoUp(*host);
+  std::vector<global::LinkRequest> requests(200, Request(abi::OperationKind::kPut));
+  for (auto& request : requests) port_->Submit(request);
+  for (int i = 0; i < 10; ++i) {
+    host->Serve();
+    port_->Drain();
+  }
+  for (auto& request : requests) EXPECT_EQ(request.status, Status::kNotInView);
+}
+
+}  // namespace
+}  // namespace k42::interconnect
