@@ -1,7 +1,7 @@
 // How a process begins: what is mapped, where it starts, what it is told.
 //
-// The kernel builds a process from an *image*, an ELF file linked at kPersonalityBase (ET_EXEC) that
-// it carries inside itself: the Linux personality, or a native program. It maps
+// The kernel builds a process from an *image*, an ELF file linked at kPersonalityBase (ET_EXEC)
+// that it carries inside itself: the Linux personality, or a native program. It maps
 //   - the image's PT_LOAD segments, private and writable as their flags say;
 //   - a stack of kStartStackSize below kStartStackTop;
 //   - the start block, one private writable area at kStartAddress: ProcessStart, then the handle
@@ -10,16 +10,16 @@
 // and starts dispatcher 0, *disabled*, at the image's entry point with
 //   RDI = kStartAddress, RSP = kStartStackTop - 8 (as after a call, 16-byte aligned before it),
 //   %gs base = the dispatcher page, %fs base = 0, all other registers 0, initial vector state.
-// The image registers its entries (kSetEntries), and is on its own: it loads its program by fs calls
-// and Process.Map, then leaves the disabled state with kResume.
+// The image registers its entries (kSetEntries), and is on its own: it loads its program by fs
+// calls and Process.Map, then leaves the disabled state with kResume.
 //
 // The three ways to get there differ in `kind` only:
 //   kStartFirst    the node's first process; the blob holds the boot option's words
-//   kStartSpawn    Process.Spawn: a new process, nothing of the parent copied but what the call lists
-//   kStartReplace  Process.Replace: same process, same pid, new contents
+//   kStartSpawn    Process.Spawn: a new process, nothing of the parent copied but what the call
+//   lists kStartReplace  Process.Replace: same process, same pid, new contents
 // A child of Process.ForkCopy does not start here: it continues with the UserState it was given, in
-// a copy of its parent, with disabled = 1, `thread`, `stack`, `scratch` and the registered entries of
-// the parent's dispatcher page, and no ticket, timer or event pending.
+// a copy of its parent, with disabled = 1, `thread`, `stack`, `scratch` and the registered entries
+// of the parent's dispatcher page, and no ticket, timer or event pending.
 //
 // The blob is the affair of whoever wrote it and of the image that reads it; the kernel only bounds
 // it. For kStartFirst the kernel writes it as kBlobWords: zero-terminated words, the program first.
@@ -47,20 +47,20 @@ enum StartKind : std::uint32_t { kStartFirst = 1, kStartSpawn = 2, kStartReplace
 struct ProcessStart {
   std::uint32_t magic;
   std::uint32_t version;
-  std::uint32_t kind;       // StartKind
-  std::uint32_t task;       // the main task's id ("pid")
-  std::uint32_t parent;     // its parent's
+  std::uint32_t kind;    // StartKind
+  std::uint32_t task;    // the main task's id ("pid")
+  std::uint32_t parent;  // its parent's
   std::uint32_t page_size;
-  std::uint64_t blob;       // address
+  std::uint64_t blob;  // address
   std::uint64_t blob_size;
-  std::uint64_t handles;    // address of Handle[handle_count]: what was listed, same numbers as there
+  std::uint64_t handles;  // address of Handle[handle_count]: what was listed, same numbers as there
   std::uint64_t handle_count;
   std::uint64_t image_begin;  // the mapped image, page aligned
   std::uint64_t image_end;
   std::uint64_t dispatcher_page;
-  std::uint64_t heap_begin;   // free for the image's own use: [heap_begin, heap_end)
+  std::uint64_t heap_begin;  // free for the image's own use: [heap_begin, heap_end)
   std::uint64_t heap_end;
-  std::uint64_t random[4];    // seed; the kernel keeps no copy
+  std::uint64_t random[4];  // seed; the kernel keeps no copy
   std::uint32_t cpu_count;
   std::uint32_t node;
   std::uint64_t vector_components;  // XCR0 & what the kernel saves

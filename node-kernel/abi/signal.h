@@ -35,6 +35,8 @@ enum SignalNumber : std::uint32_t {
   kSignalWindowChanged = 28,
 };
 
-constexpr std::uint64_t SignalBit(std::uint32_t number) { return std::uint64_t{1} << (number - 1); }
+constexpr std::uint64_t SignalBit(std::uint32_t number) {
+  return std::uint64_t{1} << (number - 1);
+}
 
 }  // namespace k42::abi

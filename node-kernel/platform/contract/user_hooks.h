@@ -31,8 +31,8 @@ struct UserHooks {
   void (*resume_space)(void* space) = nullptr;
 
   // Does the CPU belong to the user code that this thread serves? If others have run meanwhile, it
-  // does not, and the thread goes to before_user at once: were it to let ready threads run first, two
-  // such threads would let each other run for ever. Interrupts off.
+  // does not, and the thread goes to before_user at once: were it to let ready threads run first,
+  // two such threads would let each other run for ever. Interrupts off.
   bool (*owns_cpu)() = nullptr;
 
   // On the way back to user code, after interrupt work and ready threads: the place to notice that

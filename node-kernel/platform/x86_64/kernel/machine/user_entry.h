@@ -29,8 +29,8 @@ void StartUserEntry();
 // This CPU, interrupts off, before user code of another dispatcher runs.
 void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry, std::uint64_t user_page);
 
-// %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU, interrupts
-// off, from a trap.
+// %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU,
+// interrupts off, from a trap.
 void SetUserGsBase(std::uint64_t base);
 
 }  // namespace k42::machine
