@@ -150,6 +150,7 @@ personality_leave_by_kernel:
   syscall
   ud2                       // it returns only if it refuses the state, which is ours
 
+  .global personality_leave_pending
 personality_leave_pending:
   mov %rcx, %rdi
   mov T_STACK_TOP(%rdi), %rsp

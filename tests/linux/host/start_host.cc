@@ -11,7 +11,9 @@
 #include "user/linux/start.h"
 
 extern "C" [[noreturn]] void image_entry(const k42::abi::ProcessStart* start);
-extern "C" char image_begin[], image_end[];
+extern "C" char image_end[];
+// Behind the one native call of the entry assembly (kResume), which must reach our handler.
+extern "C" char personality_leave_pending[];
 
 namespace k42::host {
 namespace {
@@ -77,6 +79,28 @@ void Save(const Context& from, abi::UserState* to) {
   asm volatile("rdfsbase %0" : "=r"(to->fs_base));
 }
 
+// kResume: all registers at once.
+void Load(const abi::UserState& from, Context* to) {
+  to->rax = from.rax;
+  to->rbx = from.rbx;
+  to->rcx = from.rcx;
+  to->rdx = from.rdx;
+  to->rsi = from.rsi;
+  to->rdi = from.rdi;
+  to->rbp = from.rbp;
+  to->rsp = from.rsp;
+  to->r8 = from.r8;
+  to->r9 = from.r9;
+  to->r10 = from.r10;
+  to->r11 = from.r11;
+  to->r12 = from.r12;
+  to->r13 = from.r13;
+  to->r14 = from.r14;
+  to->r15 = from.r15;
+  to->rip = from.rip;
+  to->rflags = from.rflags;
+}
+
 bool InLeave(unsigned long rip) {
   return rip >= reinterpret_cast<unsigned long>(&personality::personality_leave_begin) &&
          rip < reinterpret_cast<unsigned long>(personality::personality_leave_end);
@@ -100,6 +124,14 @@ void Interrupt(Context* context) {
 
 void OnSignal(int signal, SigInfo* info, Context* context) {
   abi::DispatcherPage* page = Page();
+  if (signal == kSys && info->code == 2 && context->rax >> 32 == abi::kNativeTag) {
+    Load(*reinterpret_cast<const abi::UserState*>(context->rdi), context);
+    page->disabled = 0;
+    if (page->pending.load() != 0) {
+      Interrupt(context);
+    }
+    return;
+  }
   if (signal == kSys && info->code == 2) {
     page->syscall_rip = context->rip;
     page->disabled = 1;
@@ -176,7 +208,8 @@ void Prepare() {
   timer_id = -1;
   Call(kTimerCreate, 1, Word(&event), Word(&timer_id));
   // Everything outside the image is dispatched to us.
-  Call(kPrctl, 59, 1, Word(image_begin), image_end - image_begin, Word(&selector));
+  Call(kPrctl, 59, 1, Word(personality_leave_pending), image_end - personality_leave_pending,
+       Word(&selector));
 }
 
 void ArmHostTimer(std::uint64_t deadline_ns) {
