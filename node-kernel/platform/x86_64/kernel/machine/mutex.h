@@ -30,6 +30,11 @@ class MutexBase {
   }
 
  protected:
+  // Debug builds: what this thread holds, in order. A try may be out of order: it cannot deadlock.
+  static void CheckRank(LockRank rank);
+  static void NoteAcquired(LockRank rank);
+  static void NoteReleased(LockRank rank);
+
   void Acquire() {
     std::uintptr_t expected = 0;
     if (!word_.compare_exchange_strong(expected, Self(), std::memory_order_acquire)) [[unlikely]] {
@@ -67,9 +72,30 @@ class MutexBase {
 template <LockRank rank>
 class K42_CAPABILITY("mutex") Mutex : public MutexBase {
  public:
-  void Lock() K42_ACQUIRE() { Acquire(); }
-  bool TryLock() K42_TRY_ACQUIRE(true) { return TryAcquire(); }
-  void Unlock() K42_RELEASE() { Release(); }
+  void Lock() K42_ACQUIRE() {
+    if constexpr (kDebugChecks) {
+      CheckRank(rank);
+    }
+    Acquire();
+    if constexpr (kDebugChecks) {
+      NoteAcquired(rank);
+    }
+  }
+  bool TryLock() K42_TRY_ACQUIRE(true) {
+    const bool taken = TryAcquire();
+    if constexpr (kDebugChecks) {
+      if (taken) {
+        NoteAcquired(rank);
+      }
+    }
+    return taken;
+  }
+  void Unlock() K42_RELEASE() {
+    if constexpr (kDebugChecks) {
+      NoteReleased(rank);
+    }
+    Release();
+  }
 };
 
 // MutexGuard guard(lock_);

@@ -14,9 +14,11 @@
 // still there, as the thread itself waits for that call or outlives the caller.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
+#include "base/lock_rank.h"
 #include "base/result.h"
 #include "machine/cpu_message.h"
 #include "platform/contract/thread_context.h"
@@ -65,6 +67,7 @@ class Thread {
  private:
   friend class Scheduler;  // scheduler.h: the CPU's side of this
   friend void ReturnToLoop();
+  friend class MutexBase;
   Thread() = default;
 
   enum class State : std::uint32_t { kRunning, kToken, kBlocked };
@@ -84,6 +87,8 @@ class Thread {
   void* argument_ = nullptr;
   CpuMessage wake_message_;  // carries a cross-CPU Unblock
   ThreadContext context_;
+  std::array<LockRank, 8> mutexes_held_{};  // debug builds (mutex.cc)
+  std::uint32_t mutex_count_ = 0;
 };
 
 }  // namespace k42::machine
