@@ -8,12 +8,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <random>
 #include <string>
 
 #include "fs/memory_fs.h"
 #include "fs/name_tree.h"
 #include "fs/ninep_message.h"
+#include "mem/heap.h"
 #include "support/node_fixture.h"
 #include "unit/fs/heap_file_data.h"
 
@@ -33,7 +35,12 @@ class NamesAgainstHost : public test::ObjectFixture {
     files_ = MemoryFileSystem::Make(source_, 1, 0755).value();
     EXPECT_EQ(tree_.MountAt("/", *files_), Status::kOk);
   }
-  ~NamesAgainstHost() override { std::filesystem::remove_all(host_); }
+  ~NamesAgainstHost() override {
+    std::filesystem::remove_all(host_);
+    mounted_.reset();  // its entries hold files
+    files_->Clear();
+    mem::Delete(files_);
+  }
 
   static Status Of(int result) {
     return result == 0 ? Status::kOk : ninep::StatusOfError(static_cast<std::uint32_t>(errno));
@@ -102,7 +109,8 @@ class NamesAgainstHost : public test::ObjectFixture {
 
   test::HeapFileDataSource source_;
   MemoryFileSystem* files_ = nullptr;
-  NameTree tree_;
+  std::optional<NameTree> mounted_{std::in_place};
+  NameTree& tree_ = *mounted_;
   std::string host_;
   std::mt19937 random_{42};
 };
