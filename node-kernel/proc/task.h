@@ -18,6 +18,8 @@
 
 namespace k42::proc {
 
+class Task;
+
 // The process a task lives in, as the table sees it. Called under the table's lock: these only
 // leave word (Dispatcher::Post and Ask); they take no lock and do not wait.
 class TaskHost {

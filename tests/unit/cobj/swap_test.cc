@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "idl/counter.forward.h"
@@ -197,6 +198,9 @@ TEST_F(Swapping, ACountedCallHoldsTheSwapUntilTheDeadline) {
   // Enters as soon as calls are counted: a call from CPU 2 misses to the mediator.
   std::thread caller([] {
     while (stage == 0) std::this_thread::yield();
+    // The swap begins meanwhile, and stays in its forward phase until this call is inside. (A call
+    // that enters before it has begun is not counted, and is waited for without a deadline.)
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
     const machine::hosted::OnCpu on(2);
     EXPECT_EQ(slow->Increment(0).value(), 2u);
     stage = 2;
