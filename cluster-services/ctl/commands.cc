@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include "cluster-services/control/client.h"
 
@@ -27,6 +29,21 @@ Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Js
       break;
   }
   return answer;
+}
+
+// A node without a certain lease for the moment (a store that changes its leader, a busy machine) is
+// asked again for a few seconds before the operator has to do it. Nothing was changed then.
+Outcome<Json> AskForChange(const control::Cluster& cluster, const Json& request) {
+  constexpr std::chrono::seconds kPatience{5};
+  constexpr std::chrono::milliseconds kPause{250};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (true) {
+    Outcome<Json> answer = AskCluster(cluster, 0, request);
+    if (answer.ok() || answer.status() != Status::kUnavailable ||
+        std::chrono::steady_clock::now() >= until)
+      return answer;
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 std::string Size(std::uint64_t bytes) {
@@ -145,8 +162,8 @@ int Show(const control::Cluster& cluster, const std::string& node, const std::st
 
 int Names(const control::Cluster& cluster, const std::string& action, const std::string& path,
           const std::string& value) {
-  const Outcome<Json> answer = AskCluster(
-      cluster, 0, {{"request", "names"}, {"action", action}, {"path", path}, {"value", value}});
+  const Json request{{"request", "names"}, {"action", action}, {"path", path}, {"value", value}};
+  const Outcome<Json> answer = AskForChange(cluster, request);
   if (!answer.ok())
     return Complain(answer.detail());
   for (const Json& name : answer->value("names", Json::array())) {

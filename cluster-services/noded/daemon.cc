@@ -142,8 +142,7 @@ void Daemon::TryAttach() {
               },
           .on_control =
               [this](const abi::Frame& frame, std::span<const std::byte> payload) {
-                if (control_)
-                  control_(frame, payload);
+                OnControl(frame, payload);
               }},
       clock_);
   Status status = link->Attach();
@@ -193,8 +192,8 @@ void Daemon::ForgetGuest(const std::string& why) {
   arena_ = nullptr;
   identity_.self.incarnation = 0;
   view_ = {};
-  if (was_up && on_guest_)
-    on_guest_(false);
+  if (was_up)
+    TellGuestHandlers(false);
   loop_.Post([this] { carrier_.Forget(); });  // we may be inside it
 }
 
@@ -260,8 +259,19 @@ void Daemon::OnJoined(const Life& life) {
   guest_ = Guest::kUp;
   spdlog::info("joined as {}", identity_.self.Text());
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
-  if (on_guest_)
-    on_guest_(true);
+  TellGuestHandlers(true);
+}
+
+void Daemon::TellGuestHandlers(bool up) {
+  for (const auto& handler : on_guest_) handler(up);
+}
+
+void Daemon::OnControl(const abi::Frame& frame, std::span<const std::byte> payload) {
+  const auto kind = static_cast<abi::ControlKind>(frame.method);
+  for (const KindRange& range : control_) {
+    if (kind >= range.first && kind <= range.last)
+      return range.handler(frame, payload);
+  }
 }
 
 void Daemon::OnView(const ViewOfCluster& view) {

@@ -20,7 +20,9 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "abi/link_control.h"
 #include "cluster-services/noded/event_loop.h"
 #include "cluster-services/noded/membership.h"
 #include "interconnect/carrier.h"
@@ -65,11 +67,15 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   const interconnect::LocalIdentity& identity() const { return identity_; }
   const ViewOfCluster& view() const { return view_; }
   interconnect::LinkHost* link() { return link_.get(); }
-  // Messages of the kernel to its daemon, by ControlKind.
+  // Messages of the kernel to its daemon, of kinds `first` to `last`: each range has one handler.
   using ControlHandler = std::function<void(const abi::Frame&, std::span<const std::byte>)>;
-  void SetControlHandler(ControlHandler handler) { control_ = std::move(handler); }
+  void SetControlHandler(abi::ControlKind first, abi::ControlKind last, ControlHandler handler) {
+    control_.push_back({first, last, std::move(handler)});
+  }
   // Called when the guest is up, and when it is over.
-  void SetGuestHandler(std::function<void(bool up)> handler) { on_guest_ = std::move(handler); }
+  void AddGuestHandler(std::function<void(bool up)> handler) {
+    on_guest_.push_back(std::move(handler));
+  }
 
   // -- CarrierEvents --
   void OnArena(interconnect::Arena& arena) override;
@@ -89,6 +95,14 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void ForgetGuest(const std::string& why);
   interconnect::Transport* RouteTo(const MemberNode& member, std::string* address);
   void TellKernelView();
+  void OnControl(const abi::Frame& frame, std::span<const std::byte> payload);
+  void TellGuestHandlers(bool up);
+
+  struct KindRange {
+    abi::ControlKind first;
+    abi::ControlKind last;
+    ControlHandler handler;
+  };
 
   const Options options_;
   EventLoop& loop_;
@@ -105,8 +119,8 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   ViewOfCluster view_;
   Guest guest_ = Guest::kDown;
   std::uint64_t next_tick_ns_ = 0;
-  ControlHandler control_;
-  std::function<void(bool)> on_guest_;
+  std::vector<KindRange> control_;
+  std::vector<std::function<void(bool)>> on_guest_;
 };
 
 }  // namespace k42::noded

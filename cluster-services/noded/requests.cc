@@ -27,6 +27,8 @@ json StatusOf(Daemon& daemon) {
               {"cluster", daemon.options().cluster},
               {"guest", GuestName(daemon.guest())},
               {"member", false},
+              {"members", json::array()},
+              {"authority", daemon.agent() != nullptr && daemon.agent()->HasAuthority()},
               {"incarnation", daemon.identity().self.incarnation},
               {"epoch", daemon.view().epoch}};
   if (interconnect::LinkHost* link = daemon.link(); link != nullptr) {
@@ -34,6 +36,7 @@ json StatusOf(Daemon& daemon) {
     status["heartbeat_age_ms"] = link->HeartbeatAgeNs() / 1'000'000;
   }
   for (const MemberNode& member : daemon.view().members) {
+    status["members"].push_back(member.id.node);
     if (member.id == daemon.identity().self)
       status["member"] = true;
   }

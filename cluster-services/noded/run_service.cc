@@ -48,10 +48,11 @@ RunService::RunService(ControlServer& server, Daemon& daemon) : daemon_(daemon) 
   server.Handle("run", [this](std::shared_ptr<Connection> connection, const json& request) {
     Start(std::move(connection), request);
   });
-  daemon_.SetControlHandler([this](const abi::Frame& frame, std::span<const std::byte> payload) {
-    OnControl(frame, payload);
-  });
-  daemon_.SetGuestHandler([this](bool up) { OnGuest(up); });
+  daemon_.SetControlHandler(abi::ControlKind::kRunStart, abi::ControlKind::kRunCredit,
+                            [this](const abi::Frame& frame, std::span<const std::byte> payload) {
+                              OnControl(frame, payload);
+                            });
+  daemon_.AddGuestHandler([this](bool up) { OnGuest(up); });
 }
 
 void RunService::Tell(abi::ControlKind kind, std::uint64_t number,

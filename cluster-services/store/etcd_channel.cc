@@ -16,6 +16,8 @@ constexpr int kPingMs = 2000;         // an idle or silent connection is asked f
 constexpr int kPingTimeoutMs = 1000;  // and dropped when it does not answer
 constexpr int kFirstBackoffMs = 100;
 constexpr int kLastBackoffMs = 1000;  // a member that came back is used within a second
+// An attempt to connect while a host is away must not outlast its return by long (gRPC's own: 20 s).
+constexpr int kAttemptMs = 3000;
 
 constexpr Milliseconds kBetweenAttempts{50};
 
@@ -89,6 +91,7 @@ Outcome<std::shared_ptr<grpc::Channel>> MakeChannel(const EtcdOptions& options) 
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kAttemptMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastBackoffMs);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Two stores in one process (tests) must not share connections and their backoff.

@@ -11,6 +11,17 @@ constexpr TimeMs kPatience = 3000;  // an unanswered commit is given up; it may 
 constexpr TimeMs kRankDelay = 50;   // the k-th survivor removes the dead k times this later
 constexpr TimeMs kNever = INT64_MAX;
 
+// The store counts as having been away when no keepalive was answered for this part of a TTL: a
+// lease that was kept can only end by an absence longer than that.
+TimeMs Disturbance(TimeMs ttl) {
+  return ttl / 2;
+}
+// So long after the store came back a living member may need to bind its record again: to see that
+// its lease has ended, to connect, to get another.
+TimeMs Grace(TimeMs ttl) {
+  return 2 * ttl;
+}
+
 // A lease counts for less here than in the store, because two clocks may run apart by some per
 // cent.
 TimeMs TrustedPart(TimeMs ttl) {
@@ -36,6 +47,7 @@ void Membership::On(const JoinWanted& wanted) {
   wanted_ = wanted;
   last_said_.clear();
   if (wanted.lease != store::kNoLease) {
+    ForgetLease();
     lease_ = wanted.lease;
     Do(KeepLease{lease_});
   }
@@ -60,6 +72,7 @@ void Membership::On(const LeaseGranted& granted) {
     return;
   }
   lease_ = granted.lease;
+  kept_until_ = granted.sent + TrustedPart(granted.ttl);
   Do(KeepLease{lease_});
 }
 
@@ -70,17 +83,18 @@ void Membership::On(const LeaseRefused& refused) {
 }
 
 void Membership::On(const LeaseKept& kept) {
-  // Authority needs the record as well: a lease that nothing is bound to proves nothing to others.
-  if (kept.lease == lease_ && state_ == State::kMember && OwnRecordStands() &&
-      seen_.Contains(config_.node, incarnation_))
-    authority_until_ = std::max(authority_until_, kept.sent + TrustedPart(kept.ttl));
+  if (kept.lease != lease_)
+    return;
+  kept_until_ = std::max(kept_until_, kept.sent + TrustedPart(kept.ttl));
+  if (!StoreIsSteady())
+    steady_since_ = now_;
+  last_kept_ = now_;
 }
 
 void Membership::On(const LeaseLost& lost) {
   if (lost.lease != lease_)
     return;
-  lease_ = store::kNoLease;
-  authority_until_ = 0;
+  ForgetLease();
   if (state_ == State::kMember)
     Say("the lease is lost; asking for another before anybody removes this node");
 }
@@ -183,6 +197,7 @@ void Membership::Advance() {
   if (state_ == State::kMember)
     InstallView();
   if (state_ == State::kMember) {
+    TakeAuthority();
     RepairRecord();
     RemoveTheDead();
   }
@@ -264,6 +279,12 @@ void Membership::InstallView() {
   Do(std::move(install));
 }
 
+// Authority needs the record as well: a lease that nothing is bound to proves nothing to others.
+void Membership::TakeAuthority() {
+  if (lease_ != store::kNoLease && OwnRecordStands())
+    authority_until_ = std::max(authority_until_, kept_until_);
+}
+
 // The lease is a new one (the old was lost), or the daemon is and has other addresses: write the
 // record anew.
 void Membership::RepairRecord() {
@@ -297,11 +318,16 @@ void Membership::RemoveTheDead() {
     if (member.node != config_.node && !records_.contains(member.node))
       absent_since_.try_emplace(member.node, now_);
   }
+  // While the store was away for me it may have been away for all: an absence proves nothing then.
+  if (absent_since_.empty() || !StoreIsSteady() || !OwnRecordStands())
+    return;
+  const TimeMs proves_from = steady_since_ + Grace(config_.ttl);
   View next = seen_;
   store::Transaction removal = OnThisView();
   for (const auto& [node, since] : absent_since_) {
-    if (now_ < since + rank * kRankDelay) {
-      WakeAt(since + rank * kRankDelay);
+    const TimeMs due = std::max(since, proves_from) + rank * kRankDelay;
+    if (now_ < due) {
+      WakeAt(due);
       continue;
     }
     removal.IfAbsent(MemberKey(config_.cluster, node));
@@ -332,8 +358,18 @@ void Membership::BecomeIdle() {
 void Membership::LeaveLease() {
   if (lease_ != store::kNoLease)
     Do(EndLease{lease_});
+  ForgetLease();
+}
+
+void Membership::ForgetLease() {
   lease_ = store::kNoLease;
+  kept_until_ = 0;
   authority_until_ = 0;
+  last_kept_ = kNever;
+}
+
+bool Membership::StoreIsSteady() const {
+  return last_kept_ != kNever && now_ - last_kept_ <= Disturbance(config_.ttl);
 }
 
 store::Transaction Membership::OnThisView() const {

@@ -17,6 +17,8 @@
 //   - A member whose lease got lost, but whom nobody has removed, binds its record to a new lease
 //   by a
 //     transaction on the same two conditions: either it or its removal wins.
+//   - The absence of a record proves nothing to a member for which the store was away, until a
+//     grace has passed: a store that comes back may have ended every lease, the living's too.
 //   - A seat replaces its own earlier life at once; another seat at our node id is waited for.
 //   - Views are installed in order of their epochs. A view without us ends the incarnation.
 #pragma once
@@ -168,10 +170,13 @@ class Membership {
   void RecognizeJoin();
   void TryJoin();
   void InstallView();
+  void TakeAuthority();
   void RepairRecord();
   void RemoveTheDead();
   void BecomeIdle();
   void LeaveLease();
+  void ForgetLease();
+  bool StoreIsSteady() const;
   void SendCommit(store::Transaction transaction, TimeMs patience);
   void WakeAt(TimeMs time);
   void Say(const std::string& text);
@@ -196,6 +201,9 @@ class Membership {
   bool asking_lease_ = false;
   View installed_;
   TimeMs authority_until_ = 0;
+  TimeMs kept_until_ = 0;         // as the lease alone would allow, record or not
+  TimeMs last_kept_ = INT64_MAX;  // when the last answer came; INT64_MAX: none for this lease
+  TimeMs steady_since_ = 0;       // no answer has been late since
 
   std::uint64_t next_commit_ = 1;
   std::uint64_t pending_commit_ = 0;  // 0: none

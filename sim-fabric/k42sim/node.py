@@ -27,6 +27,7 @@ class Node:
         self.name = f"n{number}"
         self.state = "starting"
         self.why = ""
+        self.seen = None  # what the daemon knows of the cluster: (epoch, members), with authority only
         self.lives = 0
         self.since = time.monotonic()
         self.parts = {}
@@ -144,8 +145,11 @@ class Node:
         if self.plan.bare:
             up = self._console_says_ready()
         else:
+            self.seen = None
             try:
                 status = await noded.ask(self.folder / "noded.sock", {"request": "status"})
+                if status.get("authority"):
+                    self.seen = (status.get("epoch"), status.get("members"))
                 up = status.get("guest") == "up" and status.get("member", False)
                 self.why = "" if up else f"guest {status.get('guest')}, member {status.get('member')}"
             except (OSError, TimeoutError, ValueError, noded.Refused) as error:

@@ -87,7 +87,19 @@ class Supervisor:
                 self.tell(f"not up within {self.plan.timeout:.0f} s: {text}", "failed")
                 return
             await asyncio.sleep(LOOK_PERIOD)
+        while not self.plan.bare and not await self.agreed():
+            if time.monotonic() > deadline:
+                self.tell("the nodes are up, but do not see each other: " +
+                          "; ".join(f"{one.name}: {one.seen or 'no authority'}" for one in self.nodes), "failed")
+                return
+            await asyncio.sleep(LOOK_PERIOD)
         self.tell(f"cluster {self.plan.cluster} is ready", "ready")
+
+    async def agreed(self):
+        """Every node has authority, and the same view of all."""
+        await asyncio.gather(*(one.look() for one in self.nodes))
+        seen = [one.seen for one in self.nodes]
+        return seen[0] is not None and len(seen[0][1]) == len(seen) and all(one == seen[0] for one in seen)
 
     async def stop(self):
         await asyncio.gather(*(one.stop() for one in self.nodes))

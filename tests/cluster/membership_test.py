@@ -35,29 +35,34 @@ class Membership(unittest.TestCase):
             cluster.fault("kill", "n2", "--part", "qemu")  # evidence: no lease is waited for
             began = time.monotonic()
             eventually(lambda: incarnations(cluster).get("n2") != before["n2"])
-            self.assertLess(time.monotonic() - began, 4)
+            self.assertLess(time.monotonic() - began, 4.9)  # before any lease could have ended
             eventually(lambda: incarnations(cluster).get("n2", 0) > before["n2"], limit=30)
 
             cluster.fault("kill", "n3")  # a whole host: only the lease tells
             began = time.monotonic()
             eventually(lambda: "n3" not in incarnations(cluster))
-            self.assertLess(time.monotonic() - began, 12)
+            self.assertLess(time.monotonic() - began, 25)  # a TTL, and the grace where the machine stood still
             cluster.fault("restart", "n3")
             eventually(lambda: incarnations(cluster).get("n3", 0) > before["n3"], limit=30)
             self.assertEqual(incarnations(cluster)["n1"], before["n1"])
 
     def test_a_job_would_not_notice_that_the_store_is_away(self):
         with Cluster(nodes=2, options=OPTIONS) as cluster:
-            epoch = view(cluster)["epoch"]
-            cluster.fault("pause", "m0")
-            time.sleep(8)  # longer than a lease
-            self.assertEqual(len(view(cluster)["nodes"]), 2)
-            self.assertFalse(view(cluster)["authority"])
-            refused = cluster.ctl("names", "put", "x", "y", check=False)
-            self.assertIn("no certain lease", refused.stderr)
-            cluster.fault("resume", "m0")
-            eventually(lambda: view(cluster)["authority"], limit=30, what="authority")
-            self.assertEqual(view(cluster)["epoch"], epoch)
+            before = view(cluster)
+            self.assertEqual(len(before["nodes"]), 2)
+            for away in (8, 20):  # seconds; longer than a lease: all of them end when the store is back
+                cluster.fault("pause", "m0")
+                time.sleep(away - 5)
+                self.assertEqual(len(view(cluster)["nodes"]), 2)
+                eventually(lambda: not view(cluster)["authority"], what="end of authority")
+                refused = cluster.ctl("names", "put", "x", "y", check=False)
+                self.assertIn("no certain lease", refused.stderr)
+                cluster.fault("resume", "m0")
+                eventually(lambda: view(cluster)["authority"], limit=30, what="authority")
+                time.sleep(11)  # the grace: nobody is removed after it either
+                self.assertEqual(view(cluster)["epoch"], before["epoch"])
+            cluster.ctl("names", "put", "x", "y")
+            self.assertEqual(incarnations(cluster), {one["name"]: one["incarnation"] for one in before["nodes"]})
 
     def test_names(self):
         with Cluster(nodes=2, options=OPTIONS) as cluster:

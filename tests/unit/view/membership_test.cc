@@ -118,5 +118,31 @@ TEST(Membership, TwentySecondsWithoutAStoreChangeNothing) {
   EXPECT_TRUE(cluster.HasAuthority(two));
 }
 
+TEST(Membership, AuthorityComesWithTheRecordAndNotWithTheNextKeepalive) {
+  SimCluster cluster(7);
+  auto& node = cluster.AddNode(1, "seat");
+  cluster.StartProcess(node);
+  while (!node.machine->member()) cluster.RunUntil(cluster.now() + kMs);
+  EXPECT_TRUE(cluster.HasAuthority(node));
+}
+
+TEST(Membership, WhatDiedWhileTheStoreWasAwayIsRemovedAfterTheGrace) {
+  SimCluster cluster(8);
+  auto& one = cluster.AddNode(1, "one");
+  auto& two = cluster.AddNode(2, "two");
+  cluster.StartProcess(one);
+  cluster.StartProcess(two);
+  cluster.RunUntil(5000 * kMs);
+  const Incarnation dead = two.machine->incarnation();
+  cluster.store().StandStill(cluster.now(), 8000 * kMs);
+  cluster.KillProcess(two);
+  cluster.RunUntil(20'000 * kMs);  // the store is back for 7 s
+  EXPECT_TRUE(one.machine->installed().Contains(2, dead));
+  cluster.RunUntil(26'000 * kMs);
+  EXPECT_FALSE(one.machine->installed().Contains(2, dead));
+  EXPECT_TRUE(cluster.HasAuthority(one));
+  EXPECT_EQ(cluster.failure(), "");
+}
+
 }  // namespace
 }  // namespace k42::view::testing

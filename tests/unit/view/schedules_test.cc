@@ -24,7 +24,7 @@ constexpr std::uint64_t kSchedules = 2000;
 void BreakSomething(SimCluster& cluster) {
   auto& nodes = cluster.nodes();
   SimCluster::Node& node = *nodes[cluster.Below(nodes.size())];
-  switch (cluster.Below(9)) {
+  switch (cluster.Below(10)) {
     case 0:
       cluster.KillProcess(node);
       break;
@@ -54,6 +54,10 @@ void BreakSomething(SimCluster& cluster) {
     case 8:
       cluster.store().LeaderChange(cluster.now(),
                                    static_cast<SimTime>(cluster.Below(20'000)) * kMs);
+      break;
+    case 9:
+      cluster.store().StandStill(cluster.now(),
+                                 static_cast<SimTime>(cluster.Below(20'000)) * kMs);
       break;
   }
 }
@@ -126,6 +130,52 @@ TEST(Schedules, HoldTheInvariantsAndSettle) {
   const std::uint64_t count = FromEnvironment("K42_SCHEDULES", kSchedules);
   for (std::uint64_t seed = 0; seed < count; ++seed) {
     ASSERT_EQ(RunSchedule(seed), "") << "replay with K42_SEED=" << seed;
+  }
+}
+
+// Nobody is dead, the store only stands still for up to twenty seconds, once or again and again:
+// the view stays as it is, byte for byte, and all have authority again.
+std::string StoreStandsStill(std::uint64_t seed) {
+  SimCluster cluster(seed);
+  const std::uint64_t count = 2 + cluster.Below(4);
+  for (NodeId id = 1; id <= count; ++id) cluster.AddNode(id, "seat" + std::to_string(id));
+  cluster.longest_delay = static_cast<SimTime>(1 + cluster.Below(400)) * kMs;
+  for (auto& node : cluster.nodes()) cluster.StartProcess(*node);
+  cluster.RunUntil((15'000 + static_cast<SimTime>(cluster.Below(5000))) * kMs);
+  const View before = cluster.nodes()[0]->machine->installed();
+  if (before.members.size() != count)
+    return "not all have joined";
+  const std::uint64_t times = 1 + cluster.Below(3);
+  for (std::uint64_t i = 0; i < times; ++i) {
+    const SimTime length = static_cast<SimTime>(cluster.Below(20'001)) * kMs;
+    if (cluster.Below(4) == 0)
+      cluster.store().LeaderChange(cluster.now(), length);
+    else
+      cluster.store().StandStill(cluster.now(), length);
+    cluster.RunUntil(cluster.now() + length +
+                     static_cast<SimTime>(1000 + cluster.Below(15'000)) * kMs);
+  }
+  cluster.RunUntil(cluster.now() + 20'000 * kMs);
+  if (!cluster.failure().empty())
+    return cluster.failure();
+  for (auto& node : cluster.nodes()) {
+    const std::string name = "node " + std::to_string(node->id);
+    if (node->machine->installed() != before)
+      return name + " has another view";
+    if (!cluster.HasAuthority(*node))
+      return name + " has no authority again";
+  }
+  return "";
+}
+
+TEST(Schedules, AStoreThatStandsStillChangesNoView) {
+  if (std::getenv("K42_SEED") != nullptr) {
+    EXPECT_EQ(StoreStandsStill(FromEnvironment("K42_SEED", 0)), "");
+    return;
+  }
+  const std::uint64_t count = FromEnvironment("K42_SCHEDULES", kSchedules) / 2;
+  for (std::uint64_t seed = 0; seed < count; ++seed) {
+    ASSERT_EQ(StoreStandsStill(seed), "") << "replay with K42_SEED=" << seed;
   }
 }
 

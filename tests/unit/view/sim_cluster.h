@@ -34,6 +34,11 @@ class SimStore {
   bool available(SimTime now) const { return now >= away_until_; }
   // Without a leader no lease ends; the next leader gives every lease its whole time again.
   void LeaderChange(SimTime now, SimTime length) { away_until_ = now + length; }
+  // A store that stood still: its clock did not, so what ran out meanwhile ends as it comes back.
+  void StandStill(SimTime now, SimTime length) {
+    away_until_ = now + length;
+    leases_go_on_ = false;
+  }
 
   store::LeaseId Grant(SimTime now, TimeMs ttl) {
     leases_[next_lease_] = {now + ttl * kMs, ttl};
@@ -62,8 +67,12 @@ class SimStore {
     if (!available(now))
       return;
     if (away_until_ != 0) {
-      for (auto& [id, lease] : leases_) lease.expires = now + lease.ttl * kMs;
+      for (auto& [id, lease] : leases_) {
+        if (leases_go_on_)
+          lease.expires = now + lease.ttl * kMs;
+      }
       away_until_ = 0;
+      leases_go_on_ = true;
     }
     std::vector<store::LeaseId> over;
     for (const auto& [id, lease] : leases_) {
@@ -139,6 +148,7 @@ class SimStore {
   std::map<store::LeaseId, Leased> leases_;
   store::LeaseId next_lease_ = 1;
   SimTime away_until_ = 0;
+  bool leases_go_on_ = true;
 };
 
 class SimCluster {
