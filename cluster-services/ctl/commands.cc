@@ -31,8 +31,8 @@ Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Js
   return answer;
 }
 
-// A node without a certain lease for the moment (a store that changes its leader, a busy machine) is
-// asked again for a few seconds before the operator has to do it. Nothing was changed then.
+// A node without a certain lease for the moment (a store that changes its leader, a busy machine)
+// is asked again for a few seconds before the operator has to do it. Nothing was changed then.
 Outcome<Json> AskForChange(const control::Cluster& cluster, const Json& request) {
   constexpr std::chrono::seconds kPatience{5};
   constexpr std::chrono::milliseconds kPause{250};

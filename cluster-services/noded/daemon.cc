@@ -140,10 +140,8 @@ void Daemon::TryAttach() {
                   all.push_back(ucx_.get());
                 return all;
               },
-          .on_control =
-              [this](const abi::Frame& frame, std::span<const std::byte> payload) {
-                OnControl(frame, payload);
-              }},
+          .on_control = [this](const abi::Frame& frame,
+                               std::span<const std::byte> payload) { OnControl(frame, payload); }},
       clock_);
   Status status = link->Attach();
   if (status == Status::kUnavailable)

@@ -16,7 +16,8 @@ constexpr int kPingMs = 2000;         // an idle or silent connection is asked f
 constexpr int kPingTimeoutMs = 1000;  // and dropped when it does not answer
 constexpr int kFirstBackoffMs = 100;
 constexpr int kLastBackoffMs = 1000;  // a member that came back is used within a second
-// An attempt to connect while a host is away must not outlast its return by long (gRPC's own: 20 s).
+// An attempt to connect while a host is away must not outlast its return by long (gRPC's own: 20
+// s).
 constexpr int kAttemptMs = 3000;
 
 constexpr Milliseconds kBetweenAttempts{50};

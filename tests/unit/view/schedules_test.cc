@@ -56,8 +56,7 @@ void BreakSomething(SimCluster& cluster) {
                                    static_cast<SimTime>(cluster.Below(20'000)) * kMs);
       break;
     case 9:
-      cluster.store().StandStill(cluster.now(),
-                                 static_cast<SimTime>(cluster.Below(20'000)) * kMs);
+      cluster.store().StandStill(cluster.now(), static_cast<SimTime>(cluster.Below(20'000)) * kMs);
       break;
   }
 }
