@@ -12,7 +12,7 @@
 namespace k42::store {
 namespace {
 
-constexpr int kPingMs = 2000;         // an idle or silent connection is asked for life this often
+constexpr int kPingMs = 2000;  // a silent connection with streams is asked for life this often
 constexpr int kPingTimeoutMs = 1000;  // and dropped when it does not answer
 constexpr int kFirstBackoffMs = 100;
 constexpr int kLastBackoffMs = 1000;  // a member that came back is used within a second
@@ -89,7 +89,7 @@ Outcome<std::shared_ptr<grpc::Channel>> MakeChannel(const EtcdOptions& options) 
   arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 0);  // etcd would end the connection
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstBackoffMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kAttemptMs);

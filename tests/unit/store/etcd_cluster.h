@@ -85,6 +85,8 @@ class EtcdCluster {
                                       Url(member.peer_port),
                                       "--initial-cluster",
                                       peers_,
+                                      "--grpc-keepalive-min-time",
+                                      "1s",
                                       "--unsafe-no-fsync",
                                       "--logger",
                                       "zap",
