@@ -58,6 +58,7 @@ class Task final : public ListLink<BySiblings>, public ListLink<ByProcess> {
   IntrusiveList<Task, BySiblings> children;  // running, stopped and zombies
   TaskHost* host = nullptr;                  // null: zombie
   bool is_main = true;
+  bool heads_family = false;  // started by the kernel, not by another task
 
   std::uint32_t group = 0;
   std::uint32_t session = 0;

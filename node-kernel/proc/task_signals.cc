@@ -109,8 +109,8 @@ Result<std::uint32_t> TaskTable::Kill(std::uint32_t caller, const SignalRequest&
         break;
       }
       case Selector::kAll:
-        ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {
-          if (&task != first_ && task.number != own)
+        ForEachLocked([&](Task& task) {
+          if (!task.heads_family && task.number != own)
             send(task);
         });
         break;

@@ -32,7 +32,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
   SpinGuard guard(lock_);
   Task* parent = parent_number == 0 ? nullptr : FindLocked(parent_number);
   Result<std::uint32_t> number = Status::kNoProcess;
-  if (parent != nullptr || (parent_number == 0 && first_ == nullptr))
+  if (parent != nullptr || parent_number == 0)
     number = numbers_.Take(task, false);
   if (!number.ok()) {
     allocator_.Destroy(task);
@@ -45,7 +45,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
   task->start_ns = now_ns;
   ++count_;
   if (parent == nullptr) {
-    first_ = task;
+    task->heads_family = true;
     task->group = task->session = task->number;
     for (Limit& limit : task->limits) limit = {~std::uint64_t{0}, ~std::uint64_t{0}};
     return task;
@@ -88,8 +88,6 @@ void TaskTable::ReleaseLocked(Task* task) {
   }
   numbers_.Free(task->number);
   --count_;
-  if (task == first_)
-    first_ = nullptr;
   while (Task* child = task->children.PopFront()) child->parent = nullptr;
   allocator_.Destroy(task);
 }
@@ -97,17 +95,18 @@ void TaskTable::ReleaseLocked(Task* task) {
 void TaskTable::ReparentLocked(Task& task, Fired* fired) {
   Task* heir = task.parent;
   constexpr auto kAdopts = static_cast<std::uint32_t>(TaskOption::kAdoptOrphans);
-  while (heir != nullptr && heir != first_ &&
+  while (heir != nullptr && !heir->heads_family &&
          (heir->options[kAdopts] == 0 || heir->state == TaskState::kZombie))
     heir = heir->parent;
-  if (heir == nullptr)
-    heir = first_ == &task ? nullptr : first_;
   while (Task* child = task.children.Front()) {
     const bool was_orphaned = IsOrphanedLocked(child->group);
     IntrusiveList<Task, BySiblings>::Remove(child);
     child->parent = heir;
-    if (heir == nullptr)
+    if (heir == nullptr) {
+      if (child->state == TaskState::kZombie)
+        ReleaseLocked(child);  // nobody will ever wait for it
       continue;
+    }
     heir->children.PushBack(child);
     if (!was_orphaned && IsOrphanedLocked(child->group))
       WakeOrphanedGroupLocked(child->group, fired);

@@ -29,7 +29,8 @@ class TaskTable {
   void SetSessionEnded(SessionEnded hook) { session_ended_ = hook; }
 
   // -- birth and death --
-  // A child of `parent`; the first task of all has parent 0 and becomes everybody's last resort.
+  // A child of `parent`; 0: a task that the kernel starts itself. Such a task heads a family of its
+  // own: orphans below it are its children at last, and who is orphaned by its end is nobody's.
   Result<Task*> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
                        bool is_main, std::uint64_t now_ns);
   // kLimitExceeded if the caller's user may have no more tasks.
@@ -123,7 +124,6 @@ class TaskTable {
   Allocator& allocator_;
   machine::SpinLock<LockRank::kTasks> lock_;
   NumberTable numbers_ K42_GUARDED_BY(lock_);
-  Task* first_ K42_GUARDED_BY(lock_) = nullptr;
   std::uint32_t count_ = 0;
   SessionEnded session_ended_ = nullptr;
 };

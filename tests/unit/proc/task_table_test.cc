@@ -58,6 +58,29 @@ class TaskTableTest : public ::testing::Test {
   WaitResult found_ = {};
 };
 
+// Two programs that operators started: neither adopts what the other leaves behind.
+TEST_F(TaskTableTest, FamiliesShareNothing) {
+  FakeHost other_host, child_host, orphan_host, zombie_host;
+  Task* other = New(0, &other_host);
+  Task* child = New(other->number, &child_host);
+  Task* orphan = New(child->number, &orphan_host);
+  const std::uint32_t zombie = New(other->number, &zombie_host)->number;
+  tasks_.EndHost(&child_host, ExitKind::kExited, 0, {});
+  EXPECT_EQ(orphan->parent, other);
+  tasks_.EndHost(&zombie_host, ExitKind::kExited, 0, {});
+  const std::uint32_t other_number = other->number;
+  tasks_.EndHost(&other_host, ExitKind::kExited, 0, {});
+  EXPECT_EQ(orphan->parent, nullptr);
+  EXPECT_EQ(first_host_.signals, 0);
+  for (const std::uint32_t number : {other_number, zombie}) {
+    TaskInfo info;
+    EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kNoProcess) << number;
+  }
+  EXPECT_EQ(tasks_.count(), 2u);
+  tasks_.EndHost(&orphan_host, ExitKind::kExited, 0, {});
+  EXPECT_EQ(tasks_.count(), 1u);
+}
+
 TEST_F(TaskTableTest, AZombieStaysUntilItsParentHasWaited) {
   FakeHost host;
   Task* child = New(1, &host);
