@@ -107,8 +107,8 @@ def up(args):
             [sys.executable, "-m", "k42sim.supervisor", place.name, str(lock.fileno())],
             pass_fds=[lock.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, cwd=pathlib.Path(__file__).resolve().parents[1])
-    deadline = time.monotonic() + 10
-    while not place.control.exists():
+    deadline = time.monotonic() + 30
+    while not client.listens(place):
         if supervisor.poll() is not None or time.monotonic() > deadline:
             text = place.log.read_text() if place.log.exists() else "it ended at once"
             raise Trouble(f"the supervisor did not start: {text.strip()[-2000:]}")

@@ -17,6 +17,15 @@ def connect(place, limit=None):
     return connection
 
 
+def listens(place):
+    """Whether a supervisor answers there: its socket has a name a moment before it listens."""
+    try:
+        connect(place).close()
+        return True
+    except places.Trouble:
+        return False
+
+
 def lines(place, request, limit=None):
     """Every line of the answer, decoded."""
     with connect(place, limit) as connection:
