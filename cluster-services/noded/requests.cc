@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "cluster-services/noded/name_requests.h"
 
 namespace k42::noded {
@@ -68,6 +71,20 @@ json NodesOf(Daemon& daemon) {
           {"nodes", nodes}};
 }
 
+// What the kernel reports about once a second, on its way to the store.
+void OnLoad(Daemon& daemon, std::span<const std::byte> payload) {
+  abi::LoadReport report;
+  if (payload.size() < sizeof report || daemon.agent() == nullptr)
+    return;
+  std::memcpy(&report, payload.data(), sizeof report);
+  agent::LoadReport load;
+  load.cpus = report.cpus;
+  load.runnable_x100 = report.runnable_x100;
+  load.memory_total = report.memory_total;
+  load.memory_free = std::min(report.memory_free, report.memory_total);
+  daemon.agent()->ReportLoad(load);
+}
+
 }  // namespace
 
 std::unique_ptr<Membership> MakeMembership(const Options& options, EventLoop& loop,
@@ -91,6 +108,10 @@ void ServeRequests(ControlServer& server, Daemon& daemon) {
   server.Handle("nodes",
                 [&daemon](auto connection, const json&) { connection->Finish(NodesOf(daemon)); });
   ServeNames(server, daemon);
+  daemon.SetControlHandler(abi::ControlKind::kLoad, abi::ControlKind::kLoad,
+                           [&daemon](const abi::Frame&, std::span<const std::byte> payload) {
+                             OnLoad(daemon, payload);
+                           });
 }
 
 }  // namespace k42::noded

@@ -169,7 +169,8 @@ void RunService::OnControl(const abi::Frame& frame, std::span<const std::byte> p
       if (status == Status::kOk)
         return connection->Reply({{"node", daemon_.options().node}, {"pid", started.process}});
       runs_.erase(it);
-      return connection->Fail(status, "the node does not start it");
+      return connection->Fail(
+          status, std::string("the node does not start it: ") + std::string(StatusName(status)));
     }
     case abi::ControlKind::kRunOutput:
       return OnOutput(number, run, payload);

@@ -1,7 +1,9 @@
 #include "boot/start_link.h"
 
+#include "boot/load_reporter.h"
 #include "boot/run_agent.h"
 #include "boot/start_global.h"
+#include "boot/start_memory.h"
 #include "boot/start_processes.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
@@ -31,6 +33,7 @@ class ViewHandler final : public global::ControlHandler {
 };
 constinit ViewHandler view_handler;
 constinit RunAgent runs;
+constinit LoadReporter load(port);
 
 }  // namespace
 
@@ -66,7 +69,8 @@ void StartLink() {
   };
   status = device.Start();
   if (status != Status::kOk)
-    machine::Log("link: none ({})", StatusName(status));
+    return machine::Log("link: none ({})", StatusName(status));
+  load.Start(Frames());
 }
 
 }  // namespace k42::boot
