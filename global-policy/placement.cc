@@ -3,6 +3,9 @@
 namespace k42::policy {
 namespace {
 
+// Smaller differences of load are noise: means that decay, reports of different age.
+constexpr std::uint32_t kNoiseX100 = 25;
+
 bool Fits(const NodeModel& node, const Request& request) {
   return node.accepts && node.cpus != 0 && node.memory_free >= request.memory_each;
 }
@@ -37,6 +40,8 @@ Status PlaceBy(std::span<NodeModel> nodes, const Request& request,
                std::span<std::uint32_t> placement, Better better) {
   if (request.processes == 0 || placement.size() < request.processes)
     return Status::kInvalidArgument;
+  for (NodeModel& node : nodes)
+    node.runnable_x100 = (node.runnable_x100 + kNoiseX100 / 2) / kNoiseX100 * kNoiseX100;
   bool any_accepts = false;
   std::uint64_t room = 0;  // processes that fit by memory, so that failure writes nothing
   for (const NodeModel& node : nodes) {

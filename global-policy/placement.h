@@ -5,7 +5,8 @@
 //           memory bandwidth and for services.
 //   Pack    fills a node's CPUs before it opens the next; for jobs whose processes talk much.
 //
-// Both are deterministic: equal nodes are taken in the order of their ids. Reports are seconds old,
+// Both are deterministic: equal nodes are taken in the order of their ids, and loads are equal that
+// differ by less than about a quarter of a CPU. Reports are seconds old,
 // so what a request itself places is counted in before its next process is placed.
 #pragma once
 

@@ -32,6 +32,13 @@ TEST(Spread, AvoidsLoadPerCpuNotLoad) {
   EXPECT_EQ(Placed(Kind::kSpread, nodes, {.processes = 1})[0], 2u);
 }
 
+TEST(Spread, TakesSmallDifferencesForNoise) {
+  std::vector<NodeModel> nodes = {{1, 1, 9, kGiB, true}, {2, 1, 0, kGiB, true}};
+  EXPECT_EQ(Placed(Kind::kSpread, nodes, {.processes = 1})[0], 1u);
+  nodes[0].runnable_x100 = 40;
+  EXPECT_EQ(Placed(Kind::kSpread, nodes, {.processes = 1})[0], 2u);
+}
+
 TEST(Pack, FillsANodeBeforeTheNext) {
   EXPECT_EQ(Placed(Kind::kPack, FourNodes(), {.processes = 6}),
             (std::vector<std::uint32_t>{1, 1, 1, 1, 2, 2}));
