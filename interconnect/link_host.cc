@@ -51,8 +51,15 @@ void LinkHost::Detach() {
   up_ = false;
 }
 
-// What was taken and not ended when the predecessor died. Nothing of ours is under way yet.
+// What was taken and not ended when the predecessor died, each CPU's in the order of submission: a
+// later put's notification speaks for the earlier ones. Nothing of ours is under way yet.
 void LinkHost::SettlePredecessor() {
+  struct Left {
+    std::uint32_t cpu;
+    std::uint32_t order;
+    std::uint64_t id;
+  };
+  std::vector<Left> left;
   for (std::uint32_t slot = 0; slot < arena_.layout().OperationCount(); ++slot) {
     abi::Operation& operation = arena_.operation(slot);
     std::uint64_t id = operation.id.load(std::memory_order_acquire);
@@ -67,12 +74,20 @@ void LinkHost::SettlePredecessor() {
     }
     if (LoadOnce(operation.generation) == generation_)
       continue;  // ours: taken since Attach
+    left.push_back({slot / abi::kOperationsPerCpu, LoadOnce(operation.order), id});
+  }
+  std::sort(left.begin(), left.end(), [](const Left& a, const Left& b) {
+    // The counter wraps; a CPU has only a few operations under way.
+    return a.cpu != b.cpu ? a.cpu < b.cpu : static_cast<std::int32_t>(a.order - b.order) < 0;
+  });
+  for (const Left& one : left) {
+    abi::Operation& operation = arena_.operation(abi::OperationSlot(one.id));
     bool repeat = LoadOnce(operation.kind) == OperationKind::kGet ||
                   (LoadOnce(operation.flags) & abi::kRepeatable) != 0;
     if (repeat)
-      Begin(id, operation);
+      Begin(one.id, operation);
     else
-      OnCompletion({id, Outcome::kUnknown, Status::kUnknown, 0});
+      OnCompletion({one.id, Outcome::kUnknown, Status::kUnknown, 0});
   }
 }
 

@@ -49,7 +49,7 @@ inline constexpr std::uint64_t kArenaMinimum = 4ull << 20;
 inline constexpr std::uint64_t kArenaMaximum = 1ull << 40;
 inline constexpr std::uint32_t kArenaMaxCpus = 64;
 inline constexpr std::uint64_t kChunkSize = 1ull << 20;
-inline constexpr std::uint32_t kMaxWindows = 256;
+inline constexpr std::uint32_t kMaxWindows = 1024;
 inline constexpr std::uint32_t kOperationsPerCpu = 64;
 inline constexpr std::uint32_t kCacheLine = 64;
 

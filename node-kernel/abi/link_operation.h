@@ -72,7 +72,7 @@ struct alignas(kCacheLine) Operation {
   std::uint64_t operand;
   std::uint64_t compare;
   std::uint32_t receiver_cpu;  // whose receive ring at the peer
-  std::uint32_t reserved;
+  std::uint32_t order;         // counts the CPU's operations: a new daemon repeats them in it
 
   // Daemon's.
   alignas(kCacheLine) std::atomic<std::uint64_t> taken;

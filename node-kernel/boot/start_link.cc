@@ -5,6 +5,7 @@
 #include "boot/start_global.h"
 #include "boot/start_memory.h"
 #include "boot/start_processes.h"
+#include "boot/start_streams.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -56,6 +57,7 @@ void StartLink() {
   control.SetHandler(abi::ControlKind::kView, view_handler);
   control.SetHandler(abi::ControlKind::kExcluded, view_handler);
   port.SetReceiver(abi::Channel::kEcho, echo);
+  port.SetReceiver(abi::Channel::kStream, StartStreams(port, view));
   const Result<global::LinkReceiver*> calls = StartGlobal(port);
   if (calls.ok())
     port.SetReceiver(abi::Channel::kCall, *calls.value());

@@ -55,8 +55,8 @@ void StartKernel(std::uint32_t start_info) {
   StartObjects();
   StartProcesses();
   StartTerminals();
-  StartLink();
   StartFiles();
+  StartLink();
   OpenFirstStreams();
   ReportUnknownOptions();
   const machine::BootInfo& info = machine::GetBootInfo();

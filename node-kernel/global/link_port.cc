@@ -104,6 +104,7 @@ void LinkPort::Issue(machine::CpuId number, LinkRequest& request) {
   operation.operand = request.operand;
   operation.compare = request.compare;
   operation.receiver_cpu = request.receiver_cpu;
+  operation.order = ++cpu.issued;
   if (request.kind == abi::OperationKind::kSend) {
     const Status status = WriteMessage(cpu.buffers, index, request, operation);
     if (status != Status::kOk) {
@@ -131,8 +132,14 @@ std::size_t LinkPort::Drain() {
     return 0;
   cpu.receive.Retract();
   const std::uint32_t generation = DaemonGeneration();
-  if (generation != header().generation_seen.load(std::memory_order_relaxed))
-    header().generation_seen.store(generation);
+  const bool changed = header().generation_seen.load(std::memory_order_relaxed) != generation;
+  const std::uint32_t seen = changed ? header().generation_seen.exchange(generation) : generation;
+  if (seen != generation && seen != 0) {
+    for (LinkReceiver* receiver : receivers_) {
+      if (receiver != nullptr)
+        receiver->OnDaemonChanged();
+    }
+  }
   std::size_t count = 0;
   for (;; ++count) {
     const auto record = cpu.receive.Front();

@@ -19,8 +19,7 @@
 
 #include "abi/receive_ring.h"
 #include "abi/submit_ring.h"
-#include "global/link_memory.h"
-#include "global/link_request.h"
+#include "global/link.h"
 #include "machine/cpu.h"
 
 namespace k42::global {
@@ -34,7 +33,7 @@ class LinkDoorbell {
   ~LinkDoorbell() = default;
 };
 
-class LinkPort {
+class LinkPort final : public Link {
  public:
   constexpr LinkPort() = default;
 
@@ -46,7 +45,7 @@ class LinkPort {
   void SetReceiver(abi::Channel channel, LinkReceiver& receiver);
 
   // -- threads of the CPU concerned --
-  void Submit(LinkRequest& request);
+  void Submit(LinkRequest& request) override;
   // Handles what has arrived for this CPU; returns how many records.
   std::size_t Drain();
   // Before the link thread sleeps. False: something came meanwhile, Drain again.
@@ -58,7 +57,7 @@ class LinkPort {
   void Beat(std::uint64_t now_ns);
   // Has the daemon an identity for us, and which?
   bool Up() const;
-  LinkPeer Self() const;
+  LinkPeer Self() const override;
   std::uint32_t DaemonGeneration() const;
   // May this node decide for the cluster at `now_ns`?
   bool HasAuthority(std::uint64_t now_ns) const;
@@ -66,7 +65,7 @@ class LinkPort {
   void InstallEpoch(std::uint64_t epoch);
   std::uint64_t epoch() const;
 
-  LinkMemory& memory() { return memory_; }
+  LinkMemory& memory() override { return memory_; }
 
  private:
   struct Cpu {
@@ -76,6 +75,7 @@ class LinkPort {
     LinkRequest* under_way[abi::kOperationsPerCpu] = {};
     std::uint32_t use_count[abi::kOperationsPerCpu] = {};
     std::uint64_t free = ~std::uint64_t{0};
+    std::uint32_t issued = 0;  // operations so far
     IntrusiveQueue<LinkRequest> waiting;
     bool broken = false;
   };

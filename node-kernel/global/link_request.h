@@ -57,6 +57,9 @@ class LinkReceiver {
   virtual void OnNotify(LinkPeer /*from*/, std::uint64_t /*word*/) {}
   // The endpoint broke, or the peer left the view (kNodeDead). On every CPU.
   virtual void OnPeerDown(LinkPeer /*peer*/, Status /*why*/) {}
+  // The own daemon is a new one. Operations under way are settled by it; but what had left its
+  // predecessor's hands, in either direction, may be lost without an end that says so. On one CPU.
+  virtual void OnDaemonChanged() {}
 
  protected:
   ~LinkReceiver() = default;

@@ -51,6 +51,8 @@ class Endpoint : public SocketTarget {
   virtual bool listening() = 0;
   virtual bool connected() = 0;
   virtual std::uint64_t bytes() = 0;
+  // Written, and not yet with the receiver.
+  virtual std::uint64_t unsent() { return 0; }
   virtual SenderIdentity peer() = 0;
   virtual void Close() = 0;
 

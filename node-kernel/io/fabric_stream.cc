@@ -1,6 +1,10 @@
 #include "io/fabric_stream.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "abi/readiness.h"
+#include "io/stream_batch.h"
 
 namespace k42::io {
 
@@ -12,15 +16,28 @@ constexpr std::uint64_t kLongestRetryNs = 1'000'000'000;
 constexpr std::uint64_t kGiveUpNs = 127'000'000'000;
 // How long a closed end waits for the peer's (tcp_fin_timeout).
 constexpr std::uint64_t kLingerNs = 60'000'000'000;
+// How long nothing is sent after the way refused something: a daemon comes back within that order.
+constexpr std::uint64_t kPauseNs = 10'000'000;
+
+// Does this end mean that the peer, or its end of the stream, is gone, and not only the way?
+bool IsFinal(Status status) {
+  return status != Status::kEndpointDown && status != Status::kUnknown &&
+         status != Status::kTimedOut && status != Status::kUnavailable &&
+         status != Status::kNoMemory && status != Status::kBusy && status != Status::kCancelled;
+}
+
+std::uint64_t OffsetIn(std::uint64_t position, std::uint64_t size) {
+  return position & (size - 1);
+}
 }  // namespace
 
 StreamMessage FabricStream::Message(StreamMessageKind kind) const {
   StreamMessage message;
   message.kind = kind;
-  message.to = peer_;
-  message.from = id_;
-  message.to_port = peer_port_;
-  message.from_port = local_port_;
+  message.to = s_.peer;
+  message.from = s_.shape.id;
+  message.to_port = s_.peer_port;
+  message.from_port = s_.local_port;
   return message;
 }
 
@@ -28,7 +45,7 @@ StreamMessage FabricStream::Message(StreamMessageKind kind) const {
 
 Status FabricStream::Connect(std::uint16_t local_port, std::uint16_t peer_port,
                              std::uint64_t now_ns) {
-  switch (state_) {
+  switch (s_.state) {
     case State::kIdle:
       break;
     case State::kConnecting:
@@ -36,316 +53,427 @@ Status FabricStream::Connect(std::uint16_t local_port, std::uint16_t peer_port,
     case State::kOpen:
       return Status::kAlreadyConnected;
     case State::kClosed:
-      return error_ != Status::kOk ? TakeError() : Status::kInvalidArgument;
+      return s_.error != Status::kOk ? TakeError() : Status::kInvalidArgument;
   }
-  local_port_ = local_port;
-  peer_port_ = peer_port;
-  state_ = State::kConnecting;
-  open_due_ = true;
-  retry_delay_ns_ = kFirstRetryNs;
-  give_up_at_ns_ = now_ns + kGiveUpNs;
+  s_.local_port = local_port;
+  s_.peer_port = peer_port;
+  s_.state = State::kConnecting;
+  s_.open_due = true;
+  s_.retry_delay_ns = kFirstRetryNs;
+  s_.give_up_at_ns = now_ns + kGiveUpNs;
   return Status::kInProgress;
 }
 
 Status FabricStream::Accept(const StreamMessage& open, std::uint16_t local_port) {
-  if (state_ != State::kIdle || open.kind != StreamMessageKind::kOpen)
+  if (s_.state != State::kIdle || open.kind != StreamMessageKind::kOpen)
     return Status::kInvalidArgument;
-  local_port_ = local_port;
-  peer_port_ = open.from_port;
-  peer_ = open.from;
-  peer_window_ = open.window;
-  peer_size_ = open.window_size;
-  state_ = State::kOpen;
-  opened_due_ = true;
+  s_.server = true;
+  s_.local_port = local_port;
+  s_.peer_port = open.from_port;
+  s_.peer = open.from;
+  s_.peer_window = open.window;
+  s_.peer_size = open.window_size;
+  s_.state = State::kOpen;
+  s_.opened_due = true;
   return Status::kOk;
 }
 
-Result<std::uint64_t> FabricStream::Write(std::span<const std::byte> bytes) {
-  if (state_ == State::kIdle)
+Status FabricStream::WriteRoom(StreamSpan* room) {
+  if (s_.state == State::kIdle)
     return Status::kNotConnected;
-  if (state_ == State::kConnecting)
+  if (s_.state == State::kConnecting)
     return Status::kWouldBlock;
-  if (state_ == State::kClosed || write_shut_) {
-    Status pending = TakeError();
+  if (s_.state == State::kClosed || s_.write_shut) {
+    const Status pending = TakeError();
     return pending != Status::kOk ? pending : Status::kBrokenPipe;
   }
-  std::uint64_t room = send_.size() - (written_ - done_);
-  std::uint64_t count = std::min<std::uint64_t>(room, bytes.size());
-  if (count == 0)
-    return bytes.empty() ? Result<std::uint64_t>(0) : Status::kWouldBlock;
-  send_.CopyIn(written_, bytes.first(count));
-  written_ += count;
-  return count;
+  *room = {s_.written, s_.shape.send_size - (s_.written - s_.done)};
+  return room->length == 0 ? Status::kWouldBlock : Status::kOk;
 }
 
-Result<std::uint64_t> FabricStream::Read(std::span<std::byte> bytes, bool peek) {
-  if (state_ == State::kIdle)
+void FabricStream::Written(std::uint64_t count) {
+  s_.written += std::min(count, s_.shape.send_size - (s_.written - s_.done));
+}
+
+Status FabricStream::Readable(StreamSpan* bytes) {
+  *bytes = {};
+  if (s_.state == State::kIdle)
     return Status::kNotConnected;
-  if (state_ == State::kConnecting)
+  if (s_.state == State::kConnecting)
     return Status::kWouldBlock;
-  std::uint64_t count = std::min<std::uint64_t>(tail_ - head_, bytes.size());
   // What arrived before a reset can still be read, then comes the error: as Linux does.
-  if (count > 0) {
-    receive_.CopyOut(head_, bytes.first(count));
-    if (!peek)
-      head_ += count;
-    return count;
-  }
-  if (error_ != Status::kOk)
+  *bytes = {s_.head, s_.tail - s_.head};
+  if (bytes->length != 0)
+    return Status::kOk;
+  if (s_.error != Status::kOk)
     return TakeError();
-  if (read_shut_ || PeerFinished() || state_ == State::kClosed || bytes.empty())
-    return std::uint64_t{0};
-  return Status::kWouldBlock;
+  return s_.read_shut || PeerFinished() || s_.state == State::kClosed ? Status::kOk
+                                                                      : Status::kWouldBlock;
+}
+
+void FabricStream::Consumed(std::uint64_t count) {
+  s_.head += std::min(count, s_.tail - s_.head);
 }
 
 Status FabricStream::ShutdownWrite() {
-  if (state_ != State::kOpen)
+  if (s_.state != State::kOpen)
     return Status::kNotConnected;
-  write_shut_ = true;  // NextAction sends the finish behind the last byte
+  s_.write_shut = true;  // NextAction sends the finish behind the last byte
   return Status::kOk;
 }
 
 Status FabricStream::ShutdownRead() {
-  if (state_ != State::kOpen)
+  if (s_.state != State::kOpen)
     return Status::kNotConnected;
-  read_shut_ = true;
+  s_.read_shut = true;
   return Status::kOk;
 }
 
-void FabricStream::Close(std::uint64_t now_ns) {
-  closed_by_user_ = true;
-  if (state_ == State::kOpen) {
-    if (tail_ != head_) {
+void FabricStream::Close(std::uint64_t now_ns, bool reset) {
+  s_.closed_by_user = true;
+  if (s_.state == State::kOpen) {
+    if (reset || s_.tail != s_.head) {
       ResetPeer(Status::kOk);
       return;
     }
-    write_shut_ = true;
-    timer_at_ns_ = now_ns + kLingerNs;
-    timer_due_ = true;
-  } else if (state_ == State::kConnecting) {
+    s_.write_shut = true;
+    s_.give_up_at_ns = s_.timer_at_ns = now_ns + kLingerNs;
+    s_.timer_due = true;
+  } else if (s_.state == State::kConnecting) {
     // The answer may be on its way: an open stream that nobody owns is then reset.
-    if (peer_ == 0)
-      open_due_ = false;
-    state_ = State::kClosed;
+    s_.open_due = false;
+    s_.state = State::kClosed;
   } else {
-    state_ = State::kClosed;
+    s_.state = State::kClosed;
   }
 }
 
 Status FabricStream::TakeError() {
-  Status error = error_;
-  error_ = Status::kOk;
-  return error;
+  return std::exchange(s_.error, Status::kOk);
 }
 
 // -- the fabric's steps ---------------------------------------------------------------------------
 
 void FabricStream::Fail(Status error) {
-  if (state_ == State::kClosed)
+  if (s_.state == State::kClosed)
     return;
-  state_ = State::kClosed;
-  error_ = error;
-  open_due_ = opened_due_ = false;
+  s_.state = State::kClosed;
+  s_.error = error;
+  s_.open_due = s_.opened_due = false;
+  s_.activity |= abi::kReadable | abi::kWritable | abi::kReadyAlways;
 }
 
 void FabricStream::ResetPeer(Status error) {
   Fail(error);
-  reset_due_ = peer_ != 0;
+  s_.reset_due = s_.peer != 0;
+}
+
+void FabricStream::Pause(std::uint64_t now_ns) {
+  s_.paused = true;
+  s_.timer_at_ns = now_ns + kPauseNs;
+  s_.timer_due = true;
 }
 
 void FabricStream::OnMessage(const StreamMessage& message, std::uint64_t now_ns) {
+  const bool opens = message.kind == StreamMessageKind::kOpen;
+  // Late, for a predecessor under the same number. A reset by somebody who knows no stream names
+  // none.
+  if (!opens && s_.peer != 0 && message.from != 0 && message.from != s_.peer)
+    return;
+  s_.peer_knows_us |= !opens;
   switch (message.kind) {
     case StreamMessageKind::kOpen:
-      return;  // a repeated one: the listener made this stream from the first
+      // A repeated one: the listener made this stream from the first, and its answer may be lost.
+      s_.opened_due |= s_.server && s_.state == State::kOpen && !s_.peer_knows_us;
+      return;
     case StreamMessageKind::kOpened:
-      if (state_ == State::kConnecting) {
-        peer_ = message.from;
-        peer_window_ = message.window;
-        peer_size_ = message.window_size;
-        state_ = State::kOpen;
-        open_due_ = false;
-      } else if (state_ == State::kClosed && peer_ == 0) {
-        peer_ = message.from;  // closed while connecting
-        reset_due_ = true;
+      if (s_.state == State::kConnecting) {
+        s_.peer = message.from;
+        s_.peer_window = message.window;
+        s_.peer_size = message.window_size;
+        s_.state = State::kOpen;
+        s_.open_due = false;
+        s_.activity |= abi::kWritable;
+      } else if (s_.state == State::kClosed && s_.peer == 0) {
+        s_.peer = message.from;  // closed while connecting
+        s_.reset_due = true;
       }
       return;
     case StreamMessageKind::kRefused:
-      if (state_ != State::kConnecting)
+      if (s_.state != State::kConnecting)
         return;
       if (message.status != Status::kBusy) {
         Fail(message.status == Status::kOk ? Status::kConnectionRefused : message.status);
-      } else if (now_ns >= give_up_at_ns_) {
+      } else if (now_ns >= s_.give_up_at_ns) {
         Fail(Status::kTimedOut);
       } else {
-        timer_at_ns_ = now_ns + retry_delay_ns_;
-        retry_delay_ns_ = std::min(2 * retry_delay_ns_, kLongestRetryNs);
-        timer_due_ = true;
+        s_.timer_at_ns = now_ns + s_.retry_delay_ns;
+        s_.retry_delay_ns = std::min(2 * s_.retry_delay_ns, kLongestRetryNs);
+        s_.timer_due = true;
       }
       return;
     case StreamMessageKind::kCredit:
-      if (state_ != State::kOpen)
+      if (s_.state != State::kOpen)
         return;
-      if (message.position > sent_)
+      if (message.position > s_.ever_sent)
         return ResetPeer(Status::kConnectionReset);
-      consumed_by_peer_ = std::max(consumed_by_peer_, message.position);
+      s_.consumed_by_peer = std::max(s_.consumed_by_peer, message.position);
+      if (message.position > s_.sent)  // it arrived, though its put was given up as lost
+        s_.sent = s_.done = message.position;
       return;
     case StreamMessageKind::kFinish:
-      if (state_ == State::kIdle || state_ == State::kClosed)
+      if (s_.state == State::kIdle || s_.state == State::kClosed)
         return;
-      if (message.position < tail_ || message.position - credited_ > receive_.size() ||
-          (peer_finish_known_ && message.position != peer_finish_))
+      if (message.position < s_.tail || message.position - s_.credited > s_.shape.receive_size ||
+          (s_.peer_finish_known && message.position != s_.peer_finish))
         return ResetPeer(Status::kConnectionReset);
-      peer_finish_known_ = true;
-      peer_finish_ = message.position;
+      s_.peer_finish_known = true;
+      s_.peer_finish = message.position;
+      s_.activity |= PeerFinished() ? abi::kReadable | abi::kReadHangup : 0;
       return;
     case StreamMessageKind::kReset:
-      Fail(Status::kConnectionReset);
-      return;
+      return Fail(Status::kConnectionReset);
+    case StreamMessageKind::kTail:
+      return Arrived(message.position);
   }
 }
 
 void FabricStream::OnData(std::uint64_t word) {
-  // A server may write before its kOpened has reached us: the ring was announced with kOpen.
-  if (state_ == State::kIdle || state_ == State::kClosed)
-    return;
-  std::uint64_t tail = DataWordTail(word, tail_);
-  if (tail <= tail_)
-    return;  // repeated
-  bool beyond = tail - credited_ > receive_.size() || (peer_finish_known_ && tail > peer_finish_);
-  if (beyond)
-    return ResetPeer(Status::kConnectionReset);
-  tail_ = tail;
-  if (closed_by_user_)
-    return ResetPeer(Status::kOk);  // nobody will read it: tell the writer, as TCP does
-  if (read_shut_)
-    head_ = tail_;
+  const std::uint64_t tail = DataWordTail(word, s_.tail);
+  const std::uint64_t length = DataWordLength(word);
+  s_.peer_knows_us = true;
+  // A gap: what is missing was lost on the way, and will be put, or spoken of, again.
+  if (length <= tail && tail - length <= s_.tail)
+    Arrived(tail);
 }
 
-void FabricStream::OnPutDone(std::uint64_t put_end, Status status) {
-  if (put_end <= sent_)
-    done_ = std::max(done_, put_end);
-  if (status != Status::kOk && state_ == State::kOpen)
-    Fail(status == Status::kNotInView ? Status::kConnectionReset : status);
+void FabricStream::Arrived(std::uint64_t tail) {
+  // A server may write before its kOpened has reached us: the ring was announced with kOpen.
+  if (s_.state == State::kIdle || s_.state == State::kClosed)
+    return;
+  if (tail <= s_.tail)
+    return;  // repeated
+  const bool beyond =
+      tail - s_.credited > s_.shape.receive_size || (s_.peer_finish_known && tail > s_.peer_finish);
+  if (beyond)
+    return ResetPeer(Status::kConnectionReset);
+  s_.tail = tail;
+  if (s_.closed_by_user)
+    return ResetPeer(Status::kOk);  // nobody will read it: tell the writer, as TCP does
+  if (s_.read_shut)
+    s_.head = s_.tail;
+  s_.activity |= abi::kReadable | (PeerFinished() ? abi::kReadHangup : 0u);
+}
+
+void FabricStream::OnPutDone(std::uint64_t put_end, Status status, std::uint64_t now_ns) {
+  FabricStreamState::Put* const puts = s_.puts;
+  for (std::uint32_t i = 0; i < s_.put_count; ++i) {
+    if (puts[i].end == put_end && !puts[i].ended) {
+      puts[i].ended = true;
+      puts[i].lost = status != Status::kOk;
+      break;
+    }
+  }
+  while (s_.put_count != 0 && puts[0].ended) {
+    // Behind a lost one nothing counts as done, though it may be: it is put again.
+    s_.rewind |= puts[0].lost;
+    if (!s_.rewind)
+      s_.done = std::max(s_.done, puts[0].end);
+    std::copy(puts + 1, puts + s_.put_count, puts);
+    puts[--s_.put_count] = {};
+  }
+  if (s_.put_count == 0 && std::exchange(s_.rewind, false)) {
+    s_.done = std::max(s_.done, s_.consumed_by_peer);
+    s_.sent = s_.done;
+  }
+  if (status == Status::kOk || s_.state != State::kOpen)
+    return;
+  if (IsFinal(status))
+    return Fail(Status::kConnectionReset);
+  s_.broken = true;
+  Pause(now_ns);
+}
+
+void FabricStream::OnSendFailed(Status status, std::uint64_t now_ns) {
+  if (!IsFinal(status)) {
+    s_.broken = true;
+    return Pause(now_ns);
+  }
+  Fail(s_.state == State::kConnecting ? Status::kUnreachable : Status::kConnectionReset);
+}
+
+void FabricStream::OnBreak() {
+  s_.broken = true;
 }
 
 void FabricStream::OnPeerGone() {
-  if (state_ == State::kConnecting)
-    Fail(Status::kUnreachable);
-  else
-    Fail(Status::kConnectionReset);
-  done_ = sent_ = written_;
+  Fail(s_.state == State::kConnecting ? Status::kUnreachable : Status::kConnectionReset);
+  s_.reset_due = s_.reset_sent = s_.broken = false;
 }
 
 void FabricStream::OnTimer(std::uint64_t now_ns) {
-  if (timer_at_ns_ == 0 || now_ns < timer_at_ns_)
+  if (s_.timer_at_ns == 0 || now_ns < s_.timer_at_ns)
     return;
-  timer_at_ns_ = 0;
-  if (state_ == State::kConnecting)
-    open_due_ = true;
-  else if (closed_by_user_)
-    ResetPeer(Status::kOk);
+  s_.timer_at_ns = 0;
+  s_.paused = false;
+  if (s_.state == State::kConnecting) {
+    s_.open_due = true;
+  } else if (s_.closed_by_user && s_.state == State::kOpen) {
+    if (now_ns >= s_.give_up_at_ns)
+      return ResetPeer(Status::kOk);
+    s_.timer_at_ns = s_.give_up_at_ns;
+    s_.timer_due = true;
+  }
 }
 
 // -- the owner's ----------------------------------------------------------------------------------
 
+void FabricStream::SayAllAgain() {
+  s_.broken = false;
+  s_.open_due = s_.state == State::kConnecting;
+  s_.reset_due |= s_.state == State::kClosed && s_.reset_sent;
+  if (s_.state != State::kOpen)
+    return;
+  s_.opened_due = s_.server && !s_.peer_knows_us;
+  s_.tail_due = s_.done != 0;
+  s_.credit_due = true;
+  s_.finish_sent = false;
+}
+
 bool FabricStream::NextPut(StreamAction* action) {
-  std::uint64_t unsent = written_ - sent_;
-  std::uint64_t room = peer_size_ - (sent_ - consumed_by_peer_);
-  std::uint64_t remote_offset = sent_ & (peer_size_ - 1);
-  std::uint64_t length =
-      std::min({unsent, room, send_.ContiguousFrom(sent_), peer_size_ - remote_offset});
+  if (s_.rewind || s_.put_count == FabricStreamState::kMaxPuts)
+    return false;
+  const std::uint64_t unsent = s_.written - s_.sent;
+  // A place in the peer's ring is free when it has been read and no put to it can be repeated.
+  const std::uint64_t used = s_.sent - std::min(s_.consumed_by_peer, s_.done);
+  const std::uint64_t remote_offset = OffsetIn(s_.sent, s_.peer_size);
+  const std::uint64_t local_offset = OffsetIn(s_.sent, s_.shape.send_size);
+  const std::uint64_t length =
+      std::min({unsent, s_.peer_size - std::min(s_.peer_size, used),
+                s_.shape.send_size - local_offset, s_.peer_size - remote_offset});
   if (length == 0)
     return false;
   action->kind = StreamAction::Kind::kPut;
-  action->local_offset = send_.OffsetOf(sent_);
+  action->local_offset = local_offset;
   action->remote_offset = remote_offset;
   action->length = static_cast<std::uint32_t>(length);
-  action->window = peer_window_;
-  sent_ += length;
-  action->word = MakeDataWord(peer_, sent_);
-  action->put_end = sent_;
+  action->window = s_.peer_window;
+  s_.sent += length;
+  s_.ever_sent = std::max(s_.ever_sent, s_.sent);
+  s_.puts[s_.put_count++] = {s_.sent, false, false};
+  action->word = MakeDataWord(s_.peer, s_.sent, length);
+  action->put_end = s_.sent;
   return true;
 }
 
-// Half a ring at a time keeps the writer going without a message for each read; a writer whose last
-// byte filled the ring is told as soon as anything is free.
+// A part of the ring at a time keeps the writer going without a message for each read; a writer
+// whose last byte filled the ring is told sooner.
 bool FabricStream::CreditIsDue() const {
-  std::uint64_t consumed = head_ - credited_;
-  bool ring_was_full = tail_ - credited_ == receive_.size();
-  return consumed >= receive_.size() / 2 || (ring_was_full && consumed >= receive_.size() / 4);
+  const std::uint64_t consumed = s_.head - s_.credited;
+  const bool ring_was_full = s_.tail - s_.credited == s_.shape.receive_size;
+  return s_.credit_due || consumed >= s_.shape.receive_size / credit_divisor_ ||
+         (ring_was_full && consumed >= s_.shape.receive_size / 4);
 }
 
 bool FabricStream::Releasable() const {
-  if (!closed_by_user_ || released_ || reset_due_ || done_ != sent_)
+  if (!s_.closed_by_user || s_.released || s_.reset_due || s_.put_count != 0 || s_.broken)
     return false;
   // Either end may go when both directions are over. A graceful end keeps the receive ring until
   // the peer has finished too, or it would put into memory that has another owner.
-  return state_ == State::kClosed || (finish_sent_ && PeerFinished());
+  return s_.state == State::kClosed || (s_.finish_sent && s_.done == s_.sent && PeerFinished());
 }
 
 bool FabricStream::NextAction(StreamAction* action) {
   *action = StreamAction{};
-  action->kind = StreamAction::Kind::kSend;
-  if (reset_due_) {
-    reset_due_ = false;
+  if (s_.timer_due) {
+    s_.timer_due = false;
+    action->kind = StreamAction::Kind::kSetTimer;
+    action->deadline_ns = s_.timer_at_ns;
+    return true;
+  }
+  if (s_.paused)
+    return false;
+  if (s_.broken && s_.put_count == 0)
+    SayAllAgain();
+  if (s_.reset_due) {
+    s_.reset_due = false;
+    s_.reset_sent = true;
     action->message = Message(StreamMessageKind::kReset);
     return true;
   }
-  if (open_due_ || opened_due_) {
-    action->message = Message(open_due_ ? StreamMessageKind::kOpen : StreamMessageKind::kOpened);
-    action->message.window = receive_window_;
-    action->message.window_size = static_cast<std::uint32_t>(receive_.size());
-    open_due_ = opened_due_ = false;
+  if (s_.open_due || s_.opened_due) {
+    action->message = Message(s_.open_due ? StreamMessageKind::kOpen : StreamMessageKind::kOpened);
+    action->message.window = s_.shape.receive_window;
+    action->message.window_size = s_.shape.receive_size;
+    s_.open_due = s_.opened_due = false;
     return true;
   }
-  if (timer_due_) {
-    timer_due_ = false;
-    action->kind = StreamAction::Kind::kSetTimer;
-    action->deadline_ns = timer_at_ns_;
-    return true;
-  }
-  if (state_ == State::kOpen) {
+  if (s_.state == State::kOpen) {
+    if (std::exchange(s_.tail_due, false)) {
+      action->message = Message(StreamMessageKind::kTail);
+      action->message.position = s_.done;
+      return true;
+    }
     if (NextPut(action))
       return true;
     if (CreditIsDue()) {
-      credited_ = head_;
+      s_.credit_due = false;
+      s_.credited = s_.head;
       action->message = Message(StreamMessageKind::kCredit);
-      action->message.position = head_;
+      action->message.position = s_.head;
       return true;
     }
-    if (write_shut_ && !finish_sent_ && sent_ == written_) {
-      finish_sent_ = true;
+    if (s_.write_shut && !s_.finish_sent && s_.sent == s_.written && !s_.rewind) {
+      s_.finish_sent = true;
       action->message = Message(StreamMessageKind::kFinish);
-      action->message.position = written_;
+      action->message.position = s_.written;
       return true;
     }
   }
   if (Releasable()) {
-    released_ = true;
+    s_.released = true;
     action->kind = StreamAction::Kind::kReleased;
     return true;
   }
   return false;
 }
 
+std::uint32_t FabricStream::TakeActivity() {
+  return std::exchange(s_.activity, 0u);
+}
+
+void FabricStream::Describe(StreamDescription* description) const {
+  *description = {.class_version = kVersion,
+                  .state = s_.state,
+                  .id = s_.shape.id,
+                  .peer = s_.peer,
+                  .local_port = s_.local_port,
+                  .peer_port = s_.peer_port,
+                  .sent = s_.sent,
+                  .received = s_.tail,
+                  .unsent = unsent_bytes(),
+                  .unread = readable_bytes()};
+}
+
 StreamReadiness FabricStream::Readiness() const {
   StreamReadiness ready{};
-  switch (state_) {
+  switch (s_.state) {
     case State::kIdle:
       ready.writable = ready.hangup = true;  // as Linux shows a socket never connected
       return ready;
     case State::kConnecting:
       return ready;
     case State::kOpen:
-      ready.read_hangup = PeerFinished() || read_shut_;
-      ready.readable = tail_ != head_ || ready.read_hangup;
+      ready.read_hangup = PeerFinished() || s_.read_shut;
+      ready.readable = s_.tail != s_.head || ready.read_hangup;
       // As Linux: not at the first free byte, or a writer wakes for each one.
-      ready.writable = write_shut_ || send_.size() - (written_ - done_) >= send_.size() / 3;
-      ready.hangup = ready.read_hangup && write_shut_;
+      ready.writable =
+          s_.write_shut || s_.shape.send_size - (s_.written - s_.done) >= s_.shape.send_size / 3;
+      ready.hangup = ready.read_hangup && s_.write_shut;
       return ready;
     case State::kClosed:
       ready.readable = ready.writable = ready.hangup = ready.read_hangup = true;
-      ready.error = error_ != Status::kOk;
+      ready.error = s_.error != Status::kOk;
       return ready;
   }
   return ready;

@@ -2,8 +2,8 @@
 //
 // Control messages travel on the stream channel of an endpoint: in order, at most once while the
 // endpoint is up. Data goes by put_notify into the receiver's ring; the notification's word carries
-// the receiver's stream id and the new tail. Every message names absolute positions in the byte
-// stream, so that one repeated after a daemon's restart changes nothing.
+// the receiver's stream id, the new tail and the put's length. Every message names absolute
+// positions in the byte stream, so that one repeated after a daemon's restart changes nothing.
 #pragma once
 
 #include <cstddef>
@@ -35,6 +35,7 @@ enum class StreamMessageKind : std::uint16_t {
   kCredit = 4,   // position: consumed up to here, so much of the ring is free again
   kFinish = 5,   // position: the stream ends here
   kReset = 6,    // both directions are over, data not yet read is lost
+  kTail = 7,     // position: data up to here is in your ring (its notification may be lost)
 };
 
 struct StreamMessage {
@@ -55,7 +56,7 @@ struct StreamMessage {
 static_assert(sizeof(StreamMessage) == 48);
 
 inline constexpr std::uint32_t kMinimumStreamRing = 4096;
-inline constexpr std::uint32_t kMaximumStreamRing = 1 << 20;
+inline constexpr std::uint32_t kMaximumStreamRing = 256 << 10;
 
 // A message as it came from a peer, checked for shape.
 inline Status ParseStreamMessage(std::span<const std::byte> bytes, StreamMessage* out) {
@@ -64,7 +65,7 @@ inline Status ParseStreamMessage(std::span<const std::byte> bytes, StreamMessage
   std::memcpy(out, bytes.data(), sizeof(StreamMessage));
   if (out->version != StreamMessage::kVersion)
     return Status::kVersionMismatch;
-  if (out->kind < StreamMessageKind::kOpen || out->kind > StreamMessageKind::kReset)
+  if (out->kind < StreamMessageKind::kOpen || out->kind > StreamMessageKind::kTail)
     return Status::kCorrupt;
   bool carries_ring =
       out->kind == StreamMessageKind::kOpen || out->kind == StreamMessageKind::kOpened;
@@ -77,16 +78,26 @@ inline Status ParseStreamMessage(std::span<const std::byte> bytes, StreamMessage
   return Status::kOk;
 }
 
-// The word of a put_notify: receiver's stream id above the low 40 bits of the new tail. The ring is
-// at most 1 MiB, so the receiver knows the rest of the tail.
-inline constexpr unsigned kTailBits = 40;
+// The word of a put_notify: receiver's stream id, how many bytes the put brought, and the low bits
+// of the new tail. The ring is at most 256 KiB, so the receiver knows the rest. With the length it
+// sees whether something before is missing: when a way breaks, a put may be lost and a later one
+// arrive.
+inline constexpr unsigned kTailBits = 21;
+inline constexpr unsigned kLengthBits = 19;
 inline constexpr std::uint64_t kTailMask = (std::uint64_t{1} << kTailBits) - 1;
+inline constexpr std::uint64_t kLengthMask = (std::uint64_t{1} << kLengthBits) - 1;
+static_assert(kStreamIndexBits + kStreamGenerationBits + kTailBits + kLengthBits == 64);
+static_assert(kMaximumStreamRing <= kLengthMask && 2 * kMaximumStreamRing < kTailMask);
 
-constexpr std::uint64_t MakeDataWord(StreamId to, std::uint64_t tail) {
-  return std::uint64_t{to} << kTailBits | (tail & kTailMask);
+constexpr std::uint64_t MakeDataWord(StreamId to, std::uint64_t tail, std::uint64_t length) {
+  return std::uint64_t{to} << (kTailBits + kLengthBits) | (length & kLengthMask) << kTailBits |
+         (tail & kTailMask);
 }
 constexpr StreamId DataWordStream(std::uint64_t word) {
-  return static_cast<StreamId>(word >> kTailBits);
+  return static_cast<StreamId>(word >> (kTailBits + kLengthBits));
+}
+constexpr std::uint64_t DataWordLength(std::uint64_t word) {
+  return word >> kTailBits & kLengthMask;
 }
 // The tail that `word` means, given a tail known before: the nearest one at or after it, or before
 // it for a repeated notification.

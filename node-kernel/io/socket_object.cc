@@ -5,6 +5,7 @@
 #include "fs/caller.h"
 #include "io/control.types.h"
 #include "io/socket_services.h"
+#include "io/stream_endpoint.h"
 
 namespace k42::io {
 
@@ -52,11 +53,7 @@ Status SocketObject::Listen(Caller caller, std::uint32_t backlog) {
   if (!endpoint_->bound()) {
     return Status::kInvalidArgument;  // nobody could find it
   }
-  TRY(endpoint_->Listen(backlog));
-  RemoteStreams* remote = endpoint_->services().remote();
-  return remote != nullptr && endpoint_->family() == SocketFamily::kInternet
-             ? remote->Listen(endpoint_, endpoint_->address())
-             : Status::kOk;
+  return endpoint_->Listen(backlog);
 }
 
 Result<cobj::Granted<ISocket>> SocketObject::Accept(Caller) {
@@ -74,10 +71,11 @@ Status SocketObject::Connect(Caller caller, Directory directory, const SocketAdd
   SocketAddress target = address;
   if (target.family == SocketFamily::kInternet) {
     if (!services.IsHere(target.internet)) {
-      if (services.remote() == nullptr || endpoint_->type() != SocketType::kStream) {
+      if (endpoint_->type() != SocketType::kStream) {
         return Status::kUnreachable;
       }
-      return services.remote()->Connect(endpoint_, target);
+      TRY(BindAnywhere(caller));
+      return static_cast<StreamEndpoint&>(*endpoint_).ConnectRemote(target);
     }
     if (target.internet == kInternetAny) {
       target.internet = kInternetLoopback;
@@ -216,7 +214,7 @@ Result<std::uint64_t> SocketObject::Control(Caller, std::uint32_t operation, Buf
       return endpoint_->listening() ? Result<std::uint64_t>(Status::kInvalidArgument)
                                     : Result<std::uint64_t>(endpoint_->bytes());
     case kControlBytesUnsent:
-      return std::uint64_t{0};  // what was sent is with the receiver already
+      return endpoint_->unsent();
     default:
       return Status::kNotTerminal;
   }

@@ -7,6 +7,7 @@
 #include "base/intrusive_list.h"
 #include "fs/open_file.idl.h"
 #include "io/endpoint.h"
+#include "io/remote_connection.h"
 
 namespace k42::io {
 
@@ -24,32 +25,34 @@ class LocalNames {
   ~LocalNames() = default;
 };
 
-// Streams to other nodes and outside hosts, by address.
-class RemoteStreams {
- public:
-  // Starts to connect `endpoint`; kInProgress, and the endpoint's list tells the end.
-  virtual Status Connect(RefPtr<Endpoint> endpoint, const SocketAddress& address) = 0;
-  virtual Status Listen(RefPtr<Endpoint> endpoint, const SocketAddress& address) = 0;
-
- protected:
-  ~RemoteStreams() = default;
-};
-
 class SocketServices {
  public:
   static constexpr std::uint16_t kFirstEphemeral = 32768;
   static constexpr std::uint16_t kLastEphemeral = 60999;
+  static constexpr std::uint32_t kNodePrefix = 10 << 8 | 42;
+  static constexpr std::uint32_t kHostAddress = kNodePrefix << 16 | 255 << 8 | 254;
 
   // `internet`: this node's own address, in host order.
   SocketServices(std::uint32_t internet, LocalNames& names) : internet_(internet), names_(names) {}
   ~SocketServices();
   SocketServices(const SocketServices&) = delete;
 
-  void SetRemote(RemoteStreams* remote) { remote_ = remote; }
-  RemoteStreams* remote() const { return remote_; }
+  // The carriers of streams to other nodes (10.42/16) and to hosts outside. Before sockets are
+  // used.
+  void SetFabric(RemoteStreams& fabric) { fabric_ = &fabric; }
+  void SetOutside(RemoteStreams& outside) { outside_ = &outside; }
+  // Who carries a stream to an address that is not here; null: nobody.
+  RemoteStreams* CarrierTo(std::uint32_t internet) const {
+    return IsNode(internet) ? fabric_ : outside_;
+  }
   std::uint32_t internet() const { return internet_; }
   bool IsHere(std::uint32_t internet) const {
     return internet == kInternetAny || internet >> 24 == 127 || internet == internet_;
+  }
+
+  // A node of the cluster: 10.42.0.0/16 but the host's own name, k42-host.
+  static constexpr bool IsNode(std::uint32_t internet) {
+    return internet >> 16 == kNodePrefix && internet != kHostAddress;
   }
 
   // Names `endpoint`; a port of 0 is chosen. kAddressInUse, kAddressUnavailable.
@@ -74,7 +77,8 @@ class SocketServices {
 
   const std::uint32_t internet_;
   LocalNames& names_;
-  RemoteStreams* remote_ = nullptr;
+  RemoteStreams* fabric_ = nullptr;
+  RemoteStreams* outside_ = nullptr;
   machine::SpinLock<LockRank::kFactory> lock_;
   IntrusiveList<Entry> entries_ K42_GUARDED_BY(lock_);
   std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;

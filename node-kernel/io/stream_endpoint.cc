@@ -60,8 +60,8 @@ Status StreamEndpoint::Join(StreamEndpoint& a, StreamEndpoint& b) {
   const Conduit::Shape shape{capacity, 0, messages, true};
   auto forth = RefPtr<Conduit>::Adopt(TRY(Conduit::Make(shape)));
   auto back = RefPtr<Conduit>::Adopt(TRY(Conduit::Make(shape)));
-  TRY(b.Attach({forth, back}, a.owner()));
-  const Status status = a.Attach({back, forth}, b.owner());
+  TRY(b.Attach({forth, back, nullptr}, a.owner()));
+  const Status status = a.Attach({back, forth, nullptr}, b.owner());
   if (!IsOk(status)) {
     b.Close();
   }
@@ -96,6 +96,15 @@ Status StreamEndpoint::Offer(StreamEndpoint& caller) {
   return Status::kOk;
 }
 
+Result<StreamEndpoint*> StreamEndpoint::MakeFarEnd() {
+  StreamEndpoint* far_end = TRY(Make(services(), family(), type(), owner()));
+  for (std::size_t i = 0; i < kOptionCount; ++i) {
+    const auto which = static_cast<SocketOption>(i);
+    far_end->SetOption(which, option(which));
+  }
+  return far_end;
+}
+
 Status StreamEndpoint::Connect(Endpoint& target) {
   if (StateNow() != State::kFresh) {
     return connected() ? Status::kAlreadyConnected : Status::kInvalidArgument;
@@ -110,12 +119,7 @@ Status StreamEndpoint::Connect(Endpoint& target) {
       return Status::kWouldBlock;
     }
   }
-  auto far_end =
-      RefPtr<StreamEndpoint>::Adopt(TRY(Make(services(), family(), type(), listener.owner())));
-  for (std::size_t i = 0; i < kOptionCount; ++i) {  // a connection inherits its listener's options
-    const auto which = static_cast<SocketOption>(i);
-    far_end->SetOption(which, listener.option(which));
-  }
+  auto far_end = RefPtr<StreamEndpoint>::Adopt(TRY(listener.MakeFarEnd()));
   SocketAddress here = address();
   if (family() == SocketFamily::kInternet && here.internet == kInternetAny) {
     here.internet = peer_address().internet;  // within a node, one's own address is the other's
@@ -134,6 +138,72 @@ Status StreamEndpoint::Connect(Endpoint& target) {
     Close();
   }
   return status;
+}
+
+Status StreamEndpoint::ConnectRemote(const SocketAddress& target) {
+  RefPtr<RemoteConnection> failed;
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ == State::kConnected && lines_.remote) {
+      failed = lines_.remote;
+    } else if (state_ != State::kFresh) {
+      return state_ == State::kConnected ? Status::kAlreadyConnected : Status::kInvalidArgument;
+    }
+  }
+  if (failed) {  // connected, on its way, or failed: then its error is told once, and it may try
+                 // anew
+    const Status status = failed->ConnectState();
+    if (status != Status::kInvalidArgument) {
+      return status;
+    }
+    failed->Watch(nullptr);
+    failed->Close(false);
+  }
+  RemoteStreams* carrier = services().CarrierTo(target.internet);
+  if (carrier == nullptr) {
+    return Status::kUnreachable;
+  }
+  SocketAddress here = address();
+  if (here.internet == kInternetAny) {
+    here.internet = services().internet();
+    SetAddress(here);
+  }
+  auto remote = RefPtr<RemoteConnection>::Adopt(TRY(carrier->Connect(here, target, list())));
+  SetPeerAddress(target);
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ != State::kClosed) {
+      state_ = State::kConnected;
+      lines_.remote = std::move(remote);
+      return Status::kInProgress;
+    }
+  }
+  remote->Watch(nullptr);  // Close has run meanwhile, and could not know of it
+  remote->Close(true);
+  return Status::kInvalidArgument;
+}
+
+Status StreamEndpoint::OfferRemote(RemoteConnection* connection, const SocketAddress& here,
+                                   const SocketAddress& peer) {
+  auto far_end = RefPtr<StreamEndpoint>::Adopt(TRY(MakeFarEnd()));
+  far_end->SetAddress(here);
+  far_end->SetPeerAddress(peer);
+  {
+    machine::SpinGuard guard(far_end->lock_);
+    far_end->state_ = State::kConnected;
+    far_end->lines_.remote = RefPtr<RemoteConnection>(connection);
+  }
+  connection->Watch(&far_end->list());
+  const Status status = Offer(*far_end);
+  if (IsOk(status)) {
+    connection->DropReference();
+    return Status::kOk;
+  }
+  connection->Watch(nullptr);
+  machine::SpinGuard guard(far_end->lock_);
+  far_end->state_ = State::kClosed;
+  far_end->lines_.remote = nullptr;
+  return status == Status::kWouldBlock ? Status::kBusy : status;
 }
 
 Result<Endpoint*> StreamEndpoint::Accept() {
@@ -155,6 +225,9 @@ Result<Endpoint*> StreamEndpoint::Accept() {
 
 Result<std::uint64_t> StreamEndpoint::Send(Transfer& transfer) {
   const Lines lines = LinesNow();
+  if (lines.remote) {
+    return lines.remote->Write(transfer.in);
+  }
   if (!lines.out) {
     return family() == SocketFamily::kInternet && transfer.destination == nullptr
                ? Status::kBrokenPipe
@@ -165,6 +238,9 @@ Result<std::uint64_t> StreamEndpoint::Send(Transfer& transfer) {
 
 Result<std::uint64_t> StreamEndpoint::Receive(Transfer& transfer) {
   const Lines lines = LinesNow();
+  if (lines.remote) {
+    return lines.remote->Read(transfer.out, transfer.peek);
+  }
   if (!lines.in) {
     return Status::kNotConnected;
   }
@@ -178,6 +254,9 @@ Result<std::uint64_t> StreamEndpoint::Receive(Transfer& transfer) {
 
 Status StreamEndpoint::Shutdown(ShutdownSide side) {
   const Lines lines = LinesNow();
+  if (lines.remote) {
+    return lines.remote->Shutdown(side);
+  }
   if (!lines.in) {
     return Status::kNotConnected;
   }
@@ -192,12 +271,28 @@ Status StreamEndpoint::Shutdown(ShutdownSide side) {
 
 Status StreamEndpoint::TakeError() {
   const Lines lines = LinesNow();
+  if (lines.remote) {
+    return lines.remote->TakeError();
+  }
   return lines.in ? lines.in->TakeReset() : Status::kOk;
+}
+
+bool StreamEndpoint::connected() {
+  const Lines lines = LinesNow();
+  return lines.remote ? lines.remote->connected() : StateNow() == State::kConnected;
 }
 
 std::uint64_t StreamEndpoint::bytes() {
   const Lines lines = LinesNow();
+  if (lines.remote) {
+    return lines.remote->readable_bytes();
+  }
   return lines.in ? lines.in->bytes() : 0;
+}
+
+std::uint64_t StreamEndpoint::unsent() {
+  const Lines lines = LinesNow();
+  return lines.remote ? lines.remote->unsent_bytes() : 0;
 }
 
 SenderIdentity StreamEndpoint::peer() {
@@ -221,6 +316,11 @@ void StreamEndpoint::Close() {
   while (StreamEndpoint* caller = waiting.PopFront()) {
     caller->Close();
     caller->DropReference();
+  }
+  if (lines.remote) {
+    lines.remote->Watch(nullptr);
+    lines.remote->Close(option(SocketOption::kLinger) == 0);
+    return;
   }
   if (!lines.in) {
     return;

@@ -1,15 +1,17 @@
 // StreamEndpoint: connection-oriented sockets: local streams and sequenced packets, and internet
-// streams within this node. Also both ends of any socket pair.
+// streams. Also both ends of any socket pair.
 //
 // States:  fresh -> listening;  fresh -> connected (by Connect, or born so by a listener);
 //          any -> closed.
-// A connection is two conduits. A listener's backlog holds the connected endpoints that nobody has
-// accepted; their clients may write already.
+// A connection within the node is two conduits; one that leaves it is a RemoteConnection, which
+// knows itself whether it is still connecting. A listener's backlog holds the connected endpoints
+// that nobody has accepted; their clients may write already.
 // Locking: Endpoint::lock_ guards the state; conduits are called without it.
 #pragma once
 
 #include "io/conduit.h"
 #include "io/endpoint.h"
+#include "io/remote_connection.h"
 
 namespace k42::io {
 
@@ -26,6 +28,15 @@ class StreamEndpoint final : public Endpoint, public ListLink<> {
   // Two fresh endpoints become a connection.
   static Status Join(StreamEndpoint& a, StreamEndpoint& b);
 
+  // Begins to connect to an address that is not on this node; bound before. kInProgress, and the
+  // list tells the end. Again: kInProgress, kAlreadyConnected, or why it failed.
+  Status ConnectRemote(const SocketAddress& target);
+  // A carrier's: somebody at `peer` has connected to this listener. The connection is watched by
+  // the new endpoint from now on; taken over (one reference) if it is kOk. kBusy: the backlog is
+  // full; kConnectionRefused.
+  Status OfferRemote(RemoteConnection* connection, const SocketAddress& here,
+                     const SocketAddress& peer);
+
   Status Listen(std::uint32_t backlog) override;
   Result<Endpoint*> Accept() override;
   Status Connect(Endpoint& target) override;
@@ -35,16 +46,19 @@ class StreamEndpoint final : public Endpoint, public ListLink<> {
   Status Shutdown(ShutdownSide side) override;
   Status TakeError() override;
   bool listening() override { return StateNow() == State::kListening; }
-  bool connected() override { return StateNow() == State::kConnected; }
+  bool connected() override;
   std::uint64_t bytes() override;
+  std::uint64_t unsent() override;
   SenderIdentity peer() override;
   void Close() override;
 
  private:
   enum class State : std::uint8_t { kFresh, kListening, kConnected, kClosed };
+  // Either both conduits, or the remote connection.
   struct Lines {
     RefPtr<Conduit> in;
     RefPtr<Conduit> out;
+    RefPtr<RemoteConnection> remote;
   };
 
   void Dispose() override;
@@ -53,6 +67,8 @@ class StreamEndpoint final : public Endpoint, public ListLink<> {
   Status Attach(const Lines& lines, const SenderIdentity& peer);
   // Puts a connected endpoint into the backlog.
   Status Offer(StreamEndpoint& caller);
+  // A fresh endpoint for a connection to this listener, whose options it inherits.
+  Result<StreamEndpoint*> MakeFarEnd();
 
   State state_ K42_GUARDED_BY(lock_) = State::kFresh;
   Lines lines_ K42_GUARDED_BY(lock_);

@@ -7,6 +7,8 @@
 #include <random>
 #include <vector>
 
+#include "io/fabric_ring.h"
+
 namespace k42::io {
 namespace {
 
@@ -15,17 +17,34 @@ constexpr std::uint16_t kPort = 4000;
 // One end with its memory; actions go into the network between two of them.
 struct End {
   explicit End(StreamId id, std::uint32_t send = 4096, std::uint32_t receive = 4096)
-      : send_memory(send),
-        receive_memory(receive),
-        stream(id, FabricRing(send_memory), FabricRing(receive_memory), id) {}
+      : send_memory(send), receive_memory(receive), stream({id, send, receive, id}) {}
+
+  // What a connection does round the stream's steps.
+  Result<std::uint64_t> Write(std::span<const std::byte> bytes) {
+    StreamSpan room;
+    TRY(stream.WriteRoom(&room));
+    const auto count = std::min<std::uint64_t>(room.length, bytes.size());
+    FabricRing(send_memory).CopyIn(room.position, bytes.first(count));
+    stream.Written(count);
+    return count;
+  }
+  Result<std::uint64_t> Read(std::span<std::byte> bytes) {
+    StreamSpan there;
+    TRY(stream.Readable(&there));
+    const auto count = std::min<std::uint64_t>(there.length, bytes.size());
+    FabricRing(receive_memory).CopyOut(there.position, bytes.first(count));
+    stream.Consumed(count);
+    return count;
+  }
+
   std::vector<std::byte> send_memory, receive_memory;
   FabricStream stream;
   std::uint64_t timer = 0;
   bool released = false;
 };
 
-// Carries actions from one end to the other, in order; steps may be taken late, and puts repeated
-// as after a daemon's restart.
+// Carries actions from one end to the other, in order; steps may be taken late, puts repeated as
+// after a daemon's restart, and everything under way lost or cut short, as when the way breaks.
 class Wire {
  public:
   Wire(End* client, End* server) : ends_{client, server} {}
@@ -50,32 +69,73 @@ class Wire {
       return false;
     StreamAction action = queue_[from].front();
     queue_[from].pop_front();
-    End& source = *ends_[from];
-    End& target = *ends_[1 - from];
-    if (action.kind == StreamAction::Kind::kPut) {
-      EXPECT_LE(action.remote_offset + action.length, target.receive_memory.size());
-      for (int times = repeat_put ? 2 : 1; times > 0; times--) {
-        std::copy_n(source.send_memory.begin() + static_cast<long>(action.local_offset),
-                    action.length,
-                    target.receive_memory.begin() + static_cast<long>(action.remote_offset));
-        target.stream.OnData(action.word);
-      }
-      source.stream.OnPutDone(action.put_end, Status::kOk);
-    } else if (action.message.kind == StreamMessageKind::kOpen &&
-               target.stream.state() == FabricStream::State::kIdle) {
-      EXPECT_EQ(target.stream.Accept(action.message, kPort), Status::kOk);
-    } else {
-      target.stream.OnMessage(action.message, 0);
-    }
+    for (int times = repeat_put ? 2 : 1; times > 0; times--) Arrive(from, action);
+    if (action.kind == StreamAction::Kind::kPut)
+      ends_[from]->stream.OnPutDone(action.put_end, Status::kOk);
     Collect();
     return true;
+  }
+  // The way breaks in both directions: of what is under way, some has happened though its end says
+  // otherwise, some has ended well and was never seen by the other side.
+  template <typename Random>
+  void Break(Random& random) {
+    Collect();
+    for (int from = 0; from < 2; from++) {
+      FabricStream& stream = ends_[from]->stream;
+      while (!queue_[from].empty()) {
+        StreamAction action = queue_[from].front();
+        queue_[from].pop_front();
+        const bool put = action.kind == StreamAction::Kind::kPut;
+        const unsigned fate = random() % 4;
+        if (fate == 0)
+          Arrive(from, action);
+        else if (fate == 1 && put)
+          CopyOnly(from, action);  // the data is there, the notification lost, and it ends well
+        const bool ends_well = (fate == 1) || (fate == 0 && random() % 2 == 0);
+        const Status status = random() % 2 == 0 ? Status::kUnknown : Status::kEndpointDown;
+        if (put)
+          stream.OnPutDone(action.put_end, ends_well ? Status::kOk : status, now);
+        else if (!ends_well)
+          stream.OnSendFailed(status, now);
+      }
+      stream.OnBreak();
+    }
+    Collect();
+  }
+  void FireTimers() {
+    for (End* end : ends_) {
+      now = std::max(now, end->timer);
+      end->stream.OnTimer(now);
+    }
+    Collect();
   }
   void Settle() {
     while (Deliver(0) || Deliver(1)) {
     }
   }
+  std::uint64_t now = 0;
 
  private:
+  void CopyOnly(int from, const StreamAction& action) {
+    End& target = *ends_[1 - from];
+    EXPECT_LE(action.remote_offset + action.length, target.receive_memory.size());
+    std::copy_n(ends_[from]->send_memory.begin() + static_cast<long>(action.local_offset),
+                action.length,
+                target.receive_memory.begin() + static_cast<long>(action.remote_offset));
+  }
+  void Arrive(int from, const StreamAction& action) {
+    FabricStream& target = ends_[1 - from]->stream;
+    if (action.kind == StreamAction::Kind::kPut) {
+      CopyOnly(from, action);
+      target.OnData(action.word);
+    } else if (action.message.kind == StreamMessageKind::kOpen &&
+               target.state() == FabricStream::State::kIdle) {
+      EXPECT_EQ(target.Accept(action.message, kPort), Status::kOk);
+    } else {
+      target.OnMessage(action.message, now);
+    }
+  }
+
   End* ends_[2];
   std::deque<StreamAction> queue_[2];
 };
@@ -96,10 +156,10 @@ std::vector<std::byte> Bytes(std::size_t count, unsigned seed = 0) {
   return bytes;
 }
 
-std::vector<std::byte> ReadAll(FabricStream& stream) {
+std::vector<std::byte> ReadAll(End& end) {
   std::vector<std::byte> all, part(1000);
   for (;;) {
-    auto got = stream.Read(part);
+    auto got = end.Read(part);
     if (!got.ok() || got.value() == 0)
       return all;
     all.insert(all.end(), part.begin(), part.begin() + static_cast<long>(got.value()));
@@ -109,11 +169,11 @@ std::vector<std::byte> ReadAll(FabricStream& stream) {
 TEST(FabricStream, ConnectsAndCarriesBytesBothWays) {
   Pair pair;
   auto there = Bytes(3000), back = Bytes(2000, 9);
-  EXPECT_EQ(pair.client.stream.Write(there).value(), 3000u);
-  EXPECT_EQ(pair.server.stream.Write(back).value(), 2000u);
+  EXPECT_EQ(pair.client.Write(there).value(), 3000u);
+  EXPECT_EQ(pair.server.Write(back).value(), 2000u);
   pair.wire.Settle();
-  EXPECT_EQ(ReadAll(pair.server.stream), there);
-  EXPECT_EQ(ReadAll(pair.client.stream), back);
+  EXPECT_EQ(ReadAll(pair.server), there);
+  EXPECT_EQ(ReadAll(pair.client), back);
   EXPECT_EQ(pair.client.stream.Connect(1, 1, 0), Status::kAlreadyConnected);
 }
 
@@ -121,16 +181,15 @@ TEST(FabricStream, AFullRingBlocksTheWriterUntilTheReaderReads) {
   Pair pair;
   auto bytes = Bytes(20000);
   // The peer's ring and our own: two rings' worth.
-  std::uint64_t taken = pair.client.stream.Write(bytes).value();
+  std::uint64_t taken = pair.client.Write(bytes).value();
   pair.wire.Settle();
-  taken += pair.client.stream.Write(std::span(bytes).subspan(taken)).value();
+  taken += pair.client.Write(std::span(bytes).subspan(taken)).value();
   pair.wire.Settle();
   EXPECT_EQ(taken, 8192u);
-  EXPECT_EQ(pair.client.stream.Write(std::span(bytes).subspan(taken)).status(),
-            Status::kWouldBlock);
+  EXPECT_EQ(pair.client.Write(std::span(bytes).subspan(taken)).status(), Status::kWouldBlock);
   EXPECT_FALSE(pair.client.stream.Readiness().writable);
   std::vector<std::byte> got(8192);
-  EXPECT_EQ(pair.server.stream.Read(got).value(), 4096u);
+  EXPECT_EQ(pair.server.Read(got).value(), 4096u);
   pair.wire.Settle();
   EXPECT_TRUE(pair.client.stream.Readiness().writable);
 }
@@ -158,19 +217,19 @@ TEST(FabricStream, RefusalAndFullBacklog) {
 
 TEST(FabricStream, HalfCloseLetsTheOtherDirectionGoOn) {
   Pair pair;
-  EXPECT_EQ(pair.client.stream.Write(Bytes(10)).value(), 10u);
+  EXPECT_EQ(pair.client.Write(Bytes(10)).value(), 10u);
   EXPECT_EQ(pair.client.stream.ShutdownWrite(), Status::kOk);
   pair.wire.Settle();
   std::vector<std::byte> got(100);
   EXPECT_TRUE(pair.server.stream.Readiness().read_hangup);
-  EXPECT_EQ(pair.server.stream.Read(got).value(), 10u);
-  EXPECT_EQ(pair.server.stream.Read(got).value(), 0u);
-  EXPECT_EQ(pair.client.stream.Write(got).status(), Status::kBrokenPipe);
-  EXPECT_EQ(pair.server.stream.Write(Bytes(5)).value(), 5u);
+  EXPECT_EQ(pair.server.Read(got).value(), 10u);
+  EXPECT_EQ(pair.server.Read(got).value(), 0u);
+  EXPECT_EQ(pair.client.Write(got).status(), Status::kBrokenPipe);
+  EXPECT_EQ(pair.server.Write(Bytes(5)).value(), 5u);
   pair.server.stream.Close(0);
   pair.wire.Settle();
-  EXPECT_EQ(pair.client.stream.Read(got).value(), 5u);
-  EXPECT_EQ(pair.client.stream.Read(got).value(), 0u);
+  EXPECT_EQ(pair.client.Read(got).value(), 5u);
+  EXPECT_EQ(pair.client.Read(got).value(), 0u);
   pair.client.stream.Close(0);
   pair.wire.Settle();
   EXPECT_TRUE(pair.client.released);
@@ -179,23 +238,23 @@ TEST(FabricStream, HalfCloseLetsTheOtherDirectionGoOn) {
 
 TEST(FabricStream, ClosingWithUnreadDataResets) {
   Pair pair;
-  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  EXPECT_TRUE(pair.client.Write(Bytes(10)).ok());
   pair.wire.Settle();
   pair.server.stream.Close(0);
   pair.wire.Settle();
   std::vector<std::byte> got(10);
-  EXPECT_EQ(pair.client.stream.Read(got).status(), Status::kConnectionReset);
-  EXPECT_EQ(pair.client.stream.Read(got).value(), 0u);
-  EXPECT_EQ(pair.client.stream.Write(got).status(), Status::kBrokenPipe);
+  EXPECT_EQ(pair.client.Read(got).status(), Status::kConnectionReset);
+  EXPECT_EQ(pair.client.Read(got).value(), 0u);
+  EXPECT_EQ(pair.client.Write(got).status(), Status::kBrokenPipe);
 }
 
 TEST(FabricStream, DataForAClosedEndIsAnsweredByReset) {
   Pair pair;
   pair.server.stream.Close(0);
   pair.wire.Settle();
-  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  EXPECT_TRUE(pair.client.Write(Bytes(10)).ok());
   pair.wire.Settle();
-  EXPECT_EQ(pair.client.stream.Write(Bytes(10)).status(), Status::kConnectionReset);
+  EXPECT_EQ(pair.client.Write(Bytes(10)).status(), Status::kConnectionReset);
   EXPECT_TRUE(pair.server.released);
 }
 
@@ -213,12 +272,12 @@ TEST(FabricStream, AnEndThatNeverFinishesIsCutOff) {
 
 TEST(FabricStream, ThePeersDeathIsAResetAtOnceAndKeepsWhatArrived) {
   Pair pair;
-  EXPECT_TRUE(pair.client.stream.Write(Bytes(10)).ok());
+  EXPECT_TRUE(pair.client.Write(Bytes(10)).ok());
   pair.wire.Settle();
   pair.server.stream.OnPeerGone();
   std::vector<std::byte> got(100);
-  EXPECT_EQ(pair.server.stream.Read(got).value(), 10u);
-  EXPECT_EQ(pair.server.stream.Read(got).status(), Status::kConnectionReset);
+  EXPECT_EQ(pair.server.Read(got).value(), 10u);
+  EXPECT_EQ(pair.server.Read(got).status(), Status::kConnectionReset);
   pair.server.stream.Close(0);
   StreamAction action;
   ASSERT_TRUE(pair.server.stream.NextAction(&action));
@@ -235,53 +294,86 @@ TEST(FabricStream, ClosingWhileConnectingResetsTheLateAnswer) {
   EXPECT_EQ(server.stream.TakeError(), Status::kConnectionReset);
 }
 
-// Ten thousand schedules of writes, reads, late deliveries and repeated puts: every byte arrives
-// once and in order, and both ends let go.
+// Ten thousand schedules of writes, reads, late deliveries, repeated puts and, in every second one,
+// a way that breaks now and then: every byte arrives once and in order, and both ends let go.
 TEST(FabricStream, SeededSchedules) {
   for (unsigned seed = 1; seed <= 10000; seed++) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     std::mt19937 random(seed);
+    const bool breaks = seed % 2 == 0;
     Pair pair;
     End* ends[2] = {&pair.client, &pair.server};
     std::vector<std::byte> sent[2], got[2];
     bool finished[2] = {false, false};
     std::uint32_t limit = random() % 20000;
-    for (int step = 0; step < 3000 && !(finished[0] && finished[1]); step++) {
-      int end = static_cast<int>(random() % 2);
-      FabricStream& stream = ends[end]->stream;
-      switch (random() % 4) {
+    for (int step = 0; step < 4000 && !(finished[0] && finished[1]); step++) {
+      int side = static_cast<int>(random() % 2);
+      End& end = *ends[side];
+      if (breaks && random() % 50 == 0)
+        pair.wire.Break(random);
+      switch (random() % 5) {
         case 0: {
-          auto bytes = Bytes(random() % 3000, static_cast<unsigned>(sent[end].size()));
-          if (sent[end].size() + bytes.size() > limit) {
-            EXPECT_EQ(stream.ShutdownWrite(), Status::kOk);
+          auto bytes = Bytes(random() % 3000, static_cast<unsigned>(sent[side].size()));
+          if (sent[side].size() + bytes.size() > limit) {
+            EXPECT_EQ(end.stream.ShutdownWrite(), Status::kOk);
             break;
           }
-          auto took = stream.Write(bytes);
+          auto took = end.Write(bytes);
           if (took.ok())
-            sent[end].insert(sent[end].end(), bytes.begin(),
-                             bytes.begin() + static_cast<long>(took.value()));
+            sent[side].insert(sent[side].end(), bytes.begin(),
+                              bytes.begin() + static_cast<long>(took.value()));
           break;
         }
         case 1: {
           std::vector<std::byte> part(random() % 3000 + 1);
-          auto read = stream.Read(part);
+          auto read = end.Read(part);
           if (read.ok() && read.value() == 0)
-            finished[end] = true;
+            finished[side] = true;
           else if (read.ok())
-            got[end].insert(got[end].end(), part.begin(),
-                            part.begin() + static_cast<long>(read.value()));
+            got[side].insert(got[side].end(), part.begin(),
+                             part.begin() + static_cast<long>(read.value()));
           break;
         }
+        case 2:
+          pair.wire.FireTimers();
+          break;
         default:
-          pair.wire.Deliver(end, random() % 8 == 0);
+          pair.wire.Deliver(side, random() % 8 == 0);
       }
     }
     ASSERT_TRUE(finished[0] && finished[1]);
     ASSERT_TRUE(got[1] == sent[0] && got[0] == sent[1]);
-    pair.client.stream.Close(0);
-    pair.server.stream.Close(0);
-    pair.wire.Settle();
+    pair.client.stream.Close(pair.wire.now);
+    pair.server.stream.Close(pair.wire.now);
+    for (int i = 0; i < 3; i++) {
+      pair.wire.FireTimers();
+      pair.wire.Settle();
+    }
     ASSERT_TRUE(pair.client.released && pair.server.released);
+  }
+}
+
+// The way breaks before the connection stands, at every point of the exchange.
+TEST(FabricStream, ConnectingOverAWayThatBreaks) {
+  for (unsigned seed = 1; seed <= 2000; seed++) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    std::mt19937 random(seed);
+    End client(1), server(2);
+    Wire wire(&client, &server);
+    EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
+    for (unsigned i = random() % 4; i > 0; i--) {
+      if (random() % 2)
+        wire.Deliver(static_cast<int>(random() % 2));
+      wire.Break(random);
+    }
+    for (int i = 0; i < 3; i++) {
+      wire.FireTimers();
+      wire.Settle();
+    }
+    ASSERT_EQ(client.stream.state(), FabricStream::State::kOpen);
+    ASSERT_EQ(client.Write(Bytes(10)).value(), 10u);
+    wire.Settle();
+    ASSERT_EQ(ReadAll(server), Bytes(10));
   }
 }
 
@@ -295,16 +387,16 @@ TEST(FabricStream, HostilePeer) {
     for (int step = 0; step < 200; step++) {
       StreamMessage message;
       auto* words = reinterpret_cast<std::byte*>(&message);
-      message.kind = static_cast<StreamMessageKind>(random() % 7);
+      message.kind = static_cast<StreamMessageKind>(random() % 8);
       message.position = random() % 3 == 0 ? random() : random() % 10000;
       message.window_size = static_cast<std::uint32_t>(random());
       StreamMessage parsed;
       if (ParseStreamMessage({words, sizeof message}, &parsed) == Status::kOk)
         stream.OnMessage(parsed, 0);
-      stream.OnData(random() % 2 ? random() : MakeDataWord(1, random() % 6000));
+      stream.OnData(random() % 2 ? random() : MakeDataWord(1, random() % 6000, random() % 6000));
       stream.OnPutDone(random(), Status::kOk);
-      (void)stream.Write(std::span(part).first(random() % 3000));
-      (void)stream.Read(part);
+      (void)pair.client.Write(std::span(part).first(random() % 3000));
+      (void)pair.client.Read(part);
       StreamAction action;
       while (stream.NextAction(&action))
         if (action.kind == StreamAction::Kind::kPut) {
@@ -317,9 +409,10 @@ TEST(FabricStream, HostilePeer) {
 
 TEST(FabricStreamMessage, TailsAreRebuiltFromTheirLowBits) {
   std::uint64_t far = (std::uint64_t{3} << kTailBits) - 5;
-  EXPECT_EQ(DataWordTail(MakeDataWord(7, far + 9), far), far + 9);
-  EXPECT_EQ(DataWordTail(MakeDataWord(7, far - 9), far), far - 9);
-  EXPECT_EQ(DataWordStream(MakeDataWord(0x123456, 1)), 0x123456u);
+  EXPECT_EQ(DataWordTail(MakeDataWord(7, far + 9, 9), far), far + 9);
+  EXPECT_EQ(DataWordTail(MakeDataWord(7, far - 9, 9), far), far - 9);
+  EXPECT_EQ(DataWordLength(MakeDataWord(7, far, 256 << 10)), 256u << 10);
+  EXPECT_EQ(DataWordStream(MakeDataWord(0x123456, 1, 1)), 0x123456u);
 }
 
 }  // namespace
