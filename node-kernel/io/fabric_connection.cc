@@ -49,7 +49,8 @@ void FabricConnection::Dispose() {
 // -- steps ----------------------------------------------------------------------------------------
 
 Status FabricConnection::Connect(std::uint16_t local_port, std::uint16_t peer_port) {
-  const Status status = stream_->Connect(local_port, peer_port, machine::MonotonicNs());
+  const std::uint64_t now = machine::MonotonicNs();
+  const Status status = stream_->Connect(local_port, peer_port, now);
   Pump();
   return status;
 }
@@ -60,7 +61,8 @@ Status FabricConnection::Accept(const StreamMessage& open) {
 }
 
 void FabricConnection::OnMessage(const StreamMessage& message) {
-  (void)stream_->OnMessage(message, machine::MonotonicNs());
+  const std::uint64_t now = machine::MonotonicNs();
+  (void)stream_->OnMessage(message, now);
   Pump();
 }
 void FabricConnection::OnData(std::uint64_t word) {
@@ -298,7 +300,8 @@ std::uint64_t FabricConnection::unsent_bytes() {
 }
 
 void FabricConnection::Close(bool reset) {
-  (void)stream_->Close(machine::MonotonicNs(), reset);
+  const std::uint64_t now = machine::MonotonicNs();
+  (void)stream_->Close(now, reset);
   Pump();
 }
 
