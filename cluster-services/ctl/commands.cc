@@ -1,9 +1,10 @@
 #include "cluster-services/ctl/commands.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include "cluster-services/control/client.h"
@@ -89,6 +90,23 @@ Outcome<std::vector<std::uint32_t>> PlaceProcesses(const control::Cluster& clust
     default:
       return {status, "the placement policy refuses"};
   }
+}
+
+// Lines `nanoseconds CPU text`, CPU by CPU, as one story.
+int PrintTrace(const std::string& text) {
+  std::vector<std::pair<std::uint64_t, std::string>> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    char* rest = nullptr;
+    const std::uint64_t time = std::strtoull(line.c_str(), &rest, 10);
+    lines.emplace_back(time, rest);
+  }
+  std::ranges::stable_sort(lines, {}, &std::pair<std::uint64_t, std::string>::first);
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  for (const auto& [time, words] : lines)
+    std::printf("%6llu.%09llu%s\n", static_cast<unsigned long long>(time / kSecond),
+                static_cast<unsigned long long>(time % kSecond), words.c_str());
+  return 0;
 }
 
 }  // namespace
@@ -189,18 +207,19 @@ int Trace(const control::Cluster& cluster, const std::string& node, const std::s
   channel.value().Send(
       control::FrameType::kRequest,
       Json{{"request", "trace"}, {"node", node}, {"action", action}, {"majors", majors}}.dump());
+  std::string text;
   while (true) {
     const Outcome<control::Frame> frame = channel.value().Await();
     if (!frame.ok())
       return Complain(frame.detail());
-    if (frame->type == control::FrameType::kFailed)
-      return Complain(control::AnswerOf(frame.value()).detail());
-    if (frame->type == control::FrameType::kExit ||
-        (frame->type == control::FrameType::kReply && action == "mask"))
-      return 0;
-    if (frame->type == control::FrameType::kOutput &&
-        write(STDOUT_FILENO, frame->payload.data(), frame->payload.size()) < 0)
-      return 1;
+    if (frame->type == control::FrameType::kOutput)
+      text += frame->payload;
+    else if (frame->type == control::FrameType::kExit)
+      return PrintTrace(text);
+    else if (const Outcome<Json> answer = control::AnswerOf(frame.value()); answer.ok())
+      return std::puts(answer->value("classes", "").c_str()) < 0 ? 1 : 0;
+    else
+      return Complain(answer.detail());
   }
 }
 

@@ -12,6 +12,7 @@
 #include "cluster-services/noded/daemon.h"
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
+#include "cluster-services/noded/trace_requests.h"
 
 namespace {
 
@@ -65,6 +66,7 @@ int main(int argc, char** argv) {
   noded::ControlServer control(loop);
   noded::ServeRequests(control, daemon);
   noded::RunService runs(control, daemon);
+  noded::TraceRequests traces(control, daemon);
   if (!control.Listen(options.folder + "/noded.sock")) {
     spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
     return 1;

@@ -6,6 +6,7 @@
 #include "boot/start_memory.h"
 #include "boot/start_processes.h"
 #include "boot/start_streams.h"
+#include "boot/trace_agent.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -35,6 +36,7 @@ class ViewHandler final : public global::ControlHandler {
 constinit ViewHandler view_handler;
 constinit RunAgent runs;
 constinit LoadReporter load(port);
+constinit TraceAgent traces(port);
 
 }  // namespace
 
@@ -73,6 +75,9 @@ void StartLink() {
   if (status != Status::kOk)
     return machine::Log("link: none ({})", StatusName(status));
   load.Start(Frames());
+  status = traces.Start(control);
+  if (status != Status::kOk)
+    machine::Log("link: no traces for operators ({})", StatusName(status));
 }
 
 }  // namespace k42::boot

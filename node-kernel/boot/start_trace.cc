@@ -43,11 +43,15 @@ void StartTrace() {
   }
   const std::uint32_t mask = trace::ParseMask(machine::BootOption("trace", ""));
   if (mask != 0) {
-    trace::SetMask(mask);
-    machine::trace_hook.store(OnPlatformEvent, std::memory_order_relaxed);
-    machine::SetPanicHook([] { trace::PrintLast(kEventsInPanic); });
+    SetTraceMask(mask);
     machine::Log("trace: classes {x} on", mask);
   }
+}
+
+void SetTraceMask(std::uint32_t mask) {
+  trace::SetMask(mask);
+  machine::trace_hook.store(OnPlatformEvent, std::memory_order_relaxed);
+  machine::SetPanicHook([] { trace::PrintLast(kEventsInPanic); });
 }
 
 }  // namespace k42::boot

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "trace/trace.h"
+
 namespace k42::global {
 
 CallLayer::~CallLayer() {
@@ -36,6 +38,7 @@ void CallLayer::Send(Call& call, std::uint64_t now_ns) {
   frame.object[0] = call.object.word[0];
   frame.object[1] = call.object.word[1];
   call.next_send_ns = now_ns + kResendNs;
+  trace::Log(trace::kCallSend, call.sequence, call.home.node, call.method);
   if (endpoint_.Send(call.home, cpu_, frame, call.request) == Status::kOk)
     call.sent = true;
 }
@@ -44,6 +47,7 @@ void CallLayer::End(Call& call, CallEnd end, Status status) {
   call.Unlink();
   call.end = end;
   call.status = status;
+  trace::Log(trace::kCallEnd, call.sequence, call.home.node, -static_cast<std::int64_t>(status));
   call.done(call);  // the call may be gone after this
 }
 
@@ -102,6 +106,7 @@ void CallLayer::SendReply(LinkPeer to, std::uint32_t cpu, std::uint64_t sequence
 
 void CallLayer::OnRequest(LinkPeer from, const abi::Frame& frame, Bytes payload,
                           std::uint64_t now_ns) {
+  trace::Log(trace::kCallReceive, frame.sequence, from.node, frame.cpu, frame.method);
   Caller* caller = FindCaller(from, frame.cpu);
   if (caller == nullptr)
     caller = AddCaller(from, frame.cpu);
@@ -140,6 +145,7 @@ void CallLayer::OnRequest(LinkPeer from, const abi::Frame& frame, Bytes payload,
 }
 
 void CallLayer::Reply(const IncomingCall& call, Bytes reply) {
+  trace::Log(trace::kCallReply, call.sequence, call.from.node, call.caller_cpu, reply.size());
   Caller* caller = FindCaller(call.from, call.caller_cpu);
   if (caller == nullptr)
     return;  // the caller's node went down meanwhile

@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "machine/clock.h"
+#include "trace/trace.h"
 
 namespace k42::global {
 
@@ -95,6 +96,8 @@ void GlobalNode::PerCpu::ServeForEver(void* argument) {
 }
 
 void GlobalNode::PerCpu::Serve(Request& request) {
+  trace::Log(trace::kCallExecute, request.call.sequence, request.call.from.node,
+             request.call.caller_cpu);
   std::byte bytes[cobj::kWireMax];
   cobj::ReplyWriter reply(bytes);
   cobj::WireReader reader(request.call.request);

@@ -20,7 +20,7 @@ class ControlHandler {
 
 class LinkControl final : public LinkReceiver {
  public:
-  static constexpr std::uint32_t kKinds = 40;
+  static constexpr std::uint32_t kKinds = 80;
 
   explicit constexpr LinkControl(LinkPort& port) : port_(port) {}
 

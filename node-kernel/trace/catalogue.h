@@ -33,9 +33,22 @@ inline constexpr Event<u64, u64> kIdle{Class::kInterrupt, 35, "idle",
 inline constexpr Event<u64, u64> kPageFault{Class::kMemory, 64, "page_fault",
                                             "address {x}, error {x}"};
 
+// -- calls between nodes; a call is known by its caller's node, CPU and sequence --
+inline constexpr Event<u64, u64, u64> kCallSend{Class::kGlobal, 96, "call_send",
+                                                "call {} to node {}, method {}"};
+inline constexpr Event<u64, u64, u64, u64> kCallReceive{Class::kGlobal, 97, "call_receive",
+                                                        "call {} of node {}, CPU {}, method {}"};
+inline constexpr Event<u64, u64, u64> kCallExecute{Class::kGlobal, 98, "call_execute",
+                                                   "call {} of node {}, CPU {}"};
+inline constexpr Event<u64, u64, u64, u64> kCallReply{Class::kGlobal, 99, "call_reply",
+                                                      "call {} of node {}, CPU {}: {} bytes"};
+inline constexpr Event<u64, u64, u64> kCallEnd{Class::kGlobal, 100, "call_end",
+                                               "call {} to node {}: status -{}"};
+
 inline constexpr EventInfo kCatalogue[] = {
-    kBlockStart.info, kFiller.info,  kMaskChanged.info, kThreadSwitch.info, kThreadWake.info,
-    kInterrupt.info,  kMessage.info, kTimer.info,       kIdle.info,         kPageFault.info,
+    kBlockStart.info, kFiller.info,      kMaskChanged.info, kThreadSwitch.info, kThreadWake.info,
+    kInterrupt.info,  kMessage.info,     kTimer.info,       kIdle.info,         kPageFault.info,
+    kCallSend.info,   kCallReceive.info, kCallExecute.info, kCallReply.info,    kCallEnd.info,
 };
 
 // Null for a number that this catalogue does not have.

@@ -63,6 +63,16 @@ std::uint32_t ParseMask(std::string_view names) {
   return mask;
 }
 
+std::size_t MaskNames(std::uint32_t mask, std::span<char> text) {
+  std::size_t size = 0;
+  for (std::uint32_t i = 1; i < kClassCount; ++i) {
+    if ((mask & 1u << i) != 0)
+      size += Format(text.subspan(size), "{}{}", size == 0 ? "" : ",", kClassNames[i]);
+    size = std::min(size, text.size());
+  }
+  return size;
+}
+
 const CpuBuffer* BufferOf(machine::CpuId cpu) {
   return k42_trace_area.buffers[cpu];
 }

@@ -62,6 +62,8 @@ void SetMask(std::uint32_t mask);
 std::uint32_t GetMask();
 // "all", or class names separated by commas ("thread,interrupt"); unknown names are ignored.
 std::uint32_t ParseMask(std::string_view names);
+// The reverse; returns the size, cut to the buffer. Without the class that is always on.
+std::size_t MaskNames(std::uint32_t mask, std::span<char> text);
 
 // The buffer of `cpu`, or null.
 const CpuBuffer* BufferOf(machine::CpuId cpu);
