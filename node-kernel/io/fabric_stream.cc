@@ -231,8 +231,8 @@ void FabricStream::OnMessage(const StreamMessage& message, std::uint64_t now_ns)
       s_.peer_finish = message.position;
       s_.activity |= PeerFinished() ? abi::kReadable | abi::kReadHangup : 0;
       return;
-    case StreamMessageKind::kReset:
-      return Fail(Status::kConnectionReset);
+    case StreamMessageKind::kReset:  // as Linux: behind the peer's end it is about our writing only
+      return Fail(PeerFinished() ? Status::kBrokenPipe : Status::kConnectionReset);
     case StreamMessageKind::kTail:
       return Arrived(message.position);
   }

@@ -75,7 +75,8 @@ Status StreamEndpoint::Listen(std::uint32_t backlog) {
     return Status::kInvalidArgument;
   }
   state_ = State::kListening;
-  backlog_limit_ = std::clamp<std::uint32_t>(backlog, 1, kLargestBacklog);
+  // One more than it asked for: Linux counts so.
+  backlog_limit_ = std::min(backlog, kLargestBacklog) + 1;
   list().Update(kFreshReady, 0, 0, wakeups);
   return Status::kOk;
 }
@@ -107,7 +108,8 @@ Result<StreamEndpoint*> StreamEndpoint::MakeFarEnd() {
 
 Status StreamEndpoint::Connect(Endpoint& target) {
   if (StateNow() != State::kFresh) {
-    return connected() ? Status::kAlreadyConnected : Status::kInvalidArgument;
+    const bool called = family() == SocketFamily::kInternet && listening();
+    return called || connected() ? Status::kAlreadyConnected : Status::kInvalidArgument;
   }
   auto& listener = static_cast<StreamEndpoint&>(target);
   {
@@ -147,7 +149,7 @@ Status StreamEndpoint::ConnectRemote(const SocketAddress& target) {
     if (state_ == State::kConnected && lines_.remote) {
       failed = lines_.remote;
     } else if (state_ != State::kFresh) {
-      return state_ == State::kConnected ? Status::kAlreadyConnected : Status::kInvalidArgument;
+      return state_ == State::kClosed ? Status::kInvalidArgument : Status::kAlreadyConnected;
     }
   }
   if (failed) {  // connected, on its way, or failed: then its error is told once, and it may try
@@ -303,6 +305,11 @@ SenderIdentity StreamEndpoint::peer() {
 // -- the end --------------------------------------------------------------------------------------
 
 void StreamEndpoint::Close() {
+  End(false);
+}
+
+// `reset`: nobody will ever read what has come.
+void StreamEndpoint::End(bool reset) {
   Lines lines;
   IntrusiveList<StreamEndpoint> waiting;
   {
@@ -314,12 +321,12 @@ void StreamEndpoint::Close() {
   }
   Unbind();
   while (StreamEndpoint* caller = waiting.PopFront()) {
-    caller->Close();
+    caller->End(true);
     caller->DropReference();
   }
   if (lines.remote) {
     lines.remote->Watch(nullptr);
-    lines.remote->Close(option(SocketOption::kLinger) == 0);
+    lines.remote->Close(reset || option(SocketOption::kLinger) == 0);
     return;
   }
   if (!lines.in) {
@@ -328,9 +335,9 @@ void StreamEndpoint::Close() {
   lines.in->WatchReader(nullptr);
   lines.out->WatchWriter(nullptr);
   // A stream whose end leaves bytes unread, or does not want to linger, is reset.
-  const bool reset = family() == SocketFamily::kInternet &&
-                     (lines.in->bytes() != 0 || option(SocketOption::kLinger) == 0);
-  if (reset) {
+  const bool unread = family() == SocketFamily::kInternet &&
+                      (lines.in->bytes() != 0 || option(SocketOption::kLinger) == 0);
+  if (reset || unread) {
     lines.out->Reset();
   }
   lines.in->CloseReader();

@@ -62,6 +62,7 @@ class StreamEndpoint final : public Endpoint, public ListLink<> {
   };
 
   void Dispose() override;
+  void End(bool reset);
   State StateNow();
   Lines LinesNow();
   Status Attach(const Lines& lines, const SenderIdentity& peer);
