@@ -51,6 +51,7 @@ void FabricConnection::Dispose() {
 Status FabricConnection::Connect(std::uint16_t local_port, std::uint16_t peer_port) {
   const std::uint64_t now = machine::MonotonicNs();
   const Status status = stream_->Connect(local_port, peer_port, now);
+  TellNow();
   Pump();
   return status;
 }
@@ -105,7 +106,7 @@ void FabricConnection::RunPump() {
       if (gone_ || stream_->Next(room, batch) != Status::kOk)
         break;
       for (std::uint32_t i = 0; i < batch.count; ++i) Carry(batch.actions[i]);
-      Tell(batch.ready, batch.activity);
+      Tell(batch.look);
     } while (batch.count == StreamBatch::kMost);
     if (release_due_ && !gone_ && under_way_.load(std::memory_order_acquire) == 0)
       Release();
@@ -197,12 +198,19 @@ std::uint32_t BitsOf(const StreamReadiness& ready) {
 }
 }  // namespace
 
-void FabricConnection::Tell(const StreamReadiness& ready, std::uint32_t activity) {
+void FabricConnection::Tell(const StreamLook& look) {
   Wakeups wakeups;
   machine::SpinGuard guard(list_lock_);
-  ready_ = ready;
+  if (look.change >= told_.change)
+    told_ = look;
   if (list_ != nullptr)
-    list_->Update(kTold, BitsOf(ready), activity & ~abi::kHangup, wakeups);
+    list_->Update(kTold, BitsOf(told_.ready), look.activity & ~abi::kHangup, wakeups);
+}
+
+void FabricConnection::TellNow() {
+  StreamLook look;
+  if (stream_->Look(look) == Status::kOk)
+    Tell(look);
 }
 
 void FabricConnection::Watch(ReadyList* list) {
@@ -210,7 +218,7 @@ void FabricConnection::Watch(ReadyList* list) {
   machine::SpinGuard guard(list_lock_);
   list_ = list;
   if (list_ != nullptr)
-    list_->Update(kTold, BitsOf(ready_), 0, wakeups);
+    list_->Update(kTold, BitsOf(told_.ready), 0, wakeups);
 }
 
 // -- bytes ----------------------------------------------------------------------------------------
@@ -232,6 +240,7 @@ Result<std::uint64_t> FabricConnection::Write(BufferIn data) {
       return done != 0 ? Result<std::uint64_t>(done) : status;
     TRY(stream_->Written(place.size()));
     done += place.size();
+    TellNow();
     Pump();
   } while (done < data.size());
   return done;
@@ -242,8 +251,7 @@ Result<std::uint64_t> FabricConnection::Read(BufferOut data, bool peek) {
   StreamSpan bytes;
   const Status status = stream_->Readable(bytes);
   if (status != Status::kOk) {
-    if (status != Status::kWouldBlock)
-      Pump();  // an error was taken: poll shows it no longer
+    TellNow();  // an error was taken: poll shows it no longer
     return status;
   }
   const std::uint64_t count = std::min<std::uint64_t>(bytes.length, data.size());
@@ -259,6 +267,7 @@ Result<std::uint64_t> FabricConnection::Read(BufferOut data, bool peek) {
   }
   if (!peek && done != 0) {
     TRY(stream_->Consumed(done));
+    TellNow();
     Pump();
   }
   return done;
@@ -269,6 +278,7 @@ Result<std::uint64_t> FabricConnection::Read(BufferOut data, bool peek) {
 Status FabricConnection::Shutdown(ShutdownSide side) {
   const Status status =
       stream_->Shutdown(side != ShutdownSide::kWrite, side != ShutdownSide::kRead);
+  TellNow();
   Pump();
   return status;
 }
@@ -276,13 +286,13 @@ Status FabricConnection::Shutdown(ShutdownSide side) {
 Status FabricConnection::TakeError() {
   std::int64_t error = 0;
   TRY(stream_->TakeError(error));
-  Pump();
+  TellNow();
   return static_cast<Status>(error);
 }
 
 Status FabricConnection::ConnectState() {
   const Status status = stream_->Connect(0, 0, 0);
-  Pump();
+  TellNow();
   return status;
 }
 

@@ -88,7 +88,9 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   void Dispose() override;
   void Carry(const StreamAction& action);
   void Submit(Operation& operation);
-  void Tell(const StreamReadiness& ready, std::uint32_t activity);
+  void Tell(const StreamLook& look);
+  // After a step of the user's own: what it did must show before its call returns, whoever pumps.
+  void TellNow();
   void Release();
   static void OnDone(global::LinkRequest& request);
   static void OnRevoked(global::LinkRequest& request);
@@ -106,7 +108,7 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   machine::Mutex<LockRank::kStreamReader> writer_lock_;
   machine::SpinLock<LockRank::kNode> list_lock_;
   ReadyList* list_ K42_GUARDED_BY(list_lock_) = nullptr;
-  StreamReadiness ready_ K42_GUARDED_BY(list_lock_){};
+  StreamLook told_ K42_GUARDED_BY(list_lock_);  // the latest
 
   PumpTurn<> turn_;
   machine::CpuId cpu_ = 0;  // where operations under way were submitted; the turn's

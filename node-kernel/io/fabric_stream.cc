@@ -438,8 +438,8 @@ bool FabricStream::NextAction(StreamAction* action) {
   return false;
 }
 
-std::uint32_t FabricStream::TakeActivity() {
-  return std::exchange(s_.activity, 0u);
+void FabricStream::Look(StreamLook* look) {
+  *look = {s_.changes, Readiness(), std::exchange(s_.activity, 0u)};
 }
 
 void FabricStream::Describe(StreamDescription* description) const {

@@ -102,14 +102,15 @@ class FabricStream {
   // The next thing to do; false when there is none.
   bool NextAction(StreamAction* action);
   StreamReadiness Readiness() const;
-  // Bits of abi/readiness.h that got something new since the last call.
-  std::uint32_t TakeActivity();
+  // Readiness, and the news since the last call.
+  void Look(struct StreamLook* look);
   // For StreamObject: the words of the state, and what one version takes over from another.
   std::uintptr_t Export(std::uint32_t /*form*/) { return reinterpret_cast<std::uintptr_t>(&s_); }
   Status Import(std::uint32_t /*form*/, std::uintptr_t part) {
     s_ = *reinterpret_cast<const FabricStreamState*>(part);
     return Status::kOk;
   }
+  void Changed() { ++s_.changes; }
   void Note(const StreamAction&) {}
   void Describe(struct StreamDescription* description) const;
 

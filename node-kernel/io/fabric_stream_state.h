@@ -49,7 +49,8 @@ struct FabricStreamState {
   std::uint64_t timer_at_ns = 0, give_up_at_ns = 0, retry_delay_ns = 0;
   Status error = Status::kOk;
 
-  Put puts[kMaxPuts];  // in order of their positions, from the first not yet ended
+  std::uint64_t changes = 0;  // steps so far
+  Put puts[kMaxPuts];         // in order of their positions, from the first not yet ended
   std::uint32_t put_count = 0;
   std::uint32_t activity = 0;  // abi/readiness.h bits that have an edge not yet told
 

@@ -7,12 +7,19 @@
 
 namespace k42::io {
 
+// What poll shows after so many changes of the stream: of two looks the later one holds, whoever is
+// first to tell.
+struct StreamLook {
+  std::uint64_t change = 0;
+  StreamReadiness ready{};
+  std::uint32_t activity = 0;  // abi/readiness.h bits that got something new; each told once
+};
+
 struct StreamBatch {
   static constexpr std::uint32_t kMost = 4;
   StreamAction actions[kMost];
   std::uint32_t count = 0;
-  std::uint32_t activity = 0;  // abi/readiness.h bits that got something new
-  StreamReadiness ready{};
+  StreamLook look;
 };
 
 struct StreamDescription {

@@ -95,9 +95,13 @@ class StreamObject final : public IFabricStream {
              core_.NextAction(&batch.actions[batch.count])) {
         core_.Note(batch.actions[batch.count++]);
       }
-      batch.activity = core_.TakeActivity();
-      batch.ready = core_.Readiness();
+      core_.Look(&batch.look);
     });
+  }
+  Status Look(StreamLook& look) override {
+    const machine::SpinGuard guard(lock_);
+    core_.Look(&look);
+    return Status::kOk;
   }
   Status Describe(StreamDescription& description) override {
     return Step([&] { core_.Describe(&description); });
@@ -107,12 +111,14 @@ class StreamObject final : public IFabricStream {
   template <typename F>
   Status Step(F step) {
     const machine::SpinGuard guard(lock_);
+    core_.Changed();
     step();
     return Status::kOk;
   }
   template <typename F>
   Status Ask(F step) {
     const machine::SpinGuard guard(lock_);
+    core_.Changed();
     return step();
   }
 
