@@ -33,7 +33,10 @@ void CpuSteps::Report() {
 void CpuSteps::ComeHome(machine::CpuMessage* message) {
   CpuSteps* steps = static_cast<Message*>(message)->steps;
   steps->done_ = true;
-  steps->waiter_->Unblock();
+  if (steps->last_call_ != nullptr)
+    steps->last_call_(steps->last_argument_);
+  else
+    steps->waiter_->Unblock();
 }
 
 bool CpuSteps::Wait(std::uint64_t deadline_ns) {
@@ -56,6 +59,13 @@ void CpuSteps::Settle() {
   if (pending_.load(std::memory_order_acquire) != 0)
     return;
   while (!done_) machine::Thread::BlockExternal();
+}
+
+void CpuSteps::Leave(void (*last)(void*), void* argument) {
+  if (done_)
+    return last(argument);
+  last_argument_ = argument;
+  last_call_ = last;
 }
 
 }  // namespace k42::cobj

@@ -4,7 +4,8 @@
 // A step may report at once (return true) or later, from its own CPU, by Report. The waiting thread
 // is inactive meanwhile (BlockExternal): grace periods go on. The last report comes home as a
 // message, so that nobody touches the waiting thread, or this object, after Wait has returned true.
-// After a timeout the object must live until no report can come any more, and then Settle.
+// After a timeout the object must live until no report can come any more: Settle when that is so,
+// or Leave, if the reports will come, but nobody knows when.
 #pragma once
 
 #include <atomic>
@@ -29,6 +30,9 @@ class CpuSteps {
   bool Wait(std::uint64_t deadline_ns = 0);
   // No report will come any more: takes in a last one that is on its way.
   void Settle();
+  // Nobody waits any more. `last` runs when all have reported, at once or on this CPU later: from
+  // then on nobody touches the object, so it may free it.
+  void Leave(void (*last)(void* argument), void* argument);
 
  private:
   struct Message : machine::CpuMessage {
@@ -40,6 +44,8 @@ class CpuSteps {
   machine::Thread* waiter_ = nullptr;
   Step step_ = nullptr;
   void* argument_ = nullptr;
+  void (*last_call_)(void*) = nullptr;
+  void* last_argument_ = nullptr;
   std::atomic<std::uint32_t> pending_{0};
   machine::CpuId home_ = 0;
   bool done_ = true;  // these two belong to the home CPU

@@ -16,10 +16,13 @@ Status Destruction::Destroy(RefBits bits) {
   MissGate& gate = table_.gate(bits);
   MissGate::Closed closed{};
   do {
-    Root* present = gate.Peek();
+    // Counted inside while we ask it: somebody else may be destroying it.
+    Root* present = gate.Enter();
     if (present == nullptr)
       return Status::kDeleted;
-    if (present->DeferDestroy())
+    const bool deferred = present->DeferDestroy();
+    gate.Leave();
+    if (deferred)
       return Status::kOk;
     closed = gate.Close(present);
   } while (closed.root == nullptr);  // a swap began or ended in between

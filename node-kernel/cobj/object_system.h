@@ -18,6 +18,7 @@
 #include "cobj/object_table.h"
 #include "cobj/ref.h"
 #include "cobj/root.h"
+#include "machine/thread.h"
 
 namespace k42::cobj {
 
@@ -64,5 +65,13 @@ extern constinit ObjectSystem* node_objects;
 // Hooks for machine::SetActivityHooks.
 void ActivateThread(machine::ThreadContext& context);
 void DeactivateThread(machine::ThreadContext& context);
+
+// The calling thread holds no pointer to a rep now. A thread that finds work again and again must
+// say so between two pieces, or no grace period ends while it is busy: swaps and destructions wait.
+inline void QuietPoint() {
+  machine::ThreadContext& context = machine::Thread::Current()->context();
+  DeactivateThread(context);
+  ActivateThread(context);
+}
 
 }  // namespace k42::cobj

@@ -54,7 +54,6 @@ void Root::SetHolders(CpuSet cpus) {
 void Root::Reopen() {
   const machine::SpinGuard guard(lock_);
   state_ = State::kOpen;
-  translation_set_ = CpuSet();
 }
 
 }  // namespace k42::cobj

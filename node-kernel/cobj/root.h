@@ -59,7 +59,8 @@ class Root {
   // Also returns CPUs whose reps hold state though their slot was never filled: after a swap.
   CpuSet Supersede();
   void SetHolders(CpuSet cpus);
-  // Superseded no more, and no slot is filled.
+  // Superseded no more. The translation set stays, though no slot is filled: an abandoned swap may
+  // leave calls inside on those CPUs, for whom a destruction must wait.
   void Reopen();
 
   // What carries the root through its destruction (destruction.h).

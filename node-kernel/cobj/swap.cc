@@ -21,18 +21,23 @@ Status Swap::Negotiate() {
   return Status::kOk;
 }
 
-Status Swap::Run(Mediator& mediator, std::uint64_t deadline_ns) {
+Status Swap::TakePlace(Mediator& mediator) {
   mediator_ = &mediator;
   MissGate& gate = node_objects->table().gate(bits_);
   if (!gate.Replace(&old_, &mediator)) {
     mediator.Dispose(node_objects->allocator());
     return gate.Peek() == nullptr ? Status::kDeleted : Status::kBusy;
   }
-  users_ = old_.Supersede();
-  steps_.Start(users_, &ForwardStep, this);
-  (void)steps_.Wait();
+  return Status::kOk;
+}
 
-  const CpuSet counted = mediator.StartBlocking();
+Status Swap::Run(std::uint64_t deadline_ns) {
+  users_ = old_.Supersede();
+  forwarding_.Start(users_, &ForwardStep, this);
+  if (!forwarding_.Wait(deadline_ns))
+    return Finish(Status::kTimedOut);
+
+  const CpuSet counted = mediator_->StartBlocking();
   users_ = users_ | counted;
   blocking_.Start(counted, &BlockStep, this);
   if (!blocking_.Wait(deadline_ns))
@@ -46,10 +51,20 @@ bool Swap::ForwardStep(void* self, machine::CpuId cpu) {
   auto* swap = static_cast<Swap*>(self);
   ThisCpuSlot(swap->bits_).Reset();
   Marker& marker = swap->markers_[cpu];
-  marker.steps = &swap->steps_;
+  marker.steps = &swap->forwarding_;
   marker.done = [](GraceWait* wait) { static_cast<Marker*>(wait)->steps->Report(); };
   node_objects->grace().AfterLocal(&marker);
   return false;
+}
+
+void Swap::Dispose(Allocator& allocator) {
+  allocator_ = &allocator;
+  forwarding_.Leave(
+      [](void* self) {
+        auto* swap = static_cast<Swap*>(self);
+        swap->allocator_->Destroy(swap);
+      },
+      this);
 }
 
 bool Swap::BlockStep(void* self, machine::CpuId) {

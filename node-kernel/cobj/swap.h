@@ -1,14 +1,17 @@
 // Hot swap: another implementation takes the place of a live object, behind the same reference.
 //
 //   negotiate  old and new agree on a form of state (transfer.h), or the swap is refused, and
-//   nothing
-//              has happened
+//              nothing has happened
 //   forward    the mediator takes the old root's place; each CPU empties its slot, and when the
-//   threads
-//              active then have ended, every call inside the old object is a counted one
-//   block      new calls wait until no counted call is inside; by the deadline, or the swap is
-//   abandoned transfer   each CPU exports, then each imports, in parallel complete   the gate leads
-//   to the new root; waiting calls go on there; old and mediator are retired
+//              threads active then have ended, every call inside the old object is a counted one
+//   block      new calls wait until no counted call is inside
+//   transfer   each CPU exports, then each imports, in parallel
+//   complete   the gate leads to the new root; waiting calls go on there; old and mediator are
+//              retired
+//
+// Forward and block share one deadline: by then calls have gone to the new object, or the swap is
+// abandoned. A thread that was inside at the start and stays there (or stays active anywhere: it
+// might be inside) is such a case; its swap's record lives on until it has ended, and nobody waits.
 //
 // Costs nothing when there is none. One swap per object at a time (kBusy); a destroy meanwhile
 // happens at its end. Abandoned (deadline: kTimedOut; a failed transfer: its status), the old
@@ -38,7 +41,13 @@ class Swap {
 
   // Before anything is disturbed.
   Status Negotiate();
-  Status Run(Mediator& mediator, std::uint64_t deadline_ns);
+  // The mediator takes the old root's place, which a destruction cannot take away any more. Until
+  // then whoever found the old root must stay counted in its gate. On failure (kBusy, kDeleted)
+  // the mediator is gone.
+  Status TakePlace(Mediator& mediator);
+  Status Run(std::uint64_t deadline_ns);
+  // Instead of destroying it: an abandoned swap may still be reported to, and goes after that.
+  void Dispose(Allocator& allocator);
 
  private:
   Status Transfer();
@@ -58,8 +67,10 @@ class Swap {
   const RefBits bits_;
   Root& old_;
   Root& next_;
-  CpuSteps steps_;
+  CpuSteps forwarding_;
   CpuSteps blocking_;
+  CpuSteps steps_;  // of the phases without a deadline
+  Allocator* allocator_ = nullptr;
   Mediator* mediator_ = nullptr;
   std::uint32_t form_ = 0;
   CpuSet users_;  // CPUs that used the old object
@@ -75,7 +86,8 @@ inline constexpr std::uint64_t kSwapDeadlineNs = 1'000'000'000;
 template <typename I>
 Status SwapObject(Ref<I> ref, Root* next, std::uint64_t patience_ns = kSwapDeadlineNs) {
   Allocator& allocator = node_objects->allocator();
-  Root* old = node_objects->table().gate(ref.bits()).Peek();
+  MissGate& gate = node_objects->table().gate(ref.bits());
+  Root* old = gate.Enter();
   if (old == nullptr) {
     next->Dispose(allocator);
     return Status::kDeleted;
@@ -87,10 +99,14 @@ Status SwapObject(Ref<I> ref, Root* next, std::uint64_t patience_ns = kSwapDeadl
     status = swap.Negotiate();
     if (status == Status::kOk) {
       const auto mediator = allocator.Make<MediatorFor<I>>(*old, swap.blocking());
-      status = mediator.ok() ? swap.Run(*mediator.value(), machine::MonotonicNs() + patience_ns)
-                             : mediator.status();
+      status = mediator.ok() ? swap.TakePlace(*mediator.value()) : mediator.status();
     }
-    allocator.Destroy(&swap);
+    gate.Leave();
+    if (status == Status::kOk)
+      status = swap.Run(machine::MonotonicNs() + patience_ns);
+    swap.Dispose(allocator);
+  } else {
+    gate.Leave();
   }
   if (status != Status::kOk)
     next->Dispose(allocator);

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "cobj/object_system.h"
 #include "machine/boot_info.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
@@ -86,7 +87,10 @@ void LinkDevice::OnInterrupt(void* argument) {
 void LinkDevice::RunThread(void* argument) {
   global::LinkPort& port = static_cast<Cpu*>(argument)->device->port_;
   for (;;) {
-    while (port.Drain() != 0) machine::Thread::PreemptionPoint();
+    while (port.Drain() != 0) {
+      cobj::QuietPoint();
+      machine::Thread::PreemptionPoint();
+    }
     if (port.PrepareSleep())
       machine::Thread::BlockExternal();
   }

@@ -1,5 +1,6 @@
 #include "ipc/worker_pool.h"
 
+#include "cobj/object_system.h"
 #include "machine/cpu.h"
 
 namespace k42::ipc {
@@ -41,7 +42,10 @@ void WorkerPool::Serve() {
   Thread* self = Thread::Current();
   self->context().worker = self;
   for (;;) {
-    while (Work* work = queue_.PopFront()) work->run(work);
+    while (Work* work = queue_.PopFront()) {
+      work->run(work);
+      cobj::QuietPoint();
+    }
     Idle idle = {self, idle_};
     idle_ = &idle;
     Thread::BlockExternal();
