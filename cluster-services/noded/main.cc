@@ -10,6 +10,8 @@
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
+#include "cluster-services/noded/kernel_names.h"
+#include "cluster-services/noded/object_service.h"
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
@@ -67,6 +69,8 @@ int main(int argc, char** argv) {
   noded::ServeRequests(control, daemon);
   noded::RunService runs(control, daemon);
   noded::TraceRequests traces(control, daemon);
+  noded::KernelNames names(daemon);
+  noded::ObjectService objects(control, daemon);
   if (!control.Listen(options.folder + "/noded.sock")) {
     spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
     return 1;

@@ -34,6 +34,14 @@ enum class ControlKind : std::uint32_t {
   kTraceMask = 57,  // daemon: names of classes, as trace::ParseMask takes them; none: only tell
   kTraceText = 60,  // kernel: lines `nanoseconds CPU text`; for kTraceMask the names that are on
   kTraceEnd = 61,   // kernel: i64 k42::Status
+
+  // Names and objects of the cluster (abi/link_names.h).
+  kNameRequest = 40,    // kernel: NameRequest
+  kNameAnswer = 41,     // daemon: NameAnswer
+  kObjectRequest = 42,  // daemon: ObjectRequest
+  kObjectAnswer = 43,   // kernel: ObjectAnswer
+  kPingRequest = 44,    // daemon: PingRequest
+  kPingAnswer = 45,     // kernel: PingAnswer
 };
 
 struct ViewHeader {

@@ -41,6 +41,7 @@ inline constexpr Handle kProcessHandle = 1;     // proc/process.idl: my own proc
 inline constexpr Handle kNameSpaceHandle = 2;   // fs/name_space.idl
 inline constexpr Handle kNodeHandle = 3;        // proc/node.idl: name, boot id, CPUs, memory, time
 inline constexpr Handle kIoHandle = 4;          // io/io_factory.idl: pipes, sockets, terminals
+inline constexpr Handle kClusterHandle = 5;     // global/cluster_objects.idl: shared by all nodes
 inline constexpr std::uint32_t kFirstFreeHandleIndex = 16;
 
 // Methods of handle 0: what a dispatcher asks about itself. They need no object and no lookup.

@@ -60,7 +60,7 @@ void StartLink() {
   control.SetHandler(abi::ControlKind::kExcluded, view_handler);
   port.SetReceiver(abi::Channel::kEcho, echo);
   port.SetReceiver(abi::Channel::kStream, StartStreams(port, view));
-  const Result<global::LinkReceiver*> calls = StartGlobal(port);
+  const Result<global::LinkReceiver*> calls = StartGlobal({port, control, echo, view});
   if (calls.ok())
     port.SetReceiver(abi::Channel::kCall, *calls.value());
   else

@@ -19,6 +19,8 @@ void CallLayer::Start(Call& call, std::uint64_t now_ns) {
   call.end = CallEnd::kNone;
   call.sent = false;
   calls_.PushBack(&call);
+  if (endpoint_.HasLeft(call.home))
+    return End(call, CallEnd::kNotSent, Status::kNodeDead);
   Send(call, now_ns);
 }
 
@@ -192,16 +194,21 @@ void CallLayer::OnPeerDown(LinkPeer peer, Status why) {
 std::uint64_t CallLayer::Tick(std::uint64_t now_ns) {
   // One at a time: the end of a call may start another.
   for (;;) {
-    Call* overdue = nullptr;
+    Call* over = nullptr;
+    bool left = false;
     for (Call& call : calls_) {
-      if (call.deadline_ns <= now_ns) {
-        overdue = &call;
+      left = call.next_send_ns <= now_ns && endpoint_.HasLeft(call.home);
+      if (left || call.deadline_ns <= now_ns) {
+        over = &call;
         break;
       }
     }
-    if (overdue == nullptr)
+    if (over == nullptr)
       break;
-    End(*overdue, overdue->sent ? CallEnd::kUnknown : CallEnd::kNotSent, Status::kTimedOut);
+    if (over->sent)
+      End(*over, CallEnd::kUnknown, left ? Status::kUnknown : Status::kTimedOut);
+    else
+      End(*over, CallEnd::kNotSent, left ? Status::kNodeDead : Status::kTimedOut);
   }
   std::uint64_t next = ~std::uint64_t{0};
   for (Call& call : calls_) {

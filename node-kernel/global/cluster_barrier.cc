@@ -1,8 +1,6 @@
 #include "global/cluster_barrier.h"
 
-#include "machine/clock.h"
-#include "machine/thread.h"
-#include "machine/timer.h"
+#include "global/pause.h"
 
 namespace k42::global {
 
@@ -10,23 +8,6 @@ namespace {
 
 constexpr std::uint64_t kFirstPauseNs = 200'000;
 constexpr std::uint64_t kLongestPauseNs = 10'000'000;
-
-void Pause(std::uint64_t ns) {
-  struct Wake {
-    machine::Thread* thread;
-    bool due;
-  } wake{machine::Thread::Current(), false};
-  machine::Timer timer;
-  timer.Arm(
-      machine::MonotonicNs() + ns,
-      [](void* argument) {
-        auto* sleeper = static_cast<Wake*>(argument);
-        sleeper->due = true;
-        sleeper->thread->Unblock();
-      },
-      &wake);
-  while (!wake.due) machine::Thread::BlockExternal();
-}
 
 }  // namespace
 

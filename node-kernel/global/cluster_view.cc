@@ -30,6 +30,8 @@ Status ClusterView::Install(Bytes payload) {
     if (before == next[node])
       continue;
     gone[node] = before;
+    if (before != 0)
+      left_[node].store(before, std::memory_order_release);
     incarnations_[node].store(next[node], std::memory_order_release);
   }
   epoch_.store(header.epoch, std::memory_order_release);

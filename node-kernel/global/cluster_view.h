@@ -42,12 +42,18 @@ class ClusterView {
   // The member with that number; incarnation 0: there is none.
   LinkPeer Member(std::uint32_t node) const;
   bool Contains(LinkPeer peer) const { return peer.incarnation != 0 && Member(peer.node) == peer; }
+  // Was a member once, by a view installed here, and is not any more: for ever.
+  bool HasLeft(LinkPeer peer) const {
+    return peer.node <= kMaxNode &&
+           peer.incarnation <= left_[peer.node].load(std::memory_order_acquire);
+  }
   // The member with the lowest number above `node`; node 0: there is none.
   LinkPeer Next(std::uint32_t node) const;
 
  private:
   std::atomic<std::uint64_t> epoch_{0};
   std::atomic<std::uint64_t> incarnations_[kMaxNode + 1] = {};
+  std::atomic<std::uint64_t> left_[kMaxNode + 1] = {};  // the last life of each that is over
   ViewListener* listeners_[kMaxListeners] = {};
   std::uint32_t listener_count_ = 0;
 };

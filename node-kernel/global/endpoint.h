@@ -21,6 +21,8 @@ class Endpoint {
   // be reported; the sender may try again later.
   virtual Status Send(LinkPeer peer, std::uint32_t receiver_cpu, const abi::Frame& frame,
                       Bytes payload) = 0;
+  // That life has left the view, so it will never answer again. Cheap; any thread.
+  virtual bool HasLeft(LinkPeer peer) const = 0;
 
  protected:
   ~Endpoint() = default;

@@ -16,13 +16,11 @@ Result<GlobalId> ExportTable::Export(LinkPeer home, cobj::RefBits object,
   return Status::kLimitExceeded;
 }
 
-GlobalId ExportTable::ExportAs(LinkPeer home, WellKnown slot, cobj::RefBits object,
-                               const cobj::GlobalClass& type) {
+void ExportTable::ExportAs(WellKnown slot, cobj::RefBits object, const cobj::GlobalClass& type) {
   const machine::SpinGuard guard(lock_);
   Entry& entry = entries_[static_cast<std::uint32_t>(slot)];
   entry.object = object;
   entry.type = &type;
-  return WellKnownId(home, slot);
 }
 
 Status ExportTable::Withdraw(GlobalId id) {

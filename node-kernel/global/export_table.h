@@ -15,7 +15,7 @@
 
 namespace k42::global {
 
-enum class WellKnown : std::uint32_t { kTestCounter = 1, kTestBarrier = 2 };
+enum class WellKnown : std::uint32_t { kTestCounter = 1, kTestBarrier = 2, kObjectHost = 3 };
 
 class ExportTable {
  public:
@@ -26,8 +26,8 @@ class ExportTable {
 
   // The global id under which `home` serves the object.
   Result<GlobalId> Export(LinkPeer home, cobj::RefBits object, const cobj::GlobalClass& type);
-  GlobalId ExportAs(LinkPeer home, WellKnown slot, cobj::RefBits object,
-                    const cobj::GlobalClass& type);
+  // In a well-known slot, under WellKnownId of whatever life this node is living.
+  void ExportAs(WellKnown slot, cobj::RefBits object, const cobj::GlobalClass& type);
   Status Withdraw(GlobalId id);
 
   struct Found {

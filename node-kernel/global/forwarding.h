@@ -12,6 +12,7 @@
 #include "cobj/make.h"
 #include "cobj/wire.h"
 #include "global/global_node.h"
+#include "ipc/may_block.h"
 #include "machine/clock.h"
 
 namespace k42::global {
@@ -26,6 +27,8 @@ class RemoteObject final : public cobj::RemoteTarget {
       : node_(node), home_(home), id_(id), class_digest_(class_digest), budget_ns_(budget_ns) {}
 
   Result<std::size_t> Call(std::uint32_t method, Bytes request, MutableBytes reply) override {
+    // Of a user's call: again from the start, on a thread that may wait.
+    TRY(ipc::MayBlock());
     global::Call call;
     call.home = home_;
     call.object = id_;

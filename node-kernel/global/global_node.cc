@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/assert.h"
+#include "cobj/object_system.h"
 #include "machine/clock.h"
 #include "trace/trace.h"
 
@@ -80,7 +81,10 @@ void GlobalNode::PerCpu::Execute(const IncomingCall& call) {
 void GlobalNode::PerCpu::ServeForEver(void* argument) {
   auto& cpu = *static_cast<PerCpu*>(argument);
   for (;;) {
-    while (Request* request = cpu.waiting.PopFront()) cpu.Serve(*request);
+    while (Request* request = cpu.waiting.PopFront()) {
+      cpu.Serve(*request);
+      cobj::QuietPoint();
+    }
     machine::Thread* self = machine::Thread::Current();
     machine::Thread** place = nullptr;
     for (machine::Thread*& thread : cpu.idle) {

@@ -26,6 +26,8 @@ void LinkControl::SetHandler(abi::ControlKind kind, ControlHandler& handler) {
 }
 
 Status LinkControl::Send(abi::ControlKind kind, std::uint64_t number, Bytes head, Bytes body) {
+  if (!port_.started())
+    return Status::kUnavailable;
   const std::size_t length = head.size() + body.size();
   if (length > abi::kMaxMessage - sizeof(abi::Frame))
     return Status::kMessageTooLong;

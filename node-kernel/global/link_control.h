@@ -28,7 +28,7 @@ class LinkControl final : public LinkReceiver {
   void SetHandler(abi::ControlKind kind, ControlHandler& handler);
 
   // Copies the payload (head and body) and sends it; the end of the operation is nobody's business.
-  // Thread context, any CPU. kNoMemory, kMessageTooLong.
+  // Thread context, any CPU. kNoMemory, kMessageTooLong, kUnavailable (no link).
   Status Send(abi::ControlKind kind, std::uint64_t number, Bytes head, Bytes body = {});
 
   void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload) override;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/allocator.h"
+#include "global/cluster_view.h"
 #include "global/endpoint.h"
 #include "global/global_node.h"
 #include "global/link_port.h"
@@ -15,8 +16,8 @@ namespace k42::global {
 
 class LinkEndpoint final : public Endpoint, public LinkReceiver {
  public:
-  LinkEndpoint(LinkPort& port, Allocator& allocator)
-      : port_(port), allocator_(allocator), node_(*this, allocator) {}
+  LinkEndpoint(LinkPort& port, const ClusterView& view, Allocator& allocator)
+      : port_(port), view_(view), allocator_(allocator), node_(*this, allocator) {}
 
   GlobalNode& node() { return node_; }
 
@@ -24,6 +25,7 @@ class LinkEndpoint final : public Endpoint, public LinkReceiver {
   LinkPeer Self() const override { return port_.Self(); }
   Status Send(LinkPeer peer, std::uint32_t receiver_cpu, const abi::Frame& frame,
               Bytes payload) override;
+  bool HasLeft(LinkPeer peer) const override { return view_.HasLeft(peer); }
 
   // -- LinkReceiver --
   void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload) override {
@@ -37,6 +39,7 @@ class LinkEndpoint final : public Endpoint, public LinkReceiver {
   static constexpr std::uint64_t kSendBudgetNs = 1'000'000'000;
 
   LinkPort& port_;
+  const ClusterView& view_;
   Allocator& allocator_;
   GlobalNode node_;
 };

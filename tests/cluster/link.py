@@ -2,6 +2,7 @@
 """Kernels talk to their daemons and to each other: tests/cluster/link.py BUILD CASE
 
     shm, tcp    two nodes echo each other's messages, arenas mapped or UCX over TCP
+    calls-shm, calls-tcp    three nodes call each other's global objects from all their CPUs
     restart     a daemon is killed again and again under a kernel that goes on talking through it
 """
 import sys
@@ -12,18 +13,19 @@ from fabric import Fabric
 PASSED = 33
 
 
-def peers(build, transport):
-    with Fabric(build, 2, transport) as fabric:
-        fabric.start("test=link_echo_* members=2")
-        statuses = fabric.wait(60)
+def peers(build, transport, count=2, test="link_echo_*", seconds=60):
+    with Fabric(build, count, transport) as fabric:
+        fabric.start(f"test={test} members={count}")
+        statuses = fabric.wait(seconds)
         fine = all(status == PASSED for status in statuses.values())
         if not fine:
             fabric.tell()
-        for number in (1, 2):
+        numbers = range(1, count + 1)
+        for number in numbers:
             lines = fabric.console(number).splitlines()
-            print("\n".join(line for line in lines if "bytes to" in line or "TEST" in line))
+            print("\n".join(line for line in lines if "bytes to" in line or "calls to" in line or "TEST" in line))
         wanted = "mapped" if transport == "shm" else "ucx"
-        used = all(f"is reached by {wanted}" in fabric.log(number) for number in (1, 2))
+        used = all(f"is reached by {wanted}" in fabric.log(number) for number in numbers)
         print(f"transport {wanted}: {'used' if used else 'NOT used'}")
         return fine and used
 
@@ -47,6 +49,13 @@ def restart(build):
         return True
 
 
+def main(build, case):
+    if case == "restart":
+        return restart(build)
+    if case.startswith("calls-"):
+        return peers(build, case.removeprefix("calls-"), 3, "global_calls", 120)
+    return peers(build, case)
+
+
 if __name__ == "__main__":
-    build, case = sys.argv[1:]
-    sys.exit(0 if (restart(build) if case == "restart" else peers(build, case)) else 1)
+    sys.exit(0 if main(*sys.argv[1:]) else 1)

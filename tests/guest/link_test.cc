@@ -1,33 +1,18 @@
 // The link, from inside: needs a daemon (tests/cluster/link.py runs these); skipped without one.
 #include <cstring>
 
-#include "boot/start_link.h"
 #include "guest/guest_test.h"
-#include "machine/boot_info.h"
+#include "guest/link_support.h"
 #include "machine/clock.h"
-#include "machine/thread.h"
-#include "machine/timer.h"
 
 namespace k42 {
 namespace {
 
 using global::LinkPeer;
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
-
-void Sleep(std::uint64_t ns) {
-  machine::Timer timer;
-  const std::uint64_t until = machine::MonotonicNs() + ns;
-  timer.Arm(
-      until, [](void* thread) { static_cast<machine::Thread*>(thread)->Unblock(); },
-      machine::Thread::Current());
-  while (machine::MonotonicNs() < until) machine::Thread::BlockExternal();
-}
-
-bool WaitUntilUp() {
-  for (int i = 0; i < 100 && !boot::TheLink().Up(); ++i) Sleep(kSecond / 10);
-  return boot::TheLink().Up();
-}
+using global::Pause;
+using guest::kSecond;
+using guest::WaitUntilUp;
 
 // Median-free summary: least and mean of `count` round trips.
 void PingMany(LinkPeer peer, int count, std::size_t size) {
@@ -60,21 +45,12 @@ GUEST_TEST(link_echo_daemon) {
 // Every other member, over whatever transport reaches it. Ends when the view has `members` nodes
 // (boot option) and all have been heard.
 GUEST_TEST(link_echo_peers) {
-  if (!boot::TheLink().started() || machine::BootOption("members", "").empty()) {
+  if (!boot::TheLink().started() || guest::MembersWanted() == 0) {
     machine::Log("  no peers: not tested");
     return;
   }
   REQUIRE(WaitUntilUp());
-  std::uint32_t wanted = 0;
-  for (const char c : machine::BootOption("members", "")) wanted = wanted * 10 + (c - '0');
-  const auto members = [] {
-    std::uint32_t count = 0;
-    for (LinkPeer at = boot::TheView().Next(0); at.node != 0; at = boot::TheView().Next(at.node))
-      ++count;
-    return count;
-  };
-  for (int i = 0; i < 200 && members() < wanted; ++i) Sleep(kSecond / 10);
-  EXPECT_EQ(members(), wanted);
+  EXPECT(guest::WaitForMembers());
   const LinkPeer self = boot::TheLink().Self();
   for (LinkPeer at = boot::TheView().Next(0); at.node != 0; at = boot::TheView().Next(at.node)) {
     if (at == self)
@@ -82,7 +58,7 @@ GUEST_TEST(link_echo_peers) {
     PingMany(at, 50, 64);
     PingMany(at, 20, 4096);
   }
-  Sleep(3 * kSecond);  // the others still ask us
+  Pause(3 * kSecond);  // the others still ask us
 }
 
 // The daemon is killed under us (tests/cluster/link.py restart): each ping is answered or times
@@ -107,7 +83,7 @@ GUEST_TEST(link_survives_daemons) {
       machine::Log("  generation {} after {} answers, {} lost", generation, answered, lost);
     }
     if (answered % 64 == 0)
-      Sleep(kSecond / 100);
+      Pause(kSecond / 100);
   }
   EXPECT_EQ(generation, 6u);
   EXPECT(answered > 100);

@@ -52,6 +52,21 @@ TEST(CallLayer, NothingHangsOnADeadNode) {
   EXPECT_EQ(refusing.calls[0]->status, Status::kNodeDead);
 }
 
+// The word of a peer's end has passed this CPU already when the call starts, or comes to the view
+// only.
+TEST(CallLayer, ACallToWhatHasLeftEndsAtOnce) {
+  CallSim sim(1, 2, {.loss_percent = 100});
+  sim.StartCall(1, 2, 5, 1000 * kMs);
+  sim.known_dead.insert({1, 2, sim.node(2).incarnation});
+  sim.StartCall(1, 2, 5, 1000 * kMs);
+  EXPECT_EQ(sim.calls[1]->end, CallEnd::kNotSent);
+  EXPECT_EQ(sim.calls[1]->status, Status::kNodeDead);
+  sim.Run(100 * kMs);
+  EXPECT_EQ(sim.calls[0]->end, CallEnd::kUnknown);  // it was sent
+  EXPECT_EQ(sim.calls[0]->status, Status::kUnknown);
+  EXPECT_LE(sim.calls[0]->ended_ns, 70 * kMs);
+}
+
 TEST(CallLayer, TheDeadlineEndsACall) {
   CallSim sim(1, 2, {.loss_percent = 100});
   sim.StartCall(1, 2, 5, 100 * kMs);

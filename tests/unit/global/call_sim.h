@@ -37,6 +37,10 @@ class CallSim {
                 Bytes payload) override {
       return sim.Carry(*this, peer, frame, payload);
     }
+    // What the node knows without having been told by OnPeerDown: what it has seen dead itself.
+    bool HasLeft(global::LinkPeer peer) const override {
+      return sim.known_dead.contains({number, peer.node, peer.incarnation});
+    }
     void Execute(const global::IncomingCall& call) override {
       std::uint64_t amount = 0;
       if (call.request.size() == 8)
@@ -178,6 +182,7 @@ class CallSim {
   std::vector<std::unique_ptr<Node>> all;
   std::vector<std::unique_ptr<Started>> calls;
   std::map<const Started*, std::uint32_t> callers;
+  std::set<std::tuple<std::uint32_t, std::uint32_t, std::uint64_t>> known_dead;  // by whom
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> last;
   std::priority_queue<Event> events;
 };
