@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cluster-services/ctl/commands.h"
+#include "cluster-services/ctl/object_commands.h"
 
 namespace {
 
@@ -52,6 +53,11 @@ int Main(int argc, char** argv) {
   names->add_option("path", path, "name, or where to list from");
   names->add_option("value", value, "of put");
 
+  ctl::ObjectOptions object_options;
+  CLI::App* object = ctl::AddObject(app, object_options);
+  ctl::PingOptions ping_options;
+  CLI::App* ping = ctl::AddPing(app, ping_options);
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -71,6 +77,10 @@ int Main(int argc, char** argv) {
     return ctl::Show(cluster.value(), node, "fabric");
   if (*trace)
     return ctl::Trace(cluster.value(), node.empty() ? "n1" : node, trace_action, majors);
+  if (*object)
+    return ctl::Object(cluster.value(), object_options);
+  if (*ping)
+    return ctl::Ping(cluster.value(), ping_options);
   return ctl::Names(cluster.value(), action, path, value);
 }
 

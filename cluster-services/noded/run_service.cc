@@ -31,7 +31,9 @@ std::string Words(const json& request) {
   auto arguments = request.at("argv").get<std::vector<std::string>>();
   auto environment = request.value("env", std::vector<std::string>());
   std::string folder = request.value("cwd", "");
-  bool plain = environment.empty() && folder.empty() && arguments.at(0).starts_with("/");
+  const std::string& program = arguments.at(0);
+  bool native = program.starts_with("native:");  // an image of the kernel's own; takes words only
+  bool plain = native || (environment.empty() && folder.empty() && program.starts_with("/"));
   if (!plain) {
     add("/usr/bin/env");
     if (!folder.empty())

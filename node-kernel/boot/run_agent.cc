@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "abi/readiness.h"
 #include "cobj/make.h"
@@ -15,7 +16,16 @@ namespace k42::boot {
 namespace {
 
 constexpr std::uint32_t kStreams = 3;
-constexpr const char kImage[] = "linux";
+// Words begin with the program's path; or with this and the name of a native program's image.
+constexpr std::string_view kNativeMark = "native:";
+
+const proc::Image* ImageFor(const proc::ImageSet& images, const std::byte* words) {
+  std::string_view program(reinterpret_cast<const char*>(words));
+  if (!program.starts_with(kNativeMark))
+    return images.Find("linux");
+  program.remove_prefix(kNativeMark.size());
+  return images.Find(program);
+}
 
 // Whatever the agent waits for wakes its thread; which it was does not matter.
 class RunSink final : public cobj::ITicketSink {
@@ -218,7 +228,7 @@ Status RunAgent::Begin(Run& run) {
     (void)ours[i].ref->HandleAdded();
     streams[i] = {theirs[i].ref.bits(), theirs[i].rights, &fs::kOpenFileInfo};
   }
-  const proc::Image* image = services_->images.Find(kImage);
+  const proc::Image* image = ImageFor(services_->images, run.words);
   if (image == nullptr)
     return Status::kNotFound;
   run.process = TRY(proc::Process::StartFirst(

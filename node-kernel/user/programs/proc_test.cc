@@ -74,14 +74,6 @@ Result<std::uint32_t> Signal(std::uint32_t task, std::uint32_t signal) {
   return kProcess.Kill(request);
 }
 
-void Sleep(std::uint64_t ns) {
-  const std::uint64_t until = kNode.MonotonicTime().value() + ns;
-  while (kNode.MonotonicTime().value() < until) {
-    machine::WaitForEvent(until);
-    machine::DispatcherPage()->pending.store(0);
-  }
-}
-
 void Memory() {
   const auto mapped = kProcess.Map(Anonymous(1 << 20, proc::kMapPrivate), 0);
   CHECK(mapped.ok());

@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "abi/process_start.h"
 #include "base/result.h"
+#include "global/cluster_objects.stub.h"
 #include "machine/dispatcher.h"
 #include "proc/node.stub.h"
 #include "proc/process.stub.h"
@@ -21,6 +23,7 @@ extern "C++" int Main(std::span<const std::string_view> words);
 
 inline constexpr proc::ProcessStub kProcess{abi::kProcessHandle};
 inline constexpr proc::NodeStub kNode{abi::kNodeHandle};
+inline constexpr global::ClusterObjectsStub kCluster{abi::kClusterHandle};
 
 const abi::ProcessStart& Start();
 std::span<const abi::Handle> InheritedHandles();
@@ -29,6 +32,22 @@ std::span<const abi::Handle> InheritedHandles();
 abi::NativeResult WaitForTicket(std::uint32_t ticket);
 // The call's result, waited for if it is pending.
 Status Finish(Status status, std::uint32_t ticket);
+template <typename T>
+Result<T> Finish(Result<T> result, std::uint32_t ticket) {
+  if (result.status() != Status::kPending)
+    return result;
+  const abi::NativeResult ended = WaitForTicket(ticket);
+  if (ended.status != Status::kOk)
+    return ended.status;
+  if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>)
+    return static_cast<T>(ended.value);
+  else
+    return T(static_cast<abi::Handle>(ended.value));  // a stub
+}
+// Waits that long.
+void Sleep(std::uint64_t ns);
+// A decimal number; kInvalidArgument if it is none.
+Result<std::uint64_t> ParseNumber(std::string_view digits);
 
 [[noreturn]] void Exit(std::uint32_t code);
 

@@ -21,4 +21,24 @@ Status Finish(Status status, std::uint32_t ticket) {
   return status == Status::kPending ? WaitForTicket(ticket).status : status;
 }
 
+void Sleep(std::uint64_t ns) {
+  const std::uint64_t until = kNode.MonotonicTime().ValueOr(0) + ns;
+  while (kNode.MonotonicTime().ValueOr(until) < until) {
+    machine::WaitForEvent(until);
+    machine::DispatcherPage()->pending.store(0);
+  }
+}
+
+Result<std::uint64_t> ParseNumber(std::string_view digits) {
+  std::uint64_t number = 0;
+  if (digits.empty() || digits.size() > 18)
+    return Status::kInvalidArgument;
+  for (const char digit : digits) {
+    if (digit < '0' || digit > '9')
+      return Status::kInvalidArgument;
+    number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+  }
+  return number;
+}
+
 }  // namespace k42::runtime

@@ -51,7 +51,8 @@ class Names : public test::ObjectFixture {
     std::thread daemon([&, number] {
       for (bool over = false; !over;) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        RunOn(1, [&] { names_.OnControl(abi::ControlKind::kNameAnswer, number, answer); });
+        const machine::hosted::OnCpu on(1);
+        names_.OnControl(abi::ControlKind::kNameAnswer, number, answer);
         over = over_.load();
       }
     });
