@@ -149,6 +149,35 @@ class Global(unittest.TestCase):
         self.assertEqual(read(self.cluster, "hot", "n3"), rounds[0] * 50, "nothing lost, nothing doubled")
         self.refused(["object", "swap", "nobody"], "kNotFound")
 
+    def test_the_homes_daemon_dies_under_calls(self):
+        """A call takes longer, or ends typed; what was confirmed has happened, and nothing twice."""
+        times = 20_000 if LONG else 3000
+        self.cluster.ctl("object", "make", "steady", "--node", "n2")
+        for node in NODES:
+            known(self.cluster, node, "read", "steady")
+        programs = [start(self.cluster, node, "counter", "steady", times, f"cpu={cpu}")
+                    for node in ("n1", "n3") for cpu in range(CPUS)]
+        for program in programs:
+            self.assertIn("first", program.stdout.readline())
+        kills = 0
+        while any(program.poll() is None for program in programs) and kills < (20 if LONG else 3):
+            self.cluster.fault("kill", "n2", "--part", "noded")
+            kills += 1
+            eventually(lambda: self.cluster.node("n2")["state"] == "up", limit=60)
+        self.assertGreater(kills, 0)
+        done, unknown = 0, 0
+        for program in programs:
+            status, said = ended(program)
+            if status == 0:
+                done += times
+                continue
+            self.assertRegex(said, rf"add: ({TYPED}) after")
+            done += int(re.search(r"done (\d+)", said)[1])
+            unknown += 1
+        total = read(self.cluster, "steady", "n1")
+        print(f"{kills} daemons killed; {done} done, {unknown} ended typed, the home has {total}", file=sys.stderr)
+        self.assertTrue(done <= total <= done + unknown)
+
     def test_what_makes_no_sense_is_refused(self):
         self.refused(["object", "make", "a/b"], "kInvalidArgument")
         self.refused(["object", "make", "x" * 65], "no such action, class or name")

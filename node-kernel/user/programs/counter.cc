@@ -1,6 +1,6 @@
 // Adds to a counter of the cluster: counter NAME TIMES [cpu=N]. The counter is made if there is
-// none. Says what it got; ends with 1 at the first error (its name, and how long that call took),
-// with 2 if what it got did not grow strictly.
+// none. Says what it got; ends with 1 at the first error (how many calls were done, the error's
+// name, how long that call took), with 2 if what it got did not grow strictly.
 #include "user/runtime/print.h"
 #include "user/runtime/runtime.h"
 
@@ -49,8 +49,10 @@ int Main(std::span<const std::string_view> words) {
   for (std::uint64_t i = 0; i < times.value(); ++i) {
     began = NowMs();
     const auto value = Finish(counter.value().Add(1, kTicket), kTicket);
-    if (!value.ok())
+    if (!value.ok()) {
+      Print("done {}", i);
       return Complain("add", value.status(), began);
+    }
     if (value.value() <= last) {
       Print("{} after {}", value.value(), last);
       return 2;
