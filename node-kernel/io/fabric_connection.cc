@@ -172,8 +172,8 @@ void FabricConnection::OnDone(global::LinkRequest& request) {
   const std::uint64_t now = machine::MonotonicNs();
   if (operation.kind == abi::OperationKind::kPutNotify)
     (void)self.stream_->OnPutDone(operation.put_end, static_cast<std::int64_t>(status), now);
-  else if (status != Status::kOk)
-    (void)self.stream_->OnSendFailed(static_cast<std::int64_t>(status), now);
+  else
+    (void)self.stream_->OnSendDone(static_cast<std::int64_t>(status), now);
   const auto index = static_cast<std::uint32_t>(&operation - self.operations_);
   self.free_operations_.fetch_or(1u << index, std::memory_order_release);
   self.under_way_.fetch_sub(1, std::memory_order_acq_rel);

@@ -105,10 +105,11 @@ Status FabricStream::Readable(StreamSpan* bytes) {
   *bytes = {s_.head, s_.tail - s_.head};
   if (bytes->length != 0)
     return Status::kOk;
+  if (PeerFinished())
+    return Status::kOk;  // whatever became of our own side
   if (s_.error != Status::kOk)
     return TakeError();
-  return s_.read_shut || PeerFinished() || s_.state == State::kClosed ? Status::kOk
-                                                                      : Status::kWouldBlock;
+  return s_.read_shut || s_.state == State::kClosed ? Status::kOk : Status::kWouldBlock;
 }
 
 void FabricStream::Consumed(std::uint64_t count) {
@@ -137,8 +138,11 @@ void FabricStream::Close(std::uint64_t now_ns, bool reset) {
       return;
     }
     s_.write_shut = true;
-    s_.give_up_at_ns = s_.timer_at_ns = now_ns + kLingerNs;
-    s_.timer_due = true;
+    s_.give_up_at_ns = now_ns + kLingerNs;
+    if (!s_.paused) {  // else the pause's end sets it
+      s_.timer_at_ns = s_.give_up_at_ns;
+      s_.timer_due = true;
+    }
   } else if (s_.state == State::kConnecting) {
     // The answer may be on its way: an open stream that nobody owns is then reset.
     s_.open_due = false;
@@ -229,10 +233,18 @@ void FabricStream::OnMessage(const StreamMessage& message, std::uint64_t now_ns)
         return ResetPeer(Status::kConnectionReset);
       s_.peer_finish_known = true;
       s_.peer_finish = message.position;
+      s_.finish_seen_due |= PeerFinished();
       s_.activity |= PeerFinished() ? abi::kReadable | abi::kReadHangup : 0;
       return;
-    case StreamMessageKind::kReset:  // as Linux: behind the peer's end it is about our writing only
-      return Fail(PeerFinished() ? Status::kBrokenPipe : Status::kConnectionReset);
+    case StreamMessageKind::kFinishSeen:
+      s_.finish_seen |= s_.finish_sent;
+      return;
+    case StreamMessageKind::kReset:
+      if (PeerFinished() && s_.finish_sent && s_.done == s_.written)
+        s_.state = State::kClosed;  // all was said in both directions: the peer has only gone
+      else                          // as Linux: behind the peer's end it is about our writing only
+        Fail(PeerFinished() ? Status::kBrokenPipe : Status::kConnectionReset);
+      return;
     case StreamMessageKind::kTail:
       return Arrived(message.position);
   }
@@ -262,6 +274,7 @@ void FabricStream::Arrived(std::uint64_t tail) {
     return ResetPeer(Status::kOk);  // nobody will read it: tell the writer, as TCP does
   if (s_.read_shut)
     s_.head = s_.tail;
+  s_.finish_seen_due |= PeerFinished();
   s_.activity |= abi::kReadable | (PeerFinished() ? abi::kReadHangup : 0u);
 }
 
@@ -294,7 +307,10 @@ void FabricStream::OnPutDone(std::uint64_t put_end, Status status, std::uint64_t
   Pause(now_ns);
 }
 
-void FabricStream::OnSendFailed(Status status, std::uint64_t now_ns) {
+void FabricStream::OnSendDone(Status status, std::uint64_t now_ns) {
+  s_.send_count -= s_.send_count != 0 ? 1 : 0;
+  if (status == Status::kOk)
+    return;
   if (!IsFinal(status)) {
     s_.broken = true;
     return Pause(now_ns);
@@ -332,7 +348,8 @@ void FabricStream::SayAllAgain() {
   s_.broken = false;
   s_.open_due = s_.state == State::kConnecting;
   s_.reset_due |= s_.state == State::kClosed && s_.reset_sent;
-  if (s_.state != State::kOpen)
+  const bool all_said = s_.finish_seen && PeerFinished();
+  if (s_.state != State::kOpen || all_said)
     return;
   s_.opened_due = s_.server && !s_.peer_knows_us;
   s_.tail_due = s_.done != 0;
@@ -376,14 +393,22 @@ bool FabricStream::CreditIsDue() const {
 }
 
 bool FabricStream::Releasable() const {
-  if (!s_.closed_by_user || s_.released || s_.reset_due || s_.put_count != 0 || s_.broken)
+  if (!s_.closed_by_user || s_.released || s_.reset_due || s_.broken ||
+      s_.put_count + s_.send_count != 0)
     return false;
   // Either end may go when both directions are over. A graceful end keeps the receive ring until
   // the peer has finished too, or it would put into memory that has another owner.
-  return s_.state == State::kClosed || (s_.finish_sent && s_.done == s_.sent && PeerFinished());
+  return s_.state == State::kClosed || (s_.finish_seen && s_.done == s_.sent && PeerFinished());
 }
 
 bool FabricStream::NextAction(StreamAction* action) {
+  if (!FindAction(action))
+    return false;
+  s_.send_count += action->kind == StreamAction::Kind::kSend ? 1 : 0;
+  return true;
+}
+
+bool FabricStream::FindAction(StreamAction* action) {
   *action = StreamAction{};
   if (s_.timer_due) {
     s_.timer_due = false;
@@ -421,6 +446,10 @@ bool FabricStream::NextAction(StreamAction* action) {
       s_.credited = s_.head;
       action->message = Message(StreamMessageKind::kCredit);
       action->message.position = s_.head;
+      return true;
+    }
+    if (std::exchange(s_.finish_seen_due, false)) {
+      action->message = Message(StreamMessageKind::kFinishSeen);
       return true;
     }
     if (s_.write_shut && !s_.finish_sent && s_.sent == s_.written && !s_.rewind) {

@@ -8,8 +8,10 @@
 // States:
 //   kIdle -> kConnecting -> kOpen -> kClosed       the client's end
 //   kOpen -> kClosed                               the server's end, made by the kOpen message
-// In kOpen each direction ends by itself: finish_sent (ours), peer_finish (the peer's). kClosed
-// holds the error for those who ask, until the owner lets go.
+// In kOpen each direction ends by itself: finish_sent (ours), peer_finish (the peer's). An end that
+// the user has let go of stays until the peer has said that it knows our finish: should that be
+// lost, nobody else could say it again, and the peer would see a reset instead. kClosed holds the
+// error for those who ask, until the owner lets go.
 //
 // When the way breaks (a daemon died), puts end as lost and messages may be gone without notice.
 // Then, once nothing is under way, everything that the peer must know is said again from `done` on.
@@ -90,8 +92,8 @@ class FabricStream {
   // The put whose put_end this is has ended; `status` is kOk or why it did not, or may not, have
   // happened.
   void OnPutDone(std::uint64_t put_end, Status status, std::uint64_t now_ns = 0);
-  // A message did not leave.
-  void OnSendFailed(Status status, std::uint64_t now_ns);
+  // A message has left (kOk), or did not, or may not have.
+  void OnSendDone(Status status, std::uint64_t now_ns = 0);
   // The way to the peer broke, or our daemon is a new one: what was on its way may be lost.
   void OnBreak();
   // The peer left the view.
@@ -132,6 +134,7 @@ class FabricStream {
   void Pause(std::uint64_t now_ns);
   void SayAllAgain();
   bool PeerFinished() const { return s_.peer_finish_known && s_.tail == s_.peer_finish; }
+  bool FindAction(StreamAction* action);
   bool NextPut(StreamAction* action);
   bool CreditIsDue() const;
   bool Releasable() const;

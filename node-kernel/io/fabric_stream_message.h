@@ -29,13 +29,14 @@ constexpr std::uint32_t StreamIndex(StreamId id) {
 }
 
 enum class StreamMessageKind : std::uint16_t {
-  kOpen = 1,     // client -> port: from, ports, client's ring
-  kOpened = 2,   // server -> client: to, from, server's ring
-  kRefused = 3,  // server -> client: `status` says why; kBusy asks to try again
-  kCredit = 4,   // position: consumed up to here, so much of the ring is free again
-  kFinish = 5,   // position: the stream ends here
-  kReset = 6,    // both directions are over, data not yet read is lost
-  kTail = 7,     // position: data up to here is in your ring (its notification may be lost)
+  kOpen = 1,        // client -> port: from, ports, client's ring
+  kOpened = 2,      // server -> client: to, from, server's ring
+  kRefused = 3,     // server -> client: `status` says why; kBusy asks to try again
+  kCredit = 4,      // position: consumed up to here, so much of the ring is free again
+  kFinish = 5,      // position: the stream ends here
+  kReset = 6,       // both directions are over, data not yet read is lost
+  kTail = 7,        // position: data up to here is in your ring (its notification may be lost)
+  kFinishSeen = 8,  // all up to your finish is here: you need not be there to say it again
 };
 
 struct StreamMessage {
@@ -65,7 +66,7 @@ inline Status ParseStreamMessage(std::span<const std::byte> bytes, StreamMessage
   std::memcpy(out, bytes.data(), sizeof(StreamMessage));
   if (out->version != StreamMessage::kVersion)
     return Status::kVersionMismatch;
-  if (out->kind < StreamMessageKind::kOpen || out->kind > StreamMessageKind::kTail)
+  if (out->kind < StreamMessageKind::kOpen || out->kind > StreamMessageKind::kFinishSeen)
     return Status::kCorrupt;
   bool carries_ring =
       out->kind == StreamMessageKind::kOpen || out->kind == StreamMessageKind::kOpened;

@@ -52,14 +52,16 @@ struct FabricStreamState {
   std::uint64_t changes = 0;  // steps so far
   Put puts[kMaxPuts];         // in order of their positions, from the first not yet ended
   std::uint32_t put_count = 0;
-  std::uint32_t activity = 0;  // abi/readiness.h bits that have an edge not yet told
+  std::uint32_t send_count = 0;  // messages under way
+  std::uint32_t activity = 0;    // abi/readiness.h bits that have an edge not yet told
 
   bool server = false;
   bool peer_knows_us = false;  // something addressed to our id has come
   bool peer_finish_known = false;
   bool write_shut = false, read_shut = false, closed_by_user = false;
   bool open_due = false, opened_due = false, tail_due = false, credit_due = false;
-  bool finish_sent = false, reset_due = false, reset_sent = false;
+  bool finish_sent = false, finish_seen = false, finish_seen_due = false;
+  bool reset_due = false, reset_sent = false;
   bool timer_due = false, released = false;
   bool broken = false;  // the way broke: when nothing is under way any more, all is said again
   bool rewind = false;  // a put was lost: when the others have ended, sending starts again at done

@@ -76,8 +76,8 @@ class StreamObject final : public IFabricStream {
   Status OnPutDone(std::uint64_t put_end, std::int64_t status, std::uint64_t now) override {
     return Step([&] { core_.OnPutDone(put_end, static_cast<Status>(status), now); });
   }
-  Status OnSendFailed(std::int64_t status, std::uint64_t now) override {
-    return Step([&] { core_.OnSendFailed(static_cast<Status>(status), now); });
+  Status OnSendDone(std::int64_t status, std::uint64_t now) override {
+    return Step([&] { core_.OnSendDone(static_cast<Status>(status), now); });
   }
   Status OnBreak() override {
     return Step([&] { core_.OnBreak(); });

@@ -333,10 +333,11 @@ TEST_F(FabricNetworkTest, AWayThatBreaksAgainAndAgain) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
-  Conversations(4100, 200'000);
+  // As often as it takes to have lost something worth the name.
+  for (int round = 0; round < 50 && world.lost.load() < 50; ++round) Conversations(4100, 300'000);
   over.store(true);
   breaker.join();
-  EXPECT_NE(world.lost.load(), 0u);
+  EXPECT_GE(world.lost.load(), 50u);
 }
 
 }  // namespace
