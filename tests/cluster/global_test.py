@@ -172,6 +172,7 @@ class Global(unittest.TestCase):
                 done += times
                 continue
             self.assertRegex(said, rf"add: ({TYPED}) after")
+            print(said.strip().splitlines()[-1], file=sys.stderr)
             done += int(re.search(r"done (\d+)", said)[1])
             unknown += 1
         total = read(self.cluster, "steady", "n1")
