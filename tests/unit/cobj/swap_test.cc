@@ -212,6 +212,28 @@ TEST_F(Swapping, AnUncountedCallHoldsTheSwapUntilTheDeadline) {
   EXPECT_EQ(Destroy(slow), Status::kOk);
 }
 
+// A destruction after an abandoned swap waits for the call that is still inside.
+TEST_F(Swapping, WhatAnAbandonedSwapLeftInsideIsWaitedFor) {
+  static Ref<ICounter> slow;
+  static std::atomic<std::uint64_t> result;
+  Slow::let_go = false;
+  Slow::inside = result = 0;
+  slow = MakeShared<Slow>().value();
+  (void)machine::Thread::Create(
+      "inside", [](void*) { result = slow->Increment(0).ValueOr(99); }, nullptr, 1);
+  ASSERT_TRUE(Eventually([] { return Slow::inside == 1; }));
+  EXPECT_EQ(SwapObject(slow, NewShared(), 20'000'000), Status::kTimedOut);
+  const std::uint64_t disposed = objects_->destruction().counts().disposed;
+  EXPECT_EQ(Destroy(slow), Status::kOk);
+  for (int i = 0; i < 100; ++i) {
+    test::QuietPoint();
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+  EXPECT_EQ(objects_->destruction().counts().disposed, disposed);
+  Slow::let_go = true;
+  EXPECT_TRUE(Eventually([] { return result == 1; }));
+}
+
 // A counted call stays inside beyond the deadline.
 TEST_F(Swapping, ACountedCallHoldsTheSwapUntilTheDeadline) {
   static Ref<ICounter> slow;
@@ -291,7 +313,7 @@ TEST_F(Swapping, RecursionThroughAnotherObjectDoesNotDeadlock) {
 }
 
 TEST_F(Swapping, DestroyDuringASwapHappensAtItsEnd) {
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 150; ++round) {
     const auto counter = MakeShared<SharedCounter>().value();
     RunOnAllCpus([&](machine::CpuId cpu) {
       if (cpu == 0) {
