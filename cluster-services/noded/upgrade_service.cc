@@ -19,7 +19,7 @@ namespace {
 using upgrade::KernelStep;
 
 constexpr std::chrono::milliseconds kTurn{200};
-constexpr std::uint64_t kAskMs = 1000;    // a kernel that has not answered is asked again
+constexpr std::uint64_t kAskMs = 1000;    // how often the kernel is asked what it runs
 constexpr std::uint64_t kRetryMs = 2000;  // after a failure that a rollout does not wait for
 
 // Soak times are compared across daemons: wall clock (a difference lengthens or shortens a soak).
@@ -74,11 +74,11 @@ UpgradeService::UpgradeService(ControlServer& server, Daemon& daemon)
         worker_->Post([this, report] { report_ = report; });
       },
       [](const std::string& text) { spdlog::error("upgrade: {}", text); });
-  daemon_.SetControlHandler(
-      abi::ControlKind::kUpgradeQuery, abi::ControlKind::kUpgradeState,
-      [this](const abi::Frame& frame, std::span<const std::byte> payload) {
-        link_->OnControl(static_cast<abi::ControlKind>(frame.method), frame.sequence, payload);
-      });
+  daemon_.SetControlHandler(abi::ControlKind::kUpgradeQuery, abi::ControlKind::kUpgradeState,
+                            [this](const abi::Frame& frame, std::span<const std::byte> payload) {
+                              link_->OnControl(static_cast<abi::ControlKind>(frame.method),
+                                               frame.sequence, payload);
+                            });
   daemon_.AddGuestHandler([this](bool up) { OnGuest(up); });
   daemon_.SetJoinGate(
       [this](bool adopted, std::function<void()> join) { OnAttached(adopted, std::move(join)); });
@@ -187,14 +187,11 @@ void UpgradeService::Converge() {
   if (!attached_ || stepping_ || !records_.known || !records_.unreadable.empty())
     return;
   const std::uint64_t now = WallMs();
-  if (!report_) {
-    if (now < ask_at_ms_)
-      return;
+  if (now >= ask_at_ms_) {
     ask_at_ms_ = now + kAskMs;
     daemon_.loop().Post([this] { link_->Query(); });
-    return;
   }
-  if (now < retry_at_ms_)
+  if (!report_ || now < retry_at_ms_)
     return;
   const auto& rollout = records_.rollout;
   for (const upgrade::KernelClass& present : report_->classes) {

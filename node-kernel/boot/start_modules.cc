@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "boot/kernel_exports.h"
 #include "boot/start_memory.h"
+#include "boot/test_hook.h"
 #include "machine/kernel_layout.h"
 #include "mem/heap.h"
 #include "mem/kernel_space.h"
@@ -52,6 +53,8 @@ void StartModules() {
   const Result<Modules*> made = mem::New<Modules>();
   K42_ASSERT(made.ok(), "memory for the upgrader");
   modules = made.value();
+  if (RegisterTestClasses != nullptr)
+    RegisterTestClasses(modules->upgrader);
 }
 
 cobj::Upgrader& TheUpgrader() {
