@@ -191,7 +191,11 @@ Outcome<Rollout> Abort(const Rollout& rollout, const std::string& reason) {
 
 Committed After(const Committed& committed, const Rollout& rollout) {
   Committed next = committed;
-  next.classes[rollout.class_name] = Towards(committed.PathOf(rollout.class_name), rollout.to);
+  const Path path = Towards(committed.PathOf(rollout.class_name), rollout.to);
+  if (path.empty())
+    next.classes.erase(rollout.class_name);
+  else
+    next.classes[rollout.class_name] = path;
   return next;
 }
 

@@ -100,6 +100,9 @@ void UpgradeAgent::Serve(void* argument) {
       agent.asked_ = false;
       agent.SendState(agent.question_);
     }
+    // After the answers: this waits for whoever is active now.
+    if (agent.upgrader_->left_modules() != 0)
+      (void)agent.upgrader_->Collect();
     if (agent.phase_ != Phase::kReady && !agent.asked_)
       machine::Thread::BlockExternal();
   }

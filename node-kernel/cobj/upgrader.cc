@@ -86,7 +86,6 @@ Status Upgrader::Load(Bytes file, const ModuleClaim& claim, Sentence& why) {
     entry->path[entry->depth++] = module;
   else
     Leave(module);
-  (void)Collect();
   return status;
 }
 
@@ -104,7 +103,6 @@ Status Upgrader::Back(std::string_view class_name, std::uint32_t from_version, S
   }
   TRY(Change(*entry, before, entry->At(entry->depth - 1), why));
   Leave(entry->path[--entry->depth]);
-  (void)Collect();
   return Status::kOk;
 }
 

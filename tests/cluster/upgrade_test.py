@@ -131,7 +131,7 @@ class Upgrade(unittest.TestCase):
             back = rolled.upgrade("start", "--class", "Probe", "--back")
             self.assertIn("promoted", back.stdout)
             eventually(lambda: rolled.all_at(1), limit=30, what="version 1 everywhere")
-            self.assertEqual(rolled.status()["committed"]["Probe"], [])
+            self.assertNotIn("Probe", rolled.status()["committed"])
             self.assertEqual(rolled.lives(), lives)
             self.assertEqual(rolled.boots(), boots)
             for node in ("n1", "n2"):

@@ -46,6 +46,8 @@ TEST(Converge, PathsFollowRollouts) {
   EXPECT_EQ(DesiredPath(committed, rollout, "C", 1), Path{kTwo});
   rollout.phase = Phase::kPromoted;
   EXPECT_EQ(DesiredPath(After(committed, rollout), rollout, "C", 2), (Path{kTwo, kThree}));
+  rollout.to = {1, ""};  // all the way back: as built, and nothing is said of it
+  EXPECT_EQ(After(committed, rollout), Committed());
 }
 
 // From anywhere to anywhere, in as many steps as the two ways differ.
