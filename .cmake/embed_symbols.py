@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the symbol table of a linked kernel as assembly, to be linked into the final image.
+"""Writes two tables of a linked kernel as assembly, to be linked into the final image: its symbols,
+for backtraces, and what loadable modules may import.
 
-embed_symbols.py NM IMAGE OUTPUT.S. Layout: platform/x86_64/kernel/symbols.cc. The table lies behind
-everything else (kernel.ld), so that the second link moves no function.
+embed_symbols.py NM CXXFILT IMAGE EXPORTS OUTPUT.S. Layouts: platform/x86_64/kernel/symbols.cc and
+boot/kernel_exports.cc. EXPORTS holds patterns over demangled names (boot/exports.list). Both tables lie
+behind everything else (kernel.ld), so that the second link moves no function.
 """
+import fnmatch
 import subprocess
 import sys
 
@@ -22,29 +25,70 @@ def short(name):
     return name
 
 
+def run(words, text=None):
+    return subprocess.run(words, input=text, capture_output=True, text=True, check=True).stdout
+
+
+def listed(nm, cxxfilt, image):
+    """(address, kind, mangled, demangled) of the image's symbols."""
+    lines = [line.split(" ", 2) for line in run([nm, "--defined-only", "-n", image]).splitlines()]
+    plain = run([cxxfilt], "".join(f"{name}\n" for _, _, name in lines)).splitlines()
+    return [(int(address, 16), kind, name, text) for (address, kind, name), text in zip(lines, plain)]
+
+
+def patterns_of(path):
+    lines = (line.split("#", 1)[0].strip() for line in open(path))
+    return [line for line in lines if line]
+
+
+def exported(symbols, patterns):
+    """Mangled name -> address, of global symbols (upper-case kinds) that some pattern names."""
+    found = {}
+    used = set()
+    for address, kind, name, text in symbols:
+        if kind not in "TBDRVW":
+            continue
+        plain = short(text)
+        for pattern in patterns:
+            if fnmatch.fnmatchcase(plain, pattern):
+                found[name] = address
+                used.add(pattern)
+    unused = [pattern for pattern in patterns if pattern not in used]
+    if unused:
+        sys.exit(f"exports that the kernel does not define: {', '.join(unused)}")
+    return found
+
+
+def table(out, label, rows, base):
+    """A count, the size of the names, (address - base, offset of the name) by row, the names."""
+    out.write(f"    .balign 8\n    .globl {label}\n{label}:\n"
+              f"    .long {len(rows)}, {label}_end - {label}_names\n")
+    offset = 0
+    for address, name in rows:
+        out.write(f"    .long {address - base:#x}, {offset}\n")
+        offset += len(name.encode()) + 1
+    out.write(f"{label}_names:\n")
+    for _, name in rows:
+        out.write(f'    .asciz "{name}"\n')
+    out.write(f"{label}_end:\n")
+
+
 def main():
-    nm, image, output = sys.argv[1:]
-    listed = subprocess.run([nm, "-C", "--defined-only", "-n", image], capture_output=True, text=True,
-                            check=True).stdout
-    symbols, base = {}, None
-    for line in listed.splitlines():
-        address, kind, name = line.split(" ", 2)
-        if name == "kernel_begin":
-            base = int(address, 16)
-        elif kind in "tTwW" and not name.startswith(".L"):
-            symbols.setdefault(int(address, 16), short(name))
-    ordered = sorted((address, name) for address, name in symbols.items() if address >= base)
+    nm, cxxfilt, image, exports, output = sys.argv[1:]
+    symbols = listed(nm, cxxfilt, image)
+    base = next(address for address, _, name, _ in symbols if name == "kernel_begin")
+    functions = {}
+    for address, kind, name, text in symbols:
+        if address >= base and kind in "tTwW" and not name.startswith(".L"):
+            functions.setdefault(address, short(text))
+    allowed = exported(symbols, patterns_of(exports))
     with open(output, "w") as out:
-        out.write('    .section .symbols, "a"\n    .balign 8\n    .globl kernel_symbol_table\n')
-        out.write(f"kernel_symbol_table:\n    .long {len(ordered)}, names_end - names\n")
-        offset = 0
-        for address, name in ordered:
-            out.write(f"    .long {address - base:#x}, {offset}\n")
-            offset += len(name.encode()) + 1
-        out.write("names:\n")
-        for _, name in ordered:
-            out.write(f'    .asciz "{name}"\n')
-        out.write('names_end:\n    .section .note.GNU-stack, "", @progbits\n')
+        out.write('    .section .symbols, "a"\n')
+        table(out, "kernel_symbol_table", sorted(functions.items()), base)
+        # By name, as bytes: the loader searches by halves.
+        by_name = sorted(((address, name) for name, address in allowed.items()), key=lambda row: row[1].encode())
+        table(out, "kernel_export_table", by_name, base)
+        out.write('    .section .note.GNU-stack, "", @progbits\n')
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
 #include "cluster-services/ctl/commands.h"
 #include "cluster-services/ctl/object_commands.h"
+#include "cluster-services/ctl/upgrade_commands.h"
 
 namespace {
 
@@ -57,6 +58,8 @@ int Main(int argc, char** argv) {
   CLI::App* object = ctl::AddObject(app, object_options);
   ctl::PingOptions ping_options;
   CLI::App* ping = ctl::AddPing(app, ping_options);
+  ctl::UpgradeOptions upgrade_options;
+  CLI::App* upgrade = ctl::AddUpgrade(app, upgrade_options);
 
   try {
     app.parse(argc, argv);
@@ -69,6 +72,8 @@ int Main(int argc, char** argv) {
   options.policy = policy == "pack" ? policy::Kind::kPack : policy::Kind::kSpread;
   if (*nodes)
     return ctl::Nodes(cluster.value(), json);
+  if (*upgrade)
+    return ctl::Upgrade(cluster.value(), upgrade_options);
   if (*run)
     return ctl::Run(cluster.value(), options);
   if (*status)

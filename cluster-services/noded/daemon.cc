@@ -171,8 +171,14 @@ void Daemon::TryAttach() {
                adopted.incarnation != 0
                    ? ", going on as incarnation " + std::to_string(adopted.incarnation)
                    : "");
-  if (membership_ != nullptr)
-    membership_->Join(attributes, adopted);
+  auto join = [this, attributes, adopted, guest = ++attached_] {
+    if (membership_ != nullptr && guest == attached_ && guest_ == Guest::kJoining)
+      membership_->Join(attributes, adopted);
+  };
+  if (join_gate_)
+    join_gate_(adopted.incarnation != 0, join);
+  else
+    join();
 }
 
 void Daemon::OnGone() {
@@ -190,6 +196,8 @@ void Daemon::ForgetGuest(const std::string& why) {
   arena_ = nullptr;
   identity_.self.incarnation = 0;
   view_ = {};
+  lease_ = 0;
+  ++attached_;
   if (was_up)
     TellGuestHandlers(false);
   loop_.Post([this] { carrier_.Forget(); });  // we may be inside it
@@ -257,6 +265,7 @@ void Daemon::OnJoined(const Life& life) {
   guest_ = Guest::kUp;
   spdlog::info("joined as {}", identity_.self.Text());
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
+  lease_ = life.lease;
   TellGuestHandlers(true);
 }
 

@@ -42,6 +42,7 @@ struct Options {
                                   // "ucx": UCX chooses among what the host has
   std::uint32_t cpus = 1;
   std::uint64_t seed = 0;
+  std::string module_keys;  // folder of public keys (*.pem) that may vouch for modules
 };
 
 class Daemon final : public interconnect::CarrierEvents, public MembershipEvents {
@@ -76,6 +77,12 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void AddGuestHandler(std::function<void(bool up)> handler) {
     on_guest_.push_back(std::move(handler));
   }
+  // Called when a guest is attached, before it joins; it joins when `join` is called, on the loop's
+  // thread. `adopted`: it is a member already, a daemon before this one has seen to it.
+  using JoinGate = std::function<void(bool adopted, std::function<void()> join)>;
+  void SetJoinGate(JoinGate gate) { join_gate_ = std::move(gate); }
+  // The lease of this incarnation; 0: it has not joined.
+  std::int64_t lease() const { return lease_; }
 
   // -- CarrierEvents --
   void OnArena(interconnect::Arena& arena) override;
@@ -121,6 +128,9 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   std::uint64_t next_tick_ns_ = 0;
   std::vector<KindRange> control_;
   std::vector<std::function<void(bool)>> on_guest_;
+  JoinGate join_gate_;
+  std::int64_t lease_ = 0;
+  std::uint64_t attached_ = 0;  // how many guests came and went
 };
 
 }  // namespace k42::noded

@@ -15,6 +15,7 @@
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
+#include "cluster-services/noded/upgrade_service.h"
 
 namespace {
 
@@ -30,6 +31,8 @@ k42::noded::Options Parse(int argc, char** argv) {
       ->check(CLI::IsMember({"shm", "tcp", "ucx"}));
   app.add_option("--cpus", options.cpus, "CPUs of the guest")->check(CLI::Range(1, 64));
   app.add_option("--seed", options.seed, "of injected faults");
+  app.add_option("--module-keys", options.module_keys,
+                 "folder of public keys (*.pem) whose signatures on modules count");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -71,6 +74,7 @@ int main(int argc, char** argv) {
   noded::TraceRequests traces(control, daemon);
   noded::KernelNames names(daemon);
   noded::ObjectService objects(control, daemon);
+  noded::UpgradeService upgrades(control, daemon);
   if (!control.Listen(options.folder + "/noded.sock")) {
     spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
     return 1;

@@ -33,6 +33,21 @@ std::map<std::string, Release> ClassesFrom(const json& value) {
   for (const auto& [name, release] : value.items()) classes[name] = ReleaseFrom(release);
   return classes;
 }
+json ToJson(const std::map<std::string, Path>& classes) {
+  json value = json::object();
+  for (const auto& [name, path] : classes) {
+    value[name] = json::array();
+    for (const Release& release : path) value[name].push_back(ToJson(release));
+  }
+  return value;
+}
+std::map<std::string, Path> PathsFrom(const json& value) {
+  std::map<std::string, Path> classes;
+  for (const auto& [name, path] : value.items()) {
+    for (const json& release : path) classes[name].push_back(ReleaseFrom(release));
+  }
+  return classes;
+}
 Phase PhaseFrom(const std::string& name) {
   for (const auto& [phase, text] : kPhases)
     if (name == text)
@@ -69,7 +84,10 @@ std::string ActualKey(const std::string& cluster, NodeId node) {
   return ActualPrefix(cluster) + std::to_string(node);
 }
 std::string ModuleKey(const std::string& cluster, const std::string& digest) {
-  return Under(cluster, "module/" + digest);
+  return "/k42-modules/" + cluster + "/" + digest;
+}
+std::string UpgradePrefix(const std::string& cluster) {
+  return Under(cluster, "");
 }
 
 const char* PhaseName(Phase phase) {
@@ -85,7 +103,7 @@ std::string Encode(const Committed& committed) {
 
 Outcome<Committed> DecodeCommitted(const std::string& text) {
   return Guarded<Committed>("committed", text, [](const json& value) {
-    return Committed{ClassesFrom(value.at("classes"))};
+    return Committed{PathsFrom(value.at("classes"))};
   });
 }
 
@@ -126,14 +144,16 @@ std::string Encode(const Actual& actual) {
   return json{{"node", actual.node},
               {"incarnation", actual.incarnation},
               {"classes", ToJson(actual.classes)},
-              {"failed", actual.failed}}
+              {"failed", actual.failed},
+              {"rollout", actual.rollout}}
       .dump();
 }
 
 Outcome<Actual> DecodeActual(const std::string& text) {
   return Guarded<Actual>("actual", text, [](const json& value) {
     return Actual{value.at("node").get<NodeId>(), value.at("incarnation").get<view::Incarnation>(),
-                  ClassesFrom(value.at("classes")), value.at("failed").get<std::string>()};
+                  ClassesFrom(value.at("classes")), value.at("failed").get<std::string>(),
+                  value.value("rollout", "")};
   });
 }
 

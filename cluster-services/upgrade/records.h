@@ -12,7 +12,10 @@ std::string CommittedKey(const std::string& cluster);
 std::string RolloutKey(const std::string& cluster);
 std::string ActualPrefix(const std::string& cluster);
 std::string ActualKey(const std::string& cluster, NodeId node);
+// Outside the cluster's root, which every daemon watches as a whole: files do not travel by watch.
 std::string ModuleKey(const std::string& cluster, const std::string& digest);
+// Of everything but the modules.
+std::string UpgradePrefix(const std::string& cluster);
 
 std::string Encode(const Committed& committed);
 std::string Encode(const Rollout& rollout);

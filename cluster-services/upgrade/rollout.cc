@@ -28,6 +28,11 @@ bool Runs(const Actual* actual, const std::string& class_name, const Release& re
   return found != actual->classes.end() && found->second == release;
 }
 
+// The node tried in this rollout, and could not.
+bool HasFailed(const Actual& actual, const Rollout& rollout) {
+  return !actual.failed.empty() && actual.rollout == rollout.id;
+}
+
 bool Converged(const Rollout& rollout, const view::View& view,
                const std::map<NodeId, Actual>& actuals) {
   return std::all_of(view.members.begin(), view.members.end(), [&](const view::Member& member) {
@@ -41,7 +46,7 @@ const Actual* Failure(const Rollout& rollout, const view::View& view,
   for (const view::Member& member : view.members) {
     const Actual* actual = Said(actuals, member);
     bool asked = DesiredFor(rollout, member.node) == rollout.to;
-    if (actual != nullptr && asked && !actual->failed.empty())
+    if (actual != nullptr && asked && HasFailed(*actual, rollout))
       return actual;
   }
   return nullptr;
@@ -51,10 +56,42 @@ const Actual* Failure(const Rollout& rollout, const view::View& view,
 
 std::string Committed::Digest() const {
   std::string text;
-  for (const auto& [name, release] : classes)
-    text += (text.empty() ? "" : ",") + name + "@" + std::to_string(release.version) + ":" +
-            release.digest.substr(0, 16);
+  for (const auto& [name, path] : classes) {
+    if (!path.empty())
+      text += (text.empty() ? "" : ",") + name + "@" + std::to_string(path.back().version) + ":" +
+              path.back().digest.substr(0, 16);
+  }
   return text;
+}
+
+Path Committed::PathOf(const std::string& class_name) const {
+  const auto known = classes.find(class_name);
+  return known == classes.end() ? Path() : known->second;
+}
+
+Release Committed::ReleaseOf(const std::string& class_name, const Release& built_in) const {
+  const Path path = PathOf(class_name);
+  return path.empty() ? built_in : path.back();
+}
+
+Path Towards(const Path& path, const Release& to) {
+  if (to.digest.empty())
+    return {};
+  Path next = path;
+  const auto known = std::find(next.begin(), next.end(), to);
+  if (known != next.end())
+    next.erase(known + 1, next.end());
+  else
+    next.push_back(to);
+  return next;
+}
+
+Path DesiredPath(const Committed& committed, const std::optional<Rollout>& rollout,
+                 const std::string& class_name, NodeId node) {
+  const Path path = committed.PathOf(class_name);
+  const bool moves = rollout && !rollout->Ended() && rollout->class_name == class_name &&
+                     DesiredFor(*rollout, node) == rollout->to;
+  return moves ? Towards(path, rollout->to) : path;
 }
 
 Release DesiredFor(const Rollout& rollout, NodeId node) {
@@ -78,8 +115,7 @@ Outcome<Rollout> Begin(const std::string& id, const std::string& class_name, con
   if (current && !current->Ended())
     return {Status::kBusy, "rollout " + current->id + " of " + current->class_name +
                                " is under way; wait for its end or abort it"};
-  auto known = committed.classes.find(class_name);
-  Release from = known != committed.classes.end() ? known->second : built_in;
+  const Release from = committed.ReleaseOf(class_name, built_in);
   bool neighbour = to.version == from.version + 1 || to.version + 1 == from.version;
   if (!neighbour)
     return {Status::kVersionMismatch, class_name + " is at version " +
@@ -155,7 +191,11 @@ Outcome<Rollout> Abort(const Rollout& rollout, const std::string& reason) {
 
 Committed After(const Committed& committed, const Rollout& rollout) {
   Committed next = committed;
-  next.classes[rollout.class_name] = rollout.to;
+  const Path path = Towards(committed.PathOf(rollout.class_name), rollout.to);
+  if (path.empty())
+    next.classes.erase(rollout.class_name);
+  else
+    next.classes[rollout.class_name] = path;
   return next;
 }
 
@@ -172,7 +212,7 @@ std::vector<std::string> WhyWaiting(const Rollout& rollout, const view::View& vi
     std::string name = "n" + std::to_string(member.node);
     if (actual == nullptr)
       reasons.push_back(name + " has not said what it runs");
-    else if (!actual->failed.empty())
+    else if (HasFailed(*actual, rollout))
       reasons.push_back(name + " failed: " + actual->failed);
     else
       reasons.push_back(name + " is on its way to " + rollout.class_name + " version " +

@@ -7,7 +7,7 @@
 //   <root>/upgrade/committed        Committed: what every member runs, and a joiner must
 //   <root>/upgrade/rollout          Rollout: at most one at a time
 //   <root>/upgrade/actual/<node>    Actual, bound to the node's lease
-//   <root>/upgrade/module/<digest>  the module's file and signature
+//   /k42-modules/<cluster>/<digest> the module's file and signature
 //
 // Phases:
 //   kRolling --all converged, soaked--> kPromoted --> (ended)
@@ -16,7 +16,8 @@
 // `from`; after it, whatever happens leads forward to `to`: a node that joins or restarts runs what
 // DesiredFor says before it enters the view.
 //
-// Everything here is a pure function over records and a clock; orchestrator.h carries it out.
+// Everything here is a pure function over records and a clock; k42-noded carries it out
+// (noded/upgrade_service.h).
 #pragma once
 
 #include <cstdint>
@@ -40,10 +41,20 @@ struct Release {
   bool operator==(const Release&) const = default;
 };
 
+// The way a class has come from what the kernel was built with: module after module. Kernels load
+// them in this order, and a way back takes the last one away.
+using Path = std::vector<Release>;
+
+// `path`, taken to `to`: back to it if it lies on the path (or is built in), else one further.
+Path Towards(const Path& path, const Release& to);
+
 // What every member runs, by class; classes not named run what their kernel was built with.
 struct Committed {
-  std::map<std::string, Release> classes;
+  std::map<std::string, Path> classes;
 
+  // Empty: as built.
+  Path PathOf(const std::string& class_name) const;
+  Release ReleaseOf(const std::string& class_name, const Release& built_in) const;
   // The digest that stands in a member's view entry.
   std::string Digest() const;
   bool operator==(const Committed&) const = default;
@@ -72,7 +83,8 @@ struct Actual {
   NodeId node = 0;
   view::Incarnation incarnation = 0;
   std::map<std::string, Release> classes;
-  std::string failed;  // non-empty: it could not converge, and why; it runs what `classes` says
+  std::string failed;   // non-empty: it could not converge, and why; it runs what `classes` says
+  std::string rollout;  // the id of the rollout that `failed` is about
 
   bool operator==(const Actual&) const = default;
 };
@@ -80,6 +92,11 @@ struct Actual {
 // What `node` has to run of the rollout's class now. A node in no wave (it joined later) counts as
 // one of the last wave.
 Release DesiredFor(const Rollout& rollout, NodeId node);
+
+// The way that `node` has to have gone with a class: what is committed, and what a rollout that has
+// not ended wants of it.
+Path DesiredPath(const Committed& committed, const std::optional<Rollout>& rollout,
+                 const std::string& class_name, NodeId node);
 
 // A new rollout: refuses a version that is not the neighbour of what is committed
 // (kVersionMismatch), a second rollout at a time (kBusy), an empty or doubled plan

@@ -26,6 +26,14 @@ enum class ControlKind : std::uint32_t {
   kRunExit = 26,     // kernel: u32 wait status; the end
   kRunCredit = 27,   // both: u32 stream (0, 1, 2), u32 bytes consumed
 
+  // Classes taken to another version (abi/upgrade_control.h). `sequence` is the request's number.
+  kUpgradeQuery = 48,  // daemon: nothing; kUpgradeState answers
+  kUpgradeStep = 49,   // daemon: UpgradeStep; kUpgradeEnd answers, in the end
+  kUpgradePiece = 50,  // daemon: u32 offset, then bytes of the module's file
+  kUpgradeWant = 52,   // kernel: UpgradeWant: the next piece
+  kUpgradeEnd = 53,    // kernel: UpgradeEnd, then a sentence
+  kUpgradeState = 54,  // kernel: UpgradeState, then for each class UpgradeClass and its modules
+
   // kernel -> daemon
   kLoad = 32,  // LoadReport, about once a second
 

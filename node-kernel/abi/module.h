@@ -10,6 +10,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/status.h"
+
+namespace k42::cobj {
+struct ModuleOffer;
+}
+
 namespace k42::abi {
 
 inline constexpr std::uint64_t kModuleMagic = 0x444f'4d32'344b'0001;  // "K42MOD", format 1
@@ -26,9 +32,8 @@ struct ModuleRecord {
   char class_name[48];                  // zero-terminated
   std::uint8_t build_id[kBuildIdSize];  // of the kernel it was compiled against
   std::uint32_t reserved;
-  // A relocation fills it in: the function that takes the kernel's module context and registers
-  // factory, transformers and self-test.
-  void (*entry)();
+  // A relocation fills it in: the function that says what the module offers (cobj/module.h).
+  Status (*entry)(cobj::ModuleOffer& offer);
 };
 static_assert(sizeof(ModuleRecord) == 96);
 static_assert(offsetof(ModuleRecord, entry) == 88);

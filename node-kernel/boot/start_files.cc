@@ -55,6 +55,7 @@ constinit Once<fs::CachedDataSource> data_source = {};
 constinit Once<fs::SocketNames> socket_names = {};
 constinit Once<io::SocketServices> sockets = {};
 constinit fs::SyntheticFileSystem* devices = nullptr;
+constinit fs::SyntheticFileSystem* system_files = nullptr;
 
 struct Folder {
   std::string_view path;
@@ -258,6 +259,9 @@ void GenerateHostname(fs::TextWriter& text, std::uint64_t) {
 fs::NameTree& Names() {
   return tree.get();
 }
+fs::SyntheticDirectory& SystemFiles() {
+  return static_cast<fs::SyntheticDirectory&>(system_files->Root());
+}
 fs::SyntheticDirectory& Devices() {
   return static_cast<fs::SyntheticDirectory&>(devices->Root());
 }
@@ -286,12 +290,12 @@ void StartFiles() {
   Check(pairs.ok() ? names.MountAt("/dev/pts", *pairs.value()) : pairs.status(), "/dev/pts");
   const auto shared = fs::MemoryFileSystem::Make(source, kShmDevice, 01777);
   Check(shared.ok() ? names.MountAt("/dev/shm", *shared.value()) : shared.status(), "/dev/shm");
-  fs::SyntheticFileSystem* made = nullptr;
   const auto processes =
       fs::MakeProcessFileSystem(names, Processes(), MemoryServices(), kProcDevice);
   Check(processes.ok() ? names.MountAt("/proc", *processes.value()) : processes.status(), "/proc");
-  Check(MountGenerated("/sys", "sysfs", fs::FileSystemKind::kSystem, kSysDevice, &made), "/sys");
-  Check(fs::FillSystemFiles(static_cast<fs::SyntheticDirectory&>(made->Root())), "/sys");
+  Check(MountGenerated("/sys", "sysfs", fs::FileSystemKind::kSystem, kSysDevice, &system_files),
+        "/sys");
+  Check(fs::FillSystemFiles(SystemFiles()), "/sys");
   Check(OverlayFile("/etc/hosts", &GenerateHosts, kHostsDevice), "/etc/hosts");
   Check(OverlayFile("/etc/hostname", &GenerateHostname, kHostnameDevice), "/etc/hostname");
 

@@ -16,6 +16,8 @@ void StartFiles();
 fs::NameTree& Names();
 // /dev, for those who add devices.
 fs::SyntheticDirectory& Devices();
+// /sys, likewise.
+fs::SyntheticDirectory& SystemFiles();
 io::SocketServices& Sockets();
 
 }  // namespace k42::boot

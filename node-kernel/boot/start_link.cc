@@ -7,6 +7,7 @@
 #include "boot/start_processes.h"
 #include "boot/start_streams.h"
 #include "boot/trace_agent.h"
+#include "boot/upgrade_agent.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -68,6 +69,7 @@ void StartLink() {
   Status status = runs.Start(Processes(), control);
   if (status != Status::kOk)
     machine::Log("link: no programs for operators ({})", StatusName(status));
+  StartUpgrades(control);
   Processes().process_ended = [](std::uint32_t process, proc::ExitKind kind, std::uint32_t code) {
     runs.ProcessEnded(process, kind, code);
   };

@@ -4,6 +4,7 @@
 #include "boot/start_files.h"
 #include "boot/start_link.h"
 #include "boot/start_memory.h"
+#include "boot/start_modules.h"
 #include "boot/start_objects.h"
 #include "boot/start_processes.h"
 #include "boot/start_terminals.h"
@@ -53,6 +54,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartOtherCpus();
   machine::EnableInterrupts();
   StartObjects();
+  StartModules();
   StartProcesses();
   StartTerminals();
   StartFiles();

@@ -92,7 +92,7 @@ void Destruction::Dispose(Root* root) {
   const RefBits bits = root->bits();
   if (root->instance() != nullptr)
     InstanceList::Gone(*root->instance(), *allocator_);
-  root->Dispose(*allocator_);
+  DisposeOf(root, *allocator_);
   disposed_.fetch_add(1, std::memory_order_relaxed);
   if (bits != 0)
     CollectId(bits);

@@ -5,12 +5,16 @@
 // at the record, a swap hands it on to the new root, and it goes with the object, however that is
 // destroyed.
 //
-// Update: the version must be the present one plus one. From then on new objects are of the new
-// version; the others are swapped one by one (swap.h), so old and new ones work side by side
-// meanwhile. An instance whose swap fails stays what it is, is counted, and is tried again by
-// Retry.
+// Update: the version must be the present one plus one, or minus one (a way back). From then on new
+// objects are of the new version; the others are swapped one by one (swap.h), so old and new ones
+// work side by side meanwhile. An instance whose swap fails stays what it is, is counted, and is
+// tried again by Retry.
 //
-// Locking: a list and its records' versions are under the list's lock; the maker under maker_lock_.
+// Versions are told apart by their code (code_use.h), not by number: a version that was withdrawn
+// and another module of the same number are not the same.
+//
+// Locking: a list and its records' versions are under the list's lock; the present version under
+// present_lock_.
 // No object is made, called or swapped under either.
 #pragma once
 
@@ -20,88 +24,88 @@
 #include "base/intrusive_list.h"
 #include "cobj/instance.h"
 #include "cobj/swap.h"
+#include "cobj/upgradable.h"
 
 namespace k42::cobj {
 
 template <typename I>
-class Factory {
+class Factory final : public UpgradableClass {
  public:
-  // A root of the class, not published.
-  using Maker = Result<Root*> (*)(Allocator& allocator);
+  using Maker = RootMaker;
 
-  Factory(std::uint32_t version, Maker maker) : version_(version), maker_(maker) {}
+  constexpr Factory(std::uint32_t version, Maker maker) : present_{version, maker, &own_code_} {}
   Factory(const Factory&) = delete;
   Factory& operator=(const Factory&) = delete;
 
   Result<Ref<I>> Create() {
     Allocator& allocator = node_objects->allocator();
-    const Present present = Now();
-    Root* root = TRY(present.maker(allocator));
+    const ClassVersion present = Present();
+    Root* root = TRY(Make(present, allocator));
     const Result<Instance*> record = allocator.Make<Instance>();
     const Result<RefBits> bits = record.ok() ? node_objects->Reserve(*root) : record.status();
     if (!bits.ok()) {
       if (record.ok())
         allocator.Destroy(record.value());
-      root->Dispose(allocator);
+      DisposeOf(root, allocator);
       return bits.status();
     }
     record.value()->bits = bits.value();
-    record.value()->version = present.version;
+    record.value()->code = present.code;
     root->SetInstance(record.value());
     instances_.Add(*record.value());
     node_objects->Publish(*root);
     const auto ref = Ref<I>::FromBits(bits.value());
-    if (Now().version != present.version)
+    if (Present().code != present.code)
       (void)Retry();  // an update has passed between the making and the list
     return ref;
   }
 
   std::uint64_t count() const { return instances_.count(); }
-  std::uint32_t version() { return Now().version; }
-  // Live instances of another version than the present one.
-  std::uint64_t Outdated() { return instances_.CountOtherThan(Now().version); }
+  std::uint32_t version() { return Present().number; }
 
-  // kVersionMismatch: not the next version. Else how many instances could not be swapped.
-  Result<std::uint64_t> Update(std::uint32_t version, Maker maker) {
+  // -- UpgradableClass --
+  ClassVersion Present() override {
+    const machine::SpinGuard guard(present_lock_);
+    return present_;
+  }
+  std::uint64_t Count() override { return instances_.count(); }
+  std::uint64_t Outdated() override { return instances_.CountOtherThan(Present().code); }
+
+  Result<std::uint64_t> Update(const ClassVersion& next) override {
     {
-      const machine::SpinGuard guard(maker_lock_);
-      if (version != version_ + 1)
+      const machine::SpinGuard guard(present_lock_);
+      if (next.number != present_.number + 1 && next.number + 1 != present_.number)
         return Status::kVersionMismatch;
-      version_ = version;
-      maker_ = maker;
+      present_ = next;
     }
     return Retry();
   }
-  // Swaps the instances that are not of the present version.
-  Result<std::uint64_t> Retry() {
+  Result<std::uint64_t> Retry() override {
     Allocator& allocator = node_objects->allocator();
-    const Present present = Now();
+    const ClassVersion present = Present();
     std::uint64_t failed = 0;
     InstanceList::Claim claim;
-    while (instances_.ClaimOutdated(present.version, &claim)) {
-      const Result<Root*> root = present.maker(allocator);
+    while (instances_.ClaimOutdated(present.code, &claim)) {
+      const Result<Root*> root = Make(present, allocator);
       const Status status =
           root.ok() ? SwapObject(Ref<I>::FromBits(claim.bits), root.value()) : root.status();
       if (status != Status::kOk && status != Status::kDeleted)
         ++failed;
-      instances_.EndClaim(claim, status == Status::kOk, present.version);
+      instances_.EndClaim(claim, status == Status::kOk, present.code);
     }
     return failed;
   }
 
  private:
-  struct Present {
-    std::uint32_t version;
-    Maker maker;
-  };
-  Present Now() {
-    const machine::SpinGuard guard(maker_lock_);
-    return {version_, maker_};
+  static Result<Root*> Make(const ClassVersion& version, Allocator& allocator) {
+    Root* root = TRY(version.maker(allocator));
+    root->SetCode(*version.code);
+    return root;
   }
 
-  machine::SpinLock<LockRank::kFactory> maker_lock_;
-  std::uint32_t version_ K42_GUARDED_BY(maker_lock_);
-  Maker maker_ K42_GUARDED_BY(maker_lock_);
+  machine::SpinLock<LockRank::kFactory> present_lock_;
+  CodeUse own_code_;  // of the version that the kernel was built with
+  ClassVersion present_ K42_GUARDED_BY(present_lock_);
   InstanceList instances_;
 };
 

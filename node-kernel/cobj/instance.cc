@@ -21,23 +21,23 @@ void InstanceList::Gone(Instance& instance, Allocator& allocator) {
   allocator.Destroy(&instance);
 }
 
-std::uint64_t InstanceList::CountOtherThan(std::uint32_t version) {
+std::uint64_t InstanceList::CountOtherThan(const CodeUse* code) {
   std::uint64_t others = 0;
   for (PerCpu& cpu : cpus_) {
     const machine::SpinGuard guard(cpu.lock);
-    for (const Instance& instance : cpu.instances) others += instance.version != version;
+    for (const Instance& instance : cpu.instances) others += instance.code != code;
   }
   return others;
 }
 
-bool InstanceList::ClaimOutdated(std::uint32_t version, Claim* claim) {
+bool InstanceList::ClaimOutdated(const CodeUse* code, Claim* claim) {
   if (claim->sweep == 0)
     claim->sweep = sweeps_.fetch_add(1, std::memory_order_relaxed) + 1;
   for (; claim->at < machine::kMaxCpus; ++claim->at) {
     PerCpu& cpu = cpus_[claim->at];
     const machine::SpinGuard guard(cpu.lock);
     for (Instance& instance : cpu.instances) {
-      if (instance.version == version || instance.tried_in == claim->sweep)
+      if (instance.code == code || instance.tried_in == claim->sweep)
         continue;
       instance.tried_in = claim->sweep;
       claim->bits = instance.bits;
@@ -48,14 +48,14 @@ bool InstanceList::ClaimOutdated(std::uint32_t version, Claim* claim) {
   return false;
 }
 
-void InstanceList::EndClaim(const Claim& claim, bool swapped, std::uint32_t version) {
+void InstanceList::EndClaim(const Claim& claim, bool swapped, const CodeUse* code) {
   PerCpu& cpu = cpus_[claim.cpu];
   const machine::SpinGuard guard(cpu.lock);
   for (Instance& instance : cpu.instances) {
     if (instance.bits != claim.bits)
       continue;
     if (swapped)
-      instance.version = version;
+      instance.code = code;
     return;
   }
 }

@@ -10,6 +10,7 @@
 
 #include "base/allocator.h"
 #include "base/intrusive_list.h"
+#include "cobj/code_use.h"
 #include "cobj/ref.h"
 #include "machine/cpu.h"
 #include "machine/spin_lock.h"
@@ -20,9 +21,9 @@ class InstanceList;
 
 struct Instance final : ListLink<> {
   RefBits bits = 0;
-  std::uint32_t version = 0;
-  std::uint64_t tried_in = 0;  // the sweep that claimed it last
-  machine::CpuId cpu = 0;      // whose list
+  const CodeUse* code = nullptr;  // of its version
+  std::uint64_t tried_in = 0;     // the sweep that claimed it last
+  machine::CpuId cpu = 0;         // whose list
   InstanceList* list = nullptr;
 };
 
@@ -33,7 +34,7 @@ class InstanceList {
   static void Gone(Instance& instance, Allocator& allocator);
 
   std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
-  std::uint64_t CountOtherThan(std::uint32_t version);
+  std::uint64_t CountOtherThan(const CodeUse* code);
 
   struct Claim {
     RefBits bits = 0;
@@ -42,8 +43,8 @@ class InstanceList {
     std::uint64_t sweep = 0;  // 0: not begun; those that failed in an earlier one are tried again
   };
   // The next instance of another version that this sweep has not tried; false: none left.
-  bool ClaimOutdated(std::uint32_t version, Claim* claim);
-  void EndClaim(const Claim& claim, bool swapped, std::uint32_t version);
+  bool ClaimOutdated(const CodeUse* code, Claim* claim);
+  void EndClaim(const Claim& claim, bool swapped, const CodeUse* code);
 
  private:
   struct alignas(64) PerCpu {

@@ -1,6 +1,7 @@
 #include "cobj/module_image.h"
 
 #include <cstring>
+#include <string_view>
 
 namespace k42::cobj {
 
@@ -203,6 +204,17 @@ Status ModuleImage::ReadRecord() {
   return terminated && record.class_name[0] != 0 ? Status::kOk : Status::kCorrupt;
 }
 
+bool ModuleImage::StaysWritable(std::uint32_t index) const {
+  const SectionHeader& section = Section(index);
+  if ((section.flags & kWrite) == 0 || index == layout_.record_section)
+    return false;
+  // Tables of addresses (of virtual functions): written by relocation only.
+  constexpr std::string_view kRelocatedConstants = ".data.rel.ro";
+  const auto name = StringAt(At<FileHeader>(0)->names, section.name);
+  return !name.ok() ||
+         std::string_view(name.value().data(), name.value().size()) != kRelocatedConstants;
+}
+
 void ModuleImage::LayOut() {
   std::uint64_t at = 0;
   auto place = [&](bool executable, bool writable) {
@@ -211,7 +223,7 @@ void ModuleImage::LayOut() {
       const SectionHeader& section = Section(i);
       bool here = (section.flags & kAllocated) != 0 &&
                   ((section.flags & kExecutable) != 0) == executable &&
-                  ((section.flags & kWrite) != 0) == writable;
+                  StaysWritable(i) == writable;
       if (!here)
         continue;
       at = Align(at, section.alignment == 0 ? 1 : section.alignment);

@@ -2,8 +2,9 @@
 //
 // Two steps, both over untrusted bytes, neither allocating:
 //   Inspect  checks every header, index, offset and size the second step will use, and lays the
-//            sections out: executable code first, then read-only data, then writable data, each
-//            part page-aligned, so that the caller can map each with its own protection (W^X).
+//            sections out: executable code first, then read-only data (what only relocations
+//            write is among it), then writable data, each part page-aligned, so that the caller can
+//            map each with its own protection (W^X).
 //   Load     copies and relocates into memory that the caller mapped writable at `address`.
 // Symbols defined in the module bind to the module, weak ones too; all others go to the resolver.
 // Addresses in reach of the kernel (2 GiB) are the caller's duty; a relocation that does not fit is
@@ -71,6 +72,7 @@ class ModuleImage {
   Status CheckSymbols();
   Status CheckRelocations(std::uint32_t index);
   Status ReadRecord();
+  bool StaysWritable(std::uint32_t index) const;
   void LayOut();
   Result<std::span<const char>> StringAt(std::uint32_t section, std::uint32_t offset) const;
   Result<std::uint64_t> AddressOf(std::uint32_t symbol, std::uint64_t base,

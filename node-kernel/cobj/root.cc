@@ -56,4 +56,13 @@ void Root::Reopen() {
   state_ = State::kOpen;
 }
 
+// Not inlined, and nothing after the last use of the root's code but the count: who sees zero may
+// take the code away.
+[[gnu::noinline]] void DisposeOf(Root* root, Allocator& allocator) {
+  CodeUse* code = root->code();
+  root->Dispose(allocator);
+  if (code != nullptr)
+    code->Drop();
+}
+
 }  // namespace k42::cobj

@@ -15,6 +15,7 @@
 #include "base/allocator.h"
 #include "base/cpu_set.h"
 #include "base/result.h"
+#include "cobj/code_use.h"
 #include "cobj/grace.h"
 #include "cobj/ref.h"
 #include "machine/cpu_message.h"
@@ -49,6 +50,13 @@ class Root {
   // The factory's record of this object, if one made it. Swaps hand it on.
   Instance* instance() const { return instance_; }
   void SetInstance(Instance* instance) { instance_ = instance; }
+  // The version whose code the root consists of, if a factory made it: counted there until
+  // DisposeOf. Once, by the maker.
+  void SetCode(CodeUse& code) {
+    code_ = &code;
+    code.Add();
+  }
+  CodeUse* code() const { return code_; }
   CpuSet translation_set() const;
 
   // -- for the object system
@@ -99,9 +107,13 @@ class Root {
  private:
   RefBits bits_ = 0;
   Instance* instance_ = nullptr;
+  CodeUse* code_ = nullptr;
   CpuSet translation_set_ K42_GUARDED_BY(lock_);
   CpuSet holders_ K42_GUARDED_BY(lock_);
   Departure departure_;
 };
+
+// root.Dispose, and its code is told.
+void DisposeOf(Root* root, Allocator& allocator);
 
 }  // namespace k42::cobj

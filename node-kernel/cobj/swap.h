@@ -89,7 +89,7 @@ Status SwapObject(Ref<I> ref, Root* next, std::uint64_t patience_ns = kSwapDeadl
   MissGate& gate = node_objects->table().gate(ref.bits());
   Root* old = gate.Enter();
   if (old == nullptr) {
-    next->Dispose(allocator);
+    DisposeOf(next, allocator);
     return Status::kDeleted;
   }
   const Result<Swap*> made = allocator.Make<Swap>(ref.bits(), *old, *next);
@@ -109,7 +109,7 @@ Status SwapObject(Ref<I> ref, Root* next, std::uint64_t patience_ns = kSwapDeadl
     gate.Leave();
   }
   if (status != Status::kOk)
-    next->Dispose(allocator);
+    DisposeOf(next, allocator);
   return status;
 }
 

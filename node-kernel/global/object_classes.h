@@ -37,6 +37,9 @@ class ObjectClasses {
 
  private:
   CounterFactory counters_;
+  // The two implementations, by which the factory tells what its objects are.
+  cobj::CodeUse* const shared_code_ = counters_.Present().code;
+  cobj::CodeUse partial_code_;
 };
 
 }  // namespace k42::global

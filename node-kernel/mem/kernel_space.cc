@@ -1,5 +1,6 @@
 #include "mem/kernel_space.h"
 
+#include "base/assert.h"
 #include "base/checked.h"
 #include "machine/cpu.h"
 #include "mem/heap.h"
@@ -113,10 +114,13 @@ Status KernelSpace::Grow(KernelRange* range, std::uint64_t bytes) {
   return Status::kOk;
 }
 
-void KernelSpace::Protect(KernelRange* range, KernelAccess access) {
+void KernelSpace::Protect(KernelRange* range, std::uint64_t offset, std::uint64_t size,
+                          KernelAccess access) {
+  K42_ASSERT(offset <= range->backed && size <= range->backed - offset, "beyond what is backed");
   {
     const SpinGuard guard(lock_);
-    for (std::uint64_t at = range->start; at < range->start + range->backed; at += kPageSize) {
+    const std::uint64_t begin = range->start + offset;
+    for (std::uint64_t at = begin; at < begin + size; at += kPageSize) {
       Entry* entry = EntryOfLocked(at);
       *entry = machine::PteAddress(*entry) | BitsOf(access);
     }

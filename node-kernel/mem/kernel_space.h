@@ -3,7 +3,7 @@
 //
 // A KernelRange is reserved whole, backed from its front as far as it has grown, and surrounded by
 // one unmapped page on each side: running over an end faults. Its pages are frames of their own.
-// W^X: a range is writable or executable, never both; Protect changes it as a whole.
+// W^X: a page is writable or executable, never both.
 //
 // The tables are the kernel's, shared by all address spaces; their upper levels exist since boot,
 // so a change is visible everywhere at once. Taking a mapping away tells every CPU.
@@ -42,8 +42,12 @@ class KernelSpace {
   // Backs the next `bytes` with zeroed pages, readable and writable. On kNoMemory what was backed
   // before stays.
   Status Grow(KernelRange* range, std::uint64_t bytes);
-  // Of all that is backed. Waits for the other CPUs.
-  void Protect(KernelRange* range, KernelAccess access);
+  // Of all that is backed, or of [offset, offset + size) of it (whole pages). Waits for the other
+  // CPUs.
+  void Protect(KernelRange* range, KernelAccess access) {
+    Protect(range, 0, range->backed, access);
+  }
+  void Protect(KernelRange* range, std::uint64_t offset, std::uint64_t size, KernelAccess access);
   // Unmaps, waits for the other CPUs, gives the frames back. `range` is gone.
   void Release(KernelRange* range);
 

@@ -78,7 +78,8 @@ def make_plan(args):
                       seed=args.seed if args.seed is not None else int.from_bytes(os.urandom(4)),
                       build=str(build), kernel=str(kernel), append=args.append, bare=args.bare,
                       timeout=args.timeout)
-    needed = [str(kernel)] + ([] if args.bare else [plan.program("k42-noded")])
+    needed = [str(kernel)]
+    needed += [] if args.bare else [plan.program("k42-noded"), plan.program("k42-module")]
     for path in needed:
         if not pathlib.Path(path).exists():
             raise Trouble(f"{path} is missing; build it with: cmake --preset default && cmake --build build")

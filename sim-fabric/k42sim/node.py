@@ -54,7 +54,8 @@ class Node:
                  "--node", str(self.number), "--folder", str(self.folder)]
         if part == "noded":
             words += ["--etcd", ",".join(self._endpoints), "--transport", self.plan.transport,
-                      "--cpus", str(self.plan.cpus), "--seed", str(self.plan.seed)]
+                      "--cpus", str(self.plan.cpus), "--seed", str(self.plan.seed),
+                      "--module-keys", str(self.folder.parent / "keys")]
         return words
 
     async def _keep(self, part):

@@ -64,12 +64,20 @@ class Supervisor:
             await self.etcd.start()
             endpoints = self.etcd.endpoints
             self.tell(f"etcd: {plan.etcd} member{'s' if plan.etcd > 1 else ''} on {', '.join(endpoints)}")
+            await self.make_module_keys()
         for number in range(1, plan.nodes + 1):
             one = node.Node(plan, number, place.node(number), plan.share, endpoints, kvm,
                             self.register, self.tell)
             self.nodes.append(one)
             one.start()
         await self.await_nodes()
+
+    async def make_module_keys(self):
+        """Whose signature on a module the daemons of this cluster trust: module.key is its maker's."""
+        process = await asyncio.create_subprocess_exec(self.plan.program("k42-module"), "keys",
+                                                       str(self.place.folder))
+        if await process.wait() != 0:
+            raise RuntimeError("no key pair for modules could be made")
 
     async def await_nodes(self):
         waiting = list(self.nodes)

@@ -25,6 +25,7 @@ MAY = {
     "sched": CALLS, "ipc": CALLS,
     "proc": PROCESSES,
     "fs": SERVICES, "io": SERVICES, "global": SERVICES | {"global-policy"},
+    "modules": SERVICES,  # what the folder of the class may
     "drivers": DEVICES,
     "boot": DEVICES | {"boot", "global-policy"},
     "user": LOW | {"cobj", "trace", "user"},

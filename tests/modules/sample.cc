@@ -46,5 +46,8 @@ extern "C" std::uint64_t SampleEntry(std::uint64_t which) {
     .class_name = "Sample",
     .build_id = {},
     .reserved = 0,
-    .entry = reinterpret_cast<void (*)()>(SampleEntry),
+    // Of another type than a kernel's module: the test calls it with a number. Via void (*)(), for
+    // which compilers do not warn.
+    .entry = reinterpret_cast<k42::Status (*)(k42::cobj::ModuleOffer&)>(
+        reinterpret_cast<void (*)()>(SampleEntry)),
 };

@@ -28,6 +28,13 @@ class Factories : public test::ObjectFixture {
         TRY(allocator.Make<ReplicatedRoot<ReplicatedCounter>>(allocator, 1u)));
   }
   static Result<Root*> MakeNone(Allocator&) { return Status::kNoMemory; }
+
+  ClassVersion Version(std::uint32_t number, RootMaker maker) {
+    return {number, maker, &codes_[number]};
+  }
+
+ private:
+  CodeUse codes_[8];
 };
 
 TEST_F(Factories, CountWhatLives) {
@@ -59,11 +66,11 @@ TEST_F(Factories, UpdateAllUnderLoad) {
   for (std::size_t i = 0; i < kObjects; ++i) objects.push_back(factory.Create().value());
   std::atomic<bool> stop{false};
   std::atomic<std::uint64_t> total{0};
-  EXPECT_EQ(factory.Update(3, &MakeSecond).status(), Status::kVersionMismatch);
+  EXPECT_EQ(factory.Update(Version(3, &MakeSecond)).status(), Status::kVersionMismatch);
   RunOnAllCpus([&](machine::CpuId cpu) {
     if (cpu == 0) {
       EXPECT_EQ(factory.Outdated(), 0u);
-      EXPECT_EQ(factory.Update(2, &MakeSecond).value(), 0u);
+      EXPECT_EQ(factory.Update(Version(2, &MakeSecond)).value(), 0u);
       stop = true;
       return;
     }
@@ -92,10 +99,10 @@ TEST_F(Factories, WhatCouldNotBeSwappedIsTriedAgain) {
   auto& factory = *new Factory<ICounter>(1, &MakeFirst);
   const auto object = factory.Create().value();
   (void)object->Increment(5);
-  EXPECT_EQ(factory.Update(2, &MakeNone).value(), 1u);
+  EXPECT_EQ(factory.Update(Version(2, &MakeNone)).value(), 1u);
   EXPECT_EQ(factory.Outdated(), 1u);
   EXPECT_EQ(object->Value().value(), 5u);
-  EXPECT_EQ(factory.Update(3, &MakeSecond).value(), 0u);
+  EXPECT_EQ(factory.Update(Version(3, &MakeSecond)).value(), 0u);
   EXPECT_EQ(factory.Outdated(), 0u);
   EXPECT_EQ(object->Value().value(), 5u);
   EXPECT_EQ(Destroy(object), Status::kOk);

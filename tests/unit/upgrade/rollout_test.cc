@@ -20,7 +20,7 @@ view::View ViewOf(std::initializer_list<NodeId> nodes) {
 }
 
 Actual Runs(NodeId node, Release release, std::string failed = "") {
-  return {node, 100 + node, {{kClass, release}}, failed};
+  return {node, 100 + node, {{kClass, release}}, failed, failed.empty() ? "" : "r1"};
 }
 
 Rollout Fresh(std::vector<std::vector<NodeId>> waves = {{1}, {2, 3}}, std::uint32_t soak = 10) {
@@ -51,7 +51,7 @@ TEST(Rollout, GoesWaveByWaveAndIsPromotedAtTheEnd) {
   rollout = *Next(rollout, view, actuals, 20);
   rollout = *Next(rollout, view, actuals, 30);
   EXPECT_EQ(rollout.phase, Phase::kPromoted);
-  EXPECT_EQ(After({}, rollout).classes.at(kClass), kNew);
+  EXPECT_EQ(After({}, rollout).classes.at(kClass), Path{kNew});
   EXPECT_FALSE(Next(rollout, view, actuals, 99));
 }
 
@@ -100,6 +100,16 @@ TEST(Rollout, AbortIsRefusedOncePromoted) {
   EXPECT_EQ(Abort(rollout, "operator").status(), Status::kRefused);
 }
 
+TEST(Rollout, AFailureOfAnEarlierRolloutDoesNotCount) {
+  auto view = ViewOf({1, 2, 3});
+  Actual stale = Runs(1, kOld, "could not");
+  stale.rollout = "r0";
+  std::map<NodeId, Actual> actuals{{1, stale}, {2, Runs(2, kOld)}, {3, Runs(3, kOld)}};
+  EXPECT_FALSE(Next(Fresh(), view, actuals, 1));
+  actuals[1].rollout = "r1";
+  EXPECT_EQ(Next(Fresh(), view, actuals, 1)->phase, Phase::kRollingBack);
+}
+
 TEST(Rollout, RecordsSurviveTheirEncoding) {
   Rollout rollout = Fresh();
   rollout.phase = Phase::kRollingBack;
@@ -107,7 +117,7 @@ TEST(Rollout, RecordsSurviveTheirEncoding) {
   EXPECT_EQ(DecodeRollout(Encode(rollout)).value(), rollout);
   Actual actual = Runs(2, kNew, "no");
   EXPECT_EQ(DecodeActual(Encode(actual)).value(), actual);
-  Committed committed{{{kClass, kNew}}};
+  Committed committed{{{kClass, {kNew, {3, "beef"}}}}};
   EXPECT_EQ(DecodeCommitted(Encode(committed)).value(), committed);
   for (const char* bad :
        {"", "{", "[]", "{\"id\":3}", "{\"classes\":{\"a\":{\"version\":\"x\"}}}"}) {
@@ -155,7 +165,7 @@ TEST(Rollout, SeededSchedules) {
             runs[node] = desired;
           if (!runs.contains(node))
             runs[node] = kOld;
-          actuals[node] = {node, incarnation, {{kClass, runs[node]}}, failed};
+          actuals[node] = {node, incarnation, {{kClass, runs[node]}}, failed, "r1"};
           break;
         }
         case 1:  // restart: a new incarnation, back to what the kernel was built with

@@ -1,0 +1,41 @@
+// What can be done to all objects of a class at once, whatever its interface: a factory's face to
+// the upgrader (upgrader.h), by which a version of the class takes another's place.
+#pragma once
+
+#include <cstdint>
+
+#include "base/allocator.h"
+#include "base/result.h"
+#include "cobj/code_use.h"
+#include "cobj/root.h"
+
+namespace k42::cobj {
+
+// Makes a root of the class, not published.
+using RootMaker = Result<Root*> (*)(Allocator& allocator);
+
+// One version of a class: what makes its objects, and the count of those.
+struct ClassVersion {
+  std::uint32_t number = 0;
+  RootMaker maker = nullptr;
+  CodeUse* code = nullptr;
+};
+
+class UpgradableClass {
+ public:
+  virtual ClassVersion Present() = 0;
+  // Live objects; and those that are not of the present version.
+  virtual std::uint64_t Count() = 0;
+  virtual std::uint64_t Outdated() = 0;
+  // kVersionMismatch: not a neighbour of the present version, and nothing has happened. Else new
+  // objects are of `next` from now on, living ones were swapped, and the result says how many could
+  // not be. Thread context; may wait.
+  virtual Result<std::uint64_t> Update(const ClassVersion& next) = 0;
+  // Swaps what is not of the present version; how many could not be.
+  virtual Result<std::uint64_t> Retry() = 0;
+
+ protected:
+  ~UpgradableClass() = default;
+};
+
+}  // namespace k42::cobj
