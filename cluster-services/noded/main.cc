@@ -10,9 +10,9 @@
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
+#include "cluster-services/noded/fabric_requests.h"
 #include "cluster-services/noded/kernel_names.h"
 #include "cluster-services/noded/object_service.h"
-#include "cluster-services/noded/fabric_requests.h"
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
