@@ -215,8 +215,11 @@ std::array<std::byte, 16> Daemon::boot_id() const {
 
 bool Daemon::OpenTransports() {
   if (options_.transport == "shm") {
-    mapped_ = interconnect::MappedTransport::Create(
-        identity_, *arena_, options_.folder + "/fabric.sock", *link_, clock_);
+    mapped_ = interconnect::FaultTransport::Around(
+        *link_, clock_, options_.seed, [this](interconnect::Events& events) {
+          return interconnect::MappedTransport::Create(
+              identity_, *arena_, options_.folder + "/fabric.sock", events, clock_);
+        });
     if (mapped_ == nullptr) {
       spdlog::error("{}/fabric.sock: {}", options_.folder, std::strerror(errno));
       return false;
@@ -227,13 +230,50 @@ bool Daemon::OpenTransports() {
   if (options_.transport != "ucx")
     ucx.transports = "tcp";
   std::string error;
-  ucx_ = interconnect::UcxTransport::Create(identity_, *arena_, ucx, *link_, clock_, &error);
+  ucx_ = interconnect::FaultTransport::Around(
+      *link_, clock_, options_.seed, [&](interconnect::Events& events) {
+        return interconnect::UcxTransport::Create(identity_, *arena_, ucx, events, clock_, &error);
+      });
+  for (const auto& [node, fault] : faults_) ApplyFaults(node);
   if (ucx_ == nullptr) {
     spdlog::error("{}", error);
     return mapped_ != nullptr;
   }
   loop_.Watch(ucx_->WaitFd(), EPOLLIN, [](std::uint32_t) {});
   return true;
+}
+
+std::vector<interconnect::FaultTransport*> Daemon::transports() {
+  std::vector<interconnect::FaultTransport*> all;
+  for (const auto* one : {&mapped_, &ucx_}) {
+    if (*one != nullptr)
+      all.push_back(one->get());
+  }
+  return all;
+}
+
+void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value) {
+  auto& [cut, delay_ns] = faults_[node];
+  if (kind == "cut")
+    cut = true;
+  else if (kind == "delay")
+    delay_ns = static_cast<std::uint64_t>(value * 1'000'000);
+  else
+    faults_.erase(node);
+  ApplyFaults(node);
+}
+
+void Daemon::ApplyFaults(std::uint32_t node) {
+  const auto fault = faults_.find(node);
+  for (interconnect::FaultTransport* transport : transports()) {
+    if (fault == faults_.end()) {
+      transport->Heal(node);
+      continue;
+    }
+    transport->Delay(node, fault->second.second);
+    if (fault->second.first)
+      transport->Cut(node);
+  }
 }
 
 void Daemon::CloseTransports() {

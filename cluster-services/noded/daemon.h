@@ -27,6 +27,7 @@
 #include "cluster-services/noded/event_loop.h"
 #include "cluster-services/noded/membership.h"
 #include "interconnect/carrier.h"
+#include "interconnect/fault_transport.h"
 #include "interconnect/link_host.h"
 #include "interconnect/mapped_transport.h"
 #include "interconnect/ucx_transport.h"
@@ -73,6 +74,10 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   const interconnect::LocalIdentity& identity() const { return identity_; }
   const ViewOfCluster& view() const { return view_; }
   interconnect::LinkHost* link() { return link_.get(); }
+  interconnect::Arena* arena() { return link_ == nullptr ? nullptr : arena_; }
+  std::vector<interconnect::FaultTransport*> transports();
+  // "cut", "delay" (milliseconds) or "heal", of the way to a node; stays over the guest's lives.
+  void SetFault(const std::string& kind, std::uint32_t node, double value);
   // Messages of the kernel to its daemon, of kinds `first` to `last`: each range has one handler.
   using ControlHandler = std::function<void(const abi::Frame&, std::span<const std::byte>)>;
   void SetControlHandler(abi::ControlKind first, abi::ControlKind last, ControlHandler handler) {
@@ -110,6 +115,7 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void ForgetGuest(const std::string& why);
   interconnect::Transport* RouteTo(const MemberNode& member, std::string* address);
   void TellKernelView();
+  void ApplyFaults(std::uint32_t node);
   void OnControl(const abi::Frame& frame, std::span<const std::byte> payload);
   void TellGuestHandlers(bool up);
 
@@ -127,8 +133,9 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   interconnect::Carrier carrier_;
   interconnect::Arena* arena_ = nullptr;
   std::unique_ptr<interconnect::LinkHost> link_;
-  std::unique_ptr<interconnect::MappedTransport> mapped_;
-  std::unique_ptr<interconnect::UcxTransport> ucx_;
+  std::unique_ptr<interconnect::FaultTransport> mapped_;
+  std::unique_ptr<interconnect::FaultTransport> ucx_;
+  std::map<std::uint32_t, std::pair<bool, std::uint64_t>> faults_;  // by node: cut, delay
   std::map<interconnect::PeerId, interconnect::Transport*> routes_;
   interconnect::LocalIdentity identity_;
   ViewOfCluster view_;

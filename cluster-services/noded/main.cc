@@ -11,6 +11,7 @@
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
+#include "cluster-services/noded/fabric_requests.h"
 #include "cluster-services/noded/kernel_names.h"
 #include "cluster-services/noded/object_service.h"
 #include "cluster-services/noded/offload_service.h"
@@ -73,6 +74,7 @@ int main(int argc, char** argv) {
   daemon.SetMembership(std::move(membership));
   noded::ControlServer control(loop);
   noded::ServeRequests(control, daemon);
+  noded::ServeFabric(control, daemon);
   noded::RunService runs(control, daemon);
   noded::TraceRequests traces(control, daemon);
   noded::KernelNames names(daemon);

@@ -77,6 +77,11 @@ class Cluster:
         return run([BUILD / "bin/k42ctl", "--cluster", self.name, *words], limit=limit, check=check,
                    env=self.environment, **options)
 
+    def start(self, *words):
+        """k42ctl that goes on meanwhile; its output is text in a pipe."""
+        return subprocess.Popen([str(BUILD / "bin/k42ctl"), "--cluster", self.name, *map(str, words)],
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=self.environment)
+
     def status(self):
         return json.loads(self.sim("status", "--cluster", self.name, "--json").stdout)
 

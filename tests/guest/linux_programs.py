@@ -21,6 +21,7 @@ cd /tmp && mkdir d && echo text > d/file && cat d/file && ls d
 seq 1 100 | grep 7 | wc -l
 for i in 1 2 3; do echo $i; done | sort -r | tr '\\n' ' '; echo
 sh -c 'kill -TERM $$'; echo killed $?
+busybox timeout 1 sleep 9; echo timed out $?; busybox timeout 9 echo in time; echo $?
 echo appended >> d/file; wc -l < d/file
 sleep 1 & wait; echo waited
 test -d /proc/self && echo proc

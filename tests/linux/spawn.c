@@ -15,6 +15,26 @@ int main(void) {
   }
   waitpid(child, &status, 0);
   printf("vfork: %d, memory shared: %d\n", WEXITSTATUS(status), changed);
+  /* Who such a child is: it has a parent, a group and children of its own. */
+  volatile int parent = 0, group = 0, session = 0, seen = 0;
+  pid_t me = getpid();
+  child = vfork();
+  if (child == 0) {
+    parent = getppid() == me;
+    group = getpgrp() == getpgid(me);
+    pid_t self = getpid(), grandchild = fork();
+    if (grandchild == 0) _exit(getppid() == self ? 7 : 8);
+    int ended = 0;
+    seen = waitpid(grandchild, &ended, 0) == grandchild ? WEXITSTATUS(ended) : -1;
+    session = setsid() == self && getsid(0) == self && getpgrp() == self;
+    _exit(0);
+  }
+  waitpid(child, &status, 0);
+  printf("child of vfork: parent %d, group %d, session %d, its child %d\n", parent, group, session,
+         seen);
+  printf("and this one: same group %d, same parent %d, no children left %d\n",
+         getpgrp() == getpgid(0) && getsid(0) != child, getppid() != me,
+         waitpid(-1, NULL, WNOHANG) == -1);
   child = vfork();
   if (child == 0) {
     execl("/bin/sh", "sh", "-c", "exit 5", (char *)0);

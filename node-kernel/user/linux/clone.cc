@@ -183,6 +183,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   task.pending.Clear();
   task.posix_timers = nullptr;
   task.real_timer = {};
+  here.ActFor(task);
   self.tid = task.pid;
   self.signals.pending.Clear();
   self.clear_child_tid = request.flags & kCloneChildClearTid ? request.child_tid : 0;

@@ -3,6 +3,7 @@
 #include "user/linux/entry.h"
 #include "user/linux/kernel.h"
 #include "user/linux/signals.h"
+#include "user/linux/task.h"
 
 namespace k42::personality {
 namespace {
@@ -23,6 +24,7 @@ Dispatcher& Here() {
 
 void Dispatcher::Start(Thread* first) {
   current_ = first;
+  acting_ = first->task->pid;
   kernel::Page()->thread = first;
   vector_owner = first;
   fs_owner = first;
@@ -104,8 +106,16 @@ void Dispatcher::SwitchToNext() {
   Thread* previous = current_;
   if (next != previous) {
     current_ = next;
+    ActFor(*next->task);
     SwitchStacks(previous, next);
     FreeZombie();
+  }
+}
+
+void Dispatcher::ActFor(const Task& task) {
+  if (acting_ != task.pid) {
+    acting_ = task.pid;
+    kernel::SetTask(static_cast<std::uint32_t>(task.pid));
   }
 }
 
@@ -168,6 +178,7 @@ void Dispatcher::KeepOnly(Thread* survivor) {
   }
   zombie_ = nullptr;
   current_ = survivor;
+  acting_ = 0;  // the copy has another number: whoever calls this says which
   tickets_.Reset();
   timers_.Clear();
   programmed_ns_ = 0;

@@ -42,6 +42,10 @@ class Dispatcher {
   // Asks the kernel for the next timer event this dispatcher needs.
   void ProgramTimer();
 
+  // On whose behalf the kernel is asked from now on: the task of the thread that runs, always.
+  // Tasks that share the memory (vfork) have parent, group, credentials and children of their own.
+  void ActFor(const Task& task);
+
   // In a forked child: `survivor` is the only thread.
   void KeepOnly(Thread* survivor);
 
@@ -56,6 +60,7 @@ class Dispatcher {
   List<Thread, &Thread::run_link> ready_;
   Thread* current_ = nullptr;
   Thread* zombie_ = nullptr;
+  std::int32_t acting_ = 0;  // the kernel knows us as this task
   Tickets tickets_;
   TimerQueue timers_;
   std::uint64_t programmed_ns_ = 0;

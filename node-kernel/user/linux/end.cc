@@ -59,6 +59,10 @@ void ReleaseVforkParent(Task& task) {
 
 void EndThread(Thread& thread) {
   Task& task = *thread.task;
+  // The task is over, or another process's already: the kernel must not take us for it any more.
+  if (!task.main && task.thread_count == 1) {
+    Here().ActFor(*Tasks().first());
+  }
   LeaveRobustFutexes(thread);
   if (thread.clear_child_tid != 0 && (task.thread_count > 1 || !task.main)) {
     const std::int32_t zero = 0;
@@ -84,9 +88,6 @@ void EndThread(Thread& thread) {
       ReportEnd(task);
     }
     DestroyTask(&task);
-    if (Task* main = Tasks().first()) {
-      kernel::SetTask(static_cast<std::uint32_t>(main->pid));
-    }
   }
   Here().Exit();
 }

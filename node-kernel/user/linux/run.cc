@@ -163,7 +163,7 @@ extern "C" void TrapHitPersonality() {
     Log("linux:   called from {x}", frame[1]);
     frame = reinterpret_cast<std::uint64_t*>(frame[0]);
   }
-  kernel::Exit(0, proc::ExitKind::kKilled, kSIGSEGV);
+  kernel::Exit(static_cast<std::uint32_t>(Tasks().first()->pid), proc::ExitKind::kKilled, kSIGSEGV);
 }
 
 extern "C" void ReturnToProgram(Thread* thread) {

@@ -296,6 +296,7 @@ TEST_P(Conformance, EveryRequestEndsOnce) {
 
 INSTANTIATE_TEST_SUITE_P(Transports, Conformance,
                          ::testing::Values(Named{"Loopback", MakeLoopbackKind},
+                                           Named{"Delayed", MakeDelayedKind},
                                            Named{"Mapped", MakeMappedKind},
                                            Named{"Ucx", MakeUcxKind}),
                          [](const auto& test) { return std::string(test.param.name); });

@@ -144,6 +144,7 @@ class TestFabric {
 };
 
 std::unique_ptr<Kind> MakeLoopbackKind();
+std::unique_ptr<Kind> MakeDelayedKind();
 std::unique_ptr<Kind> MakeMappedKind();
 std::unique_ptr<Kind> MakeUcxKind();
 

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "interconnect/fault_transport.h"
 #include "interconnect/loopback_transport.h"
 #include "interconnect/mapped_transport.h"
 #include "interconnect/ucx_transport.h"
@@ -13,6 +14,25 @@ class LoopbackKind : public Kind {
  public:
   std::unique_ptr<Transport> Make(TestNode& node) override {
     return std::make_unique<LoopbackTransport>(fabric_, node.identity, *node.arena, node.recorder);
+  }
+  const Clock& clock() const override { return clock_; }
+  void PassTime() override { clock_.Advance(20'000); }
+
+ private:
+  ManualClock clock_;
+  LoopbackFabric fabric_{7, Faults{}, clock_};
+};
+
+// The loopback behind the operators' faults: every request is delayed by some time more.
+class DelayedKind : public Kind {
+ public:
+  std::unique_ptr<Transport> Make(TestNode& node) override {
+    auto made = FaultTransport::Around(node.recorder, clock_, 7, [&](Events& events) {
+      return std::make_unique<LoopbackTransport>(fabric_, node.identity, *node.arena, events);
+    });
+    constexpr std::uint32_t kNodes = 4;
+    for (std::uint32_t peer = 1; peer <= kNodes; ++peer) made->Delay(peer, 50'000);
+    return made;
   }
   const Clock& clock() const override { return clock_; }
   void PassTime() override { clock_.Advance(20'000); }
@@ -72,6 +92,9 @@ std::unique_ptr<Kind> MakeUcxKind() {
 }
 std::unique_ptr<Kind> MakeLoopbackKind() {
   return std::make_unique<LoopbackKind>();
+}
+std::unique_ptr<Kind> MakeDelayedKind() {
+  return std::make_unique<DelayedKind>();
 }
 std::unique_ptr<Kind> MakeMappedKind() {
   return std::make_unique<MappedKind>();
