@@ -65,6 +65,10 @@ class LinkHost final : public Events {
   // A frame to the kernel's CPU; kControl by its own daemon.
   void SendToKernel(std::uint32_t cpu, abi::FrameKind kind, std::uint32_t method,
                     std::span<const std::byte> payload, std::uint64_t sequence = 0);
+  // Bytes that wait for room in that CPU's ring: who sends much looks here first.
+  std::size_t BacklogBytes(std::uint32_t cpu) const {
+    return attached() ? cpus_[CpuOf(cpu)].backlog_bytes : 0;
+  }
   // Until when (this host's monotonic clock) the node has authority; 0: none.
   void SetAuthority(std::uint64_t host_deadline_ns);
   void SetViewEpoch(std::uint64_t epoch) { arena_.daemon().view_epoch.store(epoch); }

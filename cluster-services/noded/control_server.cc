@@ -15,6 +15,13 @@ using nlohmann::json;
 
 // -- connection ---------------------------------------------------------------------------------
 
+std::shared_ptr<Connection> Connection::Serve(EventLoop& loop, interconnect::UniqueFd socket) {
+  const int fd = socket.get();
+  auto connection = std::make_shared<Connection>(loop, std::move(socket));
+  loop.Watch(fd, EPOLLIN, [connection](std::uint32_t events) { connection->OnReady(events); });
+  return connection;
+}
+
 void Connection::Reply(const json& answer) {
   Send(FrameType::kReply, answer.dump());
 }
@@ -41,14 +48,22 @@ void Connection::CloseWhenSent() {
   Flush();
 }
 
+void Connection::PauseReading(bool paused) {
+  if (std::exchange(paused_, paused) != paused && socket_)
+    Watch();
+}
+
+void Connection::Watch() {
+  loop_.Change(socket_.get(), (paused_ ? 0u : EPOLLIN) | (unsent_.empty() ? 0u : EPOLLOUT));
+}
+
 void Connection::Flush() {
   while (socket_ && !unsent_.empty()) {
     ssize_t sent = send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent <= 0) {
       if (sent < 0 && errno != EAGAIN)
         return Close();
-      loop_.Change(socket_.get(), EPOLLIN | EPOLLOUT);
-      return;
+      return Watch();
     }
     unsent_.erase(0, static_cast<std::size_t>(sent));
   }
@@ -56,7 +71,7 @@ void Connection::Flush() {
     return;
   if (closing_)
     return Close();
-  loop_.Change(socket_.get(), EPOLLIN);
+  Watch();
   if (on_drained)
     on_drained();
 }
@@ -98,33 +113,32 @@ void Connection::Close() {
 // -- server -------------------------------------------------------------------------------------
 
 ControlServer::~ControlServer() {
-  if (listener_)
-    loop_.Unwatch(listener_.get());
+  for (const auto& listener : listeners_) loop_.Unwatch(listener.get());
 }
 
-bool ControlServer::Listen(const std::string& path) {
-  listener_ = interconnect::ListenUnix(path, SOCK_STREAM);
-  if (!listener_)
+bool ControlServer::Listen(const std::string& path, const Gate& gate) {
+  auto listener = interconnect::ListenUnix(path, SOCK_STREAM);
+  if (!listener)
     return false;
-  loop_.Watch(listener_.get(), EPOLLIN, [this](std::uint32_t) { Accept(); });
+  const int fd = listener.get();
+  loop_.Watch(fd, EPOLLIN, [this, fd, gate](std::uint32_t) {
+    if (auto socket = interconnect::AcceptUnix(fd))
+      Adopt(std::move(socket), gate);
+  });
+  listeners_.push_back(std::move(listener));
   return true;
 }
 
-void ControlServer::Accept() {
-  auto socket = interconnect::AcceptUnix(listener_.get());
-  if (!socket)
-    return;
-  int fd = socket.get();
-  auto connection = std::make_shared<Connection>(loop_, std::move(socket));
-  connection->on_request_ = [this, weak = std::weak_ptr(connection)](const Frame& frame) {
+void ControlServer::Adopt(interconnect::UniqueFd socket, const Gate& gate) {
+  const auto connection = Connection::Serve(loop_, std::move(socket));
+  connection->on_request_ = [this, gate, weak = std::weak_ptr(connection)](const Frame& frame) {
     if (auto live = weak.lock())
-      Dispatch(live, frame);
+      Dispatch(live, frame, gate);
   };
-  // The loop's handler keeps the connection alive until it is closed.
-  loop_.Watch(fd, EPOLLIN, [connection](std::uint32_t events) { connection->OnReady(events); });
 }
 
-void ControlServer::Dispatch(const std::shared_ptr<Connection>& connection, const Frame& frame) {
+void ControlServer::Dispatch(const std::shared_ptr<Connection>& connection, const Frame& frame,
+                             const Gate& gate) {
   json request = json::parse(frame.payload, nullptr, false);
   if (frame.type != FrameType::kRequest || !request.is_object())
     return connection->Fail(Status::kInvalidArgument, "a request is a JSON object");
@@ -132,6 +146,13 @@ void ControlServer::Dispatch(const std::shared_ptr<Connection>& connection, cons
   auto handler = name.is_string() ? handlers_.find(name.get<std::string>()) : handlers_.end();
   if (handler == handlers_.end())
     return connection->Fail(Status::kNotSupported, "this daemon does not serve that request");
+  if (!gate.only.empty() && !gate.only.contains(handler->first))
+    return connection->Fail(Status::kPermissionDenied,
+                            "'" + handler->first + "' is not for programs of a node");
+  const json node = request.value("node", json());
+  if (relay_ && !gate.relayed && node.is_string() &&
+      relay_(connection, node.get<std::string>(), frame))
+    return;
   try {
     handler->second(connection, request);
   } catch (const json::exception& error) {

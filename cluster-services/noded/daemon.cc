@@ -155,7 +155,8 @@ void Daemon::TryAttach() {
   guest_ = Guest::kJoining;
   if (!OpenTransports())
     return;
-  Attributes attributes{{"host", host_id_}};
+  Attributes attributes = attributes_;
+  attributes["host"] = host_id_;
   if (mapped_ != nullptr)
     attributes["mapped"] = mapped_->LocalAddress();
   if (ucx_ != nullptr)
@@ -193,6 +194,13 @@ void Daemon::ForgetGuest(const std::string& why) {
   if (was_up)
     TellGuestHandlers(false);
   loop_.Post([this] { carrier_.Forget(); });  // we may be inside it
+}
+
+std::array<std::byte, 16> Daemon::boot_id() const {
+  std::array<std::byte, 16> id{};
+  if (arena_ != nullptr)
+    std::memcpy(id.data(), arena_->header().boot_id, id.size());
+  return id;
 }
 
 // -- the fabric ---------------------------------------------------------------------------------

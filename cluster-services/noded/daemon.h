@@ -16,6 +16,7 @@
 // Everything here runs on the event loop's thread.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <set>
@@ -52,6 +53,10 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   Daemon(const Options& options, EventLoop& loop);
   ~Daemon() override;
 
+  // Told to the other members' daemons. Before the loop runs.
+  void SetAttribute(const std::string& name, const std::string& value) {
+    attributes_[name] = value;
+  }
   void SetMembership(std::unique_ptr<Membership> membership) {
     membership_ = std::move(membership);
   }
@@ -81,6 +86,9 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void AddGuestHandler(std::function<void(bool up)> handler) {
     on_guest_.push_back(std::move(handler));
   }
+  // The kernel's own number of its life, all zero before there is one.
+  std::array<std::byte, 16> boot_id() const;
+  std::uint64_t NowNs() const { return clock_.NowNs(); }
 
   // -- CarrierEvents --
   void OnArena(interconnect::Arena& arena) override;
@@ -124,6 +132,7 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   std::map<interconnect::PeerId, interconnect::Transport*> routes_;
   interconnect::LocalIdentity identity_;
   ViewOfCluster view_;
+  Attributes attributes_;  // beside the transports'
   Guest guest_ = Guest::kDown;
   std::uint64_t next_tick_ns_ = 0;
   std::vector<KindRange> control_;

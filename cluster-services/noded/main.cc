@@ -7,12 +7,15 @@
 
 #include <CLI/CLI.hpp>
 #include <cstring>
+#include <filesystem>
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
 #include "cluster-services/noded/fabric_requests.h"
 #include "cluster-services/noded/kernel_names.h"
 #include "cluster-services/noded/object_service.h"
+#include "cluster-services/noded/offload_service.h"
+#include "cluster-services/noded/peer_control.h"
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
@@ -73,11 +76,21 @@ int main(int argc, char** argv) {
   noded::TraceRequests traces(control, daemon);
   noded::KernelNames names(daemon);
   noded::ObjectService objects(control, daemon);
+  std::error_code made;  // if not, listening there says why
+  std::filesystem::create_directory(options.folder + "/inside", made);
   if (!control.Listen(options.folder + "/noded.sock")) {
     spdlog::error("{}/noded.sock: {}", options.folder, std::strerror(errno));
     return 1;
   }
-  loop.Run([&daemon] { return daemon.Serve(); }, [&daemon] { return daemon.Arm(); });
+  if (!control.Listen(options.folder + "/inside/noded.sock", noded::kAskedFromInside)) {
+    spdlog::error("{}/inside/noded.sock: {}", options.folder, std::strerror(errno));
+    return 1;
+  }
+  noded::PeerControl peers(control, daemon);
+  if (std::string error; !peers.Listen(options.etcd, &error))
+    spdlog::warn("other nodes' daemons cannot ask this one: {}", error);
+  noded::OffloadService offload(daemon);
+  loop.Run([&] { return daemon.Serve() + offload.Serve(); }, [&daemon] { return daemon.Arm(); });
   spdlog::info("stopping");
   daemon.Shutdown();
   return 0;

@@ -12,6 +12,9 @@ namespace k42::noded {
 std::unique_ptr<Membership> MakeMembership(const Options& options, EventLoop& loop,
                                            MembershipEvents& events);
 
+// What programs of the node may ask, by k42-offload.
+inline const Gate kAskedFromInside{{"nodes", "run", "status", "names"}, false};
+
 void ServeRequests(ControlServer& server, Daemon& daemon);
 
 }  // namespace k42::noded

@@ -67,11 +67,6 @@ void RunService::Tell(abi::ControlKind kind, std::uint64_t number,
 // -- the operator's side ------------------------------------------------------------------------
 
 void RunService::Start(std::shared_ptr<Connection> connection, const json& request) {
-  json node = request.value("node", json());
-  std::string here = "n" + std::to_string(daemon_.options().node);
-  if (node.is_string() && !node.get<std::string>().empty() && node != here)
-    return connection->Fail(Status::kNotSupported,
-                            "this daemon runs programs on " + here + " only: ask that node's own");
   if (daemon_.guest() != Daemon::Guest::kUp)
     return connection->Fail(Status::kUnavailable, "the node is not up");
   if (request.value("argv", json::array()).empty())
@@ -108,7 +103,8 @@ void RunService::OnFrame(std::uint64_t number, const control::Frame& frame) {
     case FrameType::kInput:
       run.input += frame.payload;
       run.input_ends |= frame.payload.empty();
-      return SendInput(number, run);
+      SendInput(number, run);
+      return run.connection->PauseReading(run.input.size() > kMuchUnsent);
     case FrameType::kSignal: {
       std::uint32_t signal = Word(frame.payload.data(), frame.payload.size());
       return Tell(abi::ControlKind::kRunSignal, number, BytesOf(signal));
@@ -178,7 +174,8 @@ void RunService::OnControl(const abi::Frame& frame, std::span<const std::byte> p
       return OnOutput(number, run, payload);
     case abi::ControlKind::kRunCredit:
       run.credit += Word(payload.data(), payload.size(), 1);
-      return SendInput(number, run);
+      SendInput(number, run);
+      return connection->PauseReading(run.input.size() > kMuchUnsent);
     case abi::ControlKind::kRunExit: {
       runs_.erase(it);
       connection->Send(FrameType::kExit,

@@ -88,8 +88,9 @@ int main(int argc, char** argv) {
   if (!arguments.command.empty())
     spec.argv.insert(spec.argv.end(), {"-c", arguments.command});
   const char* home = std::getenv("HOME");
-  spec.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                      std::string("HOME=") + (home == nullptr ? "/" : home)};
+  spec.environment = {
+      "PATH=/opt/k42/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      std::string("HOME=") + (home == nullptr ? "/" : home)};
   spec.directory = "/";
   spec.input = arguments.input;
   spec.terminal = arguments.terminal || arguments.command.empty();

@@ -42,6 +42,10 @@ enum class ControlKind : std::uint32_t {
   kObjectAnswer = 43,   // kernel: ObjectAnswer
   kPingRequest = 44,    // daemon: PingRequest
   kPingAnswer = 45,     // kernel: PingAnswer
+
+  // Sockets to hosts outside (abi/offload.h): 64..71.
+  kOffloadSession = 64,  // daemon: OffloadSession
+  kOffloadMessage = 65,  // both: OffloadHeader and payload, passed on as it is
 };
 
 struct ViewHeader {

@@ -4,6 +4,7 @@
 #include "boot/run_agent.h"
 #include "boot/start_global.h"
 #include "boot/start_memory.h"
+#include "boot/start_outside.h"
 #include "boot/start_processes.h"
 #include "boot/start_streams.h"
 #include "boot/trace_agent.h"
@@ -60,6 +61,7 @@ void StartLink() {
   control.SetHandler(abi::ControlKind::kExcluded, view_handler);
   port.SetReceiver(abi::Channel::kEcho, echo);
   port.SetReceiver(abi::Channel::kStream, StartStreams(port, view));
+  StartOutside(control);
   const Result<global::LinkReceiver*> calls = StartGlobal({port, control, echo, view});
   if (calls.ok())
     port.SetReceiver(abi::Channel::kCall, *calls.value());

@@ -110,6 +110,13 @@ void Conduit::Reset() {
   FreeAll(rest);
 }
 
+void Conduit::Break() {
+  Wakeups wakeups;
+  machine::MutexGuard guard(lock_);
+  shut_ = reset_ = true;
+  UpdateLocked(abi::kReadable, wakeups);
+}
+
 Status Conduit::TakeReset() {
   Wakeups wakeups;
   machine::MutexGuard guard(lock_);

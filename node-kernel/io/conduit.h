@@ -52,6 +52,8 @@ class Conduit final : public RefCounted {
   void Shut();  // no more writes, whoever still has it open for writing
   // The writing side broke off: what waits is dropped, the reader is told once (kConnectionReset).
   void Reset();
+  // The same, but what waits is read before that is told.
+  void Break();
   // kConnectionReset if that has not been told yet.
   Status TakeReset();
   std::uint32_t readers();

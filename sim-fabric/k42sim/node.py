@@ -8,7 +8,6 @@ A part that ends is started again after a pause that doubles; five ends within 3
 a failure that an operator has to see. A new QEMU is a new incarnation: the daemon sees to that.
 """
 import asyncio
-import pathlib
 import signal
 import time
 
@@ -41,10 +40,7 @@ class Node:
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self._held = False
         self._set("starting")
-        parts = ["qemu"] if self.plan.bare else ["qemu", "noded"]
-        if not self.plan.bare and pathlib.Path(self.plan.program("k42-offload")).exists():
-            parts.append("offload")
-        for part in parts:
+        for part in ["qemu"] if self.plan.bare else PARTS:
             self._keepers[part] = asyncio.create_task(self._keep(part))
 
     def _words(self, part):
@@ -55,6 +51,8 @@ class Node:
         if part == "noded":
             words += ["--etcd", ",".join(self._endpoints), "--transport", self.plan.transport,
                       "--cpus", str(self.plan.cpus), "--seed", str(self.plan.seed)]
+        if part == "offload":  # the store is the daemons', not the programs'
+            words += ["--deny", ",".join(one.rpartition(":")[2] for one in self._endpoints)]
         return words
 
     async def _keep(self, part):

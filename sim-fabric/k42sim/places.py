@@ -58,7 +58,7 @@ class Place:
         self.log = self.folder / "supervisor.log"
         self.plan = self.folder / "plan.json"
         self.processes = self.folder / "processes.json"
-        longest = self.node(254) / "console.sock"
+        longest = self.node(254) / "inside/noded.sock"
         if len(os.fsencode(longest)) > LONGEST_SOCKET:
             raise Trouble(f"{self.folder} is too long for Unix sockets; set K42_RUN to a shorter folder")
 

@@ -11,6 +11,10 @@ import pathlib
 EXPORTED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc")
 
 
+# Where a node finds the programs of this build, k42-rsh and k42ctl among them.
+PROGRAMS = ("k42", "/opt/k42/bin")
+
+
 def exports(root="/"):
     """(tag, path) of the folders."""
     paths = ((name, pathlib.Path(root) / name) for name in EXPORTED)
@@ -41,6 +45,10 @@ def command(plan, number, folder, share, kvm):
     for tag, path in exports():
         words += _export(tag, path, "on")
         append += f" mount={tag}:/{tag}:ro"
+    programs = pathlib.Path(plan.build) / "bin"
+    if programs.is_dir():
+        words += _export(PROGRAMS[0], programs, "on")
+        append += f" mount={PROGRAMS[0]}:{PROGRAMS[1]}:ro"
     words += _export("cluster", share, "off")
     append += " mount=cluster:/cluster"
     if plan.append:

@@ -41,10 +41,11 @@ class Playbook(unittest.TestCase):
         run(["ansible-lint", "--offline", "site.yml"], cwd=ANSIBLE)
 
     def test_units_are_what_the_simulation_runs(self):
-        unit = (ANSIBLE / "roles/node/templates/k42-noded.service.j2").read_text()
         simulated = (ROOT / "sim-fabric/k42sim/node.py").read_text()
-        for option in re.findall(r"--\w+", unit):
-            self.assertIn(f'"{option}"', simulated)
+        for name in ("k42-noded", "k42-offload"):
+            unit = (ANSIBLE / f"roles/node/templates/{name}.service.j2").read_text()
+            for option in re.findall(r"--\w+", unit):
+                self.assertIn(f'"{option}"', simulated)
 
 
 # A node listens, another sends: bytes between two kernels, over UCX/TCP between two hosts.
