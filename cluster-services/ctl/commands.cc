@@ -8,13 +8,12 @@
 #include <thread>
 
 #include "cluster-services/control/client.h"
+#include "cluster-services/ctl/questions.h"
 
 namespace k42::ctl {
-namespace {
 
 using control::Json;
 
-// Asks the daemon that answers for `node` (0: any that answers).
 Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Json request) {
   if (node != 0) {
     request["node"] = "n" + std::to_string(node);
@@ -31,6 +30,8 @@ Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Js
   }
   return answer;
 }
+
+namespace {
 
 // A node without a certain lease for the moment (a store that changes its leader, a busy machine)
 // is asked again for a few seconds before the operator has to do it. Nothing was changed then.
@@ -70,6 +71,8 @@ std::vector<policy::NodeModel> Models(const Json& answer) {
   return models;
 }
 
+}  // namespace
+
 Outcome<std::vector<std::uint32_t>> PlaceProcesses(const control::Cluster& cluster,
                                                    const RunOptions& options) {
   const Outcome<Json> answer = AskCluster(cluster, 0, {{"request", "nodes"}});
@@ -91,6 +94,8 @@ Outcome<std::vector<std::uint32_t>> PlaceProcesses(const control::Cluster& clust
       return {status, "the placement policy refuses"};
   }
 }
+
+namespace {
 
 // Lines `nanoseconds CPU text`, CPU by CPU, as one story.
 int PrintTrace(const std::string& text) {

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cluster-services/ctl/commands.h"
+#include "cluster-services/ctl/mpirun.h"
 #include "cluster-services/ctl/object_commands.h"
 
 namespace {
@@ -32,6 +33,24 @@ int Main(int argc, char** argv) {
   run->add_flag("--terminal,-t", options.spec.terminal, "with a terminal");
   run->add_option("command", options.spec.argv, "program and its words")->required();
   run->prefix_command();
+
+  ctl::MpiOptions mpi;
+  std::string flavour = "openmpi";
+  CLI::App* mpirun = app.add_subcommand(
+      "mpirun", "runs an MPI job over nodes: k42ctl mpirun -n N [options] -- PROGRAM WORDS...");
+  mpirun->add_option("-n", mpi.run.processes, "ranks")->check(CLI::Range(1u, 4096u));
+  mpirun->add_option("--mpi", flavour, "openmpi or mpich")
+      ->check(CLI::IsMember({"openmpi", "mpich"}));
+  mpirun->add_option("--nodes", mpi.nodes, "where, n1:2,n2:2 (default: by the policy)");
+  mpirun->add_option("--policy", policy, "spread or pack")
+      ->check(CLI::IsMember({"spread", "pack"}));
+  mpirun->add_option("--memory", mpi.run.memory, "bytes each rank needs, for the policy");
+  mpirun->add_option("--env", mpi.run.spec.environment, "K=V, may be given again")
+      ->allow_extra_args(false);
+  mpirun->add_option("--cwd", mpi.run.spec.directory, "the ranks' folder (default: /cluster)");
+  mpirun->add_flag("--from-host", mpi.from_host, "the launcher runs here, not on the first node");
+  mpirun->add_option("command", mpi.run.spec.argv, "program and its words")->required();
+  mpirun->prefix_command();
 
   std::string node;
   CLI::App* status = app.add_subcommand("status", "a node's daemon and guest");
@@ -71,6 +90,11 @@ int Main(int argc, char** argv) {
     return ctl::Nodes(cluster.value(), json);
   if (*run)
     return ctl::Run(cluster.value(), options);
+  if (*mpirun) {
+    mpi.run.policy = options.policy;
+    mpi.mpich = flavour == "mpich";
+    return ctl::Mpirun(cluster.value(), mpi);
+  }
   if (*status)
     return ctl::Show(cluster.value(), node, "status");
   if (*fabric)

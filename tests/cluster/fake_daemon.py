@@ -45,6 +45,9 @@ class FakeDaemon:
         self._listener.listen(16)
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def answer(self, request, answer):
+        self._answers[request] = answer
+
     def close(self):
         self._listener.close()
 

@@ -56,6 +56,57 @@ class Tools(unittest.TestCase):
         data = "0123456789abcdef" * 40000
         self.assertEqual(self.tool("k42ctl", "run", "--node", "n1", "--", "/bin/cat", input=data).stdout, data)
 
+    def launcher(self, name, text):
+        """The options with which `k42ctl mpirun` starts this instead of MPI's own launcher."""
+        folder = pathlib.Path(self.folder.name, "launchers")
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+        return ["--env", f"PATH={folder}:/bin"]
+
+    def test_mpirun_says_what_it_runs_and_ends_as_it_does(self):
+        for mpi, name, said in (
+                ("openmpi", "mpirun.openmpi", "--host n2:2,n1:1 -np 3 ./job 'a b'"),
+                ("mpich", "mpiexec.hydra", "-hosts n2:2,n1:1 -n 3 ./job 'a b'")):
+            done = self.tool("k42ctl", "mpirun", "--mpi", mpi, "--nodes", "n2:2,n1",
+                             *self.launcher(name, 'echo "$K42_NODE: $*"; exit 3'), "--", "./job", "a b")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn(f"k42ctl: on n2: PATH=/opt/k42/bin:", done.stderr)
+            self.assertIn(f" {name} ", done.stderr)
+            self.assertIn(said, done.stderr)
+            self.assertTrue(done.stdout.startswith("n2: "), done.stdout)
+            self.assertIn(said.replace("'", ""), done.stdout)
+
+    def test_mpirun_places_ranks_by_the_policy(self):
+        done = self.tool("k42ctl", "mpirun", "-n", "3", *self.launcher("mpirun.openmpi", "exit 0"), "--", "./job")
+        self.assertIn("--host n2:2,n1:1" if "n2:2,n1:1" in done.stderr else "--host n1:1,n2:2", done.stderr)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_mpirun_refuses_places_that_make_no_sense(self):
+        for places in ("n2:0", "n2:x", "host", "n1,n1", "n1:", ",", "n1:99999999999"):
+            done = self.tool("k42ctl", "mpirun", "--nodes", places, "--", "./job")
+            self.assertEqual(done.returncode, 1, places)
+            self.assertTrue(done.stderr.startswith("k42ctl: "), done.stderr)
+        done = self.tool("k42ctl", "mpirun", "--nodes", "n9", "--", "./job")
+        self.assertIn("n9 is no member", done.stderr)
+
+    def test_mpirun_ends_when_a_node_leaves(self):
+        left = dict(NODES, nodes=[one for one in NODES["nodes"] if one["node"] != 2])
+        again = dict(NODES, nodes=[dict(one, incarnation=77) if one["node"] == 2 else one for one in NODES["nodes"]])
+        for view in (left, again):
+            words = [BUILD / "bin/k42ctl", "mpirun", "--nodes", "n1:1,n2:1",
+                     *self.launcher("mpirun.openmpi", "trap '' TERM; echo up; sleep 100 & wait; sleep 100"), "--", "./job"]
+            job = subprocess.Popen(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+            self.assertEqual(job.stdout.readline(), "up\n")
+            for one in self.daemons.values():
+                one.answer("nodes", view)
+            out, errors = job.communicate(timeout=20)
+            self.assertEqual(job.returncode, 1, errors)
+            self.assertIn("n2 has left the cluster", errors)
+            for one in self.daemons.values():
+                one.answer("nodes", NODES)
+
     def test_placement(self):
         where = ["--", "/bin/sh", "-c", "echo $K42_NODE"]
         spread = self.tool("k42ctl", "run", "-n", "3", *where).stdout.split()
