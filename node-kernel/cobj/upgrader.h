@@ -41,8 +41,8 @@ class Upgrader {
   Status Load(Bytes file, const ModuleClaim& claim, Sentence& why);
   // To the version before; `from_version` is what the asker believes to be present.
   Status Back(std::string_view class_name, std::uint32_t from_version, Sentence& why);
-  // Frees what nothing runs on any more; to be tried after each step and later again. Waits for grace
-  // periods. Returns how many left modules are still kept.
+  // Frees what nothing runs on any more; to be tried after each step and later again. Waits for
+  // grace periods. Returns how many left modules are still kept.
   std::uint32_t Collect();
 
   struct ClassState {
