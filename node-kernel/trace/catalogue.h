@@ -43,7 +43,7 @@ inline constexpr Event<u64, u64, u64> kCallExecute{Class::kGlobal, 98, "call_exe
 inline constexpr Event<u64, u64, u64, u64> kCallReply{Class::kGlobal, 99, "call_reply",
                                                       "call {} of node {}, CPU {}: {} bytes"};
 inline constexpr Event<u64, u64, u64> kCallEnd{Class::kGlobal, 100, "call_end",
-                                               "call {} to node {}: status -{}"};
+                                               "call {} to node {}: error {}"};
 
 inline constexpr EventInfo kCatalogue[] = {
     kBlockStart.info, kFiller.info,      kMaskChanged.info, kThreadSwitch.info, kThreadWake.info,

@@ -45,6 +45,28 @@ class Trace(unittest.TestCase):
             self.assertEqual(trace("mask", "none").stdout, "\n")
             self.assertEqual(cluster.ctl("run", "--node", "n1", "--", "/bin/echo", "hi").stdout, "hi\n")
 
+    def test_the_way_of_one_remote_call(self):
+        with Cluster(nodes=2, options=["--cpus", "1", "--timeout", "90"]) as cluster:
+            cluster.ctl("object", "make", "hits", "--class", "counter", "--node", "n2")
+            cluster.ctl("object", "add", "hits", "1", "--node", "n1")  # the name is known at n1 from now on
+            for node in ("n1", "n2"):
+                cluster.ctl("trace", "--node", node, "mask", "global")
+            cluster.ctl("object", "add", "hits", "5", "--node", "n1")
+
+            def events(node):
+                text = cluster.ctl("trace", "--node", node, "dump").stdout
+                return [(found[3], line) for line in text.splitlines() if (found := LINE.fullmatch(line))]
+
+            caller, home = events("n1"), events("n2")
+            sent = next(line for name, line in caller if name == "call_send")
+            number = re.search(r"call (\d+) to node 2, method \d+", sent)[1]
+            ended = [line for name, line in caller if name == "call_end" and f"call {number} to node 2" in line]
+            self.assertEqual(len(ended), 1, caller)
+            self.assertTrue(ended[0].endswith("error 0"), ended)
+            served = [name for name, line in home if f"call {number} of node 1, CPU 0" in line]
+            self.assertEqual([name for name in served if name != "call_receive"], ["call_execute", "call_reply"], home)
+            self.assertEqual(served[0], "call_receive")  # once more for each time it was sent again
+
 
 if __name__ == "__main__":
     missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
