@@ -36,12 +36,12 @@ class NodeShell:
         shutil.copy(path, target)
         target.chmod(0o755)
 
-    def run(self, script, timeout):
+    def run(self, script, timeout, icount=False):
         """Exit status of the script (None: the node did not end well), and the console without the
-        kernel's lines."""
+        kernel's lines. `icount`: its clock counts instructions, one a nanosecond."""
         (self.share / "script.sh").write_text(
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n" + script + "\n")
-        command = [sys.executable, str(ROOT / "tests/guest/run.py"), str(self.image),
+        command = [sys.executable, str(ROOT / "tests/guest/run.py"), str(self.image), *(["--icount"] * icount),
                    "--cpus", str(self.cpus), "--memory", str(self.memory), "--timeout", str(timeout),
                    "--append", "mount=usr:/usr:ro mount=etc:/etc:ro mount=cluster:/cluster node=1 name=n1 exit "
                                "init=/cluster/busybox -- sh /cluster/script.sh", "--"]
