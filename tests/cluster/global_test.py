@@ -15,7 +15,7 @@ from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
 CPUS = 2
 OPTIONS = ["--cpus", str(CPUS), "--memory", "128M", "--timeout", "120"]
 NODES = ["n1", "n2", "n3"]
-LONG = bool(os.environ.get("K42_LONG"))
+LONG = os.environ.get("K42_LONG") == "1"
 TYPED = r"kNodeDead|kUnknown|kTimedOut|kUnavailable|kStaleIncarnation|kNotFound"
 
 
