@@ -200,6 +200,8 @@ class Offload(unittest.TestCase):
             for fraction in (8, 4):
                 eventually(lambda: sink.received > size // fraction and source.sent > size // fraction, 120,
                            "the transfers' part")
+                # Once killed it may not be back yet.
+                eventually(lambda: "noded" in self.cluster.node("n1")["pids"], 30, "a daemon to kill")
                 self.cluster.fault("kill", "n1", "--part", "noded")
             self.assertLess(min(sink.received, source.sent), size)
             ends = self.share / "ends"

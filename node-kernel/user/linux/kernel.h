@@ -82,6 +82,8 @@ Result<std::uint32_t> NewTask(std::uint32_t exit_signal);
 Result<std::uint32_t> NewThread(std::uint32_t task);
 void EndThread(std::uint32_t thread);
 void SetTask(std::uint32_t task);
+// The CPU's %fs base from now on, and after every switch of the dispatcher.
+void LoadFsBase(std::uint64_t base);
 Result<std::uint32_t> Kill(const proc::SignalRequest& request);
 Status TakeSignal(std::uint32_t task, proc::SignalInfo* info);
 void Stop(std::uint32_t task, std::uint32_t signal);

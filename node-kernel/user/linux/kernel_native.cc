@@ -218,6 +218,9 @@ Result<std::uint32_t> NewThread(std::uint32_t task) {
 void EndThread(std::uint32_t thread) {
   (void)kProcess.EndThread(thread);
 }
+void LoadFsBase(std::uint64_t base) {
+  asm volatile("wrfsbase %0" : : "r"(base));
+}
 void SetTask(std::uint32_t task) {
   (void)Ask(abi::DispatcherCall::kSetTask, task);
 }

@@ -182,7 +182,7 @@ extern "C" void ReturnToProgram(Thread* thread) {
   }
   LoadVectorState(thread);
   if (here.fs_owner != thread) {
-    asm volatile("wrfsbase %0" : : "r"(thread->regs.fs_base));
+    kernel::LoadFsBase(thread->regs.fs_base);
     here.fs_owner = thread;
   }
   if (!thread->fast_leave) {

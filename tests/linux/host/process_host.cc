@@ -229,6 +229,11 @@ Result<std::uint32_t> NewThread(std::uint32_t) {
 }
 void EndThread(std::uint32_t) {}
 void SetTask(std::uint32_t) {}
+// By a call: there are hosts that execute wrfsbase, but forget what it wrote when they switch.
+void LoadFsBase(std::uint64_t base) {
+  constexpr long kArchPrctl = 158, kSetFs = 0x1002;
+  host::Call(kArchPrctl, kSetFs, static_cast<long>(base));
+}
 Result<std::uint32_t> Kill(const proc::SignalRequest& request) {
   long pid = static_cast<long>(request.id);
   if (request.selector == proc::Selector::kGroup) {
