@@ -89,11 +89,18 @@ class Factory final : public UpgradableClass {
       const Result<Root*> root = Make(present, allocator);
       const Status status =
           root.ok() ? SwapObject(Ref<I>::FromBits(claim.bits), root.value()) : root.status();
-      if (status != Status::kOk && status != Status::kDeleted)
+      if (status != Status::kOk && status != Status::kDeleted) {
         ++failed;
+        const machine::SpinGuard guard(present_lock_);
+        last_failure_ = {claim.bits, status};
+      }
       instances_.EndClaim(claim, status == Status::kOk, present.code);
     }
     return failed;
+  }
+  SwapFailure LastFailure() override {
+    const machine::SpinGuard guard(present_lock_);
+    return last_failure_;
   }
 
  private:
@@ -106,6 +113,7 @@ class Factory final : public UpgradableClass {
   machine::SpinLock<LockRank::kFactory> present_lock_;
   CodeUse own_code_;  // of the version that the kernel was built with
   ClassVersion present_ K42_GUARDED_BY(present_lock_);
+  SwapFailure last_failure_ K42_GUARDED_BY(present_lock_);
   InstanceList instances_;
 };
 

@@ -21,6 +21,12 @@ struct ClassVersion {
   CodeUse* code = nullptr;
 };
 
+// An object that could not be swapped, and why.
+struct SwapFailure {
+  RefBits object = 0;
+  Status status = Status::kOk;
+};
+
 class UpgradableClass {
  public:
   virtual ClassVersion Present() = 0;
@@ -33,6 +39,8 @@ class UpgradableClass {
   virtual Result<std::uint64_t> Update(const ClassVersion& next) = 0;
   // Swaps what is not of the present version; how many could not be.
   virtual Result<std::uint64_t> Retry() = 0;
+  // Of the latest Update or Retry: the last object that could not be.
+  virtual SwapFailure LastFailure() = 0;
 
  protected:
   ~UpgradableClass() = default;

@@ -116,16 +116,18 @@ Status Upgrader::Change(Entry& entry, const ClassVersion& before, const ClassVer
     why.Say("{} cannot become version {}: {}", entry.name, next.number, status);
     return status;
   }
+  const SwapFailure failure = entry.target->LastFailure();
   std::uint64_t stranded = 0;
   (void)Converge(*entry.target, before, &stranded);
-  why.Say("{} of {} objects of {} could not become version {} in time; {} not taken back either",
-          left, entry.target->Count(), entry.name, next.number, stranded);
+  why.Say("{} of {} objects of {} could not become version {} (object {x}: {}); {} not taken back",
+          left, entry.target->Count(), entry.name, next.number, failure.object, failure.status,
+          stranded);
   return status;
 }
 
 Status Upgrader::Converge(UpgradableClass& target, const ClassVersion& version,
                           std::uint64_t* left) {
-  const std::uint64_t deadline = machine::MonotonicNs() + kPatienceNs;
+  const std::uint64_t deadline = machine::MonotonicNs() + patience_ns_;
   TRY(target.Update(version));
   while ((*left = target.Outdated()) != 0) {
     if (machine::MonotonicNs() > deadline)

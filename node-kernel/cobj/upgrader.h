@@ -29,7 +29,7 @@ class Upgrader {
  public:
   static constexpr std::uint32_t kMaxClasses = 16;
   static constexpr std::uint32_t kMaxModules = 12;  // of one class, above the built-in version
-  static constexpr std::uint64_t kPatienceNs = 8'000'000'000;
+  static constexpr std::uint64_t kPatienceNs = 8'000'000'000;  // for all objects of a class
 
   explicit constexpr Upgrader(ModuleLoader& loader) : loader_(loader) {}
 
@@ -41,6 +41,8 @@ class Upgrader {
   Status Load(Bytes file, const ModuleClaim& claim, Sentence& why);
   // To the version before; `from_version` is what the asker believes to be present.
   Status Back(std::string_view class_name, std::uint32_t from_version, Sentence& why);
+  // For tests of what cannot be done.
+  void SetPatience(std::uint64_t ns) { patience_ns_ = ns; }
   // Frees what nothing runs on any more; to be tried after each step and later again. Waits for
   // grace periods. Returns how many left modules are still kept.
   std::uint32_t Collect();
@@ -75,6 +77,7 @@ class Upgrader {
   void Leave(LoadedModule* module);
 
   ModuleLoader& loader_;
+  std::uint64_t patience_ns_ = kPatienceNs;
   std::uint32_t count_ = 0;
   std::uint32_t left_count_ = 0;
   Entry entries_[kMaxClasses];

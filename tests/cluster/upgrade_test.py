@@ -143,6 +143,49 @@ class Upgrade(unittest.TestCase):
                 calls = [calls for _, calls, _ in rolled.said(node)]
                 self.assertEqual(calls, sorted(calls), node)
 
+    def test_whoever_dies_or_changes_their_mind(self):
+        with Cluster(nodes=3, options=OPTIONS) as cluster:
+            rolled = Rolled(cluster)
+            eventually(lambda: rolled.all_at(1), limit=60, what="probes")
+            signed = rolled.sign(MODULE)
+            rolled.upgrade("push", signed)
+            self.assertIn("no rollout", rolled.upgrade("abort", check=False).stderr)
+
+            def waits_for(words):
+                return eventually(lambda: words in rolled.upgrade("why-stuck").stdout, limit=60, what=words)
+
+            # An operator thinks better of it while the first wave soaks.
+            rolled.upgrade("start", "--class", "Probe", "--to", signed, "--waves", "n1/n2,n3", "--soak", "600000",
+                           "--no-wait")
+            waits_for("wave 1 of 2 soaks")
+            self.assertEqual([rolled.said(node)[-1][0] for node in ("n2", "n3")], [1, 1])
+            eventually(lambda: rolled.said("n1")[-1][0] == 2, limit=30, what="version 2 on n1")
+            again = rolled.upgrade("start", "--class", "Probe", "--to", signed, check=False)
+            self.assertIn("is under way", again.stderr)
+            self.assertIn("rolling-back", rolled.upgrade("abort").stdout)
+            eventually(lambda: rolled.status()["rollout"]["phase"] == "rolled-back", limit=60, what="the way back")
+            eventually(lambda: rolled.all_at(1), limit=30, what="version 1 everywhere")
+            self.assertEqual(rolled.upgrade("why-stuck").stdout, "")
+
+            # The daemon that takes the record on dies, its guest does not: it comes back, or another takes
+            # over, and nothing is lost. Nor is it when a whole host dies that has the first wave.
+            rolled.upgrade("start", "--class", "Probe", "--to", signed, "--waves", "n1/n2,n3", "--soak", "3000",
+                           "--no-wait")
+            waits_for("wave 1 of 2 soaks")
+            cluster.fault("kill", "n1", "--part", "noded")
+            eventually(lambda: rolled.status()["rollout"]["phase"] == "promoted", limit=90, what="promotion")
+            eventually(lambda: rolled.all_at(2), limit=30, what="version 2 everywhere")
+            rolled.check_calls(self)
+
+            rolled.upgrade("start", "--class", "Probe", "--back", "--waves", "n1/n2,n3", "--soak", "3000", "--no-wait")
+            waits_for("wave 1 of 2 soaks")
+            cluster.fault("kill", "n1")
+            eventually(lambda: "n1" not in rolled.lives(), limit=30, what="a view without n1")
+            eventually(lambda: rolled.status()["rollout"]["phase"] == "promoted", limit=60, what="promotion by n2")
+            for node in ("n2", "n3"):
+                eventually(lambda node=node: rolled.said(node)[-1][0] == 1, limit=30, what=f"version 1 on {node}")
+                self.assertEqual({verdict for _, _, verdict in rolled.said(node)}, {"good"}, node)
+
     def test_what_is_refused_leaves_everything_as_it_was(self):
         with Cluster(nodes=3, options=OPTIONS) as cluster:
             rolled = Rolled(cluster)

@@ -287,6 +287,33 @@ GUEST_TEST(modules_refused) {
   EXPECT_EQ(cobj::Destroy(probe.value()), Status::kOk);
 }
 
+// Objects that cannot be brought over: the step is taken back, and says which it was.
+GUEST_TEST(modules_that_cannot_take_over) {
+  const Result<Probe> probe = Factory().Create();
+  REQUIRE(probe.ok());
+  EXPECT_EQ(probe.value()->Add(3).ValueOr(0), 3u);
+  const ModuleFile file;
+  Sentence why;
+  Upgrader().SetPatience(100'000'000);
+  test::probes_refuse = true;
+  EXPECT_EQ(Upgrader().Load(file.bytes(), file.Claim(), why), Status::kTimedOut);
+  EXPECT(Says(why, "1 of 1 objects of Probe could not become version 2 (object 0x"));
+  EXPECT(Says(why, "kRefused); 0 not taken back"));
+  test::probes_refuse = false;
+  Upgrader().SetPatience(cobj::Upgrader::kPatienceNs);
+  EXPECT_EQ(Factory().version(), 1u);
+  EXPECT_EQ(Factory().Outdated(), 0u);
+  EXPECT_EQ(probe.value()->Version().ValueOr(0), 1u);
+  EXPECT_EQ(probe.value()->Add(1).ValueOr(0), 4u);
+  EXPECT_EQ(Upgrader().Collect(), 0u);
+  EXPECT_EQ(Upgrader().Load(file.bytes(), file.Claim(), why), Status::kOk);
+  EXPECT_EQ(probe.value()->Add(1).ValueOr(0), 5u);
+  EXPECT_EQ(Upgrader().Back(test::kProbeClass, 2, why), Status::kOk);
+  EXPECT_EQ(probe.value()->Add(1).ValueOr(0), 6u);
+  EXPECT_EQ(cobj::Destroy(probe.value()), Status::kOk);
+  EXPECT_EQ(Upgrader().Collect(), 0u);
+}
+
 void Sleep(std::uint64_t ns) {
   machine::Timer timer;
   const std::uint64_t until = machine::MonotonicNs() + ns;

@@ -13,6 +13,9 @@ inline constexpr char kProbeClass[] = "Probe";
 // Form 0, which every version gives and takes: the part of one CPU is the sum.
 inline constexpr cobj::TransferForms kProbeSum = cobj::FormBit(0);
 
+// Version 1 gives its state to nobody while this is set.
+inline constinit std::atomic<bool> probes_refuse{false};
+
 class ProbeV1 final : public idl::IProbe {
  public:
   using Interface = idl::IProbe;
@@ -26,6 +29,8 @@ class ProbeV1 final : public idl::IProbe {
   static constexpr cobj::TransferForms kExportForms = kProbeSum;
   static constexpr cobj::TransferForms kImportForms = kProbeSum;
   Status Export(const cobj::TransferStep& step) {
+    if (probes_refuse.load(std::memory_order_relaxed))
+      return Status::kRefused;
     step.part() = sum_.load(std::memory_order_relaxed);
     return Status::kOk;
   }
