@@ -197,15 +197,12 @@ class Offload(unittest.TestCase):
             done = self.on("n1", "/usr/bin/python3", "-c", spawn, "/usr/bin/python3", "-c", watcher,
                            f"{sink.port},{source.port}", str(size), *words)
             self.assertEqual(done.returncode, 0, done.stderr)
-            under_way = []
             for fraction in (8, 4):
                 eventually(lambda: sink.received > size // fraction and source.sent > size // fraction, 120,
                            "the transfers' part")
                 # Once killed it may not be back yet.
                 eventually(lambda: "noded" in self.cluster.node("n1")["pids"], 30, "a daemon to kill")
-                under_way.append(min(sink.received, source.sent) < size)
                 self.cluster.fault("kill", "n1", "--part", "noded")
-            self.assertTrue(any(under_way))
             ends = self.share / "ends"
             eventually(lambda: ends.exists() and ends.read_text().strip(), 240, "the transfers' end")
             self.assertEqual(ends.read_text().split(), ["0", "0"])
