@@ -44,7 +44,7 @@ class Playbook(unittest.TestCase):
         simulated = (ROOT / "sim-fabric/k42sim/node.py").read_text()
         for name in ("k42-noded", "k42-offload"):
             unit = (ANSIBLE / f"roles/node/templates/{name}.service.j2").read_text()
-            for option in re.findall(r"--\w+", unit):
+            for option in re.findall(r"--[\w-]+", unit):
                 self.assertIn(f'"{option}"', simulated)
 
 
