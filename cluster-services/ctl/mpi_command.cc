@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kMostRanks = 4096;
 constexpr const char* kFabric = "10.42.0.0/16";
 constexpr const char* kHost = "k42-host";
+constexpr const char* kAgent = "k42-rsh";
+constexpr const char* kNodePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 std::string Hosts(const MpiJob& job) {
   std::string hosts;
@@ -21,15 +23,15 @@ std::string Hosts(const MpiJob& job) {
   return hosts;
 }
 
+// The agent by its name alone: orted, too, looks for it, at another path than the launcher's.
 // TCP between nodes, shared memory within one; daemons start and speak over the fabric, or, with
 // the launcher on the host, by whatever of the host's addresses the nodes reach.
-std::vector<std::string> OpenMpi(const MpiJob& job, const std::string& rsh,
-                                 const std::string& ranks) {
+std::vector<std::string> OpenMpi(const MpiJob& job, const std::string& ranks) {
   std::vector<std::string> words = {"mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"};
   const auto set = [&words](const char* name, const std::string& value) {
     words.insert(words.end(), {"--mca", name, value});
   };
-  set("plm_rsh_agent", rsh);
+  set("plm_rsh_agent", kAgent);
   set("plm_rsh_no_tree_spawn", "1");
   set("routed", "direct");
   set("pml", "ob1");
@@ -41,8 +43,8 @@ std::vector<std::string> OpenMpi(const MpiJob& job, const std::string& rsh,
   return words;
 }
 
-std::vector<std::string> Mpich(const MpiJob& job, const std::string& rsh,
-                               const std::string& ranks) {
+std::vector<std::string> Mpich(const MpiJob& job, const std::string& ranks) {
+  const std::string rsh = job.programs + "/" + kAgent;
   std::vector<std::string> words = {
       "mpiexec.hydra", "-launcher", "rsh", "-launcher-exec", rsh, "-wdir", job.directory, "-hosts",
       Hosts(job),      "-n",        ranks};
@@ -68,17 +70,15 @@ std::string Quoted(const std::string& word) {
 }  // namespace
 
 MpiCommand CommandOf(const MpiJob& job) {
-  const std::string rsh = job.programs + "/k42-rsh";
   std::uint32_t ranks = 0;
   for (const auto& [node, count] : job.places) ranks += count;
   MpiCommand command;
   command.words =
-      job.mpich ? Mpich(job, rsh, std::to_string(ranks)) : OpenMpi(job, rsh, std::to_string(ranks));
+      job.mpich ? Mpich(job, std::to_string(ranks)) : OpenMpi(job, std::to_string(ranks));
   command.words.insert(command.words.end(), job.words.begin(), job.words.end());
+  command.environment = {"PATH=" + job.programs + ":" + (job.from_host ? job.path : kNodePath)};
   if (!job.from_host)
-    command.environment = {
-        "PATH=" + job.programs + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME=/root"};
+    command.environment.push_back("HOME=/root");
   return command;
 }
 

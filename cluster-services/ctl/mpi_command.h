@@ -14,6 +14,7 @@ struct MpiJob {
   bool mpich = false;      // else Open MPI
   bool from_host = false;  // the launcher runs here, not on the first node
   std::string programs;    // folder of k42-rsh, as the launcher sees it
+  std::string path;        // from_host: PATH here
   // Nodes and how many ranks each has, in the order of the ranks.
   std::vector<std::pair<std::uint32_t, std::uint32_t>> places;
   std::string directory;           // the ranks' working directory

@@ -92,10 +92,12 @@ pid_t StartChild(const control::Cluster& cluster, const MpiOptions& options,
     _exit(1);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   if (options.from_host) {
-    for (const std::string& pair : options.run.spec.environment) {
-      const std::size_t equals = pair.find('=');
-      setenv(pair.substr(0, equals).c_str(),
-             equals == std::string::npos ? "" : pair.c_str() + equals + 1, 1);
+    for (const auto* pairs : {&command.environment, &options.run.spec.environment}) {
+      for (const std::string& pair : *pairs) {
+        const std::size_t equals = pair.find('=');
+        setenv(pair.substr(0, equals).c_str(),
+               equals == std::string::npos ? "" : pair.c_str() + equals + 1, 1);
+      }
     }
     std::vector<char*> words;
     for (const std::string& word : command.words) words.push_back(const_cast<char*>(word.c_str()));
@@ -169,6 +171,8 @@ int Mpirun(const control::Cluster& cluster, const MpiOptions& options) {
   mpi.mpich = options.mpich;
   mpi.from_host = options.from_host;
   mpi.programs = options.from_host ? OwnFolder() : kNodePrograms;
+  if (const char* path = std::getenv("PATH"); path != nullptr)
+    mpi.path = path;
   mpi.words = options.run.spec.argv;
   mpi.directory = options.run.spec.directory.empty() ? kShare : options.run.spec.directory;
   if (options.nodes.empty()) {

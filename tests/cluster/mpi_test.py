@@ -76,6 +76,11 @@ class Mpi(unittest.TestCase):
         self.assertIn("ring ok: 2 ranks", text)
         self.check_places(text, ["n1", "n2"])
 
+    def test_started_from_the_host(self):
+        text = self.mpirun("--from-host", "-n", "4", "--nodes", "n1:2,n2:2", "--", "/cluster/ring").stdout
+        self.assertIn("ring ok: 4 ranks", text)
+        self.check_places(text, ["n1"] * 2 + ["n2"] * 2)
+
     def test_started_from_a_shell_in_a_node(self):
         command = ("PATH=/opt/k42/bin:$PATH mpirun.openmpi --allow-run-as-root --mca plm_rsh_agent k42-rsh --mca pml ob1"
                    " --mca btl tcp,vader,self --mca btl_tcp_if_include 10.42.0.0/16"
