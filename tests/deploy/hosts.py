@@ -58,7 +58,6 @@ def prepare():
         root = fetching / "root"
         run(["cp", "-a", BASE, root])
         shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-        (root / "etc/apt/sources.list").write_text("deb http://deb.debian.org/debian bookworm main\n")
         run(["chroot", root, "apt-get", "-q", "update"])
         run(["chroot", root, "apt-get", "-q", "-y", "-d", "--no-install-recommends", "install", *role_packages()],
             1200)
@@ -128,8 +127,6 @@ class Hosts:
         (root / "etc/systemd/network/10-host0.network").write_text(
             f"[Match]\nName=host0\n[Network]\nAddress={self.address(number)}/24\nLinkLocalAddressing=no\n")
         run(["chroot", root, "systemctl", "enable", "systemd-networkd"])
-        shutil.rmtree(root / "etc/apt/sources.list.d", ignore_errors=True)
-        (root / "etc/apt/sources.list").write_text("deb [trusted=yes] file:/srv/repository ./\n")
         lists = root / "var/lib/apt/lists"  # of another source, and so young that apt would not look again
         shutil.rmtree(lists)
         lists.mkdir()
