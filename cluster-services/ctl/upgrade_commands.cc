@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "cluster-services/control/client.h"
 #include "cluster-services/ctl/commands.h"
+#include "cluster-services/ctl/questions.h"
 
 namespace k42::ctl {
 namespace {
@@ -19,18 +20,6 @@ using control::Json;
 
 constexpr std::size_t kSignature = 64;
 constexpr useconds_t kLookUs = 200'000;
-
-// Any daemon that answers will do: what it is asked are transactions on the store.
-Outcome<Json> AskAny(const control::Cluster& cluster, const Json& request) {
-  Outcome<Json> answer(Status::kUnavailable, "no daemon of cluster " + cluster.name + " runs");
-  for (const auto& [number, socket] : cluster.sockets) {
-    answer = control::Ask(socket, request);
-    if (answer.ok() ||
-        (answer.status() != Status::kUnavailable && answer.status() != Status::kEndpointDown))
-      break;
-  }
-  return answer;
-}
 
 Outcome<std::string> ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -117,7 +106,8 @@ std::string Sentence(const Json& rollout) {
 int Follow(const control::Cluster& cluster, const std::string& id) {
   std::string shown;
   for (int silent = 0; silent < 100;) {
-    const Outcome<Json> answer = AskAny(cluster, {{"request", "upgrade"}, {"action", "status"}});
+    const Outcome<Json> answer =
+        AskCluster(cluster, 0, {{"request", "upgrade"}, {"action", "status"}});
     const Json rollout = answer.ok() ? answer->value("rollout", Json()) : Json();
     silent = answer.ok() ? 0 : silent + 1;
     if (rollout.is_object() && rollout.value("id", "") == id) {
@@ -154,7 +144,7 @@ int Start(const control::Cluster& cluster, const UpgradeOptions& options) {
   if (!waves.ok())
     return Complain(waves.detail());
   request["waves"] = waves.value();
-  const Outcome<Json> answer = AskAny(cluster, request);
+  const Outcome<Json> answer = AskCluster(cluster, 0, request);
   if (!answer.ok())
     return Complain(answer.detail());
   if (options.wait)
@@ -224,7 +214,7 @@ int Upgrade(const control::Cluster& cluster, const UpgradeOptions& options) {
   }
   const bool abort = options.action == "abort";
   const Outcome<Json> answer =
-      AskAny(cluster, {{"request", "upgrade"}, {"action", abort ? "abort" : "status"}});
+      AskCluster(cluster, 0, {{"request", "upgrade"}, {"action", abort ? "abort" : "status"}});
   if (!answer.ok())
     return Complain(answer.detail());
   if (options.json) {

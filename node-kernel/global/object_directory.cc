@@ -226,33 +226,32 @@ Result<cobj::RefBits> ObjectDirectory::Import(ObjectClass kind, LinkPeer home, G
 
 // -- at the home, wherever that is ----------------------------------------------------------------
 
-Result<std::uint64_t> ObjectDirectory::Swap(ObjectClass kind, std::string_view name,
-                                            std::uint64_t deadline_ns) {
+template <typename Here, typename There>
+auto ObjectDirectory::AtHome(ObjectClass kind, std::string_view name, std::uint64_t deadline_ns,
+                             Here here, There there) -> decltype(here()) {
   GlobalId id;
   std::uint64_t version = 0;
   TRY(FindBinding(kind, name, deadline_ns, &id, &version));
   if (HomeOf(id) == node_.endpoint().Self())
-    return SwapHere(kind, name, deadline_ns);
+    return here();
   const auto host = TRY(ImportGlobal<RemoteObjectHost>(
       node_, HomeOf(id), WellKnownId(HomeOf(id), WellKnown::kObjectHost), Left(deadline_ns)));
-  const BufferIn text = BufferIn::Kernel(name.data(), name.size());
-  const auto swapped = host->Swap(kind, text);
+  const auto result = there(host, BufferIn::Kernel(name.data(), name.size()));
   (void)cobj::Destroy(host);
-  return swapped;
+  return result;
+}
+
+Result<std::uint64_t> ObjectDirectory::Swap(ObjectClass kind, std::string_view name,
+                                            std::uint64_t deadline_ns) {
+  return AtHome(
+      kind, name, deadline_ns, [&] { return SwapHere(kind, name, deadline_ns); },
+      [&](auto host, BufferIn text) { return host->Swap(kind, text); });
 }
 
 Status ObjectDirectory::Remove(ObjectClass kind, std::string_view name, std::uint64_t deadline_ns) {
-  GlobalId id;
-  std::uint64_t version = 0;
-  TRY(FindBinding(kind, name, deadline_ns, &id, &version));
-  if (HomeOf(id) == node_.endpoint().Self())
-    return RemoveHere(kind, name, deadline_ns);
-  const auto host = TRY(ImportGlobal<RemoteObjectHost>(
-      node_, HomeOf(id), WellKnownId(HomeOf(id), WellKnown::kObjectHost), Left(deadline_ns)));
-  const BufferIn text = BufferIn::Kernel(name.data(), name.size());
-  const Status removed = host->Remove(kind, text);
-  (void)cobj::Destroy(host);
-  return removed;
+  return AtHome(
+      kind, name, deadline_ns, [&] { return RemoveHere(kind, name, deadline_ns); },
+      [&](auto host, BufferIn text) { return host->Remove(kind, text); });
 }
 
 Result<std::uint64_t> ObjectDirectory::SwapHere(ObjectClass kind, std::string_view name,

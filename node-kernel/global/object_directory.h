@@ -69,6 +69,11 @@ class ObjectDirectory {
   void DropOwn(GlobalId id);
   Status FindBinding(ObjectClass kind, std::string_view name, std::uint64_t deadline_ns,
                      GlobalId* id, std::uint64_t* version);
+  // `here` if this node is the object's home, else `there` with the home's host object and the
+  // name.
+  template <typename Here, typename There>
+  auto AtHome(ObjectClass kind, std::string_view name, std::uint64_t deadline_ns, Here here,
+              There there) -> decltype(here());
 
   GlobalNode& node_;
   NameClient& names_;
