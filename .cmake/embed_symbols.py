@@ -2,8 +2,7 @@
 """Writes two tables of a linked kernel as assembly, to be linked into the final image: its symbols,
 for backtraces, and what loadable modules may import.
 
-embed_symbols.py NM CXXFILT IMAGE EXPORTS OUTPUT.S. Layouts: platform/x86_64/kernel/symbols.cc and
-boot/kernel_exports.cc. EXPORTS holds patterns over demangled names (boot/exports.list). Both tables lie
+embed_symbols.py NM CXXFILT IMAGE EXPORTS OUTPUT.S. Layout: platform/x86_64/kernel/image_table.h. EXPORTS holds patterns over demangled names (boot/exports.list). Both tables lie
 behind everything else (kernel.ld), so that the second link moves no function.
 """
 import fnmatch

@@ -4,21 +4,9 @@
 #include <string_view>
 
 #include "abi/module.h"
+#include "image_table.h"
 
-// Layout: a count; that many entries sorted by name; the names. The first of the two links has
-// none: weak.
 extern "C" {
-struct ExportEntry {
-  std::uint32_t address;  // from kernel_begin
-  std::uint32_t name;     // from the start of the names
-};
-struct ExportTable {
-  std::uint32_t count;
-  std::uint32_t names_size;
-  ExportEntry entries[];
-};
-extern const ExportTable kernel_export_table __attribute__((weak));
-extern const char kernel_begin[];
 // An ELF note: sizes of name and content, type, "GNU", the id.
 extern const std::uint32_t kernel_build_id_note[], kernel_build_id_note_end[];
 }
@@ -26,20 +14,18 @@ extern const std::uint32_t kernel_build_id_note[], kernel_build_id_note_end[];
 namespace k42::boot {
 
 Result<std::uint64_t> KernelExports::Find(std::span<const char> name) {
-  const ExportTable* table = &kernel_export_table;
-  asm("" : "+r"(table));  // the compiler may not assume that a symbol has a non-null address
+  const machine::ImageTable* table = machine::ImageTable::Present(&kernel_export_table);
   if (table == nullptr)
     return Status::kNotFound;
   const std::string_view wanted(name.data(), name.size());
-  const auto* names = reinterpret_cast<const char*>(table->entries + table->count);
   std::uint32_t low = 0;
   std::uint32_t high = table->count;
   while (low < high) {
     const std::uint32_t middle = low + (high - low) / 2;
-    const ExportEntry& entry = table->entries[middle];
-    const int order = wanted.compare(names + entry.name);
+    const machine::ImageTable::Row& row = table->rows[middle];
+    const int order = wanted.compare(table->NameOf(row));
     if (order == 0)
-      return reinterpret_cast<std::uint64_t>(kernel_begin) + entry.address;
+      return reinterpret_cast<std::uint64_t>(kernel_begin) + row.address;
     if (order < 0)
       high = middle;
     else

@@ -24,7 +24,7 @@ void Activate(machine::ThreadContext& context) {
 }
 
 void Deactivate(machine::ThreadContext& context) {
-  if (context.name != nullptr) {  // Activate was told
+  if (context.thread != nullptr) {  // Activate was told
     cobj::DeactivateThread(context);
   }
 }

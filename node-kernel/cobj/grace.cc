@@ -45,7 +45,7 @@ void Grace::AddCpu(machine::CpuId cpu) {
 
 void Grace::Activate(machine::ThreadContext& context) {
   PerCpu& cpu = Here();
-  context.name = machine::Thread::Current()->name();
+  context.thread = machine::Thread::Current();
   context.generation = cpu.generations.Enter();
   context.previous_active = nullptr;
   context.next_active = cpu.first_active;
@@ -62,7 +62,7 @@ void Grace::Deactivate(machine::ThreadContext& context) {
     cpu.first_active = context.next_active;
   if (context.next_active != nullptr)
     context.next_active->previous_active = context.previous_active;
-  context.name = nullptr;
+  context.thread = nullptr;
   cpu.generations.Leave(context.generation);
   if (cpu.generations.number() < cpu.needed && Advance(cpu))
     SendPoll(cpu);
@@ -160,10 +160,12 @@ void Grace::OnStall(void* argument) {
   if (number >= cpu.needed)
     return;
   if (number == cpu.stall_generation) {
-    for (auto* thread = cpu.first_active; thread != nullptr; thread = thread->next_active) {
-      if (thread->generation < number)
-        machine::Log("generation {} of CPU {} is held for 100 ms by thread {}", thread->generation,
-                     machine::CurrentCpu(), thread->name);
+    for (auto* held = cpu.first_active; held != nullptr; held = held->next_active) {
+      if (held->generation < number) {
+        machine::Log("generation {} of CPU {} is held for 100 ms by thread {}", held->generation,
+                     machine::CurrentCpu(), held->thread->name());
+        held->thread->LogCallChain();
+      }
     }
   }
   cpu.stall_generation = number;

@@ -8,7 +8,7 @@
 //
 // Threads report by Activate and Deactivate (hooks of the platform); a thread that waits for
 // anything outside the node's CPUs is inactive meanwhile. A generation that holds up a wait for
-// more than 100 ms is named in the log with its threads.
+// more than 100 ms is named in the log with its threads and their call chains.
 //
 // All state of a CPU is touched by that CPU's threads only; the token and waits travel by
 // CpuMessage. Waits are called back on the CPU they were started on, in thread context, on its
@@ -70,6 +70,21 @@ class Grace {
   bool idle() const { return parking_.parked(); }
   // Messages the token has cost so far.
   std::uint64_t token_moves() const { return token_moves_.load(std::memory_order_relaxed); }
+
+  // What a debugger may ask, from any CPU and without a lock (cobj/inspect.h).
+  struct View {
+    std::uint64_t generation;
+    std::uint64_t needed;  // somebody waits until the generation is this
+    bool token;            // the token is here
+  };
+  View ViewOf(machine::CpuId cpu) const {
+    const PerCpu& state = cpus_[cpu];
+    return {state.generations.number(), state.needed, state.token_here};
+  }
+  // The newest active thread of a CPU; the others hang on it by next_active.
+  const machine::ThreadContext* FirstActive(machine::CpuId cpu) const {
+    return cpus_[cpu].first_active;
+  }
 
   static constexpr std::uint64_t kStallNs = 100'000'000;
 

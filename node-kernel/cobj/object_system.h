@@ -33,7 +33,9 @@ class ObjectSystem {
 
   Allocator& allocator() { return *allocator_; }
   ObjectTable& table() { return table_; }
+  const ObjectTable& table() const { return table_; }
   Grace& grace() { return grace_; }
+  const Grace& grace() const { return grace_; }
   Destruction& destruction() { return destruction_; }
 
   // An id for `root`, not yet callable; then callable.

@@ -102,4 +102,12 @@ bool ObjectTable::Knows(RefBits bits) const {
          chunks_[index / kChunkIds].load(std::memory_order_acquire) != nullptr;
 }
 
+Root* ObjectTable::Peek(RefBits bits) const {
+  if (!Knows(bits))
+    return nullptr;
+  const std::uint32_t index = IndexOfBits(bits);
+  const Chunk* chunk = chunks_[index / kChunkIds].load(std::memory_order_acquire);
+  return chunk->entry[index % kChunkIds].gate.Peek();
+}
+
 }  // namespace k42::cobj

@@ -49,6 +49,11 @@ class ObjectTable {
   // Of this CPU: a list of ids threaded through their entries, for those that wait to be freed.
   std::uint32_t& link(RefBits bits) { return EntryOf(IndexOfBits(bits)).next; }
 
+  // The object behind an id, now; null: none. Any context, no lock: the root may go at any moment.
+  Root* Peek(RefBits bits) const;
+  // One past the highest id that was ever handed out.
+  RefBits end() const { return BitsOfIndex(chunks() * kChunkIds); }
+
   std::uint32_t chunks() const { return chunk_count_.load(std::memory_order_relaxed); }
 
  private:

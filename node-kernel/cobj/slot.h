@@ -56,6 +56,11 @@ constexpr std::uint32_t IndexOfBits(RefBits bits) {
 inline Slot& SlotOf(machine::CpuId cpu, RefBits bits) {
   return *reinterpret_cast<Slot*>(machine::CpuAreaBytes(cpu) + bits);
 }
+// For a look from outside: are calls of `cpu` answered without a miss?
+inline bool IsFilled(machine::CpuId cpu, RefBits bits) {
+  Slot& slot = SlotOf(cpu, bits);
+  return std::atomic_ref<void*>(slot.object).load(std::memory_order_relaxed) != &slot.miss_vtable;
+}
 inline Slot& ThisCpuSlot(RefBits bits) {
   return *reinterpret_cast<Slot*>(machine::ThisCpuAreaBytes() + bits);
 }

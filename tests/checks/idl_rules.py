@@ -12,6 +12,33 @@ METHODS = "".join(f"M{i}();" for i in range(65))
 
 # (text after "module t;", part of the message, its line)
 REFUSED = [
+    # The rules of interfaces, one by one: single inheritance, from an interface, at offset 0 ...
+    ("struct S { u64 a; }\ninterface B : S { Y(); }", "'S' is a struct, not an interface", 2),
+    ("interface B : A { Y(); }\ninterface A { X(); }", "base A must come first", 1),
+    ("interface A : A { X(); }", "base A must come first", 1),
+    # ... no data, no destructor, no overloading, no covariant result, at most 64 with the inherited ...
+    ("interface A { u64 count; X(); }", "expected '('", 1),
+    ("interface A {\n X();\n ~A(); }", "unexpected character '~'", 3),
+    ("interface A { X() -> u32; }\ninterface B : A { X() -> u64; }", "X is declared twice", 2),
+    ("interface C { Z(); }\ninterface D : C { W(); }\ninterface A { X() -> ref<C>; }\n"
+     "interface B : A { X() -> ref<D>; }", "X is declared twice", 4),
+    (f"interface A {{ {METHODS[:-len('M64();')]} }}\ninterface B : A {{ X(); }}",
+     "65 methods, the limit is 64", 2),
+    ("interface A { }", "has no methods", 1),
+    # ... arguments bounded and typed, results of at most 16 bytes.
+    ("interface A { X(blob b); }", "unknown a type 'blob'", 1),
+    ("interface A { X(u64 a, ...); }", "expected a type, found '.'", 1),
+    ("interface A { X(out_buffer<0> b); }", "buffer limit 0 is not in 1..", 1),
+    ("interface A { X(char c); }", "char is for arrays in structs", 1),
+    ("interface A { X() -> in_buffer<8>; }", "a result is a scalar, an enum or a ref", 1),
+    ("interface A { X() -> object; }", "a result is a scalar, an enum or a ref", 1),
+    ("interface A { X(out ticket t); }", "ticket cannot be an out parameter", 1),
+    ("interface A { X(optional u32 a); }", "only a ref or object handed in may be optional", 1),
+    ("interface A [local] { X(); }\ninterface B : A { Y(); }", "the base is [local], so this must be too", 2),
+    ("interface A { X(); }\ninterface B : A [global] { Y(); }", "its base A is not", 2),
+    ("struct S { }", "struct S is empty", 1),
+    ("enum E : u8 { }", "has no values", 1),
+    ("struct S { u8 a; }\nenum S : u8 { kA = 1 }", "S is declared twice", 1),
     ("interface A : B {\n X(); }", "unknown an interface 'B'", 1),
     ("interface A { X(); }\ninterface B : A, A { Y(); }", "at most one base", 2),
     (f"interface A {{ {METHODS} }}", "65 methods, the limit is 64", 1),

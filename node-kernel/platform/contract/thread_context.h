@@ -9,15 +9,17 @@
 
 namespace k42::machine {
 
+class Thread;
+
 struct ThreadContext {
   std::uint64_t generation = 0;          // cobj: generation at activation
   void* forward_records = nullptr;       // cobj: innermost forwarder record on this thread's stack
   ThreadContext* next_active = nullptr;  // cobj: list of this CPU's active threads
   ThreadContext* previous_active = nullptr;
-  const char* name = nullptr;  // cobj: of the thread, while active
-  void* user_call = nullptr;   // ipc: the user call this thread serves, or null
-  void* space = nullptr;       // the address space whose user memory this thread reaches, or null
-  void* worker = nullptr;      // ipc: the worker record if this thread may wait
+  Thread* thread = nullptr;   // cobj: whose this is, while active
+  void* user_call = nullptr;  // ipc: the user call this thread serves, or null
+  void* space = nullptr;      // the address space whose user memory this thread reaches, or null
+  void* worker = nullptr;     // ipc: the worker record if this thread may wait
 };
 
 struct ActivityHooks {

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "machine/interrupts.h"
 #include "machine/lock_checks.h"
+#include "machine/log.h"
 #include "machine/timer.h"
 #include "virtual_cpu.h"
 
@@ -70,6 +71,10 @@ void Thread::PreemptionPoint() {
   Thread* self = Current();
   if (VirtualCpu::Of(self->cpu_).AnybodyWaits())
     VirtualCpu::Of(self->cpu_).Yield(self);
+}
+
+void Thread::LogCallChain() const {
+  Log("  thread {} of CPU {}{}", name_, cpu_, this == Current() ? ", running" : "");
 }
 
 void Thread::Exit() {

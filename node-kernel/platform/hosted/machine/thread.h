@@ -31,6 +31,7 @@ class Thread {
   CpuId cpu() const { return cpu_; }
   std::uint64_t id() const { return id_; }
   ThreadContext& context() { return context_; }
+  void LogCallChain() const;  // only whether it runs: a host thread's stack is its own
 
  private:
   friend class VirtualCpu;

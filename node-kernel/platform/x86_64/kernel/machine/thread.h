@@ -64,6 +64,10 @@ class Thread {
   std::uint64_t id() const { return id_; }
   ThreadContext& context() { return context_; }
 
+  // Logs what the thread does and where it stands, line by line. On its own CPU, or where nothing
+  // moves any more; of a thread that runs elsewhere only that it does.
+  void LogCallChain() const;
+
  private:
   friend class Scheduler;  // scheduler.h: the CPU's side of this
   friend void ReturnToLoop();
