@@ -85,6 +85,7 @@ struct alignas(kPageSize) DispatcherPage {
   std::uint64_t run_count;                     // upcalls and resumptions, for statistics
   std::atomic<std::uint64_t> signals_pending;  // bit n-1: signal n posted to this process
   std::atomic<std::uint64_t> faults_completed;
+  std::atomic<std::uint32_t> parent;  // number of the main task's parent, 0: none
 
   UserState saved;    // enabled state at an upcall
   UserState trapped;  // state of disabled code at a trap

@@ -24,6 +24,28 @@ constexpr std::uint64_t SpanOf(unsigned level) {
   return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
 }
 
+// The first entry at or behind `index` that is not 0; kEntriesPerTable if there is none. Tables are
+// mostly empty, and fork and exit walk all of them: eight at a time. Only for who keeps writers
+// out.
+unsigned FirstUsed(const machine::PageTableEntry* table, unsigned index) {
+  constexpr unsigned kStride = 8;
+  for (; index % kStride != 0; ++index) {
+    if (table[index] != 0) {
+      return index;
+    }
+  }
+  for (; index < kEntriesPerTable; index += kStride) {
+    const machine::PageTableEntry* at = table + index;
+    if ((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) != 0) {
+      while (table[index] == 0) {
+        ++index;
+      }
+      return index;
+    }
+  }
+  return kEntriesPerTable;
+}
+
 }  // namespace
 
 // The hardware walks while we write: whole-word accesses, through which other CPUs' walkers (and
@@ -58,10 +80,12 @@ Status Hat::Initialise() {
 
 void Hat::FreeTables(PhysAddr table, unsigned level) {
   const unsigned slots = level == machine::kPageTableLevels ? kFirstKernelSlot : kEntriesPerTable;
-  for (unsigned i = 0; level > 1 && i < slots; ++i) {
-    const Entry entry = TableAt(table)[i];
-    if ((entry & kPtePresent) != 0 && (entry & kPteLarge) == 0) {
-      FreeTables(PteAddress(entry), level - 1);
+  if (level > 1) {
+    const Entry* entries = TableAt(table);
+    for (unsigned i = 0; (i = FirstUsed(entries, i)) < slots; ++i) {
+      if ((entries[i] & kPtePresent) != 0 && (entries[i] & kPteLarge) == 0) {
+        FreeTables(PteAddress(entries[i]), level - 1);
+      }
     }
   }
   frames_.DropReference(frames_.FrameOf(table));
@@ -191,19 +215,31 @@ template <typename F>
 void Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
   std::uint64_t address = start;
   while (address < end) {
-    // Down to the leaf, or to the first missing table: then skip all that it would translate.
-    PhysAddr table = root_;
+    // Down to the lowest table that there is for `address`.
+    Entry* table = TableAt(root_);
     unsigned level = machine::kPageTableLevels;
-    Entry* slot = &TableAt(table)[PageTableIndex(address, level)];
-    while (level > 1 && (*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
-      table = PteAddress(*slot);
-      slot = &TableAt(table)[PageTableIndex(address, --level)];
+    unsigned index = PageTableIndex(address, level);
+    while (level > 1 && (table[index] & kPtePresent) != 0 && (table[index] & kPteLarge) == 0) {
+      table = TableAt(PteAddress(table[index]));
+      index = PageTableIndex(address, --level);
     }
+    // Along it, over what is empty, up to its end or to an entry that leads further down.
     const std::uint64_t span = SpanOf(level);
-    if ((Load(*slot) & kPtePresent) != 0) {
-      visit(slot, AlignDown(address, span), span);
+    const std::uint64_t base = AlignDown(address, span * kEntriesPerTable);
+    for (;; ++index) {
+      index = FirstUsed(table, index);
+      address = base + index * span;
+      if (index == kEntriesPerTable || address >= end) {
+        break;
+      }
+      const Entry entry = Load(table[index]);
+      if (level > 1 && (entry & kPteLarge) == 0 && (entry & kPtePresent) != 0) {
+        break;
+      }
+      if ((entry & kPtePresent) != 0) {
+        visit(&table[index], address, span);
+      }
     }
-    address = AlignDown(address, span) + span;
   }
 }
 

@@ -18,7 +18,8 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
     Slot& slot = chunk->slots[last_ % kChunk];
     if (slot.task == nullptr) {
       slot = {task, is_thread};
-      ++chunk->used;
+      chunk->used[KindOf(is_thread)].Set(last_ % kChunk);
+      occupied_[KindOf(is_thread)].Set(last_ / kChunk);
       ++used_;
       return last_;
     }
@@ -28,8 +29,12 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
 
 void NumberTable::Free(std::uint32_t number) {
   Chunk& chunk = *chunks_[number / kChunk];
-  chunk.slots[number % kChunk] = {};
-  --chunk.used;
+  Slot& slot = chunk.slots[number % kChunk];
+  const Kind kind = KindOf(slot.is_thread);
+  slot = {};
+  chunk.used[kind].Clear(number % kChunk);
+  if (chunk.used[kind].FindSet() == Bitmap<kChunk>::kNone)
+    occupied_[kind].Clear(number / kChunk);
   --used_;
 }
 
@@ -40,15 +45,16 @@ NumberTable::Slot NumberTable::Find(std::uint32_t number) const {
 }
 
 std::uint32_t NumberTable::Next(std::uint32_t after, bool is_thread) const {
-  for (std::uint32_t number = after + 1; number < kMax; ++number) {
-    const Chunk* chunk = chunks_[number / kChunk];
-    if (chunk == nullptr || chunk->used == 0) {
-      number |= kChunk - 1;
-      continue;
-    }
-    const Slot& slot = chunk->slots[number % kChunk];
-    if (slot.task != nullptr && slot.is_thread == is_thread)
-      return number;
+  const Kind kind = KindOf(is_thread);
+  std::size_t chunk = (after + 1) / kChunk;
+  std::size_t within = (after + 1) % kChunk;
+  while ((chunk = occupied_[kind].FindSet(chunk)) != Bitmap<kChunks>::kNone) {
+    if (chunk != (after + 1) / kChunk)
+      within = 0;
+    const std::size_t found = chunks_[chunk]->used[kind].FindSet(within);
+    if (found != Bitmap<kChunk>::kNone)
+      return static_cast<std::uint32_t>(chunk * kChunk + found);
+    ++chunk;
   }
   return 0;
 }

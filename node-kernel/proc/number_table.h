@@ -1,11 +1,13 @@
 // NumberTable: the numbers of tasks and threads, one space for both. Numbers are given out in
 // ascending order and come round at kMax, so that a number is not reused soon. Plain data under the
-// task table's lock; a chunk of slots is allocated when its first number is needed.
+// task table's lock; a chunk of slots is allocated when its first number is needed. Bitmaps say
+// which numbers are used, since each end of a process walks them several times.
 #pragma once
 
 #include <cstdint>
 
 #include "base/allocator.h"
+#include "base/bitmap.h"
 #include "base/result.h"
 
 namespace k42::proc {
@@ -36,13 +38,17 @@ class NumberTable {
 
  private:
   static constexpr std::uint32_t kChunk = 128;
+  static constexpr std::uint32_t kChunks = kMax / kChunk;
+  enum Kind : std::uint32_t { kTask, kThread, kKinds };
+  static Kind KindOf(bool is_thread) { return is_thread ? kThread : kTask; }
   struct Chunk {
     Slot slots[kChunk];
-    std::uint32_t used = 0;  // walks leave empty chunks out
+    Bitmap<kChunk> used[kKinds];
   };
 
   Allocator& allocator_;
-  Chunk* chunks_[kMax / kChunk] = {};
+  Chunk* chunks_[kChunks] = {};
+  Bitmap<kChunks> occupied_[kKinds];  // chunks with a number of that kind
   std::uint32_t last_ = 0;
   std::uint32_t used_ = 0;
 };

@@ -54,6 +54,12 @@ void Process::SignalsChanged(Task& task) {
   dispatcher_->scheduled().Post(abi::kEventSignal);
 }
 
+void Process::ParentChanged(Task& task) {
+  if (task.is_main)
+    dispatcher_->scheduled().page()->parent.store(task.parent == nullptr ? 0 : task.parent->number,
+                                                  std::memory_order_relaxed);
+}
+
 void Process::StopRunning() {
   dispatcher_->scheduled().Ask(sched::Dispatcher::kStop);
 }

@@ -59,6 +59,7 @@ class Process final : public IProcess, public TaskHost {
 
   // TaskHost
   void SignalsChanged(Task& task) override;
+  void ParentChanged(Task& task) override;
   void StopRunning() override;
   void ContinueRunning() override;
   void EndRunning(ExitKind kind, std::uint32_t code) override;
@@ -102,6 +103,8 @@ class Process final : public IProcess, public TaskHost {
   Status Stop(const cobj::CallContext& caller, std::uint32_t task, std::uint32_t signal) override;
   // what is known of tasks
   Status GetTask(const cobj::CallContext& caller, std::uint32_t task, TaskInfo& info) override;
+  Result<std::uint32_t> GetNumber(const cobj::CallContext& caller, std::uint32_t task,
+                                  TaskNumber which) override;
   Result<std::uint32_t> ListTasks(const cobj::CallContext& caller, std::uint32_t after,
                                   BufferOut numbers) override;
   Result<std::uint32_t> ListThreads(const cobj::CallContext& caller, std::uint32_t task,

@@ -61,6 +61,42 @@ Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, Tas
   return Status::kOk;
 }
 
+// The frequent questions: an answer in a register, where GetTask collects and copies all there is.
+Result<std::uint32_t> Process::GetNumber(const cobj::CallContext& caller, std::uint32_t task,
+                                         TaskNumber which) {
+  std::uint32_t number = 0;
+  TRY(services_.tasks.Visit(Number(caller), task, [&number, which](const Task& found) {
+    switch (which) {
+      case TaskNumber::kParent:
+        number = found.parent == nullptr ? 0 : found.parent->number;
+        break;
+      case TaskNumber::kGroup:
+        number = found.group;
+        break;
+      case TaskNumber::kSession:
+        number = found.session;
+        break;
+      case TaskNumber::kUser:
+        number = found.credential.user;
+        break;
+      case TaskNumber::kEffectiveUser:
+        number = found.credential.effective_user;
+        break;
+      case TaskNumber::kGroupId:
+        number = found.credential.group;
+        break;
+      case TaskNumber::kEffectiveGroup:
+        number = found.credential.effective_group;
+        break;
+      case TaskNumber::kOwn:
+        number = found.number;
+        break;
+    }
+    return Status::kOk;
+  }));
+  return number;
+}
+
 namespace {
 
 Result<std::uint32_t> ListTo(TaskTable& tasks, std::uint32_t after, bool threads,

@@ -51,6 +51,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
     return task;
   }
   task->parent = parent;
+  host->ParentChanged(*task);
   parent->children.PushBack(task);
   task->group = parent->group;
   task->session = parent->session;
@@ -70,6 +71,7 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
     return Status::kNoProcess;
   found->host = host;
   found->is_main = true;
+  host->ParentChanged(*found);
   *task = found;
   return Status::kOk;
 }
@@ -102,6 +104,8 @@ void TaskTable::ReparentLocked(Task& task, Fired* fired) {
     const bool was_orphaned = IsOrphanedLocked(child->group);
     IntrusiveList<Task, BySiblings>::Remove(child);
     child->parent = heir;
+    if (child->host != nullptr)
+      child->host->ParentChanged(*child);
     if (heir == nullptr) {
       if (child->state == TaskState::kZombie)
         ReleaseLocked(child);  // nobody will ever wait for it

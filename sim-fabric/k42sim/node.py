@@ -4,18 +4,16 @@ States:  starting -> up <-> booting (QEMU or the daemon was started again)
          any -> off (the node powered itself off)  -> starting by `restart`
          any -> dead (fault kill: the whole host)  -> starting by `restart`
          any -> failed (something ends at once, again and again)
-A part that ends is started again after a pause that doubles; five ends within 30 s of each other are
-a failure that an operator has to see. A new QEMU is a new incarnation: the daemon sees to that.
+A part that ends is started again, or given up (restarts.py). A new QEMU is a new incarnation: the
+daemon sees to that.
 """
 import asyncio
 import signal
 import time
 
-from . import noded, processes, qemu
+from . import noded, processes, qemu, restarts
 
 PARTS = ("qemu", "noded", "offload")
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-CRASHES, WINDOW = 5, 30.0
 READY_LINE = b"k42: ready"
 POWER_OFF = 33
 
@@ -31,6 +29,7 @@ class Node:
         self.since = time.monotonic()
         self.parts = {}
         self.paused = set()
+        self._asked = set()  # parts whose end a fault has asked for
         self._share, self._endpoints, self._kvm = share, endpoints, kvm
         self._register, self._report = register, report
         self._keepers = {}
@@ -57,7 +56,7 @@ class Node:
         return words
 
     async def _keep(self, part):
-        pause, ends = SHORTEST_PAUSE, []
+        policy = restarts.Restarts()
         while not self._held:
             if part == "qemu":
                 self.lives += 1
@@ -75,16 +74,16 @@ class Node:
                 self._report(f"{self.name}: {words}")
                 await self._end_parts(except_part="qemu")
                 return
-            now = time.monotonic()
-            ends = [one for one in ends if now - one < WINDOW] + [now]
-            if len(ends) >= CRASHES:
+            asked = part in self._asked
+            self._asked.discard(part)
+            pause = policy.pause(began, time.monotonic(), asked)
+            if pause is None:
                 self._set("failed", f"{part} ends again and again: {words}; {self.last_words()}")
                 self._report(f"{self.name}: failed: {self.why}")
                 await self._end_parts(except_part=part)
                 return
             self._set("booting", f"{part}: {words}")
             self._report(f"{self.name}: {part} ended ({words}), starting it again")
-            pause = SHORTEST_PAUSE if now - began > WINDOW else min(2 * pause, LONGEST_PAUSE)
             await asyncio.sleep(pause)
 
     async def _end_parts(self, except_part=None):
@@ -109,7 +108,7 @@ class Node:
     async def kill(self, part):
         """One part (which comes back), or the whole host (which stays dead until restart)."""
         if part != "node":
-            self._running(part).kill()
+            self._kill_one(part)
             return
         self._set("dead", "killed by a fault")
         await self._end_parts()
@@ -123,12 +122,16 @@ class Node:
 
     async def restart(self, part):
         if part != "node":
-            self._running(part).kill()
+            self._kill_one(part)
             return
         await self._end_parts()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
         self.parts.clear()
         self.start()
+
+    def _kill_one(self, part):
+        self._running(part).kill()
+        self._asked.add(part)
 
     def _running(self, part):
         process = self.parts.get(part)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import plan, qemu  # noqa: E402
+from k42sim import plan, qemu, restarts  # noqa: E402
 
 BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 
@@ -37,6 +37,23 @@ class CommandLine(unittest.TestCase):
                          [word for word in exported if "id=fs-cluster" in word])
 
 
+class Restarts(unittest.TestCase):
+    def test_pauses_double_until_it_is_given_up(self):
+        policy = restarts.Restarts()
+        self.assertEqual([policy.pause(now, now + 1, False) for now in range(0, 10, 2)], [0.4, 0.8, 1.6, 3.2, None])
+
+    def test_a_long_life_is_a_new_start(self):
+        policy = restarts.Restarts()
+        for now in range(0, 6, 2):
+            policy.pause(now, now + 1, False)
+        self.assertEqual(policy.pause(6, 100, False), restarts.SHORTEST_PAUSE)
+
+    def test_what_was_asked_for_does_not_count(self):
+        policy = restarts.Restarts()
+        self.assertEqual([policy.pause(now, now + 1, True) for now in range(20)], [restarts.SHORTEST_PAUSE] * 20)
+        self.assertEqual(policy.pause(20, 21, False), 2 * restarts.SHORTEST_PAUSE)
+
+
 class Life(unittest.TestCase):
     def test_up_status_faults_down(self):
         with Cluster(nodes=2, options=BARE) as cluster:
@@ -58,6 +75,12 @@ class Life(unittest.TestCase):
             self.assertIn("no node n9", wrong.stderr)
             with socket.socket(socket.AF_UNIX) as console:
                 console.connect(f"{cluster.node('n1')['folder']}/console.sock")
+
+    def test_a_part_may_be_killed_by_faults_as_often_as_one_likes(self):
+        with Cluster(nodes=1, options=BARE) as cluster:
+            for kills in range(1, 1 + restarts.CRASHES + 1):
+                cluster.fault("kill", "n1", "--part", "qemu")
+                eventually(lambda: (cluster.node("n1")["state"], cluster.node("n1")["lives"]) == ("up", kills + 1))
 
     def test_two_clusters_do_not_collide(self):
         with tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp") as folder:

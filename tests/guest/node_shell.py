@@ -36,9 +36,9 @@ class NodeShell:
         shutil.copy(path, target)
         target.chmod(0o755)
 
-    def run(self, script, timeout, icount=False):
+    def run(self, script, timeout, icount=False, extra=()):
         """Exit status of the script (None: the node did not end well), and the console without the
-        kernel's lines. `icount`: its clock counts instructions, one a nanosecond."""
+        kernel's lines. `icount`: its clock counts instructions, one a nanosecond. `extra`: QEMU's."""
         (self.share / "script.sh").write_text(
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n" + script + "\n")
         command = [sys.executable, str(ROOT / "tests/guest/run.py"), str(self.image), *(["--icount"] * icount),
@@ -49,6 +49,7 @@ class NodeShell:
                                 ("cluster", self.share, "readonly=off")):
             command += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap,{mode}",
                         "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+        command += extra
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
         text = done.stdout.decode(errors="replace").replace("\r\n", "\n")
         self.log = "\n".join(line for line in text.splitlines() if LOG_LINE.match(line))

@@ -157,8 +157,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   Dispatcher& here = Here();
   here.KeepOnly(&self);
   VectorStateChanged(&self);
-  proc::TaskInfo info{};
-  (void)kernel::GetTask(0, &info);
+  const Result<std::uint32_t> number = kernel::GetNumber(0, proc::TaskNumber::kOwn);
   Task& task = *self.task;
   for (Task* other = Tasks().first(); other;) {
     Task* next = Tasks().Next(other);
@@ -175,7 +174,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
     }
     other = next;
   }
-  task.pid = static_cast<std::int32_t>(info.task);
+  task.pid = static_cast<std::int32_t>(number.ValueOr(0));
   task.main = true;
   task.thread_count = 1;
   task.vfork_waiter = nullptr;

@@ -21,17 +21,11 @@ std::int64_t Store(Address where, U32 value) {
   return WriteUser(where, value) ? 0 : -kEFAULT;
 }
 
-// Group and session numbers of another task.
-Result<proc::TaskInfo> TaskOf(I32 pid) {
-  proc::TaskInfo info{};
+Reply Number(I32 pid, proc::TaskNumber which) {
   if (pid < 0) {
-    return Status::kNoProcess;
+    return -kESRCH;
   }
-  const Status status = kernel::GetTask(static_cast<U32>(pid), &info);
-  if (status != Status::kOk) {
-    return status;
-  }
-  return info;
+  return ToReply(kernel::GetNumber(static_cast<U32>(pid), which));
 }
 
 }  // namespace
@@ -42,21 +36,23 @@ Reply GetPid(Thread& thread) {
 Reply GetTid(Thread& thread) {
   return thread.tid;
 }
-Reply GetPpid(Thread&) {
-  const Result<proc::TaskInfo> info = TaskOf(0);
-  return info.ok() ? static_cast<Reply>(info.value().parent) : 1;
+Reply GetPpid(Thread& thread) {
+  if (thread.task->main) {
+    return kernel::Page()->parent.load(std::memory_order_relaxed);
+  }
+  return Number(0, proc::TaskNumber::kParent);
 }
 Reply GetUid(Thread&) {
-  return Current().user;
+  return Number(0, proc::TaskNumber::kUser);
 }
 Reply GetGid(Thread&) {
-  return Current().group;
+  return Number(0, proc::TaskNumber::kGroupId);
 }
 Reply GetEuid(Thread&) {
-  return Current().effective_user;
+  return Number(0, proc::TaskNumber::kEffectiveUser);
 }
 Reply GetEgid(Thread&) {
-  return Current().effective_group;
+  return Number(0, proc::TaskNumber::kEffectiveGroup);
 }
 
 Reply SetUid(Thread&, U32 user) {
@@ -188,8 +184,7 @@ Reply SetGroups(Thread&, I32 count, Address groups) {
 }
 
 Reply GetPgid(Thread&, I32 pid) {
-  const Result<proc::TaskInfo> info = TaskOf(pid);
-  return info.ok() ? static_cast<Reply>(info.value().group) : ErrnoOf(info.status());
+  return Number(pid, proc::TaskNumber::kGroup);
 }
 Reply GetPgrp(Thread& thread) {
   return GetPgid(thread, 0);
@@ -205,8 +200,7 @@ Reply SetPgid(Thread&, I32 pid, I32 group) {
   return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
 }
 Reply GetSid(Thread&, I32 pid) {
-  const Result<proc::TaskInfo> info = TaskOf(pid);
-  return info.ok() ? static_cast<Reply>(info.value().session) : ErrnoOf(info.status());
+  return Number(pid, proc::TaskNumber::kSession);
 }
 Reply SetSid(Thread&) {
   const Result<std::uint32_t> session = kernel::NewSession();

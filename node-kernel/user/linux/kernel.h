@@ -88,6 +88,7 @@ Result<std::uint32_t> Kill(const proc::SignalRequest& request);
 Status TakeSignal(std::uint32_t task, proc::SignalInfo* info);
 void Stop(std::uint32_t task, std::uint32_t signal);
 Status GetTask(std::uint32_t task, proc::TaskInfo* info);
+Result<std::uint32_t> GetNumber(std::uint32_t task, proc::TaskNumber which);
 Result<std::uint32_t> GetText(std::uint32_t task, proc::TaskText text, void* buffer,
                               std::size_t size);
 Status SetText(std::uint32_t task, proc::TaskText text, const void* value, std::size_t size);

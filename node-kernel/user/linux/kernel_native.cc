@@ -236,6 +236,9 @@ void Stop(std::uint32_t task, std::uint32_t signal) {
 Status GetTask(std::uint32_t task, proc::TaskInfo* info) {
   return kProcess.GetTask(task, info);
 }
+Result<std::uint32_t> GetNumber(std::uint32_t task, proc::TaskNumber which) {
+  return kProcess.GetNumber(task, which);
+}
 Result<std::uint32_t> GetText(std::uint32_t task, proc::TaskText text, void* buffer,
                               std::size_t size) {
   return kProcess.GetText(task, text, buffer, size);

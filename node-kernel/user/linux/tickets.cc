@@ -45,12 +45,12 @@ bool Tickets::TakeFired(abi::DispatcherPage* page) {
   return any;
 }
 
+// Touches what is taken only: after a fork each page that is written is one that is copied.
 void Tickets::Reset() {
-  for (auto& word : taken_) {
-    word = 0;
-  }
-  for (auto& user : users_) {
-    user = nullptr;
+  for (std::uint32_t word = 0; word < kWords; ++word) {
+    while (taken_[word] != 0) {
+      Release(word * 64 + static_cast<std::uint32_t>(std::countr_zero(taken_[word])));
+    }
   }
   hint_ = 0;
 }

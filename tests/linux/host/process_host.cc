@@ -276,6 +276,30 @@ Status GetTask(std::uint32_t task, proc::TaskInfo* info) {
   info->session = static_cast<std::uint32_t>(Call(kGetsid, task));
   return Status::kOk;
 }
+Result<std::uint32_t> GetNumber(std::uint32_t task, proc::TaskNumber which) {
+  proc::TaskInfo info;
+  const Status status = GetTask(task, &info);
+  if (status != Status::kOk) {
+    return status;
+  }
+  switch (which) {
+    case proc::TaskNumber::kOwn:
+      return info.task;
+    case proc::TaskNumber::kParent:
+      return info.parent;
+    case proc::TaskNumber::kGroup:
+      return info.group;
+    case proc::TaskNumber::kSession:
+      return info.session;
+    case proc::TaskNumber::kUser:
+    case proc::TaskNumber::kEffectiveUser:
+      return static_cast<std::uint32_t>(Call(kGetuid));
+    case proc::TaskNumber::kGroupId:
+    case proc::TaskNumber::kEffectiveGroup:
+      return static_cast<std::uint32_t>(Call(kGetgid));
+  }
+  return Status::kInvalidArgument;
+}
 Result<std::uint32_t> GetText(std::uint32_t, proc::TaskText, void*, std::size_t) {
   return Status::kNotFound;
 }

@@ -181,6 +181,7 @@ asm(".text\nhost_restorer: mov $15, %eax\n syscall\n");
 
 void Prepare() {
   Call(kArchPrctl, 0x1001, abi::kDispatcherBase);
+  Page()->parent = static_cast<std::uint32_t>(Call(kGetppid));
   struct {
     void* base;
     int flags;

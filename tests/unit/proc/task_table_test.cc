@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 #include <vector>
 
 #include "mem/heap.h"
@@ -13,6 +14,9 @@ namespace {
 
 struct FakeHost final : TaskHost {
   void SignalsChanged(Task&) override { ++signals; }
+  void ParentChanged(Task& task) override {
+    parent = task.parent == nullptr ? 0 : task.parent->number;
+  }
   void StopRunning() override { stopped = true; }
   void ContinueRunning() override { stopped = false; }
   void EndRunning(ExitKind kind, std::uint32_t code) override {
@@ -21,6 +25,7 @@ struct FakeHost final : TaskHost {
     exit_code = code;
   }
   int signals = 0;
+  std::uint32_t parent = 0;
   bool stopped = false;
   bool ended = false;
   ExitKind exit_kind = ExitKind::kExited;
@@ -67,10 +72,12 @@ TEST_F(TaskTableTest, FamiliesShareNothing) {
   const std::uint32_t zombie = New(other->number, &zombie_host)->number;
   tasks_.EndHost(&child_host, ExitKind::kExited, 0, {});
   EXPECT_EQ(orphan->parent, other);
+  EXPECT_EQ(orphan_host.parent, other->number);  // and its process was told
   tasks_.EndHost(&zombie_host, ExitKind::kExited, 0, {});
   const std::uint32_t other_number = other->number;
   tasks_.EndHost(&other_host, ExitKind::kExited, 0, {});
   EXPECT_EQ(orphan->parent, nullptr);
+  EXPECT_EQ(orphan_host.parent, 0u);
   EXPECT_EQ(first_host_.signals, 0);
   for (const std::uint32_t number : {other_number, zombie}) {
     TaskInfo info;
@@ -255,6 +262,38 @@ TEST_F(TaskTableTest, NumbersAreNotReusedSoon) {
     tasks_.End(task, ExitKind::kExited, 0, {});
   }
   EXPECT_EQ(tasks_.count(), 1u);
+}
+
+// Walks go over every number once, in order, tasks and threads apart; checked against a plain set.
+TEST(NumberTable, WalksMatchASet) {
+  NumberTable table(mem::TheHeap());
+  Task task;
+  std::mt19937 random(7);
+  std::set<std::uint32_t> used[2];
+  for (int step = 0; step < 2'000; ++step) {
+    const bool is_thread = random() % 2 != 0;
+    if (random() % 5 < 3) {
+      // Many at once, so that the numbers lie chunks apart.
+      const std::uint32_t number = table.Take(&task, is_thread).value();
+      used[is_thread].insert(number);
+      for (int i = 0; i < 200 && step % 50 == 0; ++i) table.Free(table.Take(&task, true).value());
+    } else if (!used[is_thread].empty()) {
+      auto victim = used[is_thread].lower_bound(random() % NumberTable::kMax);
+      victim = victim == used[is_thread].end() ? used[is_thread].begin() : victim;
+      table.Free(*victim);
+      used[is_thread].erase(victim);
+    }
+    if (step % 20 != 0)
+      continue;
+    for (const bool kind : {false, true}) {
+      std::vector<std::uint32_t> walked;
+      for (std::uint32_t at = 0; (at = table.Next(at, kind)) != 0;) walked.push_back(at);
+      EXPECT_EQ(walked, std::vector<std::uint32_t>(used[kind].begin(), used[kind].end()));
+      const std::uint32_t from = random() % NumberTable::kMax;
+      const auto next = used[kind].upper_bound(from);
+      EXPECT_EQ(table.Next(from, kind), next == used[kind].end() ? 0 : *next);
+    }
+  }
 }
 
 // Random births, deaths, waits and signals: every task ends, every number comes back.
