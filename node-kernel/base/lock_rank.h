@@ -62,4 +62,13 @@ enum class LockRank : std::uint8_t {
   kLog = 250,  // innermost: any code may log
 };
 
+// Blocking locks that order whole operations on one thing, and are therefore held while other
+// objects are called: a short list, because each is a reason why a call may wait for a stranger's
+// call. Everything else is dropped before a call.
+constexpr bool MayBeHeldAcrossCalls(LockRank rank) {
+  return rank == LockRank::kModule || rank == LockRank::kPosition ||
+         rank == LockRank::kStreamReader;  // one transfer at a time on a file's position, a
+                                           // stream's end
+}
+
 }  // namespace k42

@@ -17,6 +17,10 @@
 #define K42_ACQUIRE(...) K42_ATTRIBUTE_(acquire_capability(__VA_ARGS__))
 #define K42_RELEASE(...) K42_ATTRIBUTE_(release_capability(__VA_ARGS__))
 #define K42_TRY_ACQUIRE(...) K42_ATTRIBUTE_(try_acquire_capability(__VA_ARGS__))
+#define K42_REQUIRES_SHARED(...) K42_ATTRIBUTE_(requires_shared_capability(__VA_ARGS__))
+#define K42_ACQUIRE_SHARED(...) K42_ATTRIBUTE_(acquire_shared_capability(__VA_ARGS__))
+#define K42_RELEASE_SHARED(...) K42_ATTRIBUTE_(release_shared_capability(__VA_ARGS__))
+#define K42_TRY_ACQUIRE_SHARED(...) K42_ATTRIBUTE_(try_acquire_shared_capability(__VA_ARGS__))
 #define K42_EXCLUDES(...) K42_ATTRIBUTE_(locks_excluded(__VA_ARGS__))
 // Needs a reason in a comment.
 #define K42_NO_THREAD_SAFETY_ANALYSIS K42_ATTRIBUTE_(no_thread_safety_analysis)

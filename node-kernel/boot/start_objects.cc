@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/assert.h"
+#include "boot/activity_watch.h"
 #include "cobj/object_system.h"
 #include "machine/cpu.h"
 #include "mem/heap.h"
@@ -38,6 +39,8 @@ void StartObjects() {
   machine::SetActivityHooks({Activate, Deactivate});
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu)
     counting[cpu].store(true, std::memory_order_relaxed);
+  if constexpr (kDebugChecks)
+    WatchActivity();
 }
 
 }  // namespace k42::boot

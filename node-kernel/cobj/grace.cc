@@ -47,6 +47,8 @@ void Grace::Activate(machine::ThreadContext& context) {
   PerCpu& cpu = Here();
   context.thread = machine::Thread::Current();
   context.generation = cpu.generations.Enter();
+  if constexpr (kDebugChecks)
+    context.active_since = machine::MonotonicNs();
   context.previous_active = nullptr;
   context.next_active = cpu.first_active;
   if (cpu.first_active != nullptr)

@@ -49,7 +49,7 @@ class InstanceList {
  private:
   struct alignas(64) PerCpu {
     machine::SpinLock<LockRank::kFactory> lock;
-    IntrusiveList<Instance> instances;
+    IntrusiveList<Instance> instances K42_GUARDED_BY(lock);
   };
   PerCpu cpus_[machine::kMaxCpus];
   std::atomic<std::uint64_t> count_{0};

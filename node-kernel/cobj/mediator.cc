@@ -106,7 +106,7 @@ void Mediator::EndHere() {
 
 void Mediator::Release() {
   if (holds_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-    node_objects->destruction().Retire(this);
+    node_objects->Retire(*this);
 }
 
 }  // namespace k42::cobj

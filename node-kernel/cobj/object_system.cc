@@ -1,5 +1,7 @@
 #include "cobj/object_system.h"
 
+#include "base/assert.h"
+
 namespace k42::cobj {
 
 constinit ObjectSystem* node_objects = nullptr;
@@ -7,20 +9,35 @@ constinit ObjectSystem* node_objects = nullptr;
 void ObjectSystem::Start(Allocator& allocator) {
   allocator_ = &allocator;
   table_.SetAllocator(allocator);
-  destruction_.SetAllocator(allocator);
   node_objects = this;
+  // The first id is the manager's: nobody else can have asked for one.
+  const Result<RefBits> bits = table_.Allocate();
+  K42_ASSERT(bits.ok(), "memory for the first objects");
+  manager_root_.SetBits(bits.value());
+  Publish(manager_root_);
 }
 
 Status ObjectSystem::AddCpu(machine::CpuId cpu) {
   TRY(table_.AddCpu(cpu));
   grace_.AddCpu(cpu);
-  destruction_.AddCpu(cpu);
-  return Status::kOk;
+  return manager_root_.AddCpu(cpu, table_, grace_, *allocator_);
 }
 
-Result<RefBits> ObjectSystem::Reserve(Root& root) {
-  root.SetBits(TRY(table_.Allocate()));
-  return root.bits();
+ObjectCounts ObjectSystem::counts() const {
+  ObjectCounts sum{};
+  for (machine::CpuId cpu = 0; cpu < machine::kMaxCpus; ++cpu) {
+    if (manager_root_.rep(cpu) == nullptr)
+      continue;
+    ObjectCounts here{};
+    (void)manager_root_.rep(cpu)->Counts(here);
+    sum.made += here.made;
+    sum.destroyed += here.destroyed;
+    sum.local += here.local;
+    sum.disposed += here.disposed;
+    sum.recycled += here.recycled;
+    sum.misses += here.misses;
+  }
+  return sum;
 }
 
 void ObjectSystem::Unreserve(Root& root) {
@@ -29,7 +46,8 @@ void ObjectSystem::Unreserve(Root& root) {
 }
 
 ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method) {
-  misses_.fetch_add(1, std::memory_order_relaxed);
+  if (ObjectManager* manager = manager_root_.rep(machine::CurrentCpu()))
+    manager->CountMiss();
   MissGate& gate = table_.gate(bits);
   for (;;) {
     Root* root = gate.Enter();

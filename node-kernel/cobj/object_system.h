@@ -1,5 +1,5 @@
-// ObjectSystem: the clustered objects of one node: table, grace, destruction. boot/ owns the one
-// instance, a hosted test makes its own; Start makes it the node's.
+// ObjectSystem: the clustered objects of one node: table, grace, and the manager, an object itself.
+// boot/ owns the one instance, a hosted test makes its own; Start makes it the node's.
 //
 // Using it (cobj/make.h):   Ref<ICounter> counter = TRY(MakeShared<SharedCounter>());
 //                           TRY(counter->Increment(1));
@@ -13,8 +13,8 @@
 
 #include "base/allocator.h"
 #include "base/result.h"
-#include "cobj/destruction.h"
 #include "cobj/grace.h"
+#include "cobj/object_manager.h"
 #include "cobj/object_table.h"
 #include "cobj/ref.h"
 #include "cobj/root.h"
@@ -36,16 +36,25 @@ class ObjectSystem {
   const ObjectTable& table() const { return table_; }
   Grace& grace() { return grace_; }
   const Grace& grace() const { return grace_; }
-  Destruction& destruction() { return destruction_; }
+
+  // The manager's rep for this CPU, through its slot as any call. Not by Ref: that forbids blocking
+  // locks, and the manager alone may be called under them.
+  IObjectManager* manager() const {
+    return static_cast<IObjectManager*>(machine::LoadSlot(manager_root_.bits()));
+  }
+  ObjectManager& manager_here() const { return *manager_root_.rep(machine::CurrentCpu()); }
 
   // An id for `root`, not yet callable; then callable.
-  Result<RefBits> Reserve(Root& root);
+  Result<RefBits> Reserve(Root& root) { return manager()->Reserve(root); }
   void Publish(Root& root) { table_.gate(root.bits()).Open(&root); }
   void Unreserve(Root& root);  // instead of Publish
 
-  Status Destroy(RefBits bits) { return destruction_.Destroy(bits); }
+  Status Destroy(RefBits bits) { return manager()->Destroy(bits); }
+  void Retire(Root& root) { (void)manager()->Retire(root); }
+  void FlushIds() { (void)manager()->FlushIds(); }
 
-  std::uint64_t misses() const { return misses_.load(std::memory_order_relaxed); }
+  // Of all CPUs together.
+  ObjectCounts counts() const;
 
   struct MissAnswer {
     void* object;  // null: the call ends with `status`
@@ -57,8 +66,7 @@ class ObjectSystem {
   Allocator* allocator_ = nullptr;
   ObjectTable table_;
   Grace grace_;
-  Destruction destruction_{table_, grace_};
-  std::atomic<std::uint64_t> misses_{0};
+  ObjectManagerRoot manager_root_;
 };
 
 // The node's; set by Start. A pointer, because hosted tests start several one after the other.

@@ -57,23 +57,33 @@ Status ObjectTable::Grow() {
   return Status::kOk;
 }
 
-void ObjectTable::Move(FreeIds& from, FreeIds& to, std::uint32_t count) {
-  for (; count != 0 && from.first != kNoIndex; --count) {
-    const std::uint32_t index = from.first;
-    from.first = EntryOf(index).next;
-    --from.count;
-    EntryOf(index).next = to.first;
-    to.first = index;
-    ++to.count;
-  }
+// kBatch ids of the front of a list that has more.
+void ObjectTable::GiveChain(FreeIds& free) {
+  const std::uint32_t first = free.first;
+  std::uint32_t last = first;
+  for (std::uint32_t i = 1; i < kBatch; ++i) last = EntryOf(last).next;
+  free.first = EntryOf(last).next;
+  free.count -= kBatch;
+  EntryOf(last).next = kNoIndex;
+  Entry& entry = EntryOf(first);
+  const machine::SpinGuard guard(chunk_lock_);
+  entry.chain = shared_;
+  shared_ = first;
+}
+
+// Into an empty list, if there is one.
+void ObjectTable::TakeChain(FreeIds& free) {
+  const machine::SpinGuard guard(chunk_lock_);
+  if (shared_ == kNoIndex)
+    return;
+  free = {shared_, kBatch};
+  shared_ = EntryOf(shared_).chain;
 }
 
 Result<RefBits> ObjectTable::Allocate() {
   FreeIds& free = free_[machine::CurrentCpu()];
-  if (free.first == kNoIndex) {
-    const machine::SpinGuard guard(chunk_lock_);
-    Move(shared_, free, kBatch);
-  }
+  if (free.first == kNoIndex)
+    TakeChain(free);
   if (free.first == kNoIndex)
     TRY(Grow());
   const std::uint32_t index = free.first;
@@ -87,10 +97,8 @@ void ObjectTable::Free(RefBits bits) {
   K42_DCHECK(gate(bits).Peek() == nullptr, "the object must be gone");
   link(bits) = free.first;
   free.first = IndexOfBits(bits);
-  if (++free.count > kMostFree) {
-    const machine::SpinGuard guard(chunk_lock_);
-    Move(free, shared_, kBatch);
-  }
+  if (++free.count > kMostFree)
+    GiveChain(free);
 }
 
 bool ObjectTable::Knows(RefBits bits) const {

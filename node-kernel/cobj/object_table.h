@@ -4,11 +4,12 @@
 // It grows in chunks of 256 entries (4 KiB of slots on each CPU), up to what a local table can
 // hold. Ids are handed out per CPU, without a lock: each CPU has a list of free ones. Freed ids
 // join the list of the CPU that freed them; what is more than kMostFree there goes to a shared
-// list, in batches, and an empty list is filled from that before the table grows (objects made on
-// one CPU and destroyed on another would make it grow for ever).
+// list, in chains of kBatch, and an empty list takes one of these before the table grows (objects
+// made on one CPU and destroyed on another would make it grow for ever).
 //
-// Locking: chunk_lock_ guards growth and the shared list; an entry's gate is lock-free; a free list
-// belongs to its CPU.
+// Locking: chunk_lock_ guards growth and the list of chains, for a few instructions; an entry's
+// gate is lock-free; a free list belongs to its CPU. An entry has a cache line of its own:
+// neighbouring ids may be of different CPUs.
 #pragma once
 
 #include <atomic>
@@ -57,9 +58,10 @@ class ObjectTable {
   std::uint32_t chunks() const { return chunk_count_.load(std::memory_order_relaxed); }
 
  private:
-  struct Entry {
+  struct alignas(64) Entry {
     MissGate gate;
-    std::uint32_t next = kNoIndex;  // in a list of ids, while the id is free or about to be
+    std::uint32_t next = kNoIndex;   // in a list of ids, while the id is free or about to be
+    std::uint32_t chain = kNoIndex;  // of the first id of a shared chain: the next chain's first
   };
   struct Chunk {
     Entry entry[kChunkIds];
@@ -73,8 +75,8 @@ class ObjectTable {
     return chunks_[index / kChunkIds].load(std::memory_order_acquire)->entry[index % kChunkIds];
   }
   Status Grow();
-  // Moves up to `count` ids from one list to the front of another.
-  void Move(FreeIds& from, FreeIds& to, std::uint32_t count);
+  void GiveChain(FreeIds& free);
+  void TakeChain(FreeIds& free);
   static Status MakeSlotsEmpty(machine::CpuId cpu, std::uint32_t chunk);
 
   Allocator* allocator_ = nullptr;
@@ -82,7 +84,7 @@ class ObjectTable {
   std::atomic<std::uint32_t> chunk_count_{0};  // handed out; under chunk_lock_
   AtomicCpuSet cpus_;
   FreeIds free_[machine::kMaxCpus];
-  FreeIds shared_ K42_GUARDED_BY(chunk_lock_);
+  std::uint32_t shared_ K42_GUARDED_BY(chunk_lock_) = kNoIndex;  // first id of the first chain
   std::atomic<Chunk*> chunks_[kMaxChunks] = {};
 };
 

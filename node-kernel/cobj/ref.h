@@ -42,8 +42,12 @@ class Ref {
   explicit constexpr operator bool() const { return bits_ != 0; }
   constexpr bool operator==(const Ref&) const = default;
 
-  // Precondition: not the empty reference. The pointer is for this one call.
-  I* operator->() const { return static_cast<I*>(machine::LoadSlot(bits_)); }
+  // Precondition: not the empty reference. The pointer is for this one call. Debug kernels and the
+  // hosted build check that the caller holds no lock.
+  I* operator->() const {
+    machine::AssertMayCall();
+    return static_cast<I*>(machine::LoadSlot(bits_));
+  }
 
  private:
   RefBits bits_ = 0;

@@ -5,10 +5,11 @@
 // Rep(RepSite<Rep>), by which it reaches the shared part and the other reps. As a SharedRoot's, a
 // rep may have SetSelf(Ref).
 //
-// Locking: lock_ guards the array of reps. ForEach runs under it, so its function must be short and
-// call no object; reps it visits may be in use on their CPUs, so what it reads must be atomic.
+// Locking: none. A rep is put into its place once and stays until the object goes, so ForEach walks
+// them as they are; they may be in use on their CPUs, so what it reads must be atomic.
 #pragma once
 
+#include <atomic>
 #include <utility>
 
 #include "base/assert.h"
@@ -51,9 +52,7 @@ class ReplicatedRoot final : public Root, private Transferable {
   }
 
   void Dispose(Allocator& allocator) override {
-    for (Rep* rep : reps_)
-      if (rep != nullptr)
-        allocator.Destroy(rep);
+    ForEach([&](Rep& rep) { allocator.Destroy(&rep); });
     allocator.Destroy(this);
   }
 
@@ -61,9 +60,8 @@ class ReplicatedRoot final : public Root, private Transferable {
 
   template <typename Function>
   void ForEach(Function function) {
-    const machine::SpinGuard guard(lock_);
-    for (Rep* rep : reps_)
-      if (rep != nullptr)
+    for (const std::atomic<Rep*>& place : reps_)
+      if (Rep* rep = place.load(std::memory_order_acquire))
         function(*rep);
   }
   std::uint32_t rep_count() {
@@ -90,11 +88,7 @@ class ReplicatedRoot final : public Root, private Transferable {
   Status Export(const TransferStep& step) override {
     if constexpr (SwappableRep<Rep>) {
       const std::uint32_t cluster = step.cpu / factor_;
-      Rep* rep = nullptr;
-      {
-        const machine::SpinGuard guard(lock_);
-        rep = reps_[cluster];
-      }
+      Rep* rep = reps_[cluster].load(std::memory_order_acquire);
       for (const machine::CpuId cpu : step.cpus)
         if (cpu < step.cpu && cpu / factor_ == cluster)
           return Status::kOk;
@@ -108,33 +102,25 @@ class ReplicatedRoot final : public Root, private Transferable {
     return Status::kNotSupported;
   }
 
-  // Made outside the lock; of two CPUs of one cluster that make one at once, the later gives his
-  // back.
+  // Of two CPUs of one cluster that make one at once, the later gives his back.
   Result<Rep*> RepOf(std::uint32_t cluster) {
-    {
-      const machine::SpinGuard guard(lock_);
-      if (reps_[cluster] != nullptr)
-        return reps_[cluster];
-    }
+    std::atomic<Rep*>& place = reps_[cluster];
+    if (Rep* rep = place.load(std::memory_order_acquire))
+      return rep;
     Rep* made = TRY(allocator_.Make<Rep>(RepSite<Rep>{*this, shared_, cluster}));
     if constexpr (KnowsItself<Rep>)
       made->SetSelf(Ref<Interface>::FromBits(bits()));
     Rep* first = nullptr;
-    {
-      const machine::SpinGuard guard(lock_);
-      if (reps_[cluster] == nullptr)
-        reps_[cluster] = made;
-      first = reps_[cluster];
-    }
-    if (first != made)
-      allocator_.Destroy(made);
+    if (place.compare_exchange_strong(first, made, std::memory_order_acq_rel))
+      return made;
+    allocator_.Destroy(made);
     return first;
   }
 
   Allocator& allocator_;
   const std::uint32_t factor_;
   Shared shared_;
-  Rep* reps_[machine::kMaxCpus] K42_GUARDED_BY(lock_) = {};
+  std::atomic<Rep*> reps_[machine::kMaxCpus] = {};
 };
 
 }  // namespace k42::cobj

@@ -71,7 +71,7 @@ class Root {
   // leave calls inside on those CPUs, for whom a destruction must wait.
   void Reopen();
 
-  // What carries the root through its destruction (destruction.h).
+  // What carries the root through its destruction (object_manager.h).
   struct Departure {
     struct Visit : machine::CpuMessage {
       Root* root = nullptr;
@@ -87,7 +87,7 @@ class Root {
   Departure& departure() { return departure_; }
 
  protected:
-  Root() = default;
+  constexpr Root() = default;
   ~Root() = default;
   Root(const Root&) = delete;
   Root& operator=(const Root&) = delete;

@@ -117,7 +117,7 @@ Status Swap::Finish(Status outcome) {
   (void)steps_.Wait();
   blocking_.Settle();
   if (outcome == Status::kOk)
-    node_objects->destruction().Retire(&old_);
+    node_objects->Retire(old_);
   mediator_->Release();
   if (ending.destroy)
     (void)node_objects->Destroy(bits_);

@@ -110,7 +110,7 @@ class EntryTable {
   void Keep(Entry& entry);
 
   Bucket buckets_[kBuckets];
-  machine::SpinLock<LockRank::kNameShape> shape_lock_;
+  machine::SpinLock<LockRank::kNameShape> shape_lock_;  // every entry's parent and name
   machine::SpinLock<LockRank::kNameShape> kept_lock_;
   RefPtr<Entry> kept_[kKept] K42_GUARDED_BY(kept_lock_);
   std::size_t next_kept_ K42_GUARDED_BY(kept_lock_) = 0;

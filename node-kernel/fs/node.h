@@ -163,7 +163,7 @@ class FileSystem {
   const Caching caching_;
   const bool read_only_;
   const std::uint64_t device_;
-  machine::Mutex<LockRank::kDirectory> change_lock_;
+  machine::Mutex<LockRank::kDirectory> change_lock_;  // one change of names at a time
   std::atomic<std::uint64_t> changes_{0};
 };
 

@@ -86,7 +86,7 @@ class Conduit final : public RefCounted {
       K42_REQUIRES(lock_);
   static std::uint64_t Trim(ChunkList& chunks, std::uint64_t size, ChunkList& unused);
 
-  machine::Mutex<LockRank::kStreamReader> reader_lock_;
+  machine::Mutex<LockRank::kStreamReader> reader_lock_;  // one reader takes bytes at a time
   machine::Mutex<LockRank::kStream> lock_;
   Shape shape_ K42_GUARDED_BY(lock_);
   ChunkList queue_ K42_GUARDED_BY(lock_);

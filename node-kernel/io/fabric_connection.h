@@ -104,8 +104,8 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   FabricRing send_, receive_;
   abi::WindowId window_ = 0;
 
-  machine::Mutex<LockRank::kStreamReader> reader_lock_;
-  machine::Mutex<LockRank::kStreamReader> writer_lock_;
+  machine::Mutex<LockRank::kStreamReader> reader_lock_;  // one reader at a time
+  machine::Mutex<LockRank::kStreamReader> writer_lock_;  // one writer at a time
   machine::SpinLock<LockRank::kNode> list_lock_;
   ReadyList* list_ K42_GUARDED_BY(list_lock_) = nullptr;
   StreamLook told_ K42_GUARDED_BY(list_lock_);  // the latest

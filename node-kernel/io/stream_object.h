@@ -122,7 +122,7 @@ class StreamObject final : public IFabricStream {
     return step();
   }
 
-  machine::SpinLock<LockRank::kWaitQueue> lock_;
+  machine::SpinLock<LockRank::kWaitQueue> lock_;  // of core_
   Core core_;  // guarded by lock_; Clang's analysis does not see into the steps above
 };
 

@@ -33,12 +33,14 @@ void Terminal::Output(std::uint8_t byte) K42_NO_THREAD_SAFETY_ANALYSIS {
   screen_ring_[screen_tail_++ % kScreenBytes] = byte;
 }
 
+// Likewise.
 void Terminal::Signal(std::uint32_t signal) K42_NO_THREAD_SAFETY_ANALYSIS {
   if (foreground_ != 0) {
     jobs_.SignalGroup(foreground_, signal);
   }
 }
 
+// Likewise.
 void Terminal::DropOutput() K42_NO_THREAD_SAFETY_ANALYSIS {
   screen_head_ = screen_tail_;
 }

@@ -102,7 +102,7 @@ class Terminal final : public RefCounted, private TerminalEffects {
   const std::uint64_t device_;
   const Screen screen_;
 
-  machine::Mutex<LockRank::kStreamReader> reader_lock_;
+  machine::Mutex<LockRank::kStreamReader> reader_lock_;  // one reader takes a line at a time
   machine::Mutex<LockRank::kStream> lock_;
   LineDiscipline discipline_ K42_GUARDED_BY(lock_);
   WindowSize window_ K42_GUARDED_BY(lock_) = {24, 80, 0, 0};

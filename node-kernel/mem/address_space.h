@@ -207,7 +207,7 @@ class AddressSpace {
 
   MemoryServices& services_;
   Hat hat_;
-  machine::Mutex<LockRank::kAddressSpace> change_;
+  machine::Mutex<LockRank::kAddressSpace> change_;  // one change of the map at a time
 
   machine::SpinLock<LockRank::kRegionList> lock_;
   IntrusiveTree<Region> regions_ K42_GUARDED_BY(lock_);

@@ -126,7 +126,7 @@ void TaskTable::KillGroup(std::uint32_t group, const SignalInfo& info) {
   Fired fired;
   {
     SpinGuard guard(lock_);
-    ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {
+    ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock is held
       if (task.group == group)
         PostLocked(task, info, &fired);
     });
@@ -204,7 +204,7 @@ void TaskTable::WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) {
   });
   if (!stopped)
     return;
-  ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {
+  ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock is held
     if (task.group != group)
       return;
     for (const std::uint32_t signal : {abi::kSignalHangup, abi::kSignalContinue}) {

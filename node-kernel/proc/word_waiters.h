@@ -38,7 +38,7 @@ class WordWaiters {
   };
   struct Bucket {
     machine::SpinLock<LockRank::kWaitQueue> lock;
-    IntrusiveList<Waiter> waiters;
+    IntrusiveList<Waiter> waiters K42_GUARDED_BY(lock);
   };
 
   Bucket& BucketOf(const mem::WordKey& key);

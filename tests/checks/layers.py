@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 # What each room may include, beside itself. `machine` is the platform behind its contract.
 LOW = {"base", "abi", "platform", "machine"}
-OBJECTS = LOW | {"cobj", "trace"}
+OBJECTS = LOW | {"sync", "cobj", "trace"}
 MEMORY = OBJECTS | {"mem"}
 CALLS = MEMORY | {"sched", "ipc"}
 PROCESSES = CALLS | {"proc"}
@@ -20,6 +20,7 @@ MAY = {
     "base": {"machine"},  # asserts and logs end in the machine
     "abi": {"base"},
     "platform": LOW | {"trace"},
+    "sync": LOW,
     "cobj": OBJECTS, "trace": OBJECTS,
     "mem": MEMORY,
     "sched": CALLS, "ipc": CALLS,
@@ -28,7 +29,7 @@ MAY = {
     "modules": SERVICES,  # what the folder of the class may
     "drivers": DEVICES,
     "boot": DEVICES | {"boot", "global-policy"},
-    "user": LOW | {"cobj", "trace", "user"},
+    "user": LOW | {"sync", "cobj", "trace", "user"},
     "interconnect": {"base", "abi", "machine"},
     "global-policy": {"base"},
     "cluster-services": {"base", "abi", "machine", "interconnect", "global-policy"},

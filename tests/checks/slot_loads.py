@@ -8,11 +8,16 @@ usage: slot_loads.py [ELF]...      (default: build/k42.elf, and build-clang/k42.
   the call goes through a slot of it below 64. A direct call first means that the compiler
   devirtualized it, and hot swap would not be seen.
 - No vector or x87 instruction outside the platform: the registers are the interrupted program's.
+
+First it looks at wrong code, compiled for the purpose: what it would not find there it cannot find here.
 """
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
+
+from compilers import compile_text, for_compiler, kernel_flags
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUNCTION = re.compile(r"^([0-9a-f]+) <(.+)>:$")
@@ -23,8 +28,8 @@ COPY = re.compile(r"^(%r\w+),(%r\w+)$")
 THROUGH_TABLE = re.compile(r"^\*(0x[0-9a-f]+)?\((%r\w+)\)$")
 THROUGH_REGISTER = re.compile(r"^\*(%r\w+)$")
 VECTOR = re.compile(r"%(?:[xyz]mm\d|mm\d|st\b)")
-VECTOR_ALLOWED = re.compile(r"^(k42::machine::|[a-z_][A-Za-z0-9_]*$)")  # platform code, assembly
-X87 = re.compile(r"^f(?!x?save|x?rstor|ence)[a-z]+$")
+OF_PLATFORM = re.compile(r"^(non-virtual thunk to )?k42::machine::")
+X87 = re.compile(r"^(f[a-z0-9]+|x(save|rstor)[a-z0-9]*|xsetbv|emms|(ld|st)mxcsr|vzero[a-z]+)$")
 PREFIXES = {"rep", "repz", "repnz", "lock", "data16", "notrack", "cs", "bnd"}
 LONGEST = 120  # instructions between the load and its call
 
@@ -117,7 +122,60 @@ def follow(instructions, index_of, start, target):
     return f"no call within {LONGEST} instructions"
 
 
-def check(path):
+WRONG = {
+    "jump to": """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+struct Counter final : k42::idl::ICounter {
+  k42::Result<std::uint64_t> Increment(std::uint64_t) override;
+  k42::Result<std::uint64_t> Value() override;
+};
+k42::Result<std::uint64_t> Wrong(k42::cobj::Ref<k42::idl::ICounter> ref) {
+  return static_cast<Counter*>(ref.operator->())->Value();  // devirtualized: Counter is final
+}""",
+    "returns first": """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+k42::idl::ICounter* Wrong(k42::cobj::Ref<k42::idl::ICounter> ref) { return ref.operator->(); }""",
+    "the object is dropped": """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+std::uint64_t Wrong(k42::cobj::Ref<k42::idl::ICounter> ref) {
+  auto word = reinterpret_cast<std::uint64_t>(ref.operator->());
+  asm("addq $8, %0" : "+r"(word));
+  return word;
+}""",
+    "mm": """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+k42::Result<std::uint64_t> Right(k42::cobj::Ref<k42::idl::ICounter> ref) {
+  asm volatile("pxor %xmm0, %xmm0");
+  return ref->Value();
+}""",
+    "fld1": """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+k42::Result<std::uint64_t> Right(k42::cobj::Ref<k42::idl::ICounter> ref) {
+  asm volatile("fld1");
+  return ref->Value();
+}""",
+}
+
+
+def check_itself():
+    """The wrong code in which nothing wrong was found."""
+    flags, missed = kernel_flags(), []
+    with tempfile.TemporaryDirectory() as name:
+        for number, (wanted, text) in enumerate(WRONG.items()):
+            for compiler in ("g++", "clang++"):
+                target = compile_text(for_compiler(compiler, flags), text, pathlib.Path(name), f"wrong_{number}")
+                found = check(target, quiet=True)
+                if len(found) != 1 or wanted not in found[0]:
+                    missed.append(f"{compiler}: wrong code, wanted {wanted!r}, found {found}")
+    return missed
+
+
+def check(path, quiet=False):
     instructions, index_of = disassemble(path)
     faults, loads = [], 0
     for index, (address, mnemonic, operands, function) in enumerate(instructions):
@@ -127,11 +185,12 @@ def check(path):
             loads += 1
             if wrong := follow(instructions, index_of, index, match.group(2)):
                 faults.append(f"{path}: {address:x} in {function}: slot load, but {wrong}")
-        if (VECTOR.search(operands) or X87.match(mnemonic)) and not VECTOR_ALLOWED.match(function):
+        if (VECTOR.search(operands) or X87.match(mnemonic)) and not OF_PLATFORM.match(function):
             faults.append(f"{path}: {address:x} in {function}: {mnemonic} {operands}")
     if loads == 0:
         faults.append(f"{path}: no slot load found: has the sequence changed?")
-    print(f"{path}: {len(instructions)} instructions, {loads} slot loads")
+    if not quiet:
+        print(f"{path}: {len(instructions)} instructions, {loads} slot loads")
     return faults
 
 
@@ -142,7 +201,7 @@ def main():
         clang = ROOT / "build-clang/k42.elf"
         if clang.exists():
             paths.append(clang)
-    faults = [fault for path in paths for fault in check(path)]
+    faults = check_itself() + [fault for path in paths for fault in check(path)]
     print("\n".join(faults))
     return 1 if faults else 0
 

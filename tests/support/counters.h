@@ -83,4 +83,33 @@ class ReplicatedCounter final : public idl::ICounter {
   std::atomic<std::uint64_t> value_{0};
 };
 
+// As ReplicatedCounter, but its value begins with what the object was made with, wherever it is
+// asked.
+class StartedCounter final : public idl::ICounter {
+ public:
+  using Interface = idl::ICounter;
+  struct Shared {
+    explicit Shared(std::uint64_t start_) : start(start_) {}
+    ~Shared() { start = SharedCounter::kDead; }
+    std::uint64_t start;
+  };
+
+  explicit StartedCounter(cobj::RepSite<StartedCounter> site) : site_(site) {
+    live_counters.fetch_add(1);
+  }
+  ~StartedCounter() {
+    live_counters.fetch_sub(1);
+    value_ = SharedCounter::kDead;
+  }
+
+  Result<std::uint64_t> Increment(std::uint64_t amount) override {
+    return site_.shared.start + value_.fetch_add(amount, std::memory_order_relaxed) + amount;
+  }
+  Result<std::uint64_t> Value() override { return Increment(0); }
+
+ private:
+  cobj::RepSite<StartedCounter> site_;
+  std::atomic<std::uint64_t> value_{0};
+};
+
 }  // namespace k42::test

@@ -68,9 +68,9 @@ class ObjectFixture : public ::testing::Test {
 
   // What tests destroyed is gone, and nothing travels between CPUs.
   void TearDown() override {
-    objects_->destruction().FlushIds();
+    objects_->FlushIds();
     EXPECT_TRUE(Eventually([&] {
-      const auto counts = objects_->destruction().counts();
+      const auto counts = objects_->counts();
       return counts.disposed >= counts.destroyed && objects_->grace().idle();
     }));
   }

@@ -16,10 +16,11 @@ struct ThreadContext {
   void* forward_records = nullptr;       // cobj: innermost forwarder record on this thread's stack
   ThreadContext* next_active = nullptr;  // cobj: list of this CPU's active threads
   ThreadContext* previous_active = nullptr;
-  Thread* thread = nullptr;   // cobj: whose this is, while active
-  void* user_call = nullptr;  // ipc: the user call this thread serves, or null
-  void* space = nullptr;      // the address space whose user memory this thread reaches, or null
-  void* worker = nullptr;     // ipc: the worker record if this thread may wait
+  Thread* thread = nullptr;        // cobj: whose this is, while active
+  std::uint64_t active_since = 0;  // cobj: ns, debug builds
+  void* user_call = nullptr;       // ipc: the user call this thread serves, or null
+  void* space = nullptr;   // the address space whose user memory this thread reaches, or null
+  void* worker = nullptr;  // ipc: the worker record if this thread may wait
 };
 
 struct ActivityHooks {

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "machine/interrupts.h"
-#include "machine/local_table.h"
 #include "machine/log.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
@@ -14,48 +13,52 @@ namespace {
 struct Held {
   const void* lock;
   LockRank rank;
-  detail::LockKind kind;
+  LockKind kind;
 };
 thread_local std::vector<Held> held;
 }  // namespace
 
 std::uint32_t SpinLocksHeld() {
   std::uint32_t count = 0;
-  for (const Held& item : held) count += item.kind == detail::LockKind::kSpin;
+  for (const Held& item : held) count += item.kind == LockKind::kSpin;
   return count;
 }
 
 void CheckMayCall() {
   if (SpinLocksHeld() != 0)
     Panic("object called while holding a spin lock");
+  for (const Held& item : held)
+    if (!MayBeHeldAcrossCalls(item.rank))
+      Panic("object called while holding a blocking lock of rank {}", item.rank);
 }
 
-namespace detail {
-
-void CheckBeforeAcquire(const void* lock, LockRank rank, LockKind kind) {
+void LockNote::Wanted(const void* lock, LockRank rank, LockKind kind) {
   for (const Held& item : held) {
-    if (item.lock == lock)
+    // A lock's first member may be a lock, too: the same address, another rank.
+    if (item.lock == lock && item.rank == rank)
       Panic("lock of rank {} taken twice by one thread", rank);
     if (item.rank >= rank)
       Panic("lock rank {} taken while rank {} is held", rank, item.rank);
   }
   if (kind == LockKind::kBlocking)
-    CheckMayBlock("takes a blocking lock");
+    detail::CheckMayBlock("takes a blocking lock");
 }
 
-void NoteAcquired(const void* lock, LockRank rank, LockKind kind) {
+void LockNote::Acquired(const void* lock, LockRank rank, LockKind kind) {
   held.push_back({lock, rank, kind});
 }
 
-void NoteReleased(const void* lock) {
+void LockNote::Released(const void* lock, LockRank rank, LockKind) {
   for (auto at = held.begin(); at != held.end(); ++at) {
-    if (at->lock == lock) {
+    if (at->lock == lock && at->rank == rank) {
       held.erase(at);
       return;
     }
   }
   Panic("lock released by a thread that does not hold it");
 }
+
+namespace detail {
 
 bool IsHeldHere(const void* lock) {
   for (const Held& item : held)

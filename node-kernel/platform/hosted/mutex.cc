@@ -3,7 +3,7 @@
 namespace k42::machine {
 
 void MutexBase::Acquire(LockRank rank) {
-  detail::CheckBeforeAcquire(this, rank, detail::LockKind::kBlocking);
+  LockNote::Wanted(this, rank, LockKind::kBlocking);
   Waiter waiter{Thread::Current(), {}};
   {
     const std::lock_guard guard(queue_lock_);
@@ -15,7 +15,7 @@ void MutexBase::Acquire(LockRank rank) {
     }
   }
   while (!waiter.granted.load(std::memory_order_acquire)) Thread::Block();
-  detail::NoteAcquired(this, rank, detail::LockKind::kBlocking);
+  LockNote::Acquired(this, rank, LockKind::kBlocking);
 }
 
 bool MutexBase::TryAcquire(LockRank rank) {
@@ -23,12 +23,12 @@ bool MutexBase::TryAcquire(LockRank rank) {
   if (held_)
     return false;
   held_ = true;
-  detail::NoteAcquired(this, rank, detail::LockKind::kBlocking);
+  LockNote::Acquired(this, rank, LockKind::kBlocking);
   return true;
 }
 
-void MutexBase::Release() {
-  detail::NoteReleased(this);
+void MutexBase::Release(LockRank rank) {
+  LockNote::Released(this, rank, LockKind::kBlocking);
   Thread* next = nullptr;
   {
     const std::lock_guard guard(queue_lock_);

@@ -91,11 +91,17 @@ void VirtualCpu::Leave(Thread* thread) {
   Deactivate(thread);
   current_thread = nullptr;
   cpu_area_base = nullptr;
+  Thread* oldest = nullptr;
   {
     Guard guard(lock_);
     RunNextLocked();
+    gone_.push_back(thread);
+    if (gone_.size() > kMostGone) {
+      oldest = gone_.front();
+      gone_.pop_front();
+    }
   }
-  delete thread;
+  delete oldest;
 }
 
 Result<Thread*> VirtualCpu::Create(const char* name, Thread::Entry entry, void* argument) {

@@ -56,6 +56,9 @@ class VirtualCpu {
   std::mutex lock_;
   Thread* running_ = nullptr;
   std::deque<Thread*> ready_;
+  // A wake-up may come when its thread has ended (machine/thread.h): the last ones are kept.
+  static constexpr std::size_t kMostGone = 1000;
+  std::deque<Thread*> gone_;
 
   Thread* loop_ = nullptr;
   bool loop_started_ = false;

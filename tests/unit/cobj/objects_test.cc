@@ -25,14 +25,14 @@ class Objects : public test::ObjectFixture {
 
 TEST_F(Objects, FirstCallOnACpuMissesLaterOnesDoNot) {
   const auto counter = MakeShared<SharedCounter>().value();
-  const std::uint64_t before = objects_->misses();
+  const std::uint64_t before = objects_->counts().misses;
   EXPECT_EQ(counter->Increment(3).value(), 3u);
-  EXPECT_EQ(objects_->misses(), before + 1);
+  EXPECT_EQ(objects_->counts().misses, before + 1);
   EXPECT_EQ(counter->Increment(4).value(), 7u);
   EXPECT_EQ(counter->Value().value(), 7u);
-  EXPECT_EQ(objects_->misses(), before + 1);
+  EXPECT_EQ(objects_->counts().misses, before + 1);
   RunOn(2, [&] { EXPECT_EQ(counter->Value().value(), 7u); });
-  EXPECT_EQ(objects_->misses(), before + 2);
+  EXPECT_EQ(objects_->counts().misses, before + 2);
 }
 
 TEST_F(Objects, RepsAreMadeLazilyPerCluster) {
@@ -73,7 +73,7 @@ TEST_F(Objects, StaleReferenceAnswersDeleted) {
 }
 
 TEST_F(Objects, ObjectOfOneCpuGoesWithoutMessages) {
-  const std::uint64_t local = objects_->destruction().counts().local;
+  const std::uint64_t local = objects_->counts().local;
   const std::uint64_t before = objects_->grace().token_moves();
   for (int i = 0; i < 10; ++i) {
     const auto counter = MakeShared<SharedCounter>().value();
@@ -82,18 +82,18 @@ TEST_F(Objects, ObjectOfOneCpuGoesWithoutMessages) {
   }
   EXPECT_TRUE(Eventually([&] { return AllGone(); }));
   EXPECT_EQ(objects_->grace().token_moves(), before);
-  EXPECT_EQ(objects_->destruction().counts().local, local + 10);
+  EXPECT_EQ(objects_->counts().local, local + 10);
 }
 
 TEST_F(Objects, IdsComeBackAfterAFurtherGracePeriod) {
-  const std::uint64_t before = objects_->destruction().counts().recycled;
+  const std::uint64_t before = objects_->counts().recycled;
   const auto counter = MakeShared<SharedCounter>().value();
   const RefBits bits = counter.bits();
   EXPECT_EQ(Destroy(counter), Status::kOk);
   EXPECT_TRUE(Eventually([&] { return AllGone(); }));
-  EXPECT_EQ(objects_->destruction().counts().recycled, before);
-  objects_->destruction().FlushIds();
-  EXPECT_TRUE(Eventually([&] { return objects_->destruction().counts().recycled == before + 1; }));
+  EXPECT_EQ(objects_->counts().recycled, before);
+  objects_->FlushIds();
+  EXPECT_TRUE(Eventually([&] { return objects_->counts().recycled == before + 1; }));
   EXPECT_EQ(MakeShared<SharedCounter>().value().bits(), bits);
 }
 

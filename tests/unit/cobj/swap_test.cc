@@ -111,11 +111,11 @@ class Failing final : public ICounter {
 TEST_F(Swapping, RefusedBeforeAnythingIsDisturbed) {
   const auto counter = MakeShared<SharedCounter>().value();
   (void)counter->Increment(7);
-  const std::uint64_t misses = objects_->misses();
+  const std::uint64_t misses = objects_->counts().misses;
   EXPECT_EQ(SwapObject(counter, allocator().Make<SharedRoot<Stranger>>().value()),
             Status::kRefused);
   EXPECT_EQ(counter->Value().value(), 7u);
-  EXPECT_EQ(objects_->misses(), misses);  // not even the slot
+  EXPECT_EQ(objects_->counts().misses, misses);  // not even the slot
   EXPECT_EQ(Destroy(counter), Status::kOk);
 }
 
@@ -223,13 +223,13 @@ TEST_F(Swapping, WhatAnAbandonedSwapLeftInsideIsWaitedFor) {
       "inside", [](void*) { result = slow->Increment(0).ValueOr(99); }, nullptr, 1);
   ASSERT_TRUE(Eventually([] { return Slow::inside == 1; }));
   EXPECT_EQ(SwapObject(slow, NewShared(), 20'000'000), Status::kTimedOut);
-  const std::uint64_t disposed = objects_->destruction().counts().disposed;
+  const std::uint64_t disposed = objects_->counts().disposed;
   EXPECT_EQ(Destroy(slow), Status::kOk);
   for (int i = 0; i < 100; ++i) {
     test::QuietPoint();
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  EXPECT_EQ(objects_->destruction().counts().disposed, disposed);
+  EXPECT_EQ(objects_->counts().disposed, disposed);
   Slow::let_go = true;
   EXPECT_TRUE(Eventually([] { return result == 1; }));
 }

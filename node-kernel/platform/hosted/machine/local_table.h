@@ -5,18 +5,15 @@
 #include <cstdint>
 
 #include "machine/cpu_area.h"
+#include "machine/lock_checks.h"  // AssertMayCall, for whoever loads a slot to call
 
 namespace k42::machine {
 
 // Base of the CPU area of the virtual CPU that this host thread runs on.
 extern constinit thread_local unsigned char* cpu_area_base;
 
-// Aborts if this thread holds a spin lock: objects drop their locks before they call another.
-void CheckMayCall();
-
 // Word 0 of the slot. Volatile: each call loads again, whatever the compiler thinks it knows.
 inline void* LoadSlot(std::uint32_t ref) {
-  CheckMayCall();
   void* object;
   asm volatile("movq (%1,%q2), %0"
                : "=r"(object)

@@ -7,14 +7,26 @@
 
 #include "base/lock_rank.h"
 
-namespace k42::machine::detail {
+namespace k42::machine {
 
 enum class LockKind : std::uint8_t { kSpin, kBlocking };
 
-void CheckBeforeAcquire(const void* lock, LockRank rank, LockKind kind);
-void NoteAcquired(const void* lock, LockRank rank, LockKind kind);
-void NoteReleased(const void* lock);  // aborts unless this host thread holds it
+// Aborts if this thread holds a lock: objects drop theirs before they call another. Blocking locks
+// of a rank that says so may be held (MayBeHeldAcrossCalls).
+void CheckMayCall();
+inline void AssertMayCall() {
+  CheckMayCall();
+}
+
+struct LockNote {
+  static void Wanted(const void* lock, LockRank rank, LockKind kind);
+  static void Acquired(const void* lock, LockRank rank, LockKind kind);
+  static void Released(const void* lock, LockRank rank, LockKind kind);  // aborts unless held here
+};
+
+namespace detail {
 bool IsHeldHere(const void* lock);
 void CheckMayBlock(const char* what);
+}  // namespace detail
 
-}  // namespace k42::machine::detail
+}  // namespace k42::machine

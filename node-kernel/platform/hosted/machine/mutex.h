@@ -1,4 +1,5 @@
-// Mutex<rank>: a blocking lock, first come first served; the kernel's interface over Thread::Block.
+// Mutex<rank>: the fair blocking lock: first come, first served; the kernel's interface over
+// Thread::Block.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,7 @@ class MutexBase {
  protected:
   void Acquire(LockRank rank);
   bool TryAcquire(LockRank rank);
-  void Release();
+  void Release(LockRank rank);
 
  private:
   struct Waiter {
@@ -41,7 +42,7 @@ class K42_CAPABILITY("mutex") Mutex : public MutexBase {
  public:
   void Lock() K42_ACQUIRE() { Acquire(rank); }
   bool TryLock() K42_TRY_ACQUIRE(true) { return TryAcquire(rank); }
-  void Unlock() K42_RELEASE() { Release(); }
+  void Unlock() K42_RELEASE() { Release(rank); }
 };
 
 // MutexGuard guard(lock_);

@@ -25,18 +25,18 @@ class K42_CAPABILITY("spin lock") SpinLock {
   SpinLock& operator=(const SpinLock&) = delete;
 
   void Lock() K42_ACQUIRE() {
-    detail::CheckBeforeAcquire(this, rank, detail::LockKind::kSpin);
+    LockNote::Wanted(this, rank, LockKind::kSpin);
     while (held_.exchange(true, std::memory_order_acquire)) Pause();
-    detail::NoteAcquired(this, rank, detail::LockKind::kSpin);
+    LockNote::Acquired(this, rank, LockKind::kSpin);
   }
   bool TryLock() K42_TRY_ACQUIRE(true) {
     if (held_.exchange(true, std::memory_order_acquire))
       return false;
-    detail::NoteAcquired(this, rank, detail::LockKind::kSpin);
+    LockNote::Acquired(this, rank, LockKind::kSpin);
     return true;
   }
   void Unlock() K42_RELEASE() {
-    detail::NoteReleased(this);
+    LockNote::Released(this, rank, LockKind::kSpin);
     held_.store(false, std::memory_order_release);
   }
   bool IsHeld() const { return held_.load(std::memory_order_relaxed); }
@@ -53,15 +53,27 @@ class K42_CAPABILITY("irq spin lock") IrqSpinLock {
   IrqSpinLock& operator=(const IrqSpinLock&) = delete;
 
   void Lock() K42_ACQUIRE() {
-    detail::CheckBeforeAcquire(this, rank, detail::LockKind::kSpin);
+    LockNote::Wanted(this, rank, LockKind::kSpin);
     const bool were_on = InterruptsEnabled();
     DisableInterrupts();
     while (held_.exchange(true, std::memory_order_acquire)) Pause();
     interrupts_were_on_ = were_on;
-    detail::NoteAcquired(this, rank, detail::LockKind::kSpin);
+    LockNote::Acquired(this, rank, LockKind::kSpin);
+  }
+  bool TryLock() K42_TRY_ACQUIRE(true) {
+    const bool were_on = InterruptsEnabled();
+    DisableInterrupts();
+    if (held_.exchange(true, std::memory_order_acquire)) {
+      if (were_on)
+        EnableInterrupts();
+      return false;
+    }
+    interrupts_were_on_ = were_on;
+    LockNote::Acquired(this, rank, LockKind::kSpin);
+    return true;
   }
   void Unlock() K42_RELEASE() {
-    detail::NoteReleased(this);
+    LockNote::Released(this, rank, LockKind::kSpin);
     const bool enable = interrupts_were_on_;
     held_.store(false, std::memory_order_release);
     if (enable)

@@ -14,7 +14,7 @@
 namespace k42::machine {
 
 static_assert(TryLockContract<SpinLock<LockRank::kSpinTest>>);
-static_assert(LockContract<IrqSpinLock<LockRank::kSpinTest>>);
+static_assert(TryLockContract<IrqSpinLock<LockRank::kSpinTest>>);
 static_assert(TryLockContract<Mutex<LockRank::kMutexTest>>);
 static_assert(ThreadContract<Thread>);
 static_assert(TimerContract<Timer>);

@@ -49,7 +49,7 @@ class IoApic {
 };
 
 constinit IoApic io_apics[8];
-constinit SpinLock<LockRank::kVector> lock;
+constinit SpinLock<LockRank::kVector> lock;  // the registers: select, then access
 
 }  // namespace
 

@@ -22,7 +22,7 @@ struct Slot {
   std::atomic<void*> argument{nullptr};
   bool used = false;
 };
-constinit SpinLock<LockRank::kVector> lock;
+constinit SpinLock<LockRank::kVector> lock;  // which slots are used
 constinit std::array<std::array<Slot, kVectors>, kMaxCpus> slots;
 
 }  // namespace

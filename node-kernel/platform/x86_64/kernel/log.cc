@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxLine = 512;  // longer lines are cut
 
-constinit IrqSpinLock<LockRank::kLog> log_lock;
+constinit IrqSpinLock<LockRank::kLog> log_lock;  // one line at a time
 constinit ConsoleWrite console_write = nullptr;
 constinit std::atomic<bool> lock_broken{false};
 

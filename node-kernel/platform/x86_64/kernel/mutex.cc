@@ -1,33 +1,8 @@
 #include "machine/mutex.h"
 
+#include "base/assert.h"
+
 namespace k42::machine {
-
-void MutexBase::CheckRank(LockRank rank) {
-  const Thread* self = Thread::Current();
-  for (std::uint32_t i = 0; i < self->mutex_count_; ++i) {
-    K42_ASSERT(self->mutexes_held_[i] < rank, "locks are taken in the order of base/lock_rank.h");
-  }
-}
-
-void MutexBase::NoteAcquired(LockRank rank) {
-  Thread* self = Thread::Current();
-  K42_ASSERT(self->mutex_count_ < self->mutexes_held_.size(), "too many mutexes held");
-  self->mutexes_held_[self->mutex_count_++] = rank;
-}
-
-void MutexBase::NoteReleased(LockRank rank) {
-  Thread* self = Thread::Current();
-  for (std::uint32_t i = self->mutex_count_; i-- > 0;) {
-    if (self->mutexes_held_[i] == rank) {
-      for (; i + 1 < self->mutex_count_; ++i) {
-        self->mutexes_held_[i] = self->mutexes_held_[i + 1];
-      }
-      --self->mutex_count_;
-      return;
-    }
-  }
-  K42_ASSERT(false, "released a mutex that is not held");
-}
 
 void MutexBase::AcquireSlow() {
   K42_ASSERT(!IsHeldByCurrent(), "a mutex is not recursive");

@@ -2,9 +2,10 @@
 
 #include <array>
 
-#include "base/assert.h"
 #include "instructions.h"
 #include "lapic.h"
+#include "machine/clock.h"
+#include "machine/lock_sites.h"
 
 namespace k42::machine::detail {
 namespace {
@@ -14,18 +15,41 @@ constexpr std::uint64_t kSpinCycles = 5000;  // about 2 us
 // Which lock word each CPU halts for, if any (the slots of base/kick_word.h).
 constinit std::array<std::atomic<const SpinWord*>, kMaxCpus> waiting_for{};
 
-struct Held {
-  std::uint32_t depth;
-  LockRank ranks[16];
+// One wait, from its first failed try.
+class TimedWait {
+ public:
+  TimedWait() : since_(MonotonicNs()) {}
+  void End(const void* site) const {
+    const std::uint64_t ns = MonotonicNs() - since_;
+    if (ns > kLongWaitNs) {
+      NoteLongWait(reinterpret_cast<std::uint64_t>(site), ns);
+    }
+  }
+
+ private:
+  const std::uint64_t since_;
 };
-constinit Held held[kMaxCpus] = {};  // each CPU its own; debug builds only
 
 }  // namespace
 
-void SpinWord::AcquireSlow() {
+[[gnu::noinline]] void SpinWord::AcquireSlow() {
+  const TimedWait wait;
   while (!TryAcquire()) {
     WaitForRelease();
   }
+  wait.End(__builtin_return_address(0));
+}
+
+[[gnu::noinline]] void SpinWord::AcquireMaskedSlow(bool were_on) {
+  const TimedWait wait;
+  while (!TryAcquire()) {
+    if (were_on) {
+      EnableInterrupts();
+    }
+    Pause();
+    DisableInterrupts();
+  }
+  wait.End(__builtin_return_address(0));
 }
 
 void SpinWord::WaitForRelease() {
@@ -57,28 +81,6 @@ void SpinWord::Kick() {
       SendIpi(cpu, kVectorKick);
     }
   }
-}
-
-void NoteAcquired(LockRank rank) {
-  Held& mine = held[CurrentCpu()];
-  K42_ASSERT(mine.depth < std::size(mine.ranks), "too many spin locks held");
-  K42_ASSERT(mine.depth == 0 || mine.ranks[mine.depth - 1] < rank,
-             "locks are taken in the order of base/lock_rank.h");
-  mine.ranks[mine.depth++] = rank;
-}
-
-void NoteReleased(LockRank rank) {
-  Held& mine = held[CurrentCpu()];
-  for (std::uint32_t i = mine.depth; i-- > 0;) {
-    if (mine.ranks[i] == rank) {
-      for (; i + 1 < mine.depth; ++i) {
-        mine.ranks[i] = mine.ranks[i + 1];
-      }
-      --mine.depth;
-      return;
-    }
-  }
-  K42_ASSERT(false, "released a lock that is not held");
 }
 
 }  // namespace k42::machine::detail

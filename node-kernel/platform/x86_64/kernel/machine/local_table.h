@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "machine/cpu_area.h"
+#include "machine/lock_checks.h"  // AssertMayCall, for whoever loads a slot to call
 
 namespace k42::machine {
 

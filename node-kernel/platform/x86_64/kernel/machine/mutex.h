@@ -1,7 +1,8 @@
-// Mutex<rank>: a blocking lock, first come first served.
+// Mutex<rank>: the fair blocking lock: first come, first served. Others: sync/README.md.
 //
 // Built on Thread::Block and Unblock. Release hands the lock to the longest waiter, so nobody
-// starves. Thread context only. Not recursive. Debug builds check rank and owner.
+// starves. Thread context only. Not recursive. Debug kernels check
+// rank and owner.
 //
 // The word is the owner's address, bit 0 set when somebody waits; 0 is free. Waiters stand in a
 // list of records on their own stacks, guarded by queue_lock_; the word leaves the "somebody waits"
@@ -11,9 +12,9 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/assert.h"
 #include "base/lock_rank.h"
 #include "base/thread_annotations.h"
+#include "machine/lock_checks.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
 
@@ -30,11 +31,6 @@ class MutexBase {
   }
 
  protected:
-  // Debug builds: what this thread holds, in order. A try may be out of order: it cannot deadlock.
-  static void CheckRank(LockRank rank);
-  static void NoteAcquired(LockRank rank);
-  static void NoteReleased(LockRank rank);
-
   void Acquire() {
     std::uintptr_t expected = 0;
     if (!word_.compare_exchange_strong(expected, Self(), std::memory_order_acquire)) [[unlikely]] {
@@ -73,27 +69,19 @@ template <LockRank rank>
 class K42_CAPABILITY("mutex") Mutex : public MutexBase {
  public:
   void Lock() K42_ACQUIRE() {
-    if constexpr (kDebugChecks) {
-      CheckRank(rank);
-    }
+    LockNote::Wanted(this, rank, LockKind::kBlocking);
     Acquire();
-    if constexpr (kDebugChecks) {
-      NoteAcquired(rank);
-    }
+    LockNote::Acquired(this, rank, LockKind::kBlocking);
   }
   bool TryLock() K42_TRY_ACQUIRE(true) {
     const bool taken = TryAcquire();
-    if constexpr (kDebugChecks) {
-      if (taken) {
-        NoteAcquired(rank);
-      }
+    if (taken) {
+      LockNote::Acquired(this, rank, LockKind::kBlocking);
     }
     return taken;
   }
   void Unlock() K42_RELEASE() {
-    if constexpr (kDebugChecks) {
-      NoteReleased(rank);
-    }
+    LockNote::Released(this, rank, LockKind::kBlocking);
     Release();
   }
 };

@@ -7,17 +7,18 @@
 //
 // Waiting: spins for at most about 2 us, then halts until the holder's release kicks it (the holder
 // may be a virtual CPU that the host is not running; spinning would burn its host slice). A waiter
-// whose interrupts are off can only spin.
+// whose interrupts are off can only spin. Waits of more than 10 us are counted by site
+// (machine/lock_sites.h).
 #pragma once
 
 #include <cstdint>
 
-#include "base/assert.h"
 #include "base/kick_word.h"
 #include "base/lock_rank.h"
 #include "base/thread_annotations.h"
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
+#include "machine/lock_checks.h"
 
 namespace k42::machine {
 
@@ -36,28 +37,29 @@ class SpinWord {
     }
   }
   bool held() const { return word_.held(); }
-  // Returns when the lock may be free; sooner if interrupts are off.
-  void WaitForRelease();
+  // The caller has turned interrupts off; they go on again between two tries if they `were_on`: the
+  // interrupt that would have come may matter to the holder.
+  void AcquireMasked(bool were_on) {
+    if (!TryAcquire()) [[unlikely]] {
+      AcquireMaskedSlow(were_on);
+    }
+  }
 
  private:
+  // Out of line: their return address names the site.
   void AcquireSlow();
+  void AcquireMaskedSlow(bool were_on);
+  void WaitForRelease();  // returns when the lock may be free; sooner if interrupts are off
   void Kick();
   KickWord<> word_;
 };
 
-// Bookkeeping of what this CPU holds; checks rank in debug builds.
-void NoteAcquired(LockRank rank);
-void NoteReleased(LockRank rank);
-inline void CountAcquired(LockRank rank) {
+inline void CountAcquired(const void* lock, LockRank rank) {
   ++ThisCpuArea()->spin_locks_held;
-  if constexpr (kDebugChecks) {
-    NoteAcquired(rank);
-  }
+  LockNote::Acquired(lock, rank, LockKind::kSpin);
 }
-inline void CountReleased(LockRank rank) {
-  if constexpr (kDebugChecks) {
-    NoteReleased(rank);
-  }
+inline void CountReleased(const void* lock, LockRank rank) {
+  LockNote::Released(lock, rank, LockKind::kSpin);
   --ThisCpuArea()->spin_locks_held;
 }
 }  // namespace detail
@@ -75,18 +77,19 @@ class K42_CAPABILITY("spin lock") SpinLock {
   SpinLock& operator=(const SpinLock&) = delete;
 
   void Lock() K42_ACQUIRE() {
+    LockNote::Wanted(this, rank, LockKind::kSpin);
     word_.Acquire();
-    detail::CountAcquired(rank);
+    detail::CountAcquired(this, rank);
   }
   bool TryLock() K42_TRY_ACQUIRE(true) {
     const bool taken = word_.TryAcquire();
     if (taken) {
-      detail::CountAcquired(rank);
+      detail::CountAcquired(this, rank);
     }
     return taken;
   }
   void Unlock() K42_RELEASE() {
-    detail::CountReleased(rank);
+    detail::CountReleased(this, rank);
     word_.Release();
   }
   bool IsHeld() const { return word_.held(); }
@@ -103,21 +106,27 @@ class K42_CAPABILITY("irq spin lock") IrqSpinLock {
   IrqSpinLock& operator=(const IrqSpinLock&) = delete;
 
   void Lock() K42_ACQUIRE() {
+    LockNote::Wanted(this, rank, LockKind::kSpin);
     const bool were_on = InterruptsEnabled();
     DisableInterrupts();
-    while (!word_.TryAcquire()) [[unlikely]] {
-        // Wait as the caller was: the interrupt that would have come may matter to the holder.
-        if (were_on) {
-          EnableInterrupts();
-        }
-        Pause();
-        DisableInterrupts();
-      }
+    word_.AcquireMasked(were_on);
     interrupts_were_on_ = were_on;
-    detail::CountAcquired(rank);
+    detail::CountAcquired(this, rank);
+  }
+  bool TryLock() K42_TRY_ACQUIRE(true) {
+    const bool were_on = InterruptsEnabled();
+    DisableInterrupts();
+    const bool taken = word_.TryAcquire();
+    if (taken) {
+      interrupts_were_on_ = were_on;
+      detail::CountAcquired(this, rank);
+    } else if (were_on) {
+      EnableInterrupts();
+    }
+    return taken;
   }
   void Unlock() K42_RELEASE() {
-    detail::CountReleased(rank);
+    detail::CountReleased(this, rank);
     const bool enable = interrupts_were_on_;
     word_.Release();
     if (enable) {

@@ -10,17 +10,18 @@
 // from an earlier wait: always block in a loop around the condition waited for.
 //
 // States:  ready -> running -> blocked -> ready ...; running -> gone (Exit).
-// Lifetime: a Thread* is valid until Exit. Whoever may call Unblock must know that the thread is
-// still there, as the thread itself waits for that call or outlives the caller.
+// Lifetime: a Thread* is valid until Exit. Unblock may come just after: whoever granted what the
+// thread waited for may find it gone, and its token then is at worst a stray one for the thread
+// that has its memory next (stacks are reused as such, never unmapped).
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
 
-#include "base/lock_rank.h"
 #include "base/result.h"
 #include "machine/cpu_message.h"
+#include "machine/lock_checks.h"
 #include "platform/contract/thread_context.h"
 #include "platform/contract/types.h"
 
@@ -64,6 +65,9 @@ class Thread {
   std::uint64_t id() const { return id_; }
   ThreadContext& context() { return context_; }
 
+  // In Block, and nobody has woken it. Of a thread of this CPU.
+  bool IsBlocked() const { return state_.load(std::memory_order_relaxed) == State::kBlocked; }
+
   // Logs what the thread does and where it stands, line by line. On its own CPU, or where nothing
   // moves any more; of a thread that runs elsewhere only that it does.
   void LogCallChain() const;
@@ -71,7 +75,7 @@ class Thread {
  private:
   friend class Scheduler;  // scheduler.h: the CPU's side of this
   friend void ReturnToLoop();
-  friend class MutexBase;
+  friend struct ThreadLocks;
   Thread() = default;
 
   enum class State : std::uint32_t { kRunning, kToken, kBlocked };
@@ -91,8 +95,8 @@ class Thread {
   void* argument_ = nullptr;
   CpuMessage wake_message_;  // carries a cross-CPU Unblock
   ThreadContext context_;
-  std::array<LockRank, 8> mutexes_held_{};  // debug builds (mutex.cc)
-  std::uint32_t mutex_count_ = 0;
+  std::array<HeldLock, 8> held_{};  // blocking locks; debug kernels (lock_checks.cc)
+  std::uint32_t held_count_ = 0;
 };
 
 }  // namespace k42::machine
