@@ -62,6 +62,8 @@ class Node:
                 self.lives += 1
             process = await self._register.spawn(self._words(part), self.folder / f"{part}.log")
             self.parts[part] = process
+            if self._held:
+                process.kill()  # ended by an operator while it was being started
             began = time.monotonic()
             status = await process.wait()
             self._register.forget(process)

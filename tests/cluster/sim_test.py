@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The life of simulated clusters: start, look, break, end; two at once; after a crash. Kernels only."""
+import asyncio
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import plan, qemu, restarts  # noqa: E402
+from k42sim import node, plan, qemu, restarts  # noqa: E402
 
 BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 
@@ -52,6 +53,40 @@ class Restarts(unittest.TestCase):
         policy = restarts.Restarts()
         self.assertEqual([policy.pause(now, now + 1, True) for now in range(20)], [restarts.SHORTEST_PAUSE] * 20)
         self.assertEqual(policy.pause(20, 21, False), 2 * restarts.SHORTEST_PAUSE)
+
+
+class SlowRegister:
+    """Starts `sleep` in place of a part, after a while."""
+    def __init__(self):
+        self.asked, self.go_on, self.process = asyncio.Event(), asyncio.Event(), None
+
+    async def spawn(self, _words, _log):
+        self.asked.set()
+        await self.go_on.wait()
+        self.process = await asyncio.create_subprocess_exec("sleep", "100")
+        return self.process
+
+    def forget(self, _process):
+        pass
+
+
+class Ending(unittest.IsolatedAsyncioTestCase):
+    async def test_a_part_that_is_being_started_is_ended_too(self):
+        register = SlowRegister()
+        with tempfile.TemporaryDirectory() as folder:
+            one = node.Node(plan.Plan("c", 1, bare=True, kernel="k"), 1, pathlib.Path(folder), "/share", [], False,
+                            register, lambda _text: None)
+            one.start()
+            await register.asked.wait()
+            killing = asyncio.create_task(one.kill("node"))
+            await asyncio.sleep(0)
+            register.go_on.set()
+            try:
+                await asyncio.wait_for(killing, 30)
+            finally:
+                if register.process.returncode is None:
+                    register.process.kill()
+            self.assertEqual((one.state, one.describe()["pids"]), ("dead", {}))
 
 
 class Life(unittest.TestCase):

@@ -24,7 +24,7 @@ def run(words, limit=60, check=True, **options):
     return done
 
 
-def eventually(condition, limit=20.0, what="it"):
+def eventually(condition, limit=60.0, what="it"):
     """Waits until `condition()` is true; its value."""
     deadline = time.monotonic() + limit
     while True:
