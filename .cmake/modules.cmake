@@ -6,6 +6,8 @@
 set(K42_MODULE_TOOL ${CMAKE_SOURCE_DIR}/.cmake/finish_module.py)
 set(K42_MODULE_SCRIPT ${CMAKE_SOURCE_DIR}/.cmake/module.ld)
 set(K42_MODULES ${CMAKE_BINARY_DIR}/modules)
+# GNU's, whatever CMake takes for the compiler's linker: lld merges no section groups.
+find_program(K42_GNU_LD NAMES ld.bfd REQUIRED)
 file(MAKE_DIRECTORY ${K42_MODULES})
 
 function(k42_module_objects name)
@@ -14,7 +16,7 @@ function(k42_module_objects name)
   target_include_directories(${name}_objects PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   add_custom_command(
     OUTPUT ${K42_MODULES}/${name}.o
-    COMMAND ${CMAKE_LINKER} -r -S -d --force-group-allocation -T ${K42_MODULE_SCRIPT}
+    COMMAND ${K42_GNU_LD} -r -S -d --force-group-allocation -T ${K42_MODULE_SCRIPT}
             $<TARGET_OBJECTS:${name}_objects> -o ${K42_MODULES}/${name}.o
     DEPENDS ${name}_objects $<TARGET_OBJECTS:${name}_objects> ${K42_MODULE_SCRIPT}
     COMMAND_EXPAND_LISTS
