@@ -1,6 +1,7 @@
 #include "boot/start_list.h"
 
 #include "boot/options.h"
+#include "boot/start_debugging.h"
 #include "boot/start_files.h"
 #include "boot/start_link.h"
 #include "boot/start_memory.h"
@@ -54,6 +55,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartOtherCpus();
   machine::EnableInterrupts();
   StartObjects();
+  StartDebugging();
   StartModules();
   StartProcesses();
   StartTerminals();

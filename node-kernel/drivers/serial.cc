@@ -50,4 +50,9 @@ void WriteSerial(std::string_view text) {
   }
 }
 
+int PollSerial() {
+  constexpr std::uint8_t kDataReady = 1;
+  return (InByte(kLineStatus) & kDataReady) != 0 ? InByte(kData) : -1;
+}
+
 }  // namespace k42::drivers

@@ -10,5 +10,7 @@ namespace k42::drivers {
 
 void StartSerial();
 void WriteSerial(std::string_view text);
+// What has arrived, without waiting: a byte, or -1. For a kernel whose interrupts do not serve.
+int PollSerial();
 
 }  // namespace k42::drivers

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/result.h"
+#include "drivers/serial.h"
 #include "instructions.h"
 #include "machine/cpu.h"
 #include "machine/cpu_message.h"
@@ -26,6 +27,9 @@ constinit std::atomic<std::uint32_t> head{0};
 constinit std::atomic<std::uint32_t> tail{0};
 constinit std::atomic<bool> message_under_way{false};
 constinit SerialReceiver receive = nullptr;
+using DebugKeyTyped = void (*)();
+constinit DebugKeyTyped debug_key_typed = nullptr;
+constinit int debug_keys = 0;  // in a row so far
 
 void Deliver(machine::CpuMessage*) {
   message_under_way.store(false);  // bytes that come from here on send it again
@@ -39,10 +43,22 @@ void Deliver(machine::CpuMessage*) {
 }
 constinit machine::CpuMessage message = {nullptr, Deliver};
 
+// True: `byte` was the third.
+bool IsDebugKey(std::uint8_t byte) {
+  debug_keys = byte == kDebugKey ? debug_keys + 1 : 0;
+  if (debug_keys < 3 || debug_key_typed == nullptr) {
+    return false;
+  }
+  debug_keys = 0;
+  return true;
+}
+
 void OnInterrupt(void*) {
   while ((machine::InByte(kLineStatus) & kDataReady) != 0) {
     const std::uint8_t byte = machine::InByte(kPort);
-    if (tail.load() - head.load() < kRing) {
+    if (IsDebugKey(byte)) {
+      debug_key_typed();
+    } else if (tail.load() - head.load() < kRing) {
       ring[tail.load() % kRing] = byte;
       tail.fetch_add(1);
     }
@@ -53,6 +69,18 @@ void OnInterrupt(void*) {
 }
 
 }  // namespace
+
+void SetDebugKey(void (*typed)()) {
+  debug_key_typed = typed;
+}
+
+void PollDebugKey() {
+  for (int byte = PollSerial(); byte >= 0; byte = PollSerial()) {
+    if (IsDebugKey(static_cast<std::uint8_t>(byte))) {
+      debug_key_typed();
+    }
+  }
+}
 
 Status StartSerialInput(SerialReceiver receiver) {
   receive = receiver;

@@ -2,15 +2,19 @@
 
 #include <atomic>
 
+#include "machine/answer_wait.h"
+#include "machine/cpu.h"
 #include "mem/wake_up.h"
 
 namespace k42::mem {
 
 namespace {
 
-struct Round {
+struct Round : machine::AnswerWait {
   void (*work)(void*);
   void* argument;
+  CpuSet asked;
+  AtomicCpuSet answered;
   std::atomic<std::uint32_t> remaining;
   WakeUp finished;
 };
@@ -22,6 +26,7 @@ struct Target : machine::CpuMessage {
 void OnMessage(machine::CpuMessage* message) {
   Round* round = static_cast<Target*>(message)->round;
   round->work(round->argument);
+  round->answered.Add(machine::CurrentCpu());
   if (round->remaining.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     round->finished.Signal();
   }
@@ -38,7 +43,18 @@ void ShootDown(CpuSet cpus, void (*work)(void*), void* argument) {
         break;
       }
     }
-    Round round{work, argument, now.Count(), {}};
+    Round round{{"has not answered a shoot-down",
+                 [](const machine::AnswerWait& wait) {
+                   const auto& self = static_cast<const Round&>(wait);
+                   return self.asked - self.answered.Load();
+                 }},
+                work,
+                argument,
+                now,
+                {},
+                now.Count(),
+                {}};
+    machine::BeginAnswerWait(round);
     Target targets[kTargetsPerRound];
     std::uint32_t index = 0;
     for (const std::uint32_t cpu : now) {
@@ -47,6 +63,7 @@ void ShootDown(CpuSet cpus, void (*work)(void*), void* argument) {
       machine::Send(cpu, &targets[index++]);
     }
     round.finished.Wait();
+    machine::EndAnswerWait(round);
     cpus = cpus - now;
   }
 }

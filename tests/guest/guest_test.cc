@@ -39,7 +39,8 @@ bool Matches(std::string_view name, std::string_view pattern) {
 
 bool Selected(std::string_view name, std::string_view patterns) {
   if (patterns.empty()) {
-    return !name.starts_with("panic_") && !name.starts_with("serve_");
+    return !name.starts_with("panic_") && !name.starts_with("serve_") &&
+           !name.starts_with("stuck_");
   }
   while (!patterns.empty()) {
     const std::size_t comma = patterns.find(',');

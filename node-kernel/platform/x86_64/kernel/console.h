@@ -11,7 +11,7 @@ void SetConsole(ConsoleWrite write);
 // Raw text, no stamp. Takes the log lock, unless the machine is panicking.
 void WriteConsole(std::string_view text);
 
-// From now on console output ignores the lock: whoever holds it has been stopped.
-void BreakConsoleLock();
+// Console output ignores the lock while it is broken: whoever holds it has been stopped.
+void BreakConsoleLock(bool broken);
 
 }  // namespace k42::machine

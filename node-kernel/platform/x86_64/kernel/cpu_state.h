@@ -13,6 +13,7 @@
 namespace k42::machine {
 
 class Thread;
+struct AnswerWait;
 
 // Bits of CpuArea::work: what interrupt handlers leave for thread context.
 inline constexpr std::uint32_t kWorkMessages = 1 << 0;
@@ -31,6 +32,7 @@ struct alignas(64) CpuState {
   Thread* idle_pool = nullptr;  // parked pool threads
   Thread* dead = nullptr;       // exited; their stacks wait for reuse
   TimerQueue timers;
+  AnswerWait* waits = nullptr;  // of this CPU's threads for other CPUs
 
   TaskState task_state = {};
   std::uint64_t descriptors[7] = {};

@@ -62,7 +62,8 @@ void MapLapic(PhysAddr address) {
 void StartLapic() {
   Write(kSpurious, kEnable | kVectorSpurious);
   Write(kLvtLint0, kMasked);
-  Write(kLvtLint1, kMasked);
+  // Where the host's operator sends his NMI: one CPU must do (nmi.h).
+  Write(kLvtLint1, CurrentCpu() == 0 ? kNmi : kMasked);
   Write(kLvtError, kMasked);
   Write(kTimerDivide, kDivideByOne);
   Write(kLvtTimer, kVectorTimer);  // one-shot
@@ -85,7 +86,12 @@ void SendStartup(std::uint32_t apic_id, std::uint8_t page) {
   Command(apic_id, kAssert | kStartup | page);
 }
 
-void StopOtherCpus() {
+void SendNmi(CpuId cpu) {
+  if (registers != nullptr) {
+    Command(AreaOf(cpu)->apic_id, kAssert | kNmi);
+  }
+}
+void SendNmiToOthers() {
   if (registers != nullptr) {
     Command(0, kAllOthers | kAssert | kNmi);
   }

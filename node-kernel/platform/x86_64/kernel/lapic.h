@@ -25,8 +25,9 @@ void SendIpi(CpuId cpu, std::uint8_t vector);
 // INIT, then start-up at page `page` of real mode. For start_cpus.cc.
 void SendInit(std::uint32_t apic_id);
 void SendStartup(std::uint32_t apic_id, std::uint8_t page);
-// NMI to everybody else; they halt for good. Safe before MapLapic.
-void StopOtherCpus();
+// What for: nmi.h. No effect before MapLapic.
+void SendNmi(CpuId cpu);
+void SendNmiToOthers();
 
 // The timer counts down from `ticks` and interrupts once; 0 stops it.
 void SetLapicTimer(std::uint32_t ticks);

@@ -22,8 +22,8 @@ void SetConsole(ConsoleWrite write) {
   console_write = write;
 }
 
-void BreakConsoleLock() {
-  lock_broken = true;
+void BreakConsoleLock(bool broken) {
+  lock_broken = broken;
 }
 
 void WriteConsole(std::string_view text) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock may be broken

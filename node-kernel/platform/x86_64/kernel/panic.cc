@@ -2,18 +2,15 @@
 
 #include <atomic>
 
+#include "backtrace.h"
 #include "base/assert.h"
 #include "console.h"
-#include "kernel_tables.h"
-#include "lapic.h"
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
 #include "machine/power.h"
 #include "machine/thread.h"
-#include "symbols.h"
-
-extern "C" const char kernel_begin[], kernel_text_end[], kernel_data_end[];
+#include "nmi.h"
 
 namespace k42::machine {
 namespace {
@@ -22,21 +19,6 @@ constexpr CpuId kNobody = ~0u;
 constinit std::atomic<CpuId> panicking{kNobody};
 using PanicHook = void (*)();
 constinit PanicHook panic_hook = nullptr;
-
-bool IsKernelText(std::uint64_t address) {
-  return address >= reinterpret_cast<std::uint64_t>(kernel_begin) &&
-         address < reinterpret_cast<std::uint64_t>(kernel_text_end);
-}
-
-// A frame record {saved rbp, return address} may be read there.
-bool IsReadable(std::uint64_t address) {
-  if (address % 8 != 0) {
-    return false;
-  }
-  const bool in_image = address >= reinterpret_cast<std::uint64_t>(kernel_begin) &&
-                        address < reinterpret_cast<std::uint64_t>(kernel_data_end) - 16;
-  return in_image || (KernelPageEntry(address) != 0 && KernelPageEntry(address + 8) != 0);
-}
 
 }  // namespace
 
@@ -53,29 +35,7 @@ void BeginPanic() {
     }
   }
   StopOtherCpus();
-  BreakConsoleLock();
-}
-
-void PrintBacktrace(std::uint64_t rip, std::uint64_t rbp) {
-  constexpr int kMaxFrames = 40;
-  if (rip != 0) {
-    const SymbolAt at = FindSymbol(rip);
-    Log("  at   {x16} {}+{x}", rip, at.name, at.offset);
-  }
-  for (int i = 0; i < kMaxFrames && IsReadable(rbp); ++i) {
-    const auto* record = reinterpret_cast<const std::uint64_t*>(rbp);
-    const std::uint64_t return_address = record[1];
-    if (!IsKernelText(return_address)) {
-      break;
-    }
-    // The call lies before the address it returns to (which may be the next function's first).
-    const SymbolAt from = FindSymbol(return_address - 1);
-    Log("  from {x16} {}+{x}", return_address, from.name, from.offset + 1);
-    if (record[0] <= rbp) {
-      break;
-    }
-    rbp = record[0];
-  }
+  BreakConsoleLock(true);
 }
 
 void PrintRegisters(const TrapFrame& f) {

@@ -11,8 +11,6 @@ namespace k42::machine {
 // first CPU returns from here, once; a panic inside a panic powers off at once.
 void BeginPanic();
 
-// Prints "  <symbol>+<offset>" for each return address, starting with `rip` if not zero.
-void PrintBacktrace(std::uint64_t rip, std::uint64_t rbp);
 void PrintRegisters(const TrapFrame& frame);
 
 // Runs near the end of a panic, once: to tell what else is known. Set by boot/.

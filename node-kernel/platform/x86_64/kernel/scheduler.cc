@@ -56,6 +56,10 @@ void Scheduler::AdoptBootThread() {
   ThisCpuArea()->current = thread;
 }
 
+Thread* Scheduler::BootThread() {
+  return std::launder(reinterpret_cast<Thread*>(boot_thread_memory));
+}
+
 Status Scheduler::PrepareCpu(CpuId cpu) {
   for (int i = 0; i < 2; ++i) {
     const Result<Thread*> thread = NewThread(

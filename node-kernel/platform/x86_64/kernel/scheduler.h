@@ -12,6 +12,7 @@
 
 #include <cstdint>
 
+#include "base/function_ref.h"
 #include "base/result.h"
 #include "machine/thread.h"
 #include "platform/contract/user_hooks.h"
@@ -49,6 +50,15 @@ class Scheduler {
                                    bool is_pool);
   static bool IsStackGuard(std::uint64_t address);
 
+  // For the debug console, while all CPUs stand still: every thread, and where it goes on.
+  struct ThreadView {
+    Thread* thread;
+    const char* state;  // "runs", "ready", "parked", "blocked"
+    bool active;
+    std::uint64_t rip, rbp;  // of one that does not run
+  };
+  static void ForEachThread(FunctionRef<void(const ThreadView&)> visit);
+
  private:
   [[noreturn]] static void RunLoop();
   static void EnsureSparePoolThread();
@@ -56,6 +66,8 @@ class Scheduler {
   static Thread* PickNext();
   static void StartThread();
   static void Park(Thread* thread);
+  static ThreadView ViewOf(Thread* thread);
+  static Thread* BootThread();
   friend class Thread;
   friend void ReturnToLoop();
 };

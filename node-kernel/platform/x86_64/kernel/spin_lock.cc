@@ -83,4 +83,8 @@ void SpinWord::Kick() {
   }
 }
 
+const void* LockWaitedFor(CpuId cpu) {
+  return waiting_for[cpu].load(std::memory_order_relaxed);
+}
+
 }  // namespace k42::machine::detail

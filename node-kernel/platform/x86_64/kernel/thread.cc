@@ -143,6 +143,7 @@ void Thread::Exit() {
   Scheduler::SetActive(false);
   DisableInterrupts();
   Thread* self = Current();
+  self->gone_ = true;
   CpuState& cpu = ThisCpuState();
   self->next_ = cpu.dead;
   cpu.dead = self;

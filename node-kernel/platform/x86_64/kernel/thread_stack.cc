@@ -36,6 +36,10 @@ Result<std::uint64_t> AllocateStack() {
   return bottom;
 }
 
+std::uint64_t StackAreaUsed() K42_NO_THREAD_SAFETY_ANALYSIS {
+  return next_slot;
+}
+
 void FreeStack(std::uint64_t bottom) {
   SpinGuard guard(lock);
   *reinterpret_cast<std::uint64_t*>(bottom) = first_free;

@@ -12,4 +12,8 @@ namespace k42::machine {
 Result<std::uint64_t> AllocateStack();
 void FreeStack(std::uint64_t bottom);
 
+// The end of what has been handed out since the start: stacks lie in kStackSlotSize steps below.
+// Takes no lock.
+std::uint64_t StackAreaUsed();
+
 }  // namespace k42::machine

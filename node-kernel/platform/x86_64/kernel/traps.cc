@@ -3,12 +3,14 @@
 #include <atomic>
 
 #include "base/assert.h"
+#include "backtrace.h"
 #include "cpu_state.h"
 #include "instructions.h"
 #include "lapic.h"
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
+#include "nmi.h"
 #include "panic.h"
 #include "platform/contract/trace_hook.h"
 #include "scheduler.h"
@@ -156,7 +158,7 @@ extern "C" void HandleTrap(TrapFrame* frame) {
 
 extern "C" void HandleCriticalTrap(TrapFrame* frame) {
   if (frame->vector == kVectorNmi) {
-    HaltForever();  // some CPU is panicking; there is no other use of NMI
+    return OnNmi(*frame);
   }
   DieOfTrap(*frame, ReadCr2());
 }

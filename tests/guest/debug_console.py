@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""CPUs that do not answer are named with what they do, and the debug console works meanwhile."""
+import pathlib
+import re
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from guest import PROMPT, Guest  # noqa: E402
+
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+IMAGE = BUILD / "k42-test.elf"
+KEYS = "\x1e\x1e\x1e"
+GOOD, FAILURE = 33, 5  # exit statuses
+
+
+class Watchdog(unittest.TestCase):
+    def test_a_deaf_cpu_is_named_with_its_call_chain(self):
+        with Guest(IMAGE, cpus=4, append="test=stuck_deaf_for_a_while") as guest:
+            guest.expect("stuck now")
+            self.assertEqual(guest.wait(), GOOD, guest.text)
+            waited = re.search(r"CPU 1: has not answered a shoot-down for (\d+) ms: runs with interrupts off, "
+                               r"thread deaf", guest.text)
+            self.assertTrue(waited, guest.text)
+            stuck = re.search(r"CPU 1: stuck with interrupts off for (\d+) ms: runs with interrupts off, thread deaf"
+                              r".*\n(.*\n)*?.*from .*SpinWithInterruptsOff", guest.text)
+            self.assertTrue(stuck, guest.text)
+            self.assertGreaterEqual(int(stuck[1]), 2000)
+            self.assertRegex(guest.text, r"CPU 1: answers again, after \d+ ms")
+            self.assertNotRegex(guest.text, r"CPU [023]: (stuck|has not)")
+
+    def test_a_cpu_that_never_comes_to_its_loop_is_named(self):
+        with Guest(IMAGE, cpus=2, append="test=stuck_busy_for_a_while") as guest:
+            guest.expect(r"CPU 1: has not answered a shoot-down for \d+ ms: runs, thread busy")
+            guest.expect(r"from .*SpinUntil|at .*SpinUntil|MonotonicNs")
+            self.assertEqual(guest.wait(), GOOD, guest.text)
+            self.assertRegex(guest.text, r"CPU 1: keeps the grace token for \d+ ms: runs, thread busy")
+            self.assertRegex(guest.text, r"CPU 1: has not come to its loop for \d+ ms: runs, thread busy")
+            self.assertNotIn("stuck with interrupts off", guest.text)
+
+    def test_a_node_at_rest_or_at_work_is_not_accused(self):
+        with Guest(IMAGE, cpus=4, append="test=thread*,lock*,timer*,message*,mutex*,spin*") as guest:
+            self.assertEqual(guest.wait(240), GOOD, guest.text)
+            self.assertNotRegex(guest.text, r"CPU \d: (stuck|has not|keeps|does not)")
+
+
+class Console(unittest.TestCase):
+    def enter(self, guest, by_nmi=False):
+        guest.expect("stuck now")
+        if by_nmi:
+            guest.nmi()
+        else:
+            guest.send(KEYS)
+        guest.expect(r"debug console on CPU (\d+)")
+        guest.expect(PROMPT)
+
+    def end(self, guest):
+        guest.send("off\n")
+        self.assertEqual(guest.wait(), FAILURE)
+
+    def test_everything_is_shown_while_a_cpu_is_deaf(self):
+        with Guest(IMAGE, cpus=3, append="trace=thread,interrupt test=stuck_deaf_for_ever") as guest:
+            self.enter(guest)
+            cpus = guest.ask("cpus")
+            self.assertRegex(cpus, r"cpu  1 runs with interrupts off, thread deaf \(\d+\)")
+            self.assertRegex(cpus, r"cpu  2 halts, idle, thread pool")
+            deaf = guest.ask("cpu 1")
+            self.assertRegex(deaf, r"from \w+ .*SpinWithInterruptsOff")
+            self.assertRegex(deaf, r"rip 0x[0-9a-f]{16} rsp")
+            self.assertRegex(guest.ask("waits"), r"cpu 0 waits for cpu 1, which has not answered a shoot-down")
+            threads = guest.ask("threads")
+            self.assertRegex(threads, r"\d+ cpu  0 blocked .*boot .*AskEverybody")
+            self.assertRegex(threads, r"cpu  1 runs .*deaf")
+            self.assertGreater(threads.count("pool"), 3)
+            number = re.search(r"(\d+) cpu  0 blocked .*boot", threads)[1]
+            self.assertRegex(guest.ask(f"thread {number}"), r"from \w+ k42::mem::ShootDown(.*\n)*.*AskEverybody")
+            self.assertIn("SpinWithInterruptsOff", guest.ask("thread all"))
+            objects = guest.ask("objects")
+            self.assertRegex(objects, r"0x[0-9a-f]+ root 0x[0-9a-f]+ k42::cobj::SharedRoot<k42::proc::NodeObject>")
+            self.assertRegex(objects, r"[1-9]\d* objects; slots filled by CPU: \d+ \d+ \d+")
+            generations = guest.ask("gens")
+            self.assertRegex(generations, r"cpu  1 generation \d+, needed \d+")
+            self.assertRegex(generations, r"held by deaf")
+            self.assertRegex(generations, r"the grace token is at CPU \d")
+            self.assertRegex(guest.ask("mem"), r"frames: \d+ of \d+ free")
+            self.assertRegex(guest.ask("trace 5"), r"trace +0 .*(interrupt|thread_switch)")
+            self.assertIn("no command", guest.ask("nonsense"))
+            self.assertIn("there are CPUs 0 to 2", guest.ask("cpu 9"))
+            self.assertIn("objects N", guest.ask("help"))
+            self.end(guest)
+
+    def test_the_key_is_seen_though_the_serial_ports_cpu_is_deaf(self):
+        with Guest(IMAGE, cpus=2, append="test=stuck_boot_cpu_for_ever") as guest:
+            guest.expect("CPU 0: stuck with interrupts off")
+            guest.seen = 0
+            self.enter(guest)
+            self.assertRegex(guest.ask("cpus"), r"cpu  0 runs with interrupts off, thread boot")
+            self.assertIn("SpinWithInterruptsOff", guest.ask("cpu 0"))
+            self.end(guest)
+
+    def test_an_nmi_opens_it_when_every_cpu_is_deaf(self):
+        for cpus in (1, 3):
+            with self.subTest(cpus=cpus), Guest(IMAGE, cpus=cpus, append="test=stuck_everywhere_for_ever") as guest:
+                self.enter(guest, by_nmi=True)
+                self.assertEqual(guest.ask("cpus").count("runs with interrupts off"), cpus)
+                self.end(guest)
+
+    def test_a_lock_that_is_held_for_ever_shows(self):
+        with Guest(IMAGE, cpus=2, append="test=stuck_lock_for_ever") as guest:
+            self.enter(guest)
+            cpus = guest.ask("cpus")
+            self.assertRegex(cpus, r"cpu  0 waits for a spin lock, thread boot")
+            self.assertRegex(cpus, r"waits for the spin lock at 0x[0-9a-f]+")
+            self.assertRegex(cpus, r"cpu  1 runs, thread keeper \(\d+\).*\n +1 spin locks")
+            self.end(guest)
+
+    def test_the_node_goes_on_afterwards(self):
+        with Guest(IMAGE, cpus=2, append="test=stuck_deaf_for_a_while") as guest:
+            self.enter(guest)
+            guest.ask("cpus")
+            guest.send("go\n")
+            guest.expect("going on")
+            self.enter_again(guest)
+            self.assertEqual(guest.wait(), GOOD, guest.text)
+            self.assertIn("1 passed, 0 failed", guest.text)
+
+    def enter_again(self, guest):
+        guest.nmi()
+        guest.expect("debug console on CPU 0")
+        guest.expect(PROMPT)
+        guest.send("go\n")
+        guest.expect("going on")
+
+
+if __name__ == "__main__":
+    if not IMAGE.exists():
+        print("not built:", IMAGE)
+        sys.exit(77)
+    unittest.main(verbosity=2)
