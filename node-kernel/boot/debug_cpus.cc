@@ -3,9 +3,9 @@
 #include "boot/debug_print.h"
 #include "cpu_activity.h"
 #include "cpu_state.h"
+#include "lock_waits.h"
 #include "machine/answer_wait.h"
 #include "machine/cpu.h"
-#include "machine/spin_lock.h"
 #include "scheduler.h"
 
 namespace k42::boot {

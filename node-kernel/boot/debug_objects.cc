@@ -4,6 +4,7 @@
 #include "cobj/object_system.h"
 #include "cobj/slot.h"
 #include "machine/cpu.h"
+#include "machine/thread.h"
 
 namespace k42::boot {
 namespace {
@@ -89,24 +90,23 @@ void ShowGenerations() {
   const cobj::Grace& grace = objects->grace();
   for (CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
     const cobj::Grace::View view = grace.ViewOf(cpu);
-    DebugPrint("  cpu {2} generation {}, needed {}{}{}{}\n", cpu, view.generation, view.needed,
-               view.token_here ? ", has the token" : "",
-               view.local_waits ? ", waits for its own" : "",
-               view.global_waits ? ", waits for all" : "");
+    DebugPrint("  cpu {2} generation {}, needed {}{}\n", cpu, view.generation, view.needed,
+               view.token ? ", has the token" : "");
     constexpr int kMost = 1000;
     int count = 0;
-    for (const machine::ThreadContext* thread = view.first_active;
+    for (const machine::ThreadContext* thread = grace.FirstActive(cpu);
          thread != nullptr && CanRead(reinterpret_cast<std::uint64_t>(thread)) && count < kMost;
          thread = thread->next_active, ++count) {
       DebugPrint("         {} is held by {}{}\n", thread->generation,
-                 thread->name != nullptr ? thread->name : "?",
-                 thread->generation + 1 < view.needed ? ", which holds it up" : "");
+                 thread->thread != nullptr ? thread->thread->name() : "?",
+                 thread->generation < view.generation && view.generation < view.needed
+                     ? ", which holds it up"
+                     : "");
     }
   }
-  DebugPrint("  the grace token {} CPU {}, {} moves\n",
-             grace.idle() ? "sleeps; it was last at" : "is at", grace.token_at(),
+  DebugPrint("  the grace token {}, {} moves\n", grace.idle() ? "sleeps" : "travels",
              grace.token_moves());
-  const cobj::Destruction::Counts counts = objects->destruction().counts();
+  const cobj::ObjectCounts counts = objects->counts();
   DebugPrint("  destroyed {} ({} without a message), disposed {}, ids recycled {}\n",
              counts.destroyed, counts.local, counts.disposed, counts.recycled);
 }

@@ -1,30 +1,125 @@
 #include "boot/options.h"
 
-#include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include "machine/boot_info.h"
 #include "machine/log.h"
+#include "machine/power.h"
 #include "platform/x86_64/shared/command_line.h"
+#include "trace/trace.h"
 
 namespace k42::boot {
 namespace {
 
-// Add yours here and to README.md.
-constexpr std::string_view kKnown[] = {
-    "init", "image", "exit",  "name",  "node",    "trace",
-    "test", "root",  "typed", "arena", "members", "mount",
+// What is wrong with a value; nothing: it will do.
+using Complaint = std::optional<std::string_view>;
+using Check = Complaint (*)(std::string_view value);
+
+Complaint IsNumber(std::string_view value, std::uint32_t least, std::uint32_t most,
+                   std::string_view complaint) {
+  std::uint32_t number = 0;
+  for (const char c : value) {
+    if (c < '0' || c > '9' || number > most) {
+      return complaint;
+    }
+    number = number * 10 + static_cast<std::uint32_t>(c - '0');
+  }
+  return value.empty() || number < least || number > most ? Complaint(complaint) : std::nullopt;
+}
+
+Complaint IsNode(std::string_view value) {
+  return IsNumber(value, 1, 254, "is no node: 1 to 254");
+}
+Complaint IsCount(std::string_view value) {
+  return IsNumber(value, 1, 254, "is no number of nodes: 1 to 254");
+}
+Complaint IsWord(std::string_view value) {
+  return value.empty() ? Complaint("is empty") : std::nullopt;
+}
+Complaint IsHostName(std::string_view value) {
+  constexpr std::size_t kLongest = 64;
+  bool good = !value.empty() && value.size() <= kLongest && value.front() != '-';
+  for (const char c : value) {
+    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '.');
+  }
+  return good ? std::nullopt : Complaint("is no name of a host");
+}
+Complaint IsPath(std::string_view value) {
+  return value.starts_with('/') ? std::nullopt : Complaint("is no absolute path");
+}
+Complaint IsSwitch(std::string_view value) {
+  return value.empty() || value == "yes" || value == "no" ? std::nullopt
+                                                          : Complaint("is neither yes nor no");
+}
+Complaint IsMount(std::string_view value) {
+  const std::size_t colon = value.find(":/");
+  return colon == value.npos || colon == 0 ? Complaint("is not TAG:/path or TAG:/path:ro")
+                                           : std::nullopt;
+}
+Complaint IsTraceClasses(std::string_view value) {
+  while (!value.empty()) {
+    const std::size_t comma = value.find(',') < value.size() ? value.find(',') : value.size();
+    if (trace::ParseMask(value.substr(0, comma)) == 0) {
+      return "names no class of events, or several of which one is unknown";
+    }
+    value.remove_prefix(comma < value.size() ? comma + 1 : comma);
+  }
+  return std::nullopt;
+}
+Complaint IsAnything(std::string_view) {
+  return std::nullopt;
+}
+
+struct Option {
+  std::string_view key;
+  Check check;
 };
+// Add yours here and to README.md.
+constexpr Option kKnown[] = {
+    {"init", IsPath},
+    {"image", IsWord},
+    {"exit", IsSwitch},
+    {"name", IsHostName},
+    {"node", IsNode},
+    {"mount", IsMount},
+    {"trace", IsTraceClasses},
+    // The test kernel's.
+    {"test", IsAnything},
+    {"typed", IsAnything},
+    {"arena", IsAnything},
+    {"members", IsCount},
+};
+
+// Says what is wrong with one word.
+bool IsRefused(const machine::CommandLine::Option& word) {
+  for (const Option& known : kKnown) {
+    if (known.key != word.key) {
+      continue;
+    }
+    const Complaint complaint = known.check(word.value);
+    if (complaint.has_value()) {
+      machine::Log("boot option {}: \"{}\" {}", word.key, word.value, *complaint);
+    }
+    return complaint.has_value();
+  }
+  machine::Log("boot option \"{}\" is not known", word.key);
+  return true;
+}
 
 }  // namespace
 
-void ReportUnknownOptions() {
+void RefuseBadOptions() {
   machine::CommandLine::Option option;
   auto words = machine::CommandLine(machine::GetBootInfo().command_line).words();
+  bool refused = false;
   while (words.Next(option) && option.key != "--") {
-    if (std::find(std::begin(kKnown), std::end(kKnown), option.key) == std::end(kKnown)) {
-      machine::Log("boot option \"{}\" is not known", option.key);
-    }
+    refused = IsRefused(option) || refused;
+  }
+  if (refused) {
+    machine::Log("k42: refuses to start: correct the options (node-kernel/boot/README.md)");
+    machine::PowerOff(machine::ExitCode::kBadOption);
   }
 }
 

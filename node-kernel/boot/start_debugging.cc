@@ -4,6 +4,7 @@
 
 #include "boot/debug_console.h"
 #include "cobj/object_system.h"
+#include "cpu_state.h"
 #include "drivers/serial_input.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
@@ -20,6 +21,20 @@ constinit std::atomic<std::uint64_t> token_moves{0};
 constinit std::atomic<std::uint64_t> token_since_ns{0};
 constinit std::atomic<bool> token_reported{false};
 
+// The CPU that has the token, or else one that has messages waiting: the token is one of them.
+machine::CpuId TokenHolder(const cobj::Grace& grace) {
+  machine::CpuId waiting = machine::CurrentCpu();
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    if (grace.ViewOf(cpu).token) {
+      return cpu;
+    }
+    if (cpu != machine::CurrentCpu() && !machine::StateOf(cpu).messages.empty()) {
+      waiting = cpu;
+    }
+  }
+  return waiting;
+}
+
 // On whichever CPU ticks: somebody waits for a global grace period, and the token stands still. If
 // it is this CPU that keeps it, Grace itself names the thread.
 void LookAtToken() {
@@ -32,8 +47,11 @@ void LookAtToken() {
     return;
   }
   const std::uint64_t since = token_since_ns.load();
-  const machine::CpuId holder = grace.token_at();
-  if (now > since + kTokenNs && holder != machine::CurrentCpu() && !token_reported.exchange(true)) {
+  if (now <= since + kTokenNs || token_reported.exchange(true)) {
+    return;
+  }
+  const machine::CpuId holder = TokenHolder(grace);
+  if (holder != machine::CurrentCpu()) {
     machine::ReportSlowCpu(holder, "keeps the grace token", now - since);
   }
 }

@@ -40,6 +40,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::RequireCpuFeatures();
   machine::EnableCpuFeatures();
   machine::ReadStartInfo(start_info);
+  RefuseBadOptions();
   machine::StartEarlyMemory(machine::FreeRam());
   machine::StartKernelTables(machine::RamRanges());
   machine::ReadFirmwareTables();
@@ -62,7 +63,6 @@ void StartKernel(std::uint32_t start_info) {
   StartFiles();
   StartLink();
   OpenFirstStreams();
-  ReportUnknownOptions();
   const machine::BootInfo& info = machine::GetBootInfo();
   Log("k42: ready, {} CPUs, {} MiB, {} ms", machine::CpuCount(), info.ram_size >> 20,
       machine::MonotonicNs() / 1'000'000);

@@ -141,7 +141,6 @@ void Grace::TokenArrives(PerCpu& cpu) {
   if (parking_.TryPark())
     return;
   cpu.token_here = true;
-  token_at_.store(machine::CurrentCpu(), std::memory_order_relaxed);
   cpu.token_generation = cpu.generations.After();
   Need(cpu, cpu.token_generation);
 }
@@ -154,15 +153,7 @@ void Grace::PassToken(PerCpu& cpu) {
     next = (next + 1) % machine::kMaxCpus;
   } while (!members.Contains(next));
   token_moves_.fetch_add(1, std::memory_order_relaxed);
-  token_at_.store(next, std::memory_order_relaxed);
   machine::Send(next, &token_);
-}
-
-Grace::View Grace::ViewOf(machine::CpuId number) const {
-  const PerCpu& cpu = cpus_[number];
-  return {cpu.generations.number(), cpu.needed,
-          cpu.token_here,           cpu.first_active,
-          !cpu.local.empty(),       !cpu.arrived.empty() || !cpu.visited.empty()};
 }
 
 void Grace::OnStall(void* argument) {

@@ -68,16 +68,6 @@ class Grace {
   std::uint64_t generation(machine::CpuId cpu) const { return cpus_[cpu].generations.number(); }
   // Nobody waits for a global grace period.
   bool idle() const { return parking_.parked(); }
-  // Whose turn it is with the token, or was when it was parked.
-  machine::CpuId token_at() const { return token_at_.load(std::memory_order_relaxed); }
-  // What a debugger shows of a CPU, which should stand still meanwhile.
-  struct View {
-    std::uint64_t generation, needed;
-    bool token_here;
-    const machine::ThreadContext* first_active;
-    bool local_waits, global_waits;
-  };
-  View ViewOf(machine::CpuId cpu) const;
   // Messages the token has cost so far.
   std::uint64_t token_moves() const { return token_moves_.load(std::memory_order_relaxed); }
 
@@ -134,7 +124,6 @@ class Grace {
   TokenParking parking_;
   Token token_;
   std::atomic<std::uint64_t> token_moves_{0};
-  std::atomic<machine::CpuId> token_at_{0};
 };
 
 }  // namespace k42::cobj

@@ -16,6 +16,7 @@ from . import noded, processes, qemu, restarts
 PARTS = ("qemu", "noded", "offload")
 READY_LINE = b"k42: ready"
 POWER_OFF = 33
+REFUSED_OPTION = 7  # trying again would not help
 
 
 class Node:
@@ -80,7 +81,8 @@ class Node:
             self._asked.discard(part)
             pause = policy.pause(began, time.monotonic(), asked)
             if pause is None:
-                self._set("failed", f"{part} ends again and again: {words}; {self.last_words()}")
+                often = words if refused else f"{part} ends again and again: {words}"
+                self._set("failed", f"{often}; {self.last_words()}")
                 self._report(f"{self.name}: failed: {self.why}")
                 await self._end_parts(except_part=part)
                 return

@@ -68,4 +68,5 @@ def explain_exit(status):
     """isa-debug-exit gives 2v+1 for the guest's value v."""
     if status < 0:
         return f"killed by signal {-status}"
-    return {33: "the node powered off", 3: "the kernel panicked"}.get(status, f"exit status {status}")
+    return {33: "the node powered off", 3: "the kernel panicked",
+            7: "the kernel refused an option"}.get(status, f"exit status {status}")

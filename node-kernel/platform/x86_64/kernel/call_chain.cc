@@ -1,8 +1,8 @@
 // Where a thread stands: its state and its call chain, for whoever has to explain a stuck kernel.
+#include "backtrace.h"
 #include "machine/cpu.h"
 #include "machine/log.h"
 #include "machine/thread.h"
-#include "panic.h"
 
 namespace k42::machine {
 

@@ -1,9 +1,9 @@
 #include "cpu_activity.h"
 
 #include "backtrace.h"
+#include "lock_waits.h"
 #include "machine/cpu_area.h"
 #include "machine/log.h"
-#include "machine/spin_lock.h"
 
 namespace k42::machine {
 namespace {

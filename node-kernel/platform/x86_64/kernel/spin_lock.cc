@@ -4,6 +4,7 @@
 
 #include "instructions.h"
 #include "lapic.h"
+#include "lock_waits.h"
 #include "machine/clock.h"
 #include "machine/lock_sites.h"
 

@@ -143,7 +143,7 @@ void Thread::Exit() {
   Scheduler::SetActive(false);
   DisableInterrupts();
   Thread* self = Current();
-  self->gone_ = true;
+  self->stack_top_ = 0;  // how the debug console knows
   CpuState& cpu = ThisCpuState();
   self->next_ = cpu.dead;
   cpu.dead = self;

@@ -36,14 +36,14 @@ Scheduler::ThreadView Scheduler::ViewOf(Thread* thread) {
 
 void Scheduler::ForEachThread(FunctionRef<void(const ThreadView&)> visit) {
   Thread* boot = BootThread();
-  if (boot != nullptr && !boot->gone_) {
+  if (boot->stack_top_ != 0) {
     visit(ViewOf(boot));
   }
   constexpr std::uint64_t kThreadSize = (sizeof(Thread) + 63) & ~63ull;
   for (std::uint64_t slot = kStackAreaBase; slot < StackAreaUsed(); slot += kStackSlotSize) {
     const std::uint64_t at = slot + kStackSlotSize - kThreadSize;
     auto* thread = reinterpret_cast<Thread*>(at);
-    if (CanRead(at & ~7ull) && thread->stack_top_ == at && !thread->gone_) {
+    if (CanRead(at & ~7ull) && thread->stack_top_ == at) {
       visit(ViewOf(thread));
     }
   }

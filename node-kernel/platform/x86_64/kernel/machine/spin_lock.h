@@ -54,9 +54,6 @@ class SpinWord {
   KickWord<> word_;
 };
 
-// The lock that `cpu` halts for, or null. A look from outside: it may have got it by now.
-const void* LockWaitedFor(CpuId cpu);
-
 inline void CountAcquired(const void* lock, LockRank rank) {
   ++ThisCpuArea()->spin_locks_held;
   LockNote::Acquired(lock, rank, LockKind::kSpin);

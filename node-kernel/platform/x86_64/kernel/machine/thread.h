@@ -88,7 +88,6 @@ class Thread {
   CpuId cpu_ = 0;
   bool is_pool_ = false;    // serves the CPU loop and user space
   bool active_ = false;     // between the activate and deactivate hooks
-  bool gone_ = false;       // has exited
   Thread* next_ = nullptr;  // in the run queue, the pool or the list of dead threads
   const char* name_ = "";
   std::uint64_t id_ = 0;
