@@ -1,6 +1,6 @@
 // AnswerWait: a thread waits until other CPUs have answered. While it lasts, the record stands in a
-// list of the waiting thread's CPU, so that the watchdog and the debug console can say who lets whom
-// wait. Costs the waiter a few stores.
+// list of the waiting thread's CPU, so that the watchdog and the debug console can say who lets
+// whom wait. Costs the waiter a few stores.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Waits for other CPUs, which nobody watches here; see platform/x86_64/kernel/machine/answer_wait.h.
+// Waits for other CPUs, which nobody watches here; see
+// platform/x86_64/kernel/machine/answer_wait.h.
 #pragma once
 
 #include "platform/contract/answer_wait.h"

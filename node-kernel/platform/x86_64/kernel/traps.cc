@@ -2,8 +2,8 @@
 
 #include <atomic>
 
-#include "base/assert.h"
 #include "backtrace.h"
+#include "base/assert.h"
 #include "cpu_state.h"
 #include "instructions.h"
 #include "lapic.h"

@@ -7,10 +7,10 @@
 namespace k42::machine {
 
 enum class ExitCode : std::uint8_t {
-  kPanic = 1,     // emulator's exit status 3
-  kFailure = 2,   // 5: tests failed, init missing
+  kPanic = 1,      // emulator's exit status 3
+  kFailure = 2,    // 5: tests failed, init missing
   kBadOption = 3,  // 7: the command line is refused
-  kSuccess = 16,  // 33
+  kSuccess = 16,   // 33
 };
 
 [[noreturn]] void PowerOff(ExitCode code);
