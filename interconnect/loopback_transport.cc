@@ -72,13 +72,29 @@ void LoopbackTransport::SetIdentity(const LocalIdentity& self) {
 }
 
 void LoopbackTransport::AddPeer(const PeerInfo& peer) {
-  endpoints_.try_emplace(peer.id).first->second.peer = peer;
+  auto [it, added] = endpoints_.try_emplace(peer.id);
+  it->second.peer = peer;
+  if (added)
+    it->second.admission = next_admission_++;
+}
+
+LoopbackTransport::Endpoint* LoopbackTransport::FindEndpoint(PeerId peer) {
+  auto it = endpoints_.find(peer);
+  return it == endpoints_.end() ? nullptr : &it->second;
 }
 
 void LoopbackTransport::RemovePeer(PeerId peer, Status why) {
-  if (auto it = endpoints_.find(peer); it != endpoints_.end()) {
-    Break(it->second, why);
-    endpoints_.erase(it);
+  if (Endpoint* endpoint = FindEndpoint(peer); endpoint != nullptr) {
+    // The peer sees its connection to us close.
+    if (LoopbackTransport* other = fabric_.Find(peer); other != nullptr) {
+      other->Later([other, us = self_.self, life = endpoint->peer_life] {
+        Endpoint* to_us = other->FindEndpoint(us);
+        if (to_us != nullptr && to_us->up && to_us->life == life)
+          other->Break(*to_us, Status::kEndpointDown);
+      });
+    }
+    Break(*endpoint, why);
+    endpoints_.erase(peer);
   }
   Progress();  // what has ended by now is reported before we return
 }
@@ -113,8 +129,11 @@ void LoopbackTransport::Open(Endpoint& to) {
     return;
   }
   to.up = true;
-  ++to.life;
+  to.life = next_life_++;
+  us->second.peer_life = to.life;  // the handshake: what an earlier life still brings is late
+  std::fill(std::begin(us->second.taken), std::end(us->second.taken), 0);
   std::uint64_t now = fabric_.clock_.NowNs();
+  std::fill(std::begin(to.sent), std::end(to.sent), 0);
   std::fill(std::begin(to.in_order_ns), std::end(to.in_order_ns), now);
   to.visible_ns = now;
   while (to.up && !to.queue.empty()) {
@@ -124,113 +143,172 @@ void LoopbackTransport::Open(Endpoint& to) {
   }
 }
 
-LoopbackTransport::Endpoint* LoopbackTransport::Live(PeerId peer, std::uint64_t life) {
-  auto it = endpoints_.find(peer);
-  bool live = it != endpoints_.end() && it->second.up && it->second.life == life;
-  return live ? &it->second : nullptr;
-}
-
-void LoopbackTransport::Finish(PeerId peer, std::uint64_t life, std::uint64_t serial,
-                               std::uint64_t value) {
-  Endpoint* to = Live(peer, life);
-  if (to == nullptr)
-    return;  // broke meanwhile: it has been reported as unknown
-  auto it = to->under_way.find(serial);
-  if (it == to->under_way.end())
-    return;
-  Request request = it->second;
-  to->under_way.erase(it);
-  Later([this, request, value] { End(events_, request, Outcome::kDone, Status::kOk, value); });
+void LoopbackTransport::Finish(Passage& passage, std::uint64_t value) {
+  if (passage.ended)
+    return;  // the endpoint broke meanwhile: it has been reported as unknown
+  passage.ended = true;
+  if (Endpoint* to = FindEndpoint(passage.request.peer); to != nullptr)
+    to->under_way.erase(passage.serial);
+  Later([this, request = passage.request, value] {
+    End(events_, request, Outcome::kDone, Status::kOk, value);
+  });
 }
 
 void LoopbackTransport::Start(Endpoint& to, const Request& request) {
   LoopbackTransport* peer = fabric_.Find(to.peer.id);
-  if (peer == nullptr) {
+  const Endpoint* us = peer == nullptr ? nullptr : peer->FindEndpoint(self_.self);
+  if (us == nullptr || us->peer_life != to.life) {
     End(events_, request, Outcome::kNotSent, Status::kEndpointDown);
     return Break(to, Status::kEndpointDown);
   }
-  std::uint64_t now = fabric_.clock_.NowNs();
-  std::uint64_t serial = next_serial_++;
-  std::uint64_t life = to.life;
-  PeerId peer_id = to.peer.id;
-  to.under_way.emplace(serial, request);
+  auto passage = std::make_shared<Passage>();
+  passage->request = request;
+  passage->serial = next_serial_++;
+  passage->life = to.life;
+  passage->admission = us->admission;
+  to.under_way.emplace(passage->serial, passage);
   if (request.kind == OperationKind::kSend) {
-    std::vector<std::byte> copy(arena_.At(request.local_offset),
-                                arena_.At(request.local_offset) + request.length);
-    auto& in_order = to.in_order_ns[static_cast<std::size_t>(request.channel)];
-    in_order = std::max(in_order, now + fabric_.Delay());
-    fabric_.At(in_order, [this, peer, peer_id, life, serial, request, copy = std::move(copy)] {
-      if (Live(peer_id, life) == nullptr)
-        return;
-      PeerId from = self_.self;
-      peer->Later([peer, from, request, copy] {
-        if (peer->endpoints_.contains(from))
-          peer->events_.OnMessage(from, request.channel, request.receiver_cpu, copy);
-      });
-      Finish(peer_id, life, serial, 0);
-    });
+    StartMessage(peer, to, passage);
   } else if (request.kind == OperationKind::kFlush) {
-    fabric_.At(std::max(to.visible_ns, now + fabric_.Delay()),
-               [this, peer_id, life, serial] { Finish(peer_id, life, serial, 0); });
+    fabric_.At(std::max(to.visible_ns, fabric_.clock_.NowNs() + fabric_.Delay()),
+               [this, passage] { Finish(*passage, 0); });
   } else {
-    StartMemory(to, peer, serial, request);
+    StartMemory(peer, to, passage);
   }
-  if (fabric_.Chance(fabric_.faults_.breaks_per_million))
+  if (to.up && fabric_.Chance(fabric_.faults_.breaks_per_million))
     Break(to, Status::kEndpointDown);
 }
 
-void LoopbackTransport::StartMemory(Endpoint& to, LoopbackTransport* peer, std::uint64_t serial,
-                                    const Request& request) {
+void LoopbackTransport::StartMessage(LoopbackTransport* peer, Endpoint& to,
+                                     std::shared_ptr<Passage> passage) {
+  const Request& request = passage->request;
+  std::byte* text = arena_.At(request.local_offset);
+  passage->data.assign(text, text + request.length);
+  auto channel = static_cast<std::size_t>(request.channel);
+  passage->number = ++to.sent[channel];
+  std::uint64_t& in_order = to.in_order_ns[channel];
+  in_order = std::max(in_order, fabric_.clock_.NowNs() + fabric_.Delay());
+  PeerId from = self_.self;
+  fabric_.At(in_order, [this, peer, from, passage] {
+    if (passage->arrives)
+      peer->Receive(from, passage);
+    Finish(*passage, 0);
+  });
+  if (fabric_.Chance(fabric_.faults_.repeats_per_million)) {
+    fabric_.At(in_order + fabric_.Delay(), [peer, from, passage] {
+      if (passage->arrives)
+        peer->Receive(from, passage);
+    });
+  }
+}
+
+bool LoopbackTransport::Knows(PeerId from, const Passage& passage) {
+  if (fabric_.faults_.without_fence)
+    return true;
+  const Endpoint* endpoint = FindEndpoint(from);
+  return endpoint != nullptr && endpoint->admission == passage.admission;
+}
+
+bool LoopbackTransport::Admits(PeerId from, const Passage& passage) {
+  if (fabric_.faults_.without_fence)
+    return true;
+  return Knows(from, passage) && FindEndpoint(from)->peer_life == passage.life;
+}
+
+void LoopbackTransport::Receive(PeerId from, std::shared_ptr<Passage> passage) {
+  if (!Admits(from, *passage))
+    return;
+  const Request& request = passage->request;
+  if (Endpoint* endpoint = FindEndpoint(from);
+      endpoint != nullptr && !fabric_.faults_.without_deduplication) {
+    std::uint64_t& taken = endpoint->taken[static_cast<std::size_t>(request.channel)];
+    if (passage->number <= taken)
+      return;
+    taken = passage->number;
+  }
+  Later([this, from, passage] {
+    if (Knows(from, *passage))
+      events_.OnMessage(from, passage->request.channel, passage->request.receiver_cpu,
+                        passage->data);
+  });
+}
+
+void LoopbackTransport::StartMemory(LoopbackTransport* peer, Endpoint& to,
+                                    std::shared_ptr<Passage> passage) {
+  const Request& request = passage->request;
   Places places;
   Status status = FindPlaces(arena_, peer->arena_, self_.self, request, &places);
   if (status != Status::kOk) {
-    to.under_way.erase(serial);
+    to.under_way.erase(passage->serial);
     End(events_, request, Outcome::kNotSent, status);
     return;
   }
   std::uint64_t now = fabric_.clock_.NowNs();
-  std::uint64_t life = to.life;
-  PeerId peer_id = to.peer.id;
   bool is_copy = AccessNeeded(request.kind) != abi::kAccessAtomic;
+  PeerId from = self_.self;
   std::uint64_t last = now + fabric_.Delay();
   for (std::uint32_t done = 0; is_copy && done < request.length; done += kTear) {
     Request piece = request;
     piece.length = std::min(kTear, request.length - done);
-    Places at{places.local + done, places.remote + done};
     std::uint64_t when = now + fabric_.Delay();
     last = std::max(last, when);
-    fabric_.At(when, [this, peer_id, life, piece, at] {
-      // Of a broken endpoint, what was on its way may still arrive; but never once the peer, or we,
-      // have been removed (the fence).
-      if (Live(peer_id, life) != nullptr)
+    fabric_.At(when, [peer, from, passage, piece, places, done] {
+      Places at{places.local + done, places.remote + done};
+      if (!passage->data.empty())
+        at.local = passage->data.data() + done;
+      if (passage->arrives && peer->Admits(from, *passage))
         Perform(piece, at);
     });
   }
   if (request.kind != OperationKind::kGet)
     to.visible_ns = std::max(to.visible_ns, last);
-  fabric_.At(last, [this, peer, peer_id, life, serial, request, places, is_copy] {
-    if (Live(peer_id, life) == nullptr)
+  fabric_.At(last, [this, peer, from, passage, places, is_copy] {
+    if (!passage->arrives || !peer->Admits(from, *passage))
       return;
-    std::uint64_t value = is_copy ? 0 : Perform(request, places);
-    if (request.kind == OperationKind::kPutNotify) {
-      PeerId from = self_.self;
-      peer->Later([peer, from, request] {
-        if (peer->endpoints_.contains(from))
-          peer->events_.OnNotify(from, request.receiver_cpu, request.operand);
+    std::uint64_t value = is_copy ? 0 : Perform(passage->request, places);
+    if (passage->request.kind == OperationKind::kPutNotify) {
+      peer->Later([peer, from, passage] {
+        if (peer->Knows(from, *passage))
+          peer->events_.OnNotify(from, passage->request.receiver_cpu, passage->request.operand);
       });
     }
-    Finish(peer_id, life, serial, value);
+    Finish(*passage, value);
   });
+}
+
+// Of what is under way when the endpoint breaks: what will still arrive?
+void LoopbackTransport::DecideFate(Endpoint& to) {
+  constexpr std::uint32_t kHalf = 500'000;
+  bool lost[abi::kChannelCount] = {};  // a message was: so are all later ones of its channel
+  for (auto& [serial, passage] : to.under_way) {
+    const Request& request = passage->request;
+    passage->ended = true;
+    if (request.kind == OperationKind::kSend) {
+      bool& is_lost = lost[static_cast<std::size_t>(request.channel)];
+      is_lost = is_lost || fabric_.Chance(kHalf);
+      passage->arrives = !is_lost;
+    } else if (request.kind == OperationKind::kGet || request.kind == OperationKind::kFlush) {
+      passage->arrives = false;
+    } else {
+      passage->arrives = fabric_.Chance(kHalf);
+      if (passage->arrives && request.length != 0) {
+        std::byte* source = arena_.At(request.local_offset);
+        passage->data.assign(source, source + request.length);
+      }
+    }
+  }
 }
 
 void LoopbackTransport::Break(Endpoint& to, Status why) {
   PeerId peer = to.peer.id;
   bool was_up = to.up;
   to.up = false;
-  std::map<std::uint64_t, Request> lost;
+  DecideFate(to);
+  std::map<std::uint64_t, std::shared_ptr<Passage>> lost;
   lost.swap(to.under_way);
-  for (const auto& [serial, request] : lost) {
-    Later([this, request = request, why] { End(events_, request, Outcome::kUnknown, why); });
+  for (const auto& [serial, passage] : lost) {
+    Later(
+        [this, request = passage->request, why] { End(events_, request, Outcome::kUnknown, why); });
   }
   to.queue.FailAll(why, events_);
   if (was_up)

@@ -3,9 +3,13 @@
 //
 //   - each operation takes a random time between Faults::min_delay_ns and max_delay_ns;
 //   - puts overtake each other, and puts and gets move 64 bytes at a time, at different moments;
-//   - an endpoint may break under any operation; what was under way then ends as kUnknown, and
-//     happens or not;
+//   - an endpoint may break under any operation. What was under way then ends as kUnknown: of each
+//     channel's messages some first ones still arrive, later, each put or atomic arrives or not;
+//   - the wire repeats messages, and what a broken endpoint still brings comes in among what its
+//     successor does: the receiving side sorts it out by life and number, as a real one has to;
 //   - links can be cut and healed by hand.
+// Two things never happen late: a get's bytes (its memory is the submitter's again once it has
+// ended), and anything at a target that has removed the sender (the fence).
 // A run is a function of seed, faults and the calls made: a failing one replays.
 #pragma once
 
@@ -31,7 +35,11 @@ class LoopbackTransport;
 struct Faults {
   std::uint64_t min_delay_ns = 1'000;
   std::uint64_t max_delay_ns = 100'000;
-  std::uint32_t breaks_per_million = 0;  // operations under which the endpoint breaks
+  std::uint32_t breaks_per_million = 0;   // operations under which the endpoint breaks
+  std::uint32_t repeats_per_million = 0;  // messages that the wire delivers twice
+  // For proving that a test would notice: defects, switched on.
+  bool without_fence = false;          // what is under way arrives at who has removed the sender
+  bool without_deduplication = false;  // what the wire repeats is delivered again
 };
 
 class LoopbackFabric {
@@ -87,23 +95,44 @@ class LoopbackTransport final : public Transport {
 
  private:
   friend class LoopbackFabric;
+  // What the wire carries; shared by the events that move it.
+  struct Passage {
+    Request request;
+    std::uint64_t serial = 0;
+    std::uint64_t life = 0;       // of the endpoint
+    std::uint64_t number = 0;     // of a message on its channel in this life
+    std::uint64_t admission = 0;  // the target's, of us
+    std::vector<std::byte> data;  // a message; a put whose endpoint broke
+    bool ended = false;           // its request has been reported
+    bool arrives = true;
+  };
   struct Endpoint {
     PeerInfo peer;
-    RequestQueue queue;  // until the endpoint is open
+    std::uint64_t admission = 0;  // which AddPeer this is
+    RequestQueue queue;           // until the endpoint is open
     bool up = false;
-    std::uint64_t life = 0;  // events of an earlier life of the endpoint are void
+    std::uint64_t life = 0;
+    std::uint64_t sent[abi::kChannelCount] = {};         // messages of this life
     std::uint64_t in_order_ns[abi::kChannelCount] = {};  // when the last message arrives
     std::uint64_t visible_ns = 0;                        // when all puts so far are visible
-    std::map<std::uint64_t, Request> under_way;          // by serial number
+    std::map<std::uint64_t, std::shared_ptr<Passage>> under_way;  // by serial number
+    // The receiving side: the peer's endpoint to us, and the messages taken from it.
+    std::uint64_t peer_life = 0;
+    std::uint64_t taken[abi::kChannelCount] = {};
   };
 
+  Endpoint* FindEndpoint(PeerId peer);  // null: not a peer
   void Open(Endpoint& to);
   void Start(Endpoint& to, const Request& request);
-  void StartMemory(Endpoint& to, LoopbackTransport* peer, std::uint64_t serial,
-                   const Request& request);
-  void Finish(PeerId peer, std::uint64_t life, std::uint64_t serial, std::uint64_t value);
+  void StartMessage(LoopbackTransport* peer, Endpoint& to, std::shared_ptr<Passage> passage);
+  void StartMemory(LoopbackTransport* peer, Endpoint& to, std::shared_ptr<Passage> passage);
+  // At the target: has it not removed the sender since? And is this the sender's present endpoint?
+  bool Knows(PeerId from, const Passage& passage);
+  bool Admits(PeerId from, const Passage& passage);
+  void Receive(PeerId from, std::shared_ptr<Passage> passage);
+  void Finish(Passage& passage, std::uint64_t value);
   void Break(Endpoint& to, Status why);
-  Endpoint* Live(PeerId peer, std::uint64_t life);
+  void DecideFate(Endpoint& to);
   void Later(std::function<void()> event) { inbox_.push_back(std::move(event)); }
 
   LoopbackFabric& fabric_;
@@ -113,6 +142,8 @@ class LoopbackTransport final : public Transport {
   std::map<PeerId, Endpoint> endpoints_;
   std::vector<std::function<void()>> inbox_;  // delivered by Progress
   std::uint64_t next_serial_ = 1;
+  std::uint64_t next_life_ = 1;
+  std::uint64_t next_admission_ = 1;
 };
 
 }  // namespace k42::interconnect

@@ -9,7 +9,7 @@
 // ORDER. Per endpoint and channel, messages arrive in the order of their submission, each at most
 // once, none left out before a later one, as long as the endpoint is up. When an endpoint has
 // broken and a new one to the same peer is up, what was lost stays lost: there is no silent
-// resending.
+// resending, and nothing of the broken one, message or memory operation, arrives any more.
 //
 // ENDING. Every submitted request ends by exactly one OnCompletion, possibly inside Submit:
 //   kDone      it happened. A put: visible to the peer's CPUs. A message: it left in order; that it
