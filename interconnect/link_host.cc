@@ -108,7 +108,8 @@ std::size_t LinkHost::ServeCpu(std::uint32_t number) {
   cpu.submit.Retract();
   FlushBacklog(cpu);
   std::size_t served = 0;
-  for (;; ++served) {
+  // Bounded: operations may end as fast as the kernel submits, and there is other work than its.
+  for (; served < abi::kSubmitEntries; ++served) {
     auto front = cpu.submit.Front();
     if (front.status() == Status::kWouldBlock)
       return served;
@@ -129,6 +130,7 @@ std::size_t LinkHost::ServeCpu(std::uint32_t number) {
     if (fresh)
       Begin(id, operation);
   }
+  return served;
 }
 
 void LinkHost::Begin(std::uint64_t id, abi::Operation& operation) {
@@ -235,14 +237,17 @@ bool LinkHost::FlushBacklog(Cpu& cpu) {
 }
 
 // False: there is no room for it, not even in the backlog. Completions always find room: there are
-// no more of them than operations.
+// no more of them than operations. So does what the daemon tells its own kernel: nobody says it
+// again, and it is little (views, ends of runs).
 bool LinkHost::Put(std::uint32_t number, const abi::RecordHeader& header,
                    std::span<const std::byte> payload) {
   if (!attached())
     return false;
   Cpu& cpu = cpus_[CpuOf(number)];
   std::size_t size = payload.size() + sizeof header;
-  bool droppable = header.kind == abi::RecordKind::kMessage;
+  bool from_daemon = header.peer_node == abi::kDaemonNode &&
+                     header.channel == static_cast<std::uint16_t>(abi::Channel::kControl);
+  bool droppable = header.kind == abi::RecordKind::kMessage && !from_daemon;
   if (droppable && cpu.backlog_bytes + size > kMaxBacklog)
     return false;
   cpu.backlog.push_back({header, {payload.begin(), payload.end()}});

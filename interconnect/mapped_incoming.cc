@@ -66,6 +66,13 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
                      std::as_bytes(std::span(&place, 1)), arena_.fd()) != Transfer::kDone)
         return Drop(from, Status::kEndpointDown);
       from.state = State::kUp;
+      // What an earlier connection of this peer still holds is late now.
+      for (auto& [fd, other] : incoming_) {
+        if (&other != &from && other.peer == from.peer && other.state == State::kUp) {
+          other.state = State::kLingering;
+          shutdown(fd, SHUT_WR);
+        }
+      }
       return;
     }
     case State::kLingering:

@@ -102,13 +102,14 @@ void MappedTransport::Drain(Outgoing& to) {
 // Takes the request from the queue unless the socket is full or closed.
 Transfer MappedTransport::Execute(Outgoing& to, const Request& request) {
   ++delivered_;
-  if (std::uint64_t now = clock_.NowNs(); request.deadline_ns != 0 && now >= request.deadline_ns) {
+  if (std::uint64_t now = clock_.NowNs();
+      !to.begun && request.deadline_ns != 0 && now >= request.deadline_ns) {
     to.queue.PopFront();
     End(events_, request, Outcome::kNotSent, Status::kTimedOut);
     return Transfer::kDone;
   }
   std::uint64_t value = 0;
-  if (AccessNeeded(request.kind) != 0) {
+  if (AccessNeeded(request.kind) != 0 && !to.begun) {
     Places places;
     Status status = FindPlaces(arena_, *to.arena, self_.self, request, &places);
     if (status != Status::kOk) {
@@ -129,6 +130,7 @@ Transfer MappedTransport::Execute(Outgoing& to, const Request& request) {
     transfer =
         SendPacket(to.socket.get(), packet, {arena_.At(request.local_offset), request.length});
   }
+  to.begun = transfer != Transfer::kDone && request.kind == OperationKind::kPutNotify;
   if (transfer != Transfer::kDone)
     return transfer;
   to.queue.PopFront();
@@ -136,7 +138,8 @@ Transfer MappedTransport::Execute(Outgoing& to, const Request& request) {
   return Transfer::kDone;
 }
 
-// Ends the endpoint. What waited was never sent. Unmaps before it closes (see mapped_transport.h).
+// Ends the endpoint. What waited was never sent, but for the bytes of a put whose word was not.
+// Unmaps before it closes (see mapped_transport.h).
 void MappedTransport::Break(Outgoing& to, Status why) {
   bool was_up = to.state == Outgoing::State::kUp;
   to.arena.reset();
@@ -146,6 +149,11 @@ void MappedTransport::Break(Outgoing& to, Status why) {
   to.blocked = false;
   to.next_try_ns = clock_.NowNs() + kRetryNs;
   PeerId peer = to.peer.id;
+  if (std::exchange(to.begun, false)) {
+    Request half = to.queue.front();
+    to.queue.PopFront();
+    End(events_, half, Outcome::kUnknown, why);
+  }
   to.queue.FailAll(why, events_);
   if (was_up)
     events_.OnPeerDown(peer, why);

@@ -65,14 +65,15 @@ void MappedTransport::Submit(const Request& request) {
 
 void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
   Revocation revocation{token, {}};
+  std::vector<int> deaf;
   for (auto& [fd, from] : incoming_) {
-    if (from.state == Incoming::State::kUp)
-      SendPacket(fd, {.type = PacketType::kRevoke,
-                      .channel = 0,
-                      .reserved = 0,
-                      .receiver_cpu = 0,
-                      .length = 0,
-                      .word = window});
+    if (from.state == Incoming::State::kUp && SendPacket(fd, {.type = PacketType::kRevoke,
+                                                              .channel = 0,
+                                                              .reserved = 0,
+                                                              .receiver_cpu = 0,
+                                                              .length = 0,
+                                                              .word = window}) != Transfer::kDone)
+      deaf.push_back(fd);
     if (from.state == Incoming::State::kUp || from.state == Incoming::State::kLingering)
       revocation.waiting.insert(fd);
   }
@@ -80,6 +81,9 @@ void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   else
     revocations_.emplace(window, std::move(revocation));
+  // Who does not take the word (it has been stopped for long) must close instead: when its process
+  // goes on it sees the end of the connection, unmaps, and all its revocations end.
+  for (int fd : deaf) Drop(incoming_.at(fd), Status::kTimedOut);
 }
 
 std::uint64_t MappedTransport::NextTimer() const {
@@ -102,7 +106,7 @@ std::size_t MappedTransport::Timers() {
   std::uint64_t now = clock_.NowNs();
   std::size_t ended = 0;
   for (auto& [id, to] : outgoing_) {
-    ended += to.queue.Expire(now, events_);
+    ended += to.queue.Expire(now, events_, to.begun ? 1 : 0);
     if (to.state == Outgoing::State::kIdle && !to.queue.empty() && now >= to.next_try_ns)
       Connect(to);
     bool in_handshake =

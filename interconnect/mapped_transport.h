@@ -67,6 +67,7 @@ class MappedTransport final : public Transport {
     std::uint64_t next_try_ns = 0;
     std::uint64_t give_up_ns = 0;  // of a handshake
     bool blocked = false;          // the socket is full
+    bool begun = false;            // the first in the queue has written its bytes already
   };
   struct Incoming {
     enum class State { kNew, kWelcomed, kUp, kLingering };

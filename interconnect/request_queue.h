@@ -26,10 +26,10 @@ class RequestQueue {
     else
       queue_.push_back(request);
   }
-  // Ends what has waited too long; returns how many that were.
-  std::size_t Expire(std::uint64_t now_ns, Events& events) {
+  // Ends what has waited too long, but for the first `begun`; returns how many that were.
+  std::size_t Expire(std::uint64_t now_ns, Events& events, std::ptrdiff_t begun = 0) {
     std::size_t ended = 0;
-    for (auto it = queue_.begin(); it != queue_.end();) {
+    for (auto it = queue_.begin() + begun; it != queue_.end();) {
       if (it->deadline_ns == 0 || it->deadline_ns > now_ns) {
         ++it;
         continue;

@@ -167,13 +167,16 @@ void UcxTransport::PieceEnded(Peer& peer, std::uint64_t serial, Status status,
   UnderWay& under_way = it->second;
   if (status != Status::kOk && under_way.status == Status::kOk)
     under_way.status = status;
+  under_way.partly |= status == Status::kOk;
   under_way.value = value;
   if (--under_way.pieces != 0)
     return;
   UnderWay ended = under_way;
   peer.under_way.erase(it);
   ++delivered_;
-  Outcome outcome = ended.status == Status::kOk ? Outcome::kDone : Outcome::kNotSent;
+  Outcome outcome = ended.status == Status::kOk ? Outcome::kDone
+                    : ended.partly              ? Outcome::kUnknown
+                                                : Outcome::kNotSent;
   End(events_, ended.request, outcome, ended.status, ended.value);
 }
 

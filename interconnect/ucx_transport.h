@@ -58,6 +58,7 @@ class UcxTransport final : public Transport {
     Request request;
     std::uint32_t pieces = 0;
     Status status = Status::kOk;
+    bool partly = false;  // some piece has been done
     std::uint64_t value = 0;
   };
   struct Piece {
@@ -119,10 +120,11 @@ class UcxTransport final : public Transport {
   Arena& arena_;
   Events& events_;
   const Clock& clock_;
-  std::unique_ptr<UcxWorker> worker_;
   std::map<PeerId, Peer> peers_;
   std::uint64_t next_serial_ = 1;
   std::size_t delivered_ = 0;
+  // Last: its end may still call back for what was sent, and that looks at the peers.
+  std::unique_ptr<UcxWorker> worker_;
 };
 
 }  // namespace k42::interconnect

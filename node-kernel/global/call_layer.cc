@@ -58,9 +58,13 @@ void CallLayer::OnReply(LinkPeer from, const abi::Frame& frame, Bytes payload) {
     if (call.sequence != frame.sequence || call.home != from)
       continue;
     if (frame.status != Status::kOk) {
-      // The callee's call layer refused: only kUnknown means that it may have been executed.
-      End(call, frame.status == Status::kUnknown ? CallEnd::kUnknown : CallEnd::kNotSent,
-          frame.status);
+      // The callee's call layer refused: only kUnknown means that it may have been executed. It is
+      // a word of another node's: one that is no error, or asks to wait, is not handed on.
+      const bool is_error = frame.status < Status::kOk && frame.status != Status::kPending &&
+                            frame.status != Status::kWouldBlock;
+      const Status refusal = is_error ? frame.status : Status::kCorrupt;
+      End(call, is_error && refusal != Status::kUnknown ? CallEnd::kNotSent : CallEnd::kUnknown,
+          refusal);
     } else if (payload.size() > call.reply.size()) {
       End(call, CallEnd::kUnknown, Status::kCorrupt);
     } else {
@@ -109,8 +113,9 @@ void CallLayer::SendReply(LinkPeer to, std::uint32_t cpu, std::uint64_t sequence
 void CallLayer::OnRequest(LinkPeer from, const abi::Frame& frame, Bytes payload,
                           std::uint64_t now_ns) {
   trace::Log(trace::kCallReceive, frame.sequence, from.node, frame.cpu, frame.method);
-  Caller* caller = FindCaller(from, frame.cpu);
-  if (caller == nullptr)
+  // One node has so many CPUs at most; it must not take the places of all others.
+  Caller* caller = frame.cpu < machine::kMaxCpus ? FindCaller(from, frame.cpu) : nullptr;
+  if (caller == nullptr && frame.cpu < machine::kMaxCpus)
     caller = AddCaller(from, frame.cpu);
   if (caller == nullptr) {
     SendReply(from, frame.cpu, frame.sequence, Status::kLimitExceeded, {});

@@ -96,7 +96,7 @@ Result<abi::WindowId> LinkMemory::OpenWindow(const ArenaRange& range, std::uint3
   entry.size = range.size;
   entry.peer_node = peer.node;
   entry.peer_incarnation = peer.incarnation;
-  const std::uint32_t generation = entry.generation.load(std::memory_order_relaxed) + 1;
+  const std::uint32_t generation = ++generations_[index];
   entry.generation.store(generation, std::memory_order_release);
   return abi::MakeWindowId(static_cast<std::uint32_t>(index), generation);
 }
@@ -104,9 +104,9 @@ Result<abi::WindowId> LinkMemory::OpenWindow(const ArenaRange& range, std::uint3
 void LinkMemory::CloseWindow(abi::WindowId id) {
   machine::SpinGuard guard(lock_);
   abi::WindowEntry& entry = Window(abi::WindowIndex(id));
-  K42_ASSERT(entry.generation.load(std::memory_order_relaxed) == abi::WindowGeneration(id),
-             "window closed twice");
-  entry.generation.store(abi::WindowGeneration(id) + 1);
+  std::uint32_t& generation = generations_[abi::WindowIndex(id)];
+  K42_ASSERT(generation == abi::WindowGeneration(id), "window closed twice");
+  entry.generation.store(++generation);
 }
 
 void LinkMemory::WindowClosed(abi::WindowId id) {

@@ -71,6 +71,8 @@ class LinkMemory {
   abi::ArenaLayout layout_{};
   Chunk chunks_[kMaxManagedChunks] K42_GUARDED_BY(lock_);
   Bitmap<abi::kMaxWindows> windows_taken_ K42_GUARDED_BY(lock_);
+  // The arena's copy is for the others; what they make of it is not believed here.
+  std::uint32_t generations_[abi::kMaxWindows] K42_GUARDED_BY(lock_) = {};
 };
 
 }  // namespace k42::global

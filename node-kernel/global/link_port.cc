@@ -140,8 +140,10 @@ std::size_t LinkPort::Drain() {
         receiver->OnDaemonChanged();
     }
   }
+  // Bounded: a fast peer fills the ring as fast as we empty it, and other threads want the CPU.
+  constexpr std::size_t kAtOnce = 64;
   std::size_t count = 0;
-  for (;; ++count) {
+  for (; count < kAtOnce && !cpu.broken; ++count) {
     const auto record = cpu.receive.Front();
     if (record.status() == Status::kWouldBlock)
       break;

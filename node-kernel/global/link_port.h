@@ -46,7 +46,7 @@ class LinkPort final : public Link {
 
   // -- threads of the CPU concerned --
   void Submit(LinkRequest& request) override;
-  // Handles what has arrived for this CPU; returns how many records.
+  // Handles what has arrived for this CPU, 64 records at most; returns how many that were.
   std::size_t Drain();
   // Before the link thread sleeps. False: something came meanwhile, Drain again.
   bool PrepareSleep();

@@ -164,14 +164,15 @@ Result<cobj::RefBits> ObjectDirectory::Make(ObjectClass kind, std::string_view n
     const Status now = FindBinding(kind, name, deadline_ns, &bound, &version);
     if (now == Status::kOk && bound == id)
       return Open(kind, name, deadline_ns);
-    DropOwn(id);
+    // Only another's binding proves that ours is not one. Else, and with every other answer (a
+    // repetition may have been refused after the first try was carried out), the object stays for
+    // the next try.
+    if (now == Status::kOk)
+      DropOwn(id);
     return Status::kAlreadyExists;
   }
-  if (status != Status::kOk) {
-    if (status != Status::kUnknown && status != Status::kTimedOut)
-      DropOwn(id);  // surely not bound
+  if (status != Status::kOk)
     return status;
-  }
   const machine::SpinGuard guard(lock_);
   const Own* mine = FindOwnLocked(kind, name);
   if (mine == nullptr)
@@ -201,7 +202,7 @@ Result<cobj::RefBits> ObjectDirectory::Import(ObjectClass kind, LinkPeer home, G
         place = &known;
     }
     // A full table: whose home is gone makes room.
-    for (std::uint32_t i = 0; i < kMaxImported && place == nullptr; ++i) {
+    for (std::uint32_t i = 0; i < kMaxImported && place == nullptr && first == 0; ++i) {
       Object& victim = imported_[next_victim_];
       next_victim_ = (next_victim_ + 1) % kMaxImported;
       if (node_.endpoint().HasLeft(HomeOf(victim.id))) {

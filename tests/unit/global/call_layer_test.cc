@@ -67,6 +67,38 @@ TEST(CallLayer, ACallToWhatHasLeftEndsAtOnce) {
   EXPECT_LE(sim.calls[0]->ended_ns, 70 * kMs);
 }
 
+// Another node's words: a reply whose status is no error, or asks the caller to wait.
+TEST(CallLayer, AHostileRefusalIsCorrupt) {
+  for (const auto word : {static_cast<Status>(7), Status::kPending, Status::kWouldBlock}) {
+    CallSim sim(1, 2, {.loss_percent = 100});
+    sim.StartCall(1, 2, 5, 1000 * kMs);
+    abi::Frame frame{};
+    frame.kind = abi::FrameKind::kReply;
+    frame.sequence = 1;
+    frame.status = word;
+    sim.node(1).layer->OnMessage(sim.node(2).Self(), frame, {}, 0);
+    EXPECT_EQ(sim.calls[0]->end, CallEnd::kUnknown);
+    EXPECT_EQ(sim.calls[0]->status, Status::kCorrupt);
+  }
+}
+
+// A node that claims more CPUs than there can be gets no table of replies for them.
+TEST(CallLayer, ANodeCannotTakeThePlacesOfAllOthers) {
+  CallSim sim(1, 3, {});
+  for (std::uint32_t cpu = machine::kMaxCpus; cpu < machine::kMaxCpus + 300; ++cpu) {
+    abi::Frame frame{};
+    frame.kind = abi::FrameKind::kCall;
+    frame.sequence = 1;
+    frame.cpu = cpu;
+    frame.budget_ns = 1000 * kMs;
+    sim.node(2).layer->OnMessage(sim.node(3).Self(), frame, {}, 0);
+  }
+  EXPECT_TRUE(sim.node(2).executed.empty());
+  sim.StartCall(1, 2, 5, 100 * kMs);
+  sim.Run(20 * kMs);
+  EXPECT_EQ(sim.calls[0]->end, CallEnd::kDone);
+}
+
 TEST(CallLayer, TheDeadlineEndsACall) {
   CallSim sim(1, 2, {.loss_percent = 100});
   sim.StartCall(1, 2, 5, 100 * kMs);

@@ -207,6 +207,47 @@ TEST_P(Conformance, ARevokedWindowIsUntouchedAfterwards) {
   EXPECT_NE(target.Read(0, 256), std::string(256, 'X'));
 }
 
+// A transport that moves a put in pieces finds out about the last one when the first has arrived.
+TEST_P(Conformance, NotSentMeansThatNothingHappened) {
+  TestFabric fabric = Make(2);
+  TestNode& target = fabric.node(2);
+  constexpr std::uint32_t kWindow = 80 << 10;
+  constexpr std::uint32_t kPut = 100 << 10;
+  abi::WindowId window = target.Open(4, 0, kWindow, abi::kAccessWrite);
+  fabric.node(1).Write(0, std::string(kPut, 'X'));
+  Request put = To(target, OperationKind::kPut);
+  put.local_offset = fabric.node(1).data();
+  put.length = kPut;
+  put.window = window;
+  Completion end = fabric.Run(1, put);
+  EXPECT_NE(end.outcome, Outcome::kDone);
+  EXPECT_EQ(end.status, Status::kOutOfRange);
+  if (end.outcome == Outcome::kNotSent) {
+    EXPECT_EQ(target.Read(0, kWindow), std::string(kWindow, '\0'));
+  }
+  EXPECT_EQ(target.Read(kWindow, 64), std::string(64, '\0'));
+}
+
+// A neighbour that has been stopped hears of none of the revocations; when it goes on, all end.
+TEST_P(Conformance, RevocationsEndHoweverLongThePeerWasStopped) {
+  TestFabric fabric = Make(2);
+  TestNode& target = fabric.node(2);
+  EXPECT_EQ(fabric.Run(1, Send(fabric.node(1), target, 0, "up")).outcome, Outcome::kDone);
+  constexpr std::uint32_t kCount = 1500;  // more than a socket takes
+  constexpr Token kFirst = 50'000;
+  for (std::uint32_t i = 0; i < kCount; ++i) {
+    abi::WindowId window = target.Open(7, 0, 4096, abi::kAccessAll);
+    target.CloseWindow(7);
+    target.transport->RevokeWindow(kFirst + i, window);
+    target.transport->Progress();
+  }
+  EXPECT_TRUE(fabric.Until([&] {
+    std::uint32_t ended = 0;
+    for (const Completion& end : target.recorder.ended) ended += end.token >= kFirst ? 1 : 0;
+    return ended == kCount;
+  }));
+}
+
 TEST_P(Conformance, AStrangerIsNotReached) {
   TestFabric fabric = Make(2);
   Request request = Send(fabric.node(1), fabric.node(2), 0, "hello");

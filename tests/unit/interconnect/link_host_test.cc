@@ -94,6 +94,40 @@ TEST_F(LinkTest, AnOperationOutsideTheRingsSlotsBreaksTheLink) {
   EXPECT_TRUE(host->broken());
 }
 
+class ControlCounter final : public global::LinkReceiver {
+ public:
+  void OnMessage(global::LinkPeer, const abi::Frame&, Bytes) override { ++count; }
+  int count = 0;
+};
+
+// Peers' messages have filled the ring and the backlog of a kernel that does not look: what its own
+// daemon says comes through all the same.
+TEST_F(LinkTest, TheDaemonsWordIsNotLostBehindPeersMessages) {
+  ControlCounter control;
+  port_->SetReceiver(abi::Channel::kControl, control);
+  auto host = NewDaemon();
+  GoUp(*host);
+  std::vector<std::byte> large(4096);
+  PeerId peer{2, 88};
+  for (int i = 0; i < 2000 && host->TakeOverflowed().empty(); ++i)
+    host->OnMessage(peer, abi::Channel::kCall, 0, large);
+  host->SendToKernel(0, abi::FrameKind::kControl, 1, large);
+  for (int i = 0; i < 2000 && control.count == 0; ++i) {
+    port_->Drain();
+    host->Serve();
+  }
+  EXPECT_EQ(control.count, 1);
+}
+
+TEST_F(LinkTest, ABusyKernelDoesNotKeepTheDaemonToItself) {
+  auto host = NewDaemon();
+  GoUp(*host);
+  std::vector<global::LinkRequest> requests(64, Request(abi::OperationKind::kPut));
+  for (auto& request : requests) port_->Submit(request);
+  EXPECT_EQ(host->Serve(), 64u);
+  EXPECT_EQ(port_->Drain(), 64u);  // and no more at once than this
+}
+
 TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
   auto host = NewDaemon();
   GoUp(*host);
