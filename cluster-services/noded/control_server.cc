@@ -13,6 +13,15 @@ using control::Frame;
 using control::FrameType;
 using nlohmann::json;
 
+namespace {
+
+// Answers carry bytes of kernels and programs: what is no UTF-8 in them is shown as such.
+std::string Text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
 // -- connection ---------------------------------------------------------------------------------
 
 std::shared_ptr<Connection> Connection::Serve(EventLoop& loop, interconnect::UniqueFd socket) {
@@ -23,7 +32,7 @@ std::shared_ptr<Connection> Connection::Serve(EventLoop& loop, interconnect::Uni
 }
 
 void Connection::Reply(const json& answer) {
-  Send(FrameType::kReply, answer.dump());
+  Send(FrameType::kReply, Text(answer));
 }
 
 void Connection::Finish(const json& answer) {
@@ -32,7 +41,7 @@ void Connection::Finish(const json& answer) {
 }
 
 void Connection::Fail(Status status, const std::string& text) {
-  Send(FrameType::kFailed, json{{"status", StatusName(status)}, {"text", text}}.dump());
+  Send(FrameType::kFailed, Text({{"status", StatusName(status)}, {"text", text}}));
   CloseWhenSent();
 }
 
@@ -72,8 +81,8 @@ void Connection::Flush() {
   if (closing_)
     return Close();
   Watch();
-  if (on_drained)
-    on_drained();
+  if (const auto drained = on_drained)  // ours: it may close this connection
+    drained();
 }
 
 void Connection::OnReady(std::uint32_t events) {
@@ -92,8 +101,8 @@ void Connection::OnReady(std::uint32_t events) {
   while (auto frame = reader_.Next()) {
     if (on_request_)
       std::exchange(on_request_, nullptr)(*frame);
-    else if (on_frame)
-      on_frame(*frame);
+    else if (const auto handler = on_frame)  // ours: it may close this connection
+      handler(*frame);
   }
   if (reader_.broken())
     Close();

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "cluster-services/control/places.h"
+#include "cluster-services/noded/relay.h"
 #include "interconnect/handshake.h"
 
 namespace k42::noded {
@@ -20,8 +21,6 @@ namespace {
 
 using control::Frame;
 using interconnect::UniqueFd;
-
-constexpr std::size_t kMuchUnsent = 256 * 1024;
 
 // Fixed-size words of a handshake, as they come in.
 class Words {
@@ -109,20 +108,6 @@ std::string Text(Address& address) {
 void SendAtOnce(int fd) {
   const int on = 1;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
-// Frames from one to the other, and its end; `to` is paused by how much `from` must still send.
-void Pass(const std::shared_ptr<Connection>& from, const std::shared_ptr<Connection>& to) {
-  from->on_frame = [from_weak = std::weak_ptr(from), to](const Frame& frame) {
-    to->Send(frame.type, frame.payload);
-    if (auto live = from_weak.lock(); live && to->Unsent() > kMuchUnsent)
-      live->PauseReading(true);
-  };
-  to->on_drained = [from_weak = std::weak_ptr(from)] {
-    if (auto live = from_weak.lock())
-      live->PauseReading(false);
-  };
-  from->on_gone = [to] { to->CloseWhenSent(); };
 }
 
 }  // namespace
@@ -326,8 +311,7 @@ void PeerControl::OnOutgoing(const std::shared_ptr<Outgoing>& outgoing, std::uin
 
 void PeerControl::Join(const std::shared_ptr<Outgoing>& one) {
   const auto peer = Connection::Serve(daemon_.loop(), std::move(one->socket));
-  Pass(one->connection, peer);
-  Pass(peer, one->connection);
+  JoinConnections(one->connection, peer);
   for (const Frame& frame : one->frames) peer->Send(frame.type, frame.payload);
   one->connection->PauseReading(false);
 }

@@ -17,6 +17,11 @@ constexpr std::array<std::pair<Phase, const char*>, 4> kPhases{{
     {Phase::kRolledBack, "rolled-back"},
 }};
 
+// Names and reasons come from kernels: what is no UTF-8 in them is shown as such.
+std::string Text(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 json ToJson(const Release& release) {
   return {{"version", release.version}, {"digest", release.digest}};
 }
@@ -98,7 +103,7 @@ const char* PhaseName(Phase phase) {
 }
 
 std::string Encode(const Committed& committed) {
-  return json{{"classes", ToJson(committed.classes)}}.dump();
+  return Text({{"classes", ToJson(committed.classes)}});
 }
 
 Outcome<Committed> DecodeCommitted(const std::string& text) {
@@ -108,17 +113,16 @@ Outcome<Committed> DecodeCommitted(const std::string& text) {
 }
 
 std::string Encode(const Rollout& rollout) {
-  return json{{"id", rollout.id},
-              {"class", rollout.class_name},
-              {"from", ToJson(rollout.from)},
-              {"to", ToJson(rollout.to)},
-              {"waves", rollout.waves},
-              {"soak_ms", rollout.soak_ms},
-              {"phase", PhaseName(rollout.phase)},
-              {"wave", rollout.wave},
-              {"wave_ready_at_ms", rollout.wave_ready_at_ms},
-              {"reason", rollout.reason}}
-      .dump();
+  return Text({{"id", rollout.id},
+               {"class", rollout.class_name},
+               {"from", ToJson(rollout.from)},
+               {"to", ToJson(rollout.to)},
+               {"waves", rollout.waves},
+               {"soak_ms", rollout.soak_ms},
+               {"phase", PhaseName(rollout.phase)},
+               {"wave", rollout.wave},
+               {"wave_ready_at_ms", rollout.wave_ready_at_ms},
+               {"reason", rollout.reason}});
 }
 
 Outcome<Rollout> DecodeRollout(const std::string& text) {
@@ -141,12 +145,11 @@ Outcome<Rollout> DecodeRollout(const std::string& text) {
 }
 
 std::string Encode(const Actual& actual) {
-  return json{{"node", actual.node},
-              {"incarnation", actual.incarnation},
-              {"classes", ToJson(actual.classes)},
-              {"failed", actual.failed},
-              {"rollout", actual.rollout}}
-      .dump();
+  return Text({{"node", actual.node},
+               {"incarnation", actual.incarnation},
+               {"classes", ToJson(actual.classes)},
+               {"failed", actual.failed},
+               {"rollout", actual.rollout}});
 }
 
 Outcome<Actual> DecodeActual(const std::string& text) {

@@ -199,5 +199,14 @@ TEST(Rollout, SeededSchedules) {
   }
 }
 
+// What a kernel says of itself goes into the store, whatever bytes it is.
+TEST(Records, BytesThatAreNoTextAreKeptReadable) {
+  const Actual actual{3, 30, {{"class\xff", {1, ""}}}, "cannot \xc3", "id"};
+  const auto read = DecodeActual(Encode(actual));
+  ASSERT_TRUE(read.ok()) << read.detail();
+  EXPECT_EQ(read->failed, "cannot \ufffd");
+  EXPECT_TRUE(read->classes.contains("class\ufffd"));
+}
+
 }  // namespace
 }  // namespace k42::upgrade
