@@ -77,6 +77,7 @@ void Carrier::Forget() {
   socket_.Reset();
   received_.clear();
   received_fds_.clear();
+  arena_inode_ = 0;  // should the same guest be met again, whoever hears us begins anew
   state_ = State::kSearching;
 }
 

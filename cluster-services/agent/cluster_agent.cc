@@ -3,8 +3,8 @@
 // Threads:  loop_    owns the state machines; calls the Listener
 //           worker_  makes the store's blocking calls, one at a time, in order
 //           and the store's own for the watch and the keepalives, which only post to loop_.
-// Locking:  mutex_ guards what other threads read: published_, names_, fence_. loop_ alone writes
-// it.
+// Locking:  mutex_ guards what other threads read: published_, names_, own_names_, fence_. loop_
+// alone writes it.
 #include "cluster-services/agent/cluster_agent.h"
 
 #include <sys/random.h>
@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "cluster-services/agent/load.h"
+#include "cluster-services/agent/own_names.h"
 #include "cluster-services/agent/task_thread.h"
 #include "cluster-services/view/membership.h"
 
@@ -22,6 +23,7 @@ namespace {
 using std::chrono::steady_clock;
 using view::TimeMs;
 constexpr store::Milliseconds kKeepPeriod{1200};  // four tries within a TTL of 5 s
+constexpr TimeMs kBindAgain = 500;  // names that a lease has taken with it are tried this often
 constexpr TimeMs kLoadPeriod = 2000;
 constexpr TimeMs kLoadRefresh = 20'000;  // an unchanged load is said again this often
 
@@ -53,6 +55,7 @@ class Agent final : public ClusterAgent, store::WatchHandler {
         machine_({options_.cluster, options_.node, options_.seat, options_.digest,
                   options_.lease_ttl.count() * 1000}),
         names_(options_.cluster),
+        own_names_(options_.cluster, options_.node),
         published_(std::make_shared<Installed>()),
         loop_([this] { return AfterEach(); }) {
     watch_ = store_.WatchPrefix(view::Root(options_.cluster) + "/", *this);
@@ -94,6 +97,11 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     return published_;
   }
 
+  store::LeaseId Lease() const override {
+    std::lock_guard lock(mutex_);
+    return fence_.record_created == 0 ? store::kNoLease : fence_.lease;
+  }
+
   std::optional<names::Binding> Lookup(const std::string& path) const override {
     std::lock_guard lock(mutex_);
     const names::Binding* binding = names_.Find(path);
@@ -105,8 +113,18 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     return names_.List(prefix);
   }
 
+  Outcome<std::optional<names::Binding>> Read(const std::string& path) const override {
+    const auto found = store_.Get(names::NamesPrefix(options_.cluster) + path);
+    if (!found.ok())
+      return Outcome<std::optional<names::Binding>>::From(found);
+    return found.value() ? names::Decode(options_.cluster, *found.value()) : std::nullopt;
+  }
+
   Outcome<store::Revision> Bind(const std::string& path, const std::string& value, bool ephemeral,
                                 store::Revision version) override {
+    if (value.size() > names::kLongestValue)
+      return {Status::kMessageTooLong,
+              "a name's value has at most " + std::to_string(names::kLongestValue) + " bytes"};
     Fence fence;
     Outcome<store::Transaction> change = StartChange(path, version, fence);
     if (!change.ok())
@@ -160,14 +178,20 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     loop_.Post([this, listing] {
       loads_.clear();
       for (const store::KeyValue& pair : listing.pairs) SeeLoad(pair, false);
-      TellNames([&] { return names_.OnListing(listing); });
+      TellNames([&] {
+        own_names_.OnListing(listing);
+        return names_.OnListing(listing);
+      });
       Step(view::Listed{listing});
     });
   }
   void OnEvents(store::Revision, const std::vector<store::Event>& events) override {
     loop_.Post([this, events] {
       for (const store::Event& event : events) SeeLoad(event.pair, event.deleted);
-      TellNames([&] { return names_.OnEvents(events); });
+      TellNames([&] {
+        own_names_.OnEvents(events);
+        return names_.OnEvents(events);
+      });
       Step(view::Changed{events});
     });
   }
@@ -195,6 +219,7 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     authority_until_ = machine_.authority_until();
     if (Publish() && machine_.member())
       listener_.OnView(*published_, {});
+    next = std::min(next, BindAgain(now));
     return next == INT64_MAX ? TaskThread::Time::max()
                              : TaskThread::Time(store::Milliseconds(std::max(next, now + 1)));
   }
@@ -213,6 +238,8 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     lease_ = keep.lease;
     written_.reset();
     keeper_ = std::make_unique<Keeper>(*this, keep.lease);
+    if (machine_.member())
+      listener_.OnLease(keep.lease);
   }
   void Do(const view::EndLease& end) {
     keeper_.reset();
@@ -228,9 +255,7 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     });
   }
   void Do(const view::Joined& joined) {
-    const auto record = machine_.records().find(options_.node);
-    listener_.OnJoined({joined.incarnation, joined.lease,
-                        record == machine_.records().end() ? "" : record->second.secret});
+    listener_.OnJoined({joined.incarnation, joined.lease, joined.secret});
   }
   void Do(const view::Install& install) {
     TellNames([&] { return names_.OnView(install.view); });
@@ -272,6 +297,37 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     return next_load_;
   }
 
+  // Binds the names that went with an earlier lease to this one; when to look again.
+  TimeMs BindAgain(TimeMs now) {
+    std::vector<names::Binding> lost;
+    Fence fence;
+    {
+      std::lock_guard lock(mutex_);
+      fence = fence_;
+      if (fence.record_created == 0)
+        return INT64_MAX;
+      lost = own_names_.Lost(fence.incarnation);
+    }
+    if (lost.empty() || binding_again_)
+      return INT64_MAX;
+    if (now < next_bind_)
+      return next_bind_;
+    next_bind_ = now + kBindAgain;
+    binding_again_ = true;
+    worker_.Post([this, fence, lost = std::move(lost)] {
+      for (const names::Binding& name : lost) {
+        const std::string key = names::NamesPrefix(options_.cluster) + name.path;
+        store::Transaction change;
+        change.IfCreatedAt(view::MemberKey(options_.cluster, options_.node), fence.record_created)
+            .IfAbsent(key)
+            .Put(key, names::Encode(name), fence.lease);
+        (void)store_.Commit(change).ok();  // the watch shows whether it was made
+      }
+      loop_.Post([this] { binding_again_ = false; });
+    });
+    return INT64_MAX;
+  }
+
   template <typename Change>
   void TellNames(Change change) {
     std::vector<std::string> paths;
@@ -309,6 +365,7 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     {
       std::lock_guard lock(mutex_);
       fence = fence_;
+      version = own_names_.Current(path, version);
     }
     if (!HasAuthority() || fence.record_created == 0)
       return {Status::kUnavailable, "this node has no certain lease now; try again"};
@@ -343,10 +400,13 @@ class Agent final : public ClusterAgent, store::WatchHandler {
   TimeMs load_refresh_ = 0;
   store::LeaseId lease_ = store::kNoLease;
   std::unique_ptr<Keeper> keeper_;
+  bool binding_again_ = false;  // the worker is at it
+  TimeMs next_bind_ = 0;
 
   std::atomic<TimeMs> authority_until_{0};
   mutable std::mutex mutex_;
   names::NameTree names_;
+  OwnNames own_names_;
   std::shared_ptr<Installed> published_;
   Fence fence_;
 

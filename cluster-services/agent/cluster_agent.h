@@ -9,7 +9,7 @@
 // windows, fail calls, then Rejoin() with the next life of the guest.
 //
 // Locking: every public method may be called from any thread but the agent's own (the Listener's);
-// HasAuthority and Current are safe everywhere.
+// HasAuthority, Current and Lease are safe everywhere.
 #pragma once
 
 #include <chrono>
@@ -66,6 +66,9 @@ class Listener {
   virtual ~Listener() = default;
   // This node is a member. Keep the three for the next daemon generation.
   virtual void OnJoined(const Adopted& life) = 0;
+  // The lease was lost, and this member goes on with another one, before anybody removed it: keep
+  // it instead of the one of OnJoined.
+  virtual void OnLease(store::LeaseId lease) = 0;
   // A newer view is installed. `gone` are the incarnations that were members and are not any more:
   // close their endpoints, fail calls to them. Called again with the same view when a member's
   // record has changed (its new daemon has other addresses).
@@ -99,13 +102,21 @@ class ClusterAgent {
   // Until when, on the monotonic clock, if nothing comes in between; 0: it has none.
   virtual std::uint64_t AuthorityUntilNs() const = 0;
   virtual std::shared_ptr<const Installed> Current() const = 0;
+  // What this member's record is bound to now, for keys that are to end with it; kNoLease: nothing.
+  // It may be replaced while the incarnation lives: whoever binds to it looks again.
+  virtual store::LeaseId Lease() const = 0;
 
   // Names, from the cache: what the watch has shown.
   virtual std::optional<names::Binding> Lookup(const std::string& path) const = 0;
   virtual std::vector<names::Binding> ListNames(const std::string& prefix) const = 0;
+  // From the store itself, for who must not be fooled by a watch that is behind. Blocks up to two
+  // seconds.
+  virtual Outcome<std::optional<names::Binding>> Read(const std::string& path) const = 0;
   // By compare-and-swap: `version` is that of the binding this one replaces, 0: there is none. The
   // new version. kAlreadyExists: somebody else was faster; kUnavailable: no authority now;
-  // kUnknown: look. An ephemeral name ends with this incarnation. Both block up to two seconds.
+  // kUnknown: look. An ephemeral name ends with this incarnation: should its lease end first, it is
+  // bound again (own_names.h), and the version that Bind returned stays good for the next change.
+  // Both block up to two seconds.
   virtual Outcome<store::Revision> Bind(const std::string& path, const std::string& value,
                                         bool ephemeral, store::Revision version = 0) = 0;
   virtual Outcome<Done> Unbind(const std::string& path, store::Revision version) = 0;

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/link_names.h"
 #include "cluster-services/store/store.h"
 #include "cluster-services/view/view.h"
 
@@ -29,6 +30,10 @@ struct Binding {
 
   bool operator==(const Binding&) const = default;
 };
+
+// Names are for places and small settings: every daemon keeps all of them, and a kernel can read
+// no more.
+inline constexpr std::size_t kLongestValue = abi::kNameValueMax;
 
 bool ValidPath(const std::string& path);
 std::string NamesPrefix(const std::string& cluster);

@@ -70,7 +70,7 @@ std::size_t Daemon::Serve() {
     OnView(view_);
   }
   if (link_->broken())
-    ForgetGuest("the kernel's words in the rings make no sense");
+    Distrust("the kernel's words in the rings make no sense");
   return served;
 }
 
@@ -90,16 +90,40 @@ int Daemon::Arm() {
 
 void Daemon::Tick() {
   next_tick_ns_ = clock_.NowNs() + kTickNs;
-  if (carrier_.state() == interconnect::Carrier::State::kSearching && carrier_.Connect())
+  if (carrier_.state() == interconnect::Carrier::State::kSearching &&
+      clock_.NowNs() >= meet_again_ns_ && carrier_.Connect())
     spdlog::info("connected to {}/link.sock", options_.folder);
   if (guest_ == Guest::kBooting)
     TryAttach();
+  if (guest_ == Guest::kJoining && open_again_ns_ != 0 && clock_.NowNs() >= open_again_ns_)
+    AskToJoin();
   if (guest_ == Guest::kUp) {
     // A guest that stands still decides nothing, whatever its lease says.
     constexpr std::uint64_t kPausedNs = 2'000'000'000;
     bool runs = link_->HeartbeatAgeNs() < kPausedNs;
     link_->SetAuthority(runs && membership_ ? membership_->AuthorityDeadlineNs() : 0);
+    LookForLife();
   }
+}
+
+// A kernel that hangs must not stay a member for ever. Only our own running time counts: whoever
+// stops a whole host stops us, too, and proves nothing.
+void Daemon::LookForLife() {
+  constexpr std::uint64_t kMostOfATick = 1'000'000'000;
+  const std::uint64_t now = clock_.NowNs();
+  const std::uint64_t passed = looked_ns_ == 0 ? 0 : std::min(now - looked_ns_, kMostOfATick);
+  looked_ns_ = now;
+  const std::uint64_t heartbeat = arena_->header().heartbeat.load(std::memory_order_relaxed);
+  stood_still_ns_ =
+      std::exchange(heartbeat_, heartbeat) == heartbeat ? stood_still_ns_ + passed : 0;
+  if (over_ || stood_still_ns_ < options_.hang_ns)
+    return;
+  const std::string why =
+      "the kernel has stood still for " + std::to_string(options_.hang_ns / 1'000'000'000) + " s";
+  spdlog::error("{}; if it does not end by itself, restart its QEMU", why);
+  if (membership_ != nullptr)
+    membership_->Leave(why);
+  OnExcluded(why);
 }
 
 void Daemon::Shutdown() {
@@ -148,13 +172,21 @@ void Daemon::TryAttach() {
     return;  // the kernel is not that far
   if (status != Status::kOk) {
     spdlog::error("the arena is refused: {}", StatusName(status));
-    return ForgetGuest("its arena is not ours");
+    return Distrust("its arena is not ours");
   }
   link_ = std::move(link);
   identity_.daemon_generation = link_->generation();
   guest_ = Guest::kJoining;
-  if (!OpenTransports())
+  AskToJoin();
+}
+
+void Daemon::AskToJoin() {
+  if (!OpenTransports()) {
+    constexpr std::uint64_t kOpenAgainNs = 1'000'000'000;
+    open_again_ns_ = clock_.NowNs() + kOpenAgainNs;
     return;
+  }
+  open_again_ns_ = 0;
   Attributes attributes = attributes_;
   attributes["host"] = host_id_;
   if (mapped_ != nullptr)
@@ -182,6 +214,17 @@ void Daemon::TryAttach() {
     join();
 }
 
+// The guest runs, but no word of it counts: it is over for the cluster. Met again, by its arena's
+// words, it is told that it is excluded, if it can still hear.
+void Daemon::Distrust(const std::string& why) {
+  spdlog::error("{}; this life of the node ends. If it does not restart, restart its QEMU", why);
+  if (link_ != nullptr)
+    link_->Detach();
+  ForgetGuest(why);
+  constexpr std::uint64_t kMeetAgainNs = 2'000'000'000;
+  meet_again_ns_ = clock_.NowNs() + kMeetAgainNs;
+}
+
 void Daemon::OnGone() {
   spdlog::info("QEMU has closed the link");
   ForgetGuest("QEMU is gone");
@@ -197,7 +240,10 @@ void Daemon::ForgetGuest(const std::string& why) {
   arena_ = nullptr;
   identity_.self.incarnation = 0;
   view_ = {};
-  lease_ = 0;
+  open_again_ns_ = 0;
+  over_ = false;
+  stood_still_ns_ = 0;
+  looked_ns_ = 0;
   ++attached_;
   if (was_up)
     TellGuestHandlers(false);
@@ -304,6 +350,11 @@ Transport* Daemon::RouteTo(const MemberNode& member, std::string* address) {
 void Daemon::OnJoined(const Life& life) {
   if (guest_ != Guest::kJoining)
     return;
+  if (life.secret == interconnect::Secret{}) {  // anybody could answer for us
+    const std::string why = "a life without a secret";
+    membership_->Leave(why);
+    return OnExcluded(why);
+  }
   identity_.self = {options_.node, life.incarnation};
   identity_.secret = life.secret;
   if (mapped_ != nullptr)
@@ -313,8 +364,12 @@ void Daemon::OnJoined(const Life& life) {
   guest_ = Guest::kUp;
   spdlog::info("joined as {}", identity_.self.Text());
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
-  lease_ = life.lease;
   TellGuestHandlers(true);
+}
+
+void Daemon::OnLease(std::int64_t lease) {
+  if (guest_ == Guest::kUp)
+    arena_->daemon().lease_id = static_cast<std::uint64_t>(lease);  // for our successor
 }
 
 void Daemon::TellGuestHandlers(bool up) {
@@ -359,6 +414,13 @@ void Daemon::OnView(const ViewOfCluster& view) {
 }
 
 void Daemon::TellKernelView() {
+  static_assert(
+      sizeof(abi::Frame) + sizeof(abi::ViewHeader) + view::kMaxNode * sizeof(abi::ViewMember) <=
+          abi::kMaxMessage,
+      "a whole view fits");
+  if (view_.members.size() > view::kMaxNode)
+    return spdlog::error("a view of {} members is more than a kernel can be told ({})",
+                         view_.members.size(), view::kMaxNode);
   abi::ViewHeader header{view_.epoch, static_cast<std::uint32_t>(view_.members.size()), 0};
   std::vector<std::byte> payload(sizeof header);
   std::memcpy(payload.data(), &header, sizeof header);
@@ -379,8 +441,11 @@ void Daemon::TellKernelView() {
 
 void Daemon::OnExcluded(const std::string& why) {
   spdlog::warn("excluded: {}", why);
-  if (guest_ != Guest::kUp)
+  // A life that a daemon before this one has begun may be over before this one has joined; a guest
+  // that has had no life yet is not meant.
+  if (guest_ != Guest::kUp && (link_ == nullptr || link_->AdoptedIncarnation() == 0))
     return;
+  over_ = true;
   for (const auto& [peer, transport] : routes_) transport->RemovePeer(peer, Status::kExcluded);
   routes_.clear();
   link_->SetAuthority(0);

@@ -4,7 +4,7 @@
 // States of the guest, as `status` shows them:
 //   kDown      no QEMU at the link's socket: looked for every tick
 //   kBooting   the carrier runs, the kernel has not formatted its arena
-//   kJoining   attached; asked for membership
+//   kJoining   attached; asked for membership, as soon as the transports open
 //   kUp        identity given to the kernel, transports open
 // QEMU gone (from anywhere): leave the cluster, forget the guest, kDown. A restart of the daemon
 // goes kDown -> kUp with the incarnation that it finds in the arena, and the kernel's operations in
@@ -45,6 +45,9 @@ struct Options {
   std::uint32_t cpus = 1;
   std::uint64_t seed = 0;
   std::string module_keys;  // folder of public keys (*.pem) that may vouch for modules
+  // A kernel whose heartbeat stands still for so long leaves the cluster; longer than whoever looks
+  // at it with a debugger, or starves it, may need.
+  std::uint64_t hang_ns = 20'000'000'000;
 };
 
 class Daemon final : public interconnect::CarrierEvents, public MembershipEvents {
@@ -69,6 +72,8 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
 
   Guest guest() const { return guest_; }
   EventLoop& loop() { return loop_; }
+  // Where the cluster agrees; null without one. Safe on any thread.
+  store::Store* store() { return membership_ == nullptr ? nullptr : membership_->Store(); }
   agent::ClusterAgent* agent() { return membership_ == nullptr ? nullptr : membership_->Agent(); }
   const Options& options() const { return options_; }
   const interconnect::LocalIdentity& identity() const { return identity_; }
@@ -91,8 +96,6 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   // thread. `adopted`: it is a member already, a daemon before this one has seen to it.
   using JoinGate = std::function<void(bool adopted, std::function<void()> join)>;
   void SetJoinGate(JoinGate gate) { join_gate_ = std::move(gate); }
-  // The lease of this incarnation; 0: it has not joined.
-  std::int64_t lease() const { return lease_; }
   // The kernel's own number of its life, all zero before there is one.
   std::array<std::byte, 16> boot_id() const;
   std::uint64_t NowNs() const { return clock_.NowNs(); }
@@ -104,14 +107,19 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
 
   // -- MembershipEvents --
   void OnJoined(const Life& life) override;
+  void OnLease(std::int64_t lease) override;
   void OnView(const ViewOfCluster& view) override;
   void OnExcluded(const std::string& why) override;
 
  private:
   void Tick();
+  void LookForLife();
   void TryAttach();
+  // Opens the transports and asks for membership with their addresses; later if they do not open.
+  void AskToJoin();
   bool OpenTransports();
   void CloseTransports();
+  void Distrust(const std::string& why);
   void ForgetGuest(const std::string& why);
   interconnect::Transport* RouteTo(const MemberNode& member, std::string* address);
   void TellKernelView();
@@ -142,10 +150,15 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   Attributes attributes_;  // beside the transports'
   Guest guest_ = Guest::kDown;
   std::uint64_t next_tick_ns_ = 0;
+  bool over_ = false;  // the guest's life, in the cluster's eyes; the guest has been told
+  std::uint64_t heartbeat_ = 0;
+  std::uint64_t looked_ns_ = 0;  // when heartbeat_ was that
+  std::uint64_t stood_still_ns_ = 0;
+  std::uint64_t meet_again_ns_ = 0;  // not before: a guest that made no sense a moment ago
+  std::uint64_t open_again_ns_ = 0;  // 0: the transports are open, or nobody needs them
   std::vector<KindRange> control_;
   std::vector<std::function<void(bool)>> on_guest_;
   JoinGate join_gate_;
-  std::int64_t lease_ = 0;
   std::uint64_t attached_ = 0;  // how many guests came and went
 };
 

@@ -41,6 +41,8 @@ class MembershipEvents {
  public:
   virtual ~MembershipEvents() = default;
   virtual void OnJoined(const Life& life) = 0;
+  // The life goes on with another lease.
+  virtual void OnLease(std::int64_t lease) = 0;
   virtual void OnView(const ViewOfCluster& view) = 0;
   virtual void OnExcluded(const std::string& why) = 0;
 };
@@ -56,6 +58,8 @@ class Membership {
   virtual std::uint64_t AuthorityDeadlineNs() const = 0;
   // For load and names; null where there is no store.
   virtual agent::ClusterAgent* Agent() { return nullptr; }
+  // Lives as long as this; null where there is none.
+  virtual store::Store* Store() { return nullptr; }
 };
 
 // Members are files in a folder that all daemons share: for tests of the fabric without a store. It

@@ -2,6 +2,7 @@
 // and answers on the loop's.
 #include "cluster-services/noded/name_requests.h"
 
+#include "cluster-services/agent/change_name.h"
 #include "cluster-services/agent/task_thread.h"
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
@@ -34,15 +35,8 @@ void Show(Connection& connection, agent::ClusterAgent& agent, const std::string&
 
 // What an operator means by put and delete: whatever stands there now.
 Change ChangeOf(const std::string& action, const std::string& path, const std::string& value) {
-  return [action, path, value](agent::ClusterAgent& agent) -> Outcome<Done> {
-    const auto before = agent.Lookup(path);
-    if (action == "delete") {
-      if (!before)
-        return {Status::kNotFound, "no name '" + path + "'"};
-      return agent.Unbind(path, before->version);
-    }
-    const auto bound = agent.Bind(path, value, false, before ? before->version : 0);
-    return bound.ok() ? Outcome<Done>(Done{}) : Outcome<Done>::From(bound);
+  return [action, path, value](agent::ClusterAgent& agent) {
+    return action == "delete" ? DeleteName(agent, path) : PutName(agent, path, value);
   };
 }
 
@@ -65,9 +59,12 @@ void ServeNames(ControlServer& server, Daemon& daemon) {
       const Outcome<Done> done = change(*agent);
       daemon.loop().Post([connection, done] {
         if (done.ok())
-          connection->Finish({{"names", json::array()}});
-        else
-          connection->Fail(done.status(), done.detail());
+          return connection->Finish({{"names", json::array()}});
+        const bool unknown = done.status() == Status::kUnknown;
+        connection->Fail(
+            done.status(),
+            unknown ? "it is not known whether the change was made; look (" + done.detail() + ")"
+                    : done.detail());
       });
     });
   });

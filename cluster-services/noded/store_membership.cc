@@ -53,14 +53,18 @@ class StoreMembership final : public Membership, agent::Listener {
   void Leave(const std::string& why) override { agent_->Leave(why); }
   std::uint64_t AuthorityDeadlineNs() const override { return agent_->AuthorityUntilNs(); }
   agent::ClusterAgent* Agent() override { return agent_.get(); }
+  store::Store* Store() override { return store_.get(); }
 
  private:
   // -- on the agent's thread --
   void OnJoined(const agent::Adopted& life) override {
     Life joined{life.incarnation, life.lease, {}};
     if (!FromHex(life.secret, &joined.secret))
-      spdlog::error("our own record in the store holds no secret");
+      return spdlog::error("this life has no secret that can be read: the node stays out");
     loop_.Post([this, joined] { events_.OnJoined(joined); });
+  }
+  void OnLease(store::LeaseId lease) override {
+    loop_.Post([this, lease] { events_.OnLease(lease); });
   }
   void OnView(const agent::Installed& installed, const std::vector<view::Member>&) override {
     ViewOfCluster view;

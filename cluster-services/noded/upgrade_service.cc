@@ -7,9 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <sstream>
 
-#include "cluster-services/store/etcd_store.h"
 #include "cluster-services/upgrade/module_record.h"
 #include "cluster-services/upgrade/records.h"
 
@@ -42,23 +40,13 @@ std::vector<std::string> ReadKeys(const std::string& folder) {
   return keys;
 }
 
-std::unique_ptr<store::Store> OpenStore(const std::string& endpoints) {
-  if (endpoints.empty())
-    return nullptr;
-  store::EtcdOptions etcd;
-  std::istringstream list(endpoints);
-  for (std::string one; std::getline(list, one, ',');) etcd.endpoints.push_back(one);
-  auto opened = store::OpenEtcd(etcd);
-  return opened.ok() ? std::move(opened.value()) : nullptr;
-}
-
 }  // namespace
 
 UpgradeService::UpgradeService(ControlServer& server, Daemon& daemon)
     : daemon_(daemon),
       cluster_(daemon.options().cluster),
       node_(daemon.options().node),
-      store_(daemon.options().members.empty() ? OpenStore(daemon.options().etcd) : nullptr) {
+      store_(daemon.store()) {
   server.Handle("upgrade", [this](std::shared_ptr<Connection> connection, const Json& request) {
     Serve(std::move(connection), request);
   });
@@ -116,11 +104,9 @@ void UpgradeService::OnGuest(bool up) {
   if (!up)
     link_->Forget();
   const view::Incarnation incarnation = up ? daemon_.identity().self.incarnation : 0;
-  const store::LeaseId lease = up ? daemon_.lease() : store::kNoLease;
-  worker_->Post([this, up, incarnation, lease] {
+  worker_->Post([this, up, incarnation] {
     attached_ = up;
     incarnation_ = incarnation;
-    lease_ = lease;
   });
 }
 
@@ -254,15 +240,18 @@ void UpgradeService::Failed(const std::string& text) {
 }
 
 void UpgradeService::SayActual() {
-  if (incarnation_ == 0 || !report_ || stepping_)
+  if (incarnation_ == 0 || !report_ || stepping_ || daemon_.agent() == nullptr)
+    return;
+  const store::LeaseId lease = daemon_.agent()->Lease();
+  if (lease == store::kNoLease)
     return;
   upgrade::Actual actual{node_, incarnation_, {}, failed_, failed_.empty() ? "" : failed_rollout_};
   for (const upgrade::KernelClass& one : report_->classes) actual.classes[one.name] = one.Present();
-  if (said_ && *said_ == actual && said_lease_ == lease_)
-    return;
-  if (store_->Put(upgrade::ActualKey(cluster_, node_), upgrade::Encode(actual), lease_).ok()) {
+  if (said_ && *said_ == actual && said_lease_ == lease)
+    return;  // with an earlier lease, what was said has gone
+  if (store_->Put(upgrade::ActualKey(cluster_, node_), upgrade::Encode(actual), lease).ok()) {
     said_ = actual;
-    said_lease_ = lease_;
+    said_lease_ = lease;
   }
 }
 

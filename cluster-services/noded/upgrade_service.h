@@ -40,7 +40,8 @@ struct UpgradeRecords {
 
 class UpgradeService final : store::WatchHandler {
  public:
-  // Without a store (folder membership) nothing is upgraded and requests are refused.
+  // Without a store (folder membership) nothing is upgraded and requests are refused. The daemon
+  // has its membership; both outlive this.
   UpgradeService(ControlServer& server, Daemon& daemon);
   ~UpgradeService() override;
 
@@ -83,7 +84,7 @@ class UpgradeService final : store::WatchHandler {
   Daemon& daemon_;
   const std::string cluster_;
   const upgrade::NodeId node_;
-  std::unique_ptr<store::Store> store_;
+  store::Store* const store_;                  // the membership's
   std::unique_ptr<upgrade::KernelLink> link_;  // the loop's
 
   // The worker's.
@@ -92,7 +93,6 @@ class UpgradeService final : store::WatchHandler {
   std::uint64_t guest_ = 0;            // counts guests: what an earlier one said does not count
   std::function<void()> join_;         // wanted by the loop, when the kernel has converged
   view::Incarnation incarnation_ = 0;  // 0: not joined
-  store::LeaseId lease_ = store::kNoLease;
   std::optional<upgrade::KernelReport> report_;
   bool stepping_ = false;
   std::uint64_t ask_at_ms_ = 0, retry_at_ms_ = 0;

@@ -222,7 +222,7 @@ void Membership::RecognizeJoin() {
   state_ = State::kMember;
   incarnation_ = record->second.incarnation;
   pending_commit_ = 0;
-  Do(Joined{incarnation_, lease_});
+  Do(Joined{incarnation_, lease_, wanted_.secret});
 }
 
 void Membership::TryJoin() {
@@ -236,7 +236,7 @@ void Membership::TryJoin() {
     // Going on with a life that the view still has: only its record may need a new lease.
     incarnation_ = wanted_.incarnation;
     state_ = State::kMember;
-    Do(Joined{incarnation_, lease_});
+    Do(Joined{incarnation_, lease_, wanted_.secret});
     return;
   }
   store::Transaction join = OnThisView();

@@ -104,6 +104,7 @@ struct Commit {
 struct Joined {
   Incarnation incarnation;
   store::LeaseId lease;
+  std::string secret;  // the life's, whether or not the store shows a record with it
 };
 struct Install {
   View view;

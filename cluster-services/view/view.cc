@@ -86,7 +86,7 @@ Outcome<MemberRecord> DecodeMember(const std::string& text) try {
   record.secret = json.at("secret").get<std::string>();
   record.attributes = json.at("attributes").get<std::map<std::string, std::string>>();
   if (!ValidNode(record.node))
-    return {Status::kCorrupt, "member record: node id outside 1..254"};
+    return {Status::kCorrupt, "member record: node id outside 1.." + std::to_string(kMaxNode)};
   return record;
 } catch (const Json::exception& error) {
   return {Status::kCorrupt, std::string("member record: ") + error.what()};

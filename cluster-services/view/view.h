@@ -19,11 +19,12 @@
 
 namespace k42::view {
 
-using NodeId = std::uint32_t;  // 1..254: node n is 10.42.0.n and named nN
+using NodeId = std::uint32_t;  // 1..kMaxNode: node n is 10.42.0.n and named nN
 using Incarnation = std::uint64_t;
 using Epoch = std::int64_t;
 
-inline constexpr NodeId kMaxNode = 254;
+// A view goes to a kernel in one message (noded/daemon.cc).
+inline constexpr NodeId kMaxNode = 160;
 
 struct Member {
   NodeId node = 0;

@@ -20,6 +20,12 @@ def incarnations(cluster):
     return {one["name"]: one["incarnation"] for one in view(cluster)["nodes"]}
 
 
+def telling(cluster):
+    """Nodes of which the store knows what they run."""
+    status = json.loads(cluster.ctl("upgrade", "status", "--json").stdout)
+    return [one["node"] for one in status["nodes"] if one["classes"]]
+
+
 class Membership(unittest.TestCase):
     def test_what_dies_leaves_and_what_returns_is_new(self):
         with Cluster(nodes=3, options=OPTIONS) as cluster:
@@ -46,10 +52,21 @@ class Membership(unittest.TestCase):
             eventually(lambda: incarnations(cluster).get("n3", 0) > before["n3"], limit=30)
             self.assertEqual(incarnations(cluster)["n1"], before["n1"])
 
+    def test_a_daemon_that_was_away_too_long_does_not_strand_its_node(self):
+        with Cluster(nodes=2, options=OPTIONS) as cluster:
+            before = incarnations(cluster)
+            cluster.fault("pause", "n2", "--part", "noded")
+            eventually(lambda: "n2" not in incarnations(cluster), limit=40)
+            cluster.fault("kill", "n2", "--part", "noded")  # its successor finds a life that is over
+            eventually(lambda: incarnations(cluster).get("n2", 0) > before["n2"], limit=60)
+            self.assertEqual(incarnations(cluster)["n1"], before["n1"])
+
     def test_a_job_would_not_notice_that_the_store_is_away(self):
         with Cluster(nodes=2, options=OPTIONS) as cluster:
             before = view(cluster)
             self.assertEqual(len(before["nodes"]), 2)
+            cluster.ctl("object", "make", "kept", "--node", "n2")
+            eventually(lambda: len(telling(cluster)) == 2, what="what both nodes run")
             for away in (8, 20):  # seconds; longer than a lease: all of them end when the store is back
                 cluster.fault("pause", "m0")
                 time.sleep(away - 5)
@@ -61,6 +78,9 @@ class Membership(unittest.TestCase):
                 eventually(lambda: view(cluster)["authority"], limit=30, what="authority")
                 time.sleep(11)  # the grace: nobody is removed after it either
                 self.assertEqual(view(cluster)["epoch"], before["epoch"])
+                # What went with the leases is there again.
+                self.assertIn("objects/counter/kept", cluster.ctl("names", "list", "objects").stdout)
+                eventually(lambda: len(telling(cluster)) == 2, what="what both nodes run")
             cluster.ctl("names", "put", "x", "y")
             self.assertEqual(incarnations(cluster), {one["name"]: one["incarnation"] for one in before["nodes"]})
 

@@ -32,11 +32,20 @@ class Node : public Listener {
                                   *store_, *this);
   }
   ClusterAgent& agent() { return *agent_; }
+  store::Store& store() { return *store_; }
   void Die() { agent_.reset(); }
+  void LeaseMayEnd() {
+    std::lock_guard lock(mutex_);
+    lease_may_end_ = true;
+  }
 
   Adopted life() {
     std::lock_guard lock(mutex_);
     return life_;
+  }
+  store::LeaseId lease() {
+    std::lock_guard lock(mutex_);
+    return lease_;
   }
   int excluded() {
     std::lock_guard lock(mutex_);
@@ -56,10 +65,15 @@ class Node : public Listener {
   void OnJoined(const Adopted& life) override {
     std::lock_guard lock(mutex_);
     life_ = life;
+    lease_ = life.lease;
+  }
+  void OnLease(store::LeaseId lease) override {
+    std::lock_guard lock(mutex_);
+    lease_ = lease;
   }
   void OnView(const Installed& installed, const std::vector<view::Member>& gone) override {
     std::lock_guard lock(mutex_);
-    EXPECT_TRUE(installed.records.contains(installed.view.members.front().node));
+    EXPECT_TRUE(lease_may_end_ || installed.records.contains(installed.view.members.front().node));
     gone_.insert(gone_.end(), gone.begin(), gone.end());
   }
   void OnExcluded(const std::string&) override {
@@ -73,6 +87,8 @@ class Node : public Listener {
 
   std::mutex mutex_;
   Adopted life_;
+  store::LeaseId lease_ = store::kNoLease;
+  bool lease_may_end_ = false;
   int excluded_ = 0;
   std::vector<view::Member> gone_;
   std::string notices_;
@@ -139,6 +155,56 @@ TEST_F(Agents, ANewDaemonAdoptsTheLife) {
   EXPECT_EQ(one.agent().Current()->view.epoch, epoch);  // nobody had to notice
 }
 
+// The record went while the daemon was away; the view has not lost us yet.
+TEST_F(Agents, ALifeWithoutARecordIsAdoptedWithItsSecret) {
+  Node one(etcd_, 1);
+  one.agent().Join({});
+  Node two(etcd_, 2);
+  two.agent().Join({});
+  ASSERT_TRUE(Eventually([&] { return one.Sees(2); }));
+  const Adopted life = two.life();
+  two.Die();
+  ASSERT_TRUE(one.store().RevokeLease(life.lease).ok());
+  ASSERT_TRUE(Eventually([&] { return !one.agent().Current()->records.contains(2); }));
+  Node again(etcd_, 2);
+  again.agent().Join({}, life);
+  ASSERT_TRUE(Eventually([&] { return again.life().incarnation == life.incarnation; }));
+  EXPECT_EQ(again.life().secret, life.secret);
+  ASSERT_TRUE(Eventually([&] { return one.agent().Current()->records.contains(2); }));
+  EXPECT_EQ(one.agent().Current()->records.at(2).secret, life.secret);
+}
+
+TEST_F(Agents, ALeaseThatEndsIsReplacedAndNamesFollow) {
+  Node one(etcd_, 1);
+  one.agent().Join({});
+  ASSERT_TRUE(Eventually([&] { return one.agent().HasAuthority(); }));
+  const Adopted life = one.life();
+  EXPECT_EQ(one.agent().Lease(), life.lease);
+  const store::Revision given = one.agent().Bind("svc/mine", "here", true).value();
+  ASSERT_TRUE(one.agent().Bind("svc/lasts", "always", false).ok());
+  const auto over = one.agent().Bind("svc/over", "x", true);
+  ASSERT_TRUE(one.agent().Unbind("svc/over", over.value()).ok());
+  ASSERT_TRUE(Eventually([&] { return one.agent().ListNames("svc").size() == 2; }));
+
+  one.LeaseMayEnd();
+  ASSERT_TRUE(one.store().RevokeLease(life.lease).ok());
+  ASSERT_TRUE(Eventually([&] { return one.lease() != life.lease; }));
+  ASSERT_TRUE(Eventually([&] { return one.agent().Lease() == one.lease(); }));
+  EXPECT_EQ(one.life().incarnation, life.incarnation);
+  EXPECT_EQ(one.excluded(), 0);
+  ASSERT_TRUE(Eventually([&] {
+    const auto found = one.agent().Lookup("svc/mine");
+    return found && found->version != given;
+  }));
+  EXPECT_EQ(one.agent().Lookup("svc/mine")->value, "here");
+  EXPECT_EQ(one.agent().Lookup("svc/mine")->incarnation, life.incarnation);
+  EXPECT_FALSE(one.agent().Lookup("svc/over"));
+  EXPECT_EQ(one.agent().Lookup("svc/lasts")->value, "always");
+  // The binder knows the version that it was given.
+  ASSERT_TRUE(Eventually([&] { return one.agent().HasAuthority(); }));
+  EXPECT_TRUE(one.agent().Unbind("svc/mine", given).ok());
+}
+
 TEST_F(Agents, TheStoreMayBeAway) {
   Node one(etcd_, 1);
   Node two(etcd_, 2);
@@ -175,6 +241,11 @@ TEST_F(Agents, NamesAreBoundOnceAndGoWithTheirOwner) {
   ASSERT_TRUE(Eventually([&] { return one.agent().ListNames("svc").size() == 1; }));
   EXPECT_EQ(one.agent().Lookup("svc/a")->value, "2");
   EXPECT_EQ(one.agent().Bind("../x", "", false).status(), Status::kInvalidArgument);
+  const std::string longest(names::kLongestValue, 'x');
+  EXPECT_TRUE(one.agent().Bind("svc/long", longest, false).ok());
+  EXPECT_EQ(one.agent().Bind("svc/longer", longest + "x", false).status(), Status::kMessageTooLong);
+  EXPECT_EQ(one.agent().Read("svc/long").value()->value, longest);
+  EXPECT_FALSE(one.agent().Read("svc/longer").value().has_value());
 }
 
 TEST_F(Agents, LoadReachesTheOthers) {

@@ -1,0 +1,84 @@
+// The carrier's host side against a QEMU that says only what its memory is.
+#include "interconnect/carrier.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "interconnect/unix_socket.h"
+
+namespace k42::interconnect {
+namespace {
+
+constexpr std::uint64_t kSize = 8 << 20;
+
+class Counted final : public CarrierEvents {
+ public:
+  void OnArena(Arena&) override { ++arenas; }
+  void OnKick() override {}
+  void OnGone() override { ++gone; }
+  int arenas = 0;
+  int gone = 0;
+};
+
+class CarrierTest : public ::testing::Test {
+ protected:
+  CarrierTest() : arena_(Arena::CreateFormatted(kSize, 1)) {
+    char name[] = "/tmp/k42-carrier-test-XXXXXX";
+    folder_ = mkdtemp(name);
+    listener_ = ListenUnix(folder_ + "/link.sock", SOCK_STREAM);
+    carrier_ = std::make_unique<Carrier>(folder_ + "/link.sock", 1, events_);
+  }
+  ~CarrierTest() override {
+    carrier_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void Meet() {
+    ASSERT_TRUE(carrier_->Connect());
+    qemu_ = AcceptUnix(listener_.get());
+    ASSERT_TRUE(qemu_);
+    TellMemory();
+  }
+  void TellMemory() {
+    VhostMemoryTable table{};
+    table.count = 1;
+    table.regions[0].guest_address = 1ull << 32;
+    table.regions[0].size = kSize;
+    table.regions[0].file_offset = arena_->file_offset();
+    const std::uint32_t size = offsetof(VhostMemoryTable, regions) + sizeof table.regions[0];
+    const VhostHeader header{VhostRequest::kSetMemTable, kVhostVersion, size};
+    ASSERT_EQ(SendUnix(qemu_.get(), std::as_bytes(std::span(&header, 1)),
+                       std::as_bytes(std::span(&table, 1)).first(size), arena_->fd()),
+              Transfer::kDone);
+    carrier_->Progress();
+  }
+
+  std::string folder_;
+  std::unique_ptr<Arena> arena_;
+  Counted events_;
+  UniqueFd listener_;
+  UniqueFd qemu_;
+  std::unique_ptr<Carrier> carrier_;
+};
+
+TEST_F(CarrierTest, OneConnectionHasOneArena) {
+  Meet();
+  EXPECT_EQ(events_.arenas, 1);
+  TellMemory();  // its queues were restarted
+  EXPECT_EQ(events_.arenas, 1);
+}
+
+// Whoever let go of a guest that runs on meets it again.
+TEST_F(CarrierTest, AForgottenGuestIsAnnouncedAgain) {
+  Meet();
+  carrier_->Forget();
+  Meet();
+  EXPECT_EQ(events_.arenas, 2);
+  EXPECT_EQ(events_.gone, 0);
+}
+
+}  // namespace
+}  // namespace k42::interconnect
