@@ -97,6 +97,9 @@ Outcome<std::shared_ptr<grpc::Channel>> MakeChannel(const EtcdOptions& options) 
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // Two stores in one process (tests) must not share connections and their backoff.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A listing of a large cluster is more than gRPC takes by default (4 MiB); its watch would break
+  // for good.
+  arguments.SetMaxReceiveMessageSize(-1);
   if (!options.ca_file.empty())
     arguments.SetSslTargetNameOverride(options.server_name);
   return grpc::CreateCustomChannel(target, credentials.value(), arguments);

@@ -106,6 +106,21 @@ TEST_F(OneMember, PutsGetsListsDeletes) {
   EXPECT_EQ(store_->List("/a/")->pairs.size(), 1u);
 }
 
+// gRPC takes no more than 4 MiB in one message unless it is told to.
+TEST_F(OneMember, AListingMayBeLarge) {
+  constexpr int kPairs = 6;
+  const std::string megabyte(1 << 20, 'x');
+  for (int i = 0; i < kPairs; ++i)
+    ASSERT_TRUE(store_->Put("/large/" + std::to_string(i), megabyte).ok());
+  const auto listing = store_->List("/large/");
+  ASSERT_TRUE(listing.ok()) << listing.Describe();
+  EXPECT_EQ(listing->pairs.size(), kPairs);
+  Recorder recorder;
+  const auto watch = store_->WatchPrefix("/large/", recorder);
+  EXPECT_TRUE(Eventually([&] { return recorder.state().size() == kPairs; }));
+  for (int i = 0; i < kPairs; ++i) ASSERT_TRUE(store_->Delete("/large/" + std::to_string(i)).ok());
+}
+
 TEST_F(OneMember, CommitsAllOrNothing) {
   const Revision before = store_->Put("/t/x", "1").value();
   Transaction good;
