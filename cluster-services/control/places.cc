@@ -1,11 +1,14 @@
 #include "cluster-services/control/places.h"
 
 #include <netdb.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+
+#include "cluster-services/view/view.h"
 
 namespace k42::control {
 namespace {
@@ -15,13 +18,13 @@ namespace fs = std::filesystem;
 constexpr const char* kLabSocket = "/run/k42/noded.sock";
 constexpr const char* kCompanion = "k42-host";
 constexpr const char* kCompanionPort = "4242";
-constexpr std::uint32_t kMaxNode = 254;
 
 std::uint32_t Number(std::string_view text) {
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() && number <= kMaxNode ? number
-                                                                                        : 0;
+  return error == std::errc() && end == text.data() + text.size() && number <= view::kMaxNode
+             ? number
+             : 0;
 }
 
 fs::path RunRoot() {
@@ -30,6 +33,13 @@ fs::path RunRoot() {
   if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime != 0)
     return fs::path(runtime) / "k42";
   return "/tmp/k42-" + std::to_string(getuid());
+}
+
+// Whoever may put a socket into the folder would be given what operators type.
+bool Trusted(const fs::path& folder) {
+  struct stat status {};
+  return stat(folder.c_str(), &status) == 0 && status.st_uid == getuid() &&
+         (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
 Cluster Simulated(const fs::path& folder) {
@@ -75,7 +85,11 @@ Outcome<Cluster> FindCluster(const std::string& name) {
     return Cluster{name, {{0, control}}};
   std::vector<Cluster> found;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(RunRoot(), error)) {
+  const fs::path root = RunRoot();
+  if (fs::exists(root, error) && !Trusted(root))
+    return {Status::kPermissionDenied,
+            root.string() + " belongs to somebody else or others may write to it; set K42_RUN"};
+  for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     if (!entry.is_directory(error) || (!name.empty() && entry.path().filename() != name))
       continue;
     Cluster cluster = Simulated(entry.path());

@@ -4,7 +4,8 @@
 //   <run root>/<cluster>/n<N>/noded.sock      simulated clusters (sim-fabric)
 //   /run/k42/noded.sock       a host of a lab; its daemon passes requests for other nodes on
 //   tcp:k42-host:4242         inside a node: the companion
-// The run root is $K42_RUN, else $XDG_RUNTIME_DIR/k42, else /tmp/k42-<uid>.
+// The run root is $K42_RUN, else $XDG_RUNTIME_DIR/k42, else /tmp/k42-<uid>; it must be ours, and
+// nobody else's to write to.
 #pragma once
 
 #include <cstdint>

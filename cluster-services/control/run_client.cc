@@ -11,6 +11,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <list>
@@ -113,10 +114,14 @@ class Runner {
     if (spec_.terminal)
       SendWindow();
     while (!processes_.empty()) {
-      std::vector<pollfd> polled = {{signals_, POLLIN, 0},
-                                    {input_open_ ? STDIN_FILENO : -1, POLLIN, 0}};
-      for (Process& process : processes_)
-        polled.push_back({process.channel.descriptor(), POLLIN, 0});
+      // A program that does not read its input must not keep us from reading its output: more input
+      // is taken when the last piece has gone.
+      const bool input = input_open_ && !InputWaits();
+      std::vector<pollfd> polled = {{signals_, POLLIN, 0}, {input ? STDIN_FILENO : -1, POLLIN, 0}};
+      for (Process& process : processes_) {
+        const short out = process.channel.Unsent() != 0 ? POLLOUT : 0;
+        polled.push_back({process.channel.descriptor(), static_cast<short>(POLLIN | out), 0});
+      }
       if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
         return {Status::kIoError, std::strerror(errno)};
       if (polled[0].revents != 0)
@@ -125,7 +130,9 @@ class Runner {
         ForwardInput();
       std::size_t i = 2;
       for (auto process = processes_.begin(); process != processes_.end(); ++i) {
-        const bool ended = polled[i].revents != 0 && !Relay(*process);
+        if ((polled[i].revents & POLLOUT) != 0)
+          (void)process->channel.Flush();  // if it is gone, reading says so
+        const bool ended = (polled[i].revents & ~POLLOUT) != 0 && !Relay(*process);
         process = ended ? processes_.erase(process) : std::next(process);
       }
     }
@@ -181,6 +188,12 @@ class Runner {
       status_ = status;
   }
 
+  bool InputWaits() const {
+    return std::any_of(processes_.begin(), processes_.end(), [](const Process& process) {
+      return process.first && process.channel.Unsent() != 0;
+    });
+  }
+
   void ForwardInput() {
     char bytes[32 * 1024];
     const ssize_t count = read(STDIN_FILENO, bytes, sizeof bytes);
@@ -190,7 +203,7 @@ class Runner {
       input_open_ = false;
     for (Process& process : processes_) {
       if (process.first)
-        process.channel.Send(
+        (void)process.channel.SendLater(
             FrameType::kInput,
             std::string_view(bytes, count > 0 ? static_cast<std::size_t>(count) : 0));
     }
@@ -203,7 +216,7 @@ class Runner {
     if (info.ssi_signo == SIGWINCH)
       return SendWindow();
     for (Process& process : processes_)
-      process.channel.Send(FrameType::kSignal, Word(info.ssi_signo));
+      (void)process.channel.SendLater(FrameType::kSignal, Word(info.ssi_signo));
   }
 
   void SendWindow() {
@@ -211,7 +224,7 @@ class Runner {
     if (!spec_.terminal || ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0)
       return;
     for (Process& process : processes_)
-      process.channel.Send(FrameType::kWindow, Word(size.ws_row) + Word(size.ws_col));
+      (void)process.channel.SendLater(FrameType::kWindow, Word(size.ws_row) + Word(size.ws_col));
   }
 
   const RunSpec& spec_;

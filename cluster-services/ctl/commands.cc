@@ -14,15 +14,16 @@ namespace k42::ctl {
 
 using control::Json;
 
-Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Json request) {
+Outcome<Json> AskCluster(const control::Cluster& cluster, std::uint32_t node, Json request,
+                         control::Milliseconds limit) {
   if (node != 0) {
     request["node"] = "n" + std::to_string(node);
     const Outcome<std::string> socket = cluster.SocketFor(node);
-    return socket.ok() ? control::Ask(socket.value(), request) : Outcome<Json>::From(socket);
+    return socket.ok() ? control::Ask(socket.value(), request, limit) : Outcome<Json>::From(socket);
   }
   Outcome<Json> answer(Status::kUnavailable, "no daemon of cluster " + cluster.name + " runs");
   for (const auto& [number, socket] : cluster.sockets) {
-    answer = control::Ask(socket, request);
+    answer = control::Ask(socket, request, limit);
     // A dead node's daemon is no reason to say nothing about the others.
     if (answer.ok() ||
         (answer.status() != Status::kUnavailable && answer.status() != Status::kEndpointDown))
@@ -40,7 +41,7 @@ Outcome<Json> AskForChange(const control::Cluster& cluster, const Json& request)
   constexpr std::chrono::milliseconds kPause{250};
   const auto until = std::chrono::steady_clock::now() + kPatience;
   while (true) {
-    Outcome<Json> answer = AskCluster(cluster, 0, request);
+    Outcome<Json> answer = AskCluster(cluster, 0, request, control::kChangeLimit);
     if (answer.ok() || answer.status() != Status::kUnavailable ||
         std::chrono::steady_clock::now() >= until)
       return answer;

@@ -41,7 +41,7 @@ std::string DigestOf(const std::string& signed_file) {
 }
 
 Outcome<Json> PushTo(const std::string& socket, const std::string& text) {
-  Outcome<control::Channel> channel = control::Channel::Open(socket);
+  Outcome<control::Channel> channel = control::Channel::Open(socket, control::kChangeLimit);
   if (!channel.ok())
     return Outcome<Json>::From(channel);
   channel.value().Send(control::FrameType::kRequest,
@@ -50,7 +50,7 @@ Outcome<Json> PushTo(const std::string& socket, const std::string& text) {
   for (std::size_t at = 0; at < text.size(); at += kPiece)
     channel.value().Send(control::FrameType::kInput, std::string_view(text).substr(at, kPiece));
   channel.value().Send(control::FrameType::kInput, {});
-  const Outcome<control::Frame> frame = channel.value().Await();
+  const Outcome<control::Frame> frame = channel.value().Await(control::kChangeLimit);
   return frame.ok() ? control::AnswerOf(frame.value()) : Outcome<Json>::From(frame);
 }
 
@@ -144,7 +144,7 @@ int Start(const control::Cluster& cluster, const UpgradeOptions& options) {
   if (!waves.ok())
     return Complain(waves.detail());
   request["waves"] = waves.value();
-  const Outcome<Json> answer = AskCluster(cluster, 0, request);
+  const Outcome<Json> answer = AskCluster(cluster, 0, request, control::kChangeLimit);
   if (!answer.ok())
     return Complain(answer.detail());
   if (options.wait)
@@ -214,7 +214,8 @@ int Upgrade(const control::Cluster& cluster, const UpgradeOptions& options) {
   }
   const bool abort = options.action == "abort";
   const Outcome<Json> answer =
-      AskCluster(cluster, 0, {{"request", "upgrade"}, {"action", abort ? "abort" : "status"}});
+      AskCluster(cluster, 0, {{"request", "upgrade"}, {"action", abort ? "abort" : "status"}},
+                 control::kChangeLimit);
   if (!answer.ok())
     return Complain(answer.detail());
   if (options.json) {
