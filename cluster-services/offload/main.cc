@@ -27,7 +27,7 @@ struct Options {
   std::string cluster = "k42";
   std::uint32_t node = 1;
   std::string folder;
-  std::set<std::uint16_t> denied;
+  std::set<offload::Denied> denied;
 };
 
 // The folder that is this process's whole file system; the daemon's control socket is there.
@@ -54,12 +54,20 @@ Options Parse(int argc, char** argv) {
   app.add_option("--cluster", options.cluster, "name of the cluster")->required();
   app.add_option("--node", options.node, "number of the node, from 1")->required();
   app.add_option("--folder", options.folder, "where offload.sock is made")->required();
-  app.add_option("--deny", options.denied, "ports of this host that the node does not reach")
+  std::vector<std::string> denied;
+  app.add_option("--deny", denied,
+                 "what the node does not reach: PORT of this host's loopback, or ADDRESS:PORT")
       ->delimiter(',');
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error));
+  }
+  for (const std::string& text : denied) {
+    const auto one = offload::ParseDenied(text);
+    if (!one.ok())
+      std::exit(Complain(options, "--deny: '" + text + "' is neither PORT nor ADDRESS:PORT"));
+    options.denied.insert(one.value());
   }
   return options;
 }

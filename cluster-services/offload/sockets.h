@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cluster-services/offload/bridge.h"
+#include "cluster-services/offload/targets.h"
 #include "interconnect/unique_fd.h"
 
 namespace k42::offload {
@@ -16,7 +17,7 @@ namespace k42::offload {
 class Sockets final : public Outside {
  public:
   // `control`: path of the daemon's control socket, as this process sees it then.
-  Sockets(std::string control, std::set<std::uint16_t> denied)
+  Sockets(std::string control, std::set<Denied> denied)
       : control_(std::move(control)), denied_(std::move(denied)) {}
 
   Status Connect(Number number, const abi::OffloadAddress& target) override;
@@ -38,7 +39,7 @@ class Sockets final : public Outside {
     short wanted = POLLOUT;
   };
   std::string control_;
-  std::set<std::uint16_t> denied_;
+  std::set<Denied> denied_;
   std::map<Number, Socket> sockets_;
 };
 

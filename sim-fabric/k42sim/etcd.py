@@ -37,6 +37,11 @@ class Etcd:
         self._stopping = False
 
     @property
+    def ports(self):
+        """All that members listen on."""
+        return self.client_ports + self._peer_ports
+
+    @property
     def endpoints(self):
         return [f"127.0.0.1:{port}" for port in self.client_ports]
 
@@ -67,9 +72,11 @@ class Etcd:
                 "--logger", "zap", "--log-level", "warn"]
 
     async def _keep(self, i):
-        while True:
+        while not self._stopping:
             process = await self._register.spawn(self._words(i), self._folder / f"m{i}.log")
             self.processes[i] = process
+            if self._stopping:  # `stop` has not seen this one
+                process.kill()
             status = await process.wait()
             self._register.forget(process)
             if self._stopping:

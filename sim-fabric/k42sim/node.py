@@ -20,7 +20,7 @@ REFUSED_OPTION = 7  # trying again would not help
 
 
 class Node:
-    def __init__(self, plan, number, folder, share, endpoints, kvm, register, report):
+    def __init__(self, plan, number, folder, share, endpoints, kvm, register, report, denied=()):
         self.plan, self.number, self.folder = plan, number, folder
         self.name = f"n{number}"
         self.state = "starting"
@@ -32,6 +32,7 @@ class Node:
         self.paused = set()
         self._asked = set()  # parts whose end a fault has asked for
         self._share, self._endpoints, self._kvm = share, endpoints, kvm
+        self._denied = denied  # ports of this host that programs of the node do not reach
         self._register, self._report = register, report
         self._keepers = {}
         self._held = False  # parts that end stay ended
@@ -53,7 +54,7 @@ class Node:
                       "--cpus", str(self.plan.cpus), "--seed", str(self.plan.seed),
                       "--module-keys", str(self.folder.parent / "keys")]
         if part == "offload":  # the store is the daemons', not the programs'
-            words += ["--deny", ",".join(one.rpartition(":")[2] for one in self._endpoints)]
+            words += ["--deny", ",".join(map(str, self._denied))]
         return words
 
     async def _keep(self, part):

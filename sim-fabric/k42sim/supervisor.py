@@ -67,7 +67,7 @@ class Supervisor:
             await self.make_module_keys()
         for number in range(1, plan.nodes + 1):
             one = node.Node(plan, number, place.node(number), plan.share, endpoints, kvm,
-                            self.register, self.tell)
+                            self.register, self.tell, [] if plan.bare else self.etcd.ports)
             self.nodes.append(one)
             one.start()
         await self.await_nodes()

@@ -47,6 +47,23 @@ class Playbook(unittest.TestCase):
             for option in re.findall(r"--[\w-]+", unit):
                 self.assertIn(f'"{option}"', simulated)
 
+    def test_units_are_started_again_as_the_simulation_does(self):
+        units = {name: (ANSIBLE / f"roles/node/templates/{name}.service.j2").read_text().splitlines()
+                 for name in ("k42-qemu", "k42-noded", "k42-offload")}
+        for lines in units.values():
+            self.assertIn("Restart=always", lines)
+        self.assertIn("RestartPreventExitStatus=33", units["k42-qemu"])
+        for name in ("k42-noded", "k42-offload"):
+            head = units[name][:units[name].index("[Service]")]
+            self.assertIn("StartLimitIntervalSec=0", head)
+
+    def test_programs_of_a_node_do_not_reach_the_store(self):
+        unit = (ANSIBLE / "roles/node/templates/k42-offload.service.j2").read_text()
+        denied = unit[unit.index("--deny"):unit.index("Restart=")]
+        self.assertIn("groups['store']", denied)
+        self.assertIn("{{ hostvars[host].address }}:{{ port }}", denied)
+        self.assertIn("[node_store_port, node_store_peer_port]", denied)
+
 
 # A node listens, another sends: bytes between two kernels, over UCX/TCP between two hosts.
 LISTEN = """

@@ -11,7 +11,7 @@ constexpr std::uint32_t Ip(std::uint32_t a, std::uint32_t b, std::uint32_t c, st
 }
 
 Result<Target> At(std::uint32_t internet, std::uint16_t port) {
-  return TargetOf({internet, port, 0}, {2379});
+  return TargetOf({internet, port, 0}, {{Ip(127, 0, 0, 1), 2379}, {Ip(192, 0, 2, 9), 2380}});
 }
 
 TEST(Targets, TheHost) {
@@ -33,6 +33,21 @@ TEST(Targets, Outside) {
   EXPECT_EQ(far.value().port, 2379);
   EXPECT_TRUE(At(Ip(10, 43, 0, 1), 1).ok());
   EXPECT_FALSE(At(Ip(192, 0, 2, 7), abi::kOffloadControlPort).value().control);
+}
+
+// A lab's store, which listens on the hosts' addresses.
+TEST(Targets, DeniedWhereverItIs) {
+  EXPECT_EQ(At(Ip(192, 0, 2, 9), 2380).status(), Status::kConnectionRefused);
+  EXPECT_TRUE(At(Ip(192, 0, 2, 9), 2379).ok());
+  EXPECT_TRUE(At(abi::kOffloadHost, 2380).ok());  // another address
+}
+
+TEST(Targets, WordsOfDenial) {
+  EXPECT_EQ(ParseDenied("2379").value(), (Denied{Ip(127, 0, 0, 1), 2379}));
+  EXPECT_EQ(ParseDenied("192.0.2.9:2380").value(), (Denied{Ip(192, 0, 2, 9), 2380}));
+  for (const char* bad : {"", "0", "70000", "2379x", ":2379", "host:2379", "192.0.2:1",
+                          "1.2.3.4:", "1.2.3.4:0", "-1"})
+    EXPECT_EQ(ParseDenied(bad).status(), Status::kInvalidArgument) << bad;
 }
 
 TEST(Targets, Nowhere) {
