@@ -27,7 +27,9 @@ k42::noded::Options Parse(int argc, char** argv) {
   k42::noded::Options options;
   CLI::App app("The companion of a K42 node: its link, its peers, its place in the cluster.");
   app.add_option("--cluster", options.cluster, "name of the cluster")->required();
-  app.add_option("--node", options.node, "number of the node, from 1")->required();
+  app.add_option("--node", options.node, "number of the node, from 1")
+      ->required()
+      ->check(CLI::Range(1u, k42::view::kMaxNode));
   app.add_option("--folder", options.folder, "where link.sock is")->required();
   app.add_option("--etcd", options.etcd, "endpoints of the store, HOST:PORT,...");
   app.add_option("--members", options.members, "folder of members, instead of a store (tests)");

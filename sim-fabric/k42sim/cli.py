@@ -66,8 +66,8 @@ def arguments():
 
 
 def make_plan(args):
-    if not 1 <= args.nodes <= 254:
-        raise Trouble("a cluster has 1 to 254 nodes")
+    if not 1 <= args.nodes <= places.MOST_NODES:
+        raise Trouble(f"a cluster has 1 to {places.MOST_NODES} nodes")
     if not 1 <= args.cpus <= 64:
         raise Trouble("a node has 1 to 64 CPUs")
     build = places.build_folder()
@@ -147,6 +147,8 @@ def show_last_lines(place):
 
 def tidy(place):
     """Removes what a crashed run left. The lock is ours, so no supervisor lives."""
+    if place.folder.exists() and not place.exists():
+        raise Trouble(f"{place.folder} is no cluster's folder; move it away, or choose another --cluster NAME")
     if place.folder.exists():
         ended = processes.end_leftovers(place.processes)
         shutil.rmtree(place.folder)
@@ -173,7 +175,7 @@ def end(place):
 def down(args):
     wanted = [places.Place(name) for name in places.clusters()] if args.all else [places.choose(args.cluster)]
     for place in wanted:
-        if not place.folder.exists() and not place.runs():
+        if not place.exists() and not place.runs():
             raise Trouble(f"no cluster {place.name}")
         end(place)
         print(f"cluster {place.name} is down")

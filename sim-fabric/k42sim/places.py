@@ -17,6 +17,7 @@ import stat
 import sys
 
 LONGEST_SOCKET = 107
+MOST_NODES = 160  # as cluster-services/view/view.h has it: a view is one message to a kernel
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 
 
@@ -58,9 +59,13 @@ class Place:
         self.log = self.folder / "supervisor.log"
         self.plan = self.folder / "plan.json"
         self.processes = self.folder / "processes.json"
-        longest = self.node(254) / "inside/noded.sock"
+        longest = self.node(MOST_NODES) / "inside/noded.sock"
         if len(os.fsencode(longest)) > LONGEST_SOCKET:
             raise Trouble(f"{self.folder} is too long for Unix sockets; set K42_RUN to a shorter folder")
+
+    def exists(self):
+        """Has an `up` made the folder? Somebody else's is not ours to remove."""
+        return self.plan.exists() or self.log.exists()
 
     def node(self, number):
         return self.folder / f"n{number}"
@@ -93,7 +98,7 @@ class Place:
 def clusters():
     """Names of all clusters with a folder, running or left behind."""
     return sorted(path.name for path in run_root().iterdir()
-                  if path.is_dir() and NAME.fullmatch(path.name))
+                  if path.is_dir() and NAME.fullmatch(path.name) and Place(path.name).exists())
 
 
 def choose(name):

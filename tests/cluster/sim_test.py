@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import node, plan, qemu, restarts  # noqa: E402
+from k42sim import etcd, node, plan, processes, qemu, restarts  # noqa: E402
 
 BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 
@@ -87,6 +87,44 @@ class Ending(unittest.IsolatedAsyncioTestCase):
                 if register.process.returncode is None:
                     register.process.kill()
             self.assertEqual((one.state, one.describe()["pids"]), ("dead", {}))
+
+
+class Stop(unittest.TestCase):
+    """An end that meets a part between two of its lives."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp")
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name)
+        self.register = processes.Register(self.path / "processes.json")
+
+    def test_of_a_store_whose_member_has_just_ended(self):
+        async def play():
+            ended = asyncio.Event()
+            store = etcd.Etcd(self.path / "etcd", "c", 1, self.register, lambda _text: ended.set())
+            (self.path / "etcd").mkdir()
+            store._words = lambda _i: ["sleep", "1000"] if ended.is_set() else ["false"]
+            store._keepers.append(asyncio.create_task(store._keep(0)))
+            await ended.wait()  # it will be started again in a second
+            await asyncio.wait_for(store.stop(), 20)
+            self.assertIsNotNone(store.processes[0].returncode)
+        asyncio.run(play())
+
+
+class Folders(unittest.TestCase):
+    def test_what_no_cluster_made_is_left_alone(self):
+        with tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp") as folder:
+            precious = pathlib.Path(folder) / "precious"
+            precious.mkdir()
+            (precious / "thesis.txt").write_text("years of work")
+            cluster = Cluster("precious", 1, BARE, folder)
+            self.assertIn("no cluster precious", cluster.sim("down", "--cluster", "precious", check=False).stderr)
+            cluster.sim("down", "--all")
+            self.assertEqual(json.loads(cluster.sim("list", "--json").stdout), [])
+            refused = cluster.up(check=False)
+            self.assertNotEqual(refused.returncode, 0)
+            self.assertIn("is no cluster's folder", refused.stderr)
+            self.assertEqual((precious / "thesis.txt").read_text(), "years of work")
 
 
 class Life(unittest.TestCase):
