@@ -1,8 +1,8 @@
 // Ticket: one outstanding operation of some dispatcher, to be fired exactly once, from any CPU.
 // An empty ticket (the caller gave abi::kNoTicket) means: do not wait, answer kWouldBlock.
 //
-// The sink is a clustered object, so that a ticket may outlive its dispatcher: firing it then is
-// kDeleted, which the firing side ignores. Cancelling is the waiting side's business.
+// A ticket may outlive its dispatcher: its sink, a clustered object, is never destroyed, and firing
+// late is kAlreadyCompleted, which is ignored. Cancelling is the waiting side's business.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "abi/readiness.h"
+#include "cobj/handle_count.h"
 #include "cobj/make.h"
 #include "fs/open_file.idl.h"
 
@@ -22,12 +23,9 @@ class OpenFileBase : public I {
 
   void SetSelf(cobj::Ref<I> self) { self_ = self; }
 
-  Status HandleAdded() final {
-    handles_.fetch_add(1, std::memory_order_relaxed);
-    return Status::kOk;
-  }
+  Status HandleAdded() final { return handles_.Add(); }
   Status HandleDropped() final {
-    if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (handles_.Drop()) {
       Closed();
       return cobj::Destroy(self_);
     }
@@ -96,7 +94,7 @@ class OpenFileBase : public I {
   cobj::Ref<I> self() const { return self_; }
 
  private:
-  std::atomic<std::uint32_t> handles_{0};
+  cobj::HandleCount handles_;
   std::atomic<std::uint32_t> flags_;
   cobj::Ref<I> self_;
 };

@@ -2,19 +2,10 @@
 
 #include <algorithm>
 
-#include "cobj/counted.dispatch.h"
+#include "cobj/hold.h"
 #include "mem/heap.h"
 
 namespace k42::io {
-namespace {
-
-// Objects in flight are held as a handle holds them.
-cobj::Ref<cobj::ICounted> CountedOf(const cobj::ObjectRef& object) {
-  return object.info->IsA(cobj::kCountedInfo) ? cobj::Ref<cobj::ICounted>::FromBits(object.ref)
-                                              : cobj::Ref<cobj::ICounted>();
-}
-
-}  // namespace
 
 Result<Attachment*> Attachment::Make() {
   return mem::New<Attachment>();
@@ -29,9 +20,7 @@ void Attachment::Free(Attachment* attachment) {
 
 void Attachment::DropHandles(std::uint32_t first) {
   for (std::uint32_t i = first; i < count_; ++i) {
-    if (const auto counted = CountedOf(objects_[i])) {
-      (void)counted->HandleDropped();
-    }
+    cobj::Release(objects_[i]);
   }
   count_ = std::min(count_, first);
 }
@@ -50,9 +39,7 @@ Status Attachment::Hold(const cobj::CallContext& caller, const abi::Handle* hand
     if ((object.rights & kRightGrant) == 0) {
       return Status::kPermissionDenied;
     }
-    if (const auto counted = CountedOf(object)) {
-      TRY(counted->HandleAdded());
-    }
+    TRY(cobj::Hold(object));  // in flight it is held as a handle holds it
     objects_[count_++] = object;
   }
   return Status::kOk;

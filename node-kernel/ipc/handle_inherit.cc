@@ -1,5 +1,5 @@
 // What happens to a whole table: a child's copy, exec's pruning, the end.
-#include "cobj/counted.dispatch.h"
+#include "cobj/hold.h"
 #include "ipc/handle_table.h"
 
 namespace k42::ipc {
@@ -24,12 +24,20 @@ Status HandleTable::CopyAll(HandleTable& parent) K42_NO_THREAD_SAFETY_ANALYSIS {
     limit_ = parent.limit_;
     break;
   }
-  RebuildFreeListLocked();
+  // An object that ends meanwhile refuses: this copy has then only what it holds.
+  Status status = Status::kOk;
   for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < capacity_; ++index) {
-    if (entries_[index].object)
-      Added(entries_[index].object);
+    if (!entries_[index].object)
+      continue;
+    if (status == Status::kOk)
+      status = cobj::Hold(entries_[index].object);
+    if (status != Status::kOk) {
+      entries_[index].object = {};
+      --used_;
+    }
   }
-  return Status::kOk;
+  RebuildFreeListLocked();
+  return status;
 }
 
 // As above.
@@ -45,10 +53,10 @@ Status HandleTable::CopyListed(HandleTable& parent,
     while (index >= capacity_) TRY(GrowLocked(capacity_ == 0 ? kFirstCapacity : capacity_ * 2));
     if (entries_[index].object)
       continue;  // listed twice
+    TRY(cobj::Hold(object));
     entries_[index].object = object;
     entries_[index].generation = static_cast<std::uint8_t>(abi::HandleGeneration(handle));
     ++used_;
-    Added(object);
   }
   RebuildFreeListLocked();
   return Status::kOk;
@@ -73,7 +81,7 @@ void HandleTable::CloseIndex(std::uint32_t index, bool fixed_too, bool respect_k
     else
       return;
   }
-  Dropped(object);
+  cobj::Release(object);
 }
 
 void HandleTable::KeepOnly(std::span<const abi::Handle> handles) {

@@ -2,38 +2,20 @@
 
 #include <algorithm>
 
-#include "cobj/counted.dispatch.h"
+#include "cobj/hold.h"
 
 namespace k42::ipc {
 
 using cobj::ObjectRef;
 using machine::SpinGuard;
 
-namespace {
-
-bool IsCounted(const ObjectRef& object) {
-  return object.info->IsA(cobj::kCountedInfo);
-}
-
-}  // namespace
-
 HandleTable::~HandleTable() {
   if (entries_ != nullptr)
     allocator_.Free(entries_, capacity_ * sizeof(Entry));
 }
 
-void HandleTable::Added(const ObjectRef& object) {
-  if (IsCounted(object))
-    (void)cobj::Ref<cobj::ICounted>::FromBits(object.ref)->HandleAdded();
-}
-
-void HandleTable::Dropped(const ObjectRef& object) {
-  if (IsCounted(object))
-    (void)cobj::Ref<cobj::ICounted>::FromBits(object.ref)->HandleDropped();
-}
-
 Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
-  Added(object);
+  TRY(cobj::Hold(object));
   Status refused = Status::kLimitExceeded;
   {
     SpinGuard guard(lock_);
@@ -47,23 +29,26 @@ Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
       }
     }
   }
-  Dropped(object);
+  cobj::Release(object);
   return refused;
 }
 
 Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
   if (index == 0 || index >= abi::kFirstFreeHandleIndex)
     return Status::kInvalidArgument;
-  {
+  TRY(cobj::Hold(object));
+  const Status status = [&]() -> Status {
     SpinGuard guard(lock_);
     if (entries_ == nullptr)
       TRY(GrowLocked(kFirstCapacity));
     if (entries_[index].object)
       return Status::kAlreadyExists;
     entries_[index].object = object;
-  }
-  Added(object);
-  return Status::kOk;
+    return Status::kOk;
+  }();
+  if (status != Status::kOk)
+    cobj::Release(object);
+  return status;
 }
 
 Status HandleTable::Resolve(abi::Handle handle, ObjectRef* object) {
@@ -85,7 +70,7 @@ Status HandleTable::Close(abi::Handle handle) {
     object = entry->object;
     PutFreeLocked(abi::HandleIndex(handle));
   }
-  Dropped(object);
+  cobj::Release(object);
   return Status::kOk;
 }
 

@@ -9,7 +9,8 @@
 // with the lock dropped, since they may destroy themselves or call on.
 //
 // Locking: lock_ guards the array; lookups copy the entry out. The object found may be destroyed
-// at any time: its reference then answers kDeleted.
+// at any time: its reference answers kDeleted for as long as the finder stays in its call. Whoever
+// keeps the reference for longer, or waits with it, holds the object (cobj/hold.h): ids are reused.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,7 @@ class HandleTable final : public cobj::HandleSpace {
   HandleTable(const HandleTable&) = delete;
   HandleTable& operator=(const HandleTable&) = delete;
 
+  // kDeleted: a counted object whose last handle has gone gets no new one.
   Result<abi::Handle> Grant(const cobj::ObjectRef& object) override;
   Status Resolve(abi::Handle handle, cobj::ObjectRef* object) override;
   Status Close(abi::Handle handle) override;
@@ -44,8 +46,8 @@ class HandleTable final : public cobj::HandleSpace {
   Result<abi::Handle> Duplicate(abi::Handle handle, std::uint32_t rights);
 
   // For a new process: all of `parent`'s handles beyond the fixed ones, under the same numbers; or
-  // the listed ones only (kBadHandle if one is not there). Precondition: nothing granted here but
-  // fixed handles, and nobody else uses this table yet.
+  // the listed ones only (kBadHandle if one is not there). kDeleted as for Grant. Precondition:
+  // nothing granted here but fixed handles, and nobody else uses this table yet.
   Status CopyAll(HandleTable& parent);
   Status CopyListed(HandleTable& parent, std::span<const abi::Handle> handles);
   // Closes all but the fixed and the listed ones.
@@ -74,9 +76,6 @@ class HandleTable final : public cobj::HandleSpace {
   void PutFreeLocked(std::uint32_t index) K42_REQUIRES(lock_);
   void RebuildFreeListLocked() K42_REQUIRES(lock_);
   void CloseIndex(std::uint32_t index, bool fixed_too, bool respect_keep);
-
-  static void Added(const cobj::ObjectRef& object);
-  static void Dropped(const cobj::ObjectRef& object);
 
   Allocator& allocator_;
   machine::SpinLock<LockRank::kHandles> lock_;

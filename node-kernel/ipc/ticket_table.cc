@@ -20,8 +20,12 @@ Status TicketTable::Cancel(std::uint64_t number) {
   return words_[number].Cancel() ? Status::kOk : Status::kAlreadyCompleted;
 }
 
-void TicketTable::CancelAll() {
+void TicketTable::Retire() {
   for (TicketWord& word : words_) (void)word.Cancel();
+}
+
+void TicketTable::CancelAll() {
+  Retire();
   for (auto& fired : page_->tickets_fired) fired.store(0, std::memory_order_relaxed);
 }
 

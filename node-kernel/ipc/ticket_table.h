@@ -5,8 +5,9 @@
 // Fire works on any CPU, from thread context, with or without the process's address space loaded:
 // results are written through the kernel's alias of the dispatcher's pages.
 //
-// Locking: none; each ticket is its own atomic word. The table must outlive every Fire: it is
-// destroyed by its owner after the object behind Ref<ITicketSink> has gone through a grace period.
+// Locking: none; each ticket is its own atomic word. The table lives as long as the node
+// (ticket_sink.h) and serves one dispatcher after the other; generations go on counting, so that a
+// ticket of an earlier dispatcher fires in vain.
 #pragma once
 
 #include <cstdint>
@@ -22,9 +23,13 @@ class TicketTable {
   static constexpr std::uint32_t kIndexBits = 12;
   static_assert(1u << kIndexBits == abi::kTicketCount);
 
-  // The kernel's aliases of the dispatcher's pages; both outlive the table.
-  TicketTable(abi::DispatcherPage* page, abi::TicketResults* results)
-      : page_(page), results_(results) {}
+  TicketTable() = default;
+  // The kernel's aliases of the dispatcher's pages; they stay until a grace period after Retire.
+  // Precondition: no ticket is armed.
+  void Attach(abi::DispatcherPage* page, abi::TicketResults* results) {
+    page_ = page;
+    results_ = results;
+  }
 
   // What a Ticket carries: index and generation. kInvalidArgument: no such ticket.
   Result<std::uint32_t> Arm(std::uint32_t number) {
@@ -41,10 +46,12 @@ class TicketTable {
   Status Cancel(std::uint64_t number);
   // All of them, and forgets those that fired: the dispatcher starts anew.
   void CancelAll();
+  // All of them: the dispatcher has ended, nobody arms one before Attach.
+  void Retire();
 
  private:
-  abi::DispatcherPage* const page_;
-  abi::TicketResults* const results_;
+  abi::DispatcherPage* page_ = nullptr;
+  abi::TicketResults* results_ = nullptr;
   TicketWord words_[abi::kTicketCount];
 };
 

@@ -9,12 +9,11 @@ Result<cobj::Ref<IMemoryObject>> MakeMemoryObject(FcmFile* file) {
 }
 
 Status MemoryObject::HandleAdded() {
-  handles_.fetch_add(1, std::memory_order_relaxed);
-  return Status::kOk;
+  return handles_.Add();
 }
 
 Status MemoryObject::HandleDropped() {
-  if (handles_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  if (handles_.Drop()) {
     return cobj::Destroy(self_);
   }
   return Status::kOk;

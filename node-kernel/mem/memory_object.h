@@ -2,8 +2,7 @@
 // long as handles do; mappings hold the FcmFile itself.
 #pragma once
 
-#include <atomic>
-
+#include "cobj/handle_count.h"
 #include "mem/fcm_file.h"
 #include "mem/memory_object.idl.h"
 
@@ -29,7 +28,7 @@ class MemoryObject final : public IMemoryObject {
  private:
   FcmFile* const file_;
   cobj::Ref<IMemoryObject> self_;
-  std::atomic<std::uint32_t> handles_{0};
+  cobj::HandleCount handles_;
 };
 
 }  // namespace k42::mem

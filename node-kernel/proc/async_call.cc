@@ -1,6 +1,7 @@
 #include "proc/async_call.h"
 
 #include "abi/native_call.h"
+#include "cobj/hold.h"
 #include "machine/interrupts.h"
 #include "machine/thread.h"
 
@@ -21,13 +22,21 @@ Status AsyncCall::Start(ProcessDispatcher& caller, const cobj::ObjectRef& object
   const auto begin = [&]() -> Status {
     const std::uint32_t armed = TRY(caller.Arm(context.ticket));
     auto* call = TRY(process.services().allocator.Make<AsyncCall>(
-        process, object, method, words, context, cobj::Ticket{caller.self(), armed}));
+        process, object, method, words, context, cobj::Ticket{caller.sink(), armed}));
     call->run = Run;
-    if (!process.TryHold() || ipc::WorkerPool::Here().Submit(call) != Status::kOk) {
-      process.services().allocator.Destroy(call);
-      return Status::kNoMemory;
+    Status refused = cobj::Hold(object);
+    if (refused == Status::kOk) {
+      refused = process.TryHold() ? Status::kOk : Status::kNoProcess;
+      if (refused == Status::kOk) {
+        refused = ipc::WorkerPool::Here().Submit(call);
+        if (refused == Status::kOk)
+          return Status::kPending;
+        process.Drop();
+      }
+      cobj::Release(object);
     }
-    return Status::kPending;
+    process.services().allocator.Destroy(call);
+    return refused;
   };
   const Status status = begin();
   if (status != Status::kPending)
@@ -47,6 +56,7 @@ void AsyncCall::Run(ipc::Work* work) {
   const cobj::NativeResult result =
       call->object_.info->invoke(call->object_.ref, call->method_, call->words_, call->context_);
   context.space = nullptr;
+  cobj::Release(call->object_);  // before the caller hears: what it closed is closed then
   (void)call->ticket_.Fire(result.status, result.value);
   process.calls_on_the_way.fetch_sub(1, std::memory_order_relaxed);
   process.services().allocator.Destroy(call);

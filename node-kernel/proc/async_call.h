@@ -2,7 +2,8 @@
 // wait (ipc/may_block.h). The caller has got kPending; its ticket fires with the method's result.
 //
 // The worker runs in the caller's address space, so user buffers mean there what they meant in the
-// call; the process is held meanwhile, whatever happens to its dispatcher.
+// call; the process is held meanwhile, whatever happens to its dispatcher, and so is the object,
+// whoever closes its handle: the worker may wait inside it for longer than a grace period.
 #pragma once
 
 #include "cobj/call_context.h"

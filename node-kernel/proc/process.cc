@@ -7,6 +7,12 @@ namespace k42::proc {
 
 constinit ProcessServices* node_processes = nullptr;
 
+// After the grace period of its object: no firing of a ticket is inside the dispatcher any more.
+Process::~Process() {
+  if (dispatcher_ != nullptr)
+    services_.allocator.Destroy(dispatcher_);
+}
+
 bool Process::TryHold() {
   std::uint32_t holds = holds_.load(std::memory_order_relaxed);
   while (holds != 0) {
@@ -32,7 +38,7 @@ void Process::Reap(ipc::Work* work) {
 
 void Process::GiveBack() {
   const mem::MemoryUse use = space_->Use();
-  services_.words.Forget(dispatcher_->self());
+  services_.words.Forget(dispatcher_->sink());
   handles_.CloseAll();
   space_->Destroy();
   space_ = nullptr;
@@ -43,7 +49,7 @@ void Process::GiveBack() {
     services_.process_ended(main_number_, exit_kind_, exit_code_);
   if (was_first && services_.first_ended != nullptr)
     services_.first_ended(exit_kind_, exit_code_);
-  (void)cobj::Destroy(dispatcher_->self());
+  dispatcher_->Retire();
   (void)cobj::Destroy(self_);
 }
 

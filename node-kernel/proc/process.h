@@ -36,7 +36,7 @@ class Process final : public IProcess, public TaskHost {
   using Interface = IProcess;
 
   explicit Process(ProcessServices& services) : services_(services), handles_(services.allocator) {}
-  ~Process() = default;
+  ~Process();
 
   void SetSelf(cobj::Ref<IProcess> self) { self_ = self; }
 

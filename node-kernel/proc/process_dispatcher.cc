@@ -26,7 +26,6 @@ ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem:
     : process_(process),
       pages_(pages),
       scheduled_(*this, PageOf(pages), UserPage(index)),
-      tickets_(PageOf(pages), ResultsOf(pages)),
       fault_(this) {
   abi::DispatcherPage* page = PageOf(pages);
   page->self = reinterpret_cast<abi::DispatcherPage*>(UserPage(index));
@@ -34,7 +33,14 @@ ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem:
   page->dispatcher_index = index;
 }
 
+Status ProcessDispatcher::TakeSink() {
+  sink_ = TRY(process_.services().sinks.Take(*this, PageOf(pages_), ResultsOf(pages_)));
+  return Status::kOk;
+}
+
 ProcessDispatcher::~ProcessDispatcher() {
+  if (sink_ != nullptr)
+    process_.services().sinks.Give(sink_);
   pages_->DropReference();
 }
 
@@ -47,14 +53,8 @@ ProcessDispatcher* ProcessDispatcher::Current() {
   return current == nullptr ? nullptr : &Of(*current);
 }
 
-Status ProcessDispatcher::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) {
-  TRY(tickets_.Fire(ticket, static_cast<Status>(status), value));
-  scheduled_.Post(abi::kEventTicket);
-  return Status::kOk;
-}
-
 void ProcessDispatcher::Reset() {
-  tickets_.CancelAll();
+  sink_->tickets().CancelAll();
   scheduled_.ForgetEntries();
   scheduled_.SetTimer(0);
   abi::DispatcherPage* page = scheduled_.page();

@@ -1,15 +1,14 @@
-// ProcessDispatcher: one dispatcher of a process: the scheduler's record, the tickets, and the page
-// that user space sees. It is the clustered object behind Ref<ITicketSink>, so that operations may
-// keep a ticket for as long as they like: when the dispatcher has ended, firing answers kDeleted.
+// ProcessDispatcher: one dispatcher of a process: the scheduler's record, and the page that user
+// space sees. Its tickets are a sink's that it borrows (ipc/ticket_sink.h): operations may keep a
+// ticket for as long as they like, and when the dispatcher has ended, firing it is in vain.
 //
-// Life: made with its process (new, forked or spawned), Ended on its CPU, destroyed by the
-// process's reaper, gone after a grace period.
+// Life: made with its process (new, forked or spawned), Ended on its CPU, retired by the process's
+// reaper, destroyed with the process's object, a grace period later.
 #pragma once
 
 #include <cstdint>
 
-#include "cobj/ticket.idl.h"
-#include "ipc/ticket_table.h"
+#include "ipc/ticket_sink.h"
 #include "machine/trap_frame.h"
 #include "mem/fcm_pinned.h"
 #include "mem/types.h"
@@ -19,26 +18,26 @@ namespace k42::proc {
 
 class Process;
 
-class ProcessDispatcher final : public cobj::ITicketSink, public sched::DispatcherOwner {
+class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::DispatcherOwner {
  public:
-  using Interface = cobj::ITicketSink;
-
   // `pages`: the page and the ticket results; takes over the reference.
   ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmPinned* pages);
+  // Before anybody arms a ticket. kNoMemory.
+  Status TakeSink();
   ~ProcessDispatcher();
 
   // Of the call or trap that the present thread serves.
   static ProcessDispatcher* Current();
   static ProcessDispatcher& Of(sched::Dispatcher& dispatcher);
 
-  void SetSelf(cobj::Ref<cobj::ITicketSink> self) { self_ = self; }
-  cobj::Ref<cobj::ITicketSink> self() const { return self_; }
+  cobj::Ref<cobj::ITicketSink> sink() const { return sink_->self(); }
+  // ipc::TicketSink::Owner
+  void TicketFired() override { scheduled_.Post(abi::kEventTicket); }
 
-  // cobj::ITicketSink
-  Result<std::uint32_t> Arm(std::uint32_t number) override { return tickets_.Arm(number); }
-  Status Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) override;
-
-  Status CancelTicket(std::uint64_t number) { return tickets_.Cancel(number); }
+  Result<std::uint32_t> Arm(std::uint32_t number) { return sink_->tickets().Arm(number); }
+  Status CancelTicket(std::uint64_t number) { return sink_->tickets().Cancel(number); }
+  // No ticket fires any more. Destroyed a grace period later at the earliest.
+  void Retire() { sink_->Retire(); }
 
   // As new, for a process that starts again (Process.Replace).
   void Reset();
@@ -72,9 +71,8 @@ class ProcessDispatcher final : public cobj::ITicketSink, public sched::Dispatch
 
   Process& process_;
   mem::FcmPinned* const pages_;
-  cobj::Ref<cobj::ITicketSink> self_;
   sched::Dispatcher scheduled_;
-  ipc::TicketTable tickets_;
+  ipc::TicketSink* sink_ = nullptr;
   Fault fault_;
 };
 

@@ -130,8 +130,6 @@ void Process::Abandon() {
     space_->Destroy();
   if (task_ != nullptr)
     services_.tasks.Discard(task_);
-  if (dispatcher_ != nullptr)
-    (void)cobj::Destroy(dispatcher_->self());
   (void)cobj::Destroy(self_);
 }
 

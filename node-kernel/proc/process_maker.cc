@@ -56,14 +56,13 @@ Status ProcessMaker::Begin(mem::AddressSpace* copy, std::uint64_t cpus) {
   if (copy == nullptr)
     process->space_ = TRY(mem::AddressSpace::Create(services_.memory));
   mem::FcmPinned* pages = TRY(mem::FcmPinned::Create(services_.memory, kDispatcherPages));
-  auto dispatcher =
-      services_.allocator.Make<cobj::SharedRoot<ProcessDispatcher>>(*process, 0u, pages);
+  const auto dispatcher = services_.allocator.Make<ProcessDispatcher>(*process, 0u, pages);
   if (!dispatcher.ok()) {
     pages->DropReference();
     return dispatcher.status();
   }
-  TRY(cobj::PublishRoot(dispatcher.value()));
-  process->dispatcher_ = &dispatcher.value()->rep();
+  process->dispatcher_ = dispatcher.value();
+  TRY(process->dispatcher_->TakeSink());
   process->cpus_ = cpus;
   process->dispatcher_->scheduled().PlaceOn(sched::CpuScheduler::LeastLoaded(cpus));
   TRY(MapAt(*process->space_, abi::kDispatcherBase, pages->size(),

@@ -8,6 +8,7 @@
 
 #include "base/allocator.h"
 #include "cobj/interface_info.h"
+#include "ipc/ticket_sink.h"
 #include "mem/fcm_pinned.h"
 #include "mem/services.h"
 #include "proc/image.h"
@@ -24,6 +25,7 @@ class ProcessServices {
   mem::MemoryServices& memory;
   Allocator& allocator;
   TaskTable tasks;
+  ipc::TicketSinks sinks;
   WordWaiters words;
   ImageSet images;
   mem::FcmPinned* time_page = nullptr;

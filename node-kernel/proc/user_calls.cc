@@ -123,7 +123,7 @@ NativeResult CallObject(ProcessDispatcher& caller, abi::Handle handle, std::uint
   context.handles = &process.handles();
   context.process = process.self().bits();
   context.process_id = caller.task;
-  context.tickets = caller.self();
+  context.tickets = caller.sink();
   context.rights = object.rights;
   const NativeResult result = object.info->invoke(object.ref, method, words, context);
   if (result.status != Status::kWouldBlock || !object.info->Blocks(method))

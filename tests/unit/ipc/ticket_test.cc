@@ -125,7 +125,9 @@ class TicketTableTest : public ::testing::Test {
   TicketTableTest()
       : page_(std::make_unique<abi::DispatcherPage>()),
         results_(std::make_unique<abi::TicketResults>()),
-        table_(std::make_unique<TicketTable>(page_.get(), results_.get())) {}
+        table_(std::make_unique<TicketTable>()) {
+    table_->Attach(page_.get(), results_.get());
+  }
   bool IsSet(std::uint32_t number) const {
     return (page_->tickets_fired[number / 64].load() >> number % 64 & 1) != 0;
   }
@@ -160,6 +162,21 @@ TEST_F(TicketTableTest, CancelAllForgetsWhatFired) {
   EXPECT_FALSE(IsSet(1));
   EXPECT_EQ(table_->Fire(armed, Status::kOk, 0), Status::kAlreadyCompleted);
   EXPECT_FALSE(IsSet(2));
+}
+
+TEST_F(TicketTableTest, ALateTicketOfAnEarlierDispatcherFiresInVain) {
+  const std::uint32_t late = table_->Arm(5).value();
+  table_->Retire();
+  abi::DispatcherPage page{};
+  auto results = std::make_unique<abi::TicketResults>();
+  table_->Attach(&page, results.get());
+  const std::uint32_t present = table_->Arm(5).value();
+  EXPECT_EQ(table_->Fire(late, Status::kOk, 1), Status::kAlreadyCompleted);
+  EXPECT_EQ(page.tickets_fired[0].load(), 0u);
+  EXPECT_FALSE(IsSet(5));
+  EXPECT_EQ(table_->Fire(present, Status::kOk, 2), Status::kOk);
+  EXPECT_EQ(results->entry[5].value, 2u);
+  EXPECT_FALSE(IsSet(5));
 }
 
 TEST_F(TicketTableTest, GenerationsWrapAround) {

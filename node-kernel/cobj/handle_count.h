@@ -1,0 +1,42 @@
+// HandleCount: how many handles name an object that lives as long as handles do (cobj.Counted).
+//
+// States: no handle yet -> counting -> gone. The way back from gone is barred: whoever comes by a
+// reference whose last handle was dropped meanwhile is refused, and the object ends once.
+// Locking: none; one atomic word.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/status.h"
+
+namespace k42::cobj {
+
+class HandleCount {
+ public:
+  // kDeleted: the last handle has gone.
+  Status Add() {
+    std::uint32_t count = count_.load(std::memory_order_relaxed);
+    do {
+      if (count == kGone)
+        return Status::kDeleted;
+    } while (!count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed));
+    return Status::kOk;
+  }
+  // True, once: that was the last one, the object is to end. One drop too many is no end.
+  bool Drop() {
+    std::uint32_t count = count_.load(std::memory_order_relaxed);
+    do {
+      if (count == kGone || count == 0)
+        return false;
+    } while (!count_.compare_exchange_weak(count, count == 1 ? kGone : count - 1,
+                                           std::memory_order_acq_rel));
+    return count == 1;
+  }
+
+ private:
+  static constexpr std::uint32_t kGone = ~0u;
+  std::atomic<std::uint32_t> count_{0};
+};
+
+}  // namespace k42::cobj

@@ -1,0 +1,74 @@
+// TicketSink: the clustered object behind Ref<ITicketSink> of a process's dispatcher: its tickets,
+// and whom to wake when one fires.
+//
+// Operations keep tickets for as long as they like, long after the dispatcher has gone; and ids of
+// destroyed objects are reused. So a sink is never destroyed: a dispatcher borrows one, gives it
+// back when it ends, and another dispatcher gets it, tickets and generations together. A late
+// firing finds a ticket of a later generation and is in vain.
+//
+// States: idle (in the pool) -> lent (Take) -> retired (all tickets cancelled; firings that had
+// begun are finishing) -> idle (Give, a grace period after Retire).
+#pragma once
+
+#include "base/allocator.h"
+#include "base/intrusive_list.h"
+#include "cobj/ticket.idl.h"
+#include "ipc/ticket_table.h"
+#include "machine/spin_lock.h"
+
+namespace k42::ipc {
+
+class TicketSink final : public cobj::ITicketSink, public ListLink<> {
+ public:
+  using Interface = cobj::ITicketSink;
+
+  class Owner {
+   public:
+    // Its page says which ticket. Any CPU, thread context.
+    virtual void TicketFired() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  void SetSelf(cobj::Ref<cobj::ITicketSink> self) { self_ = self; }
+  cobj::Ref<cobj::ITicketSink> self() const { return self_; }
+  TicketTable& tickets() { return tickets_; }
+
+  // No firing wins any more. Owner and pages stay until a grace period has passed: a firing that
+  // has won already is still writing.
+  void Retire() { tickets_.Retire(); }
+
+  // cobj::ITicketSink
+  Result<std::uint32_t> Arm(std::uint32_t number) override { return tickets_.Arm(number); }
+  Status Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) override;
+
+ private:
+  friend class TicketSinks;
+
+  cobj::Ref<cobj::ITicketSink> self_;
+  Owner* owner_ = nullptr;  // whoever won a firing sees it set: arming comes after
+  TicketTable tickets_;
+};
+
+// The idle sinks of a node. It only grows, to the most dispatchers there ever were at a time.
+//
+// Locking: lock_ guards the list.
+class TicketSinks {
+ public:
+  TicketSinks() = default;
+  TicketSinks(const TicketSinks&) = delete;
+  TicketSinks& operator=(const TicketSinks&) = delete;
+
+  // A sink for `owner`, whose pages these are (the kernel's aliases).
+  Result<TicketSink*> Take(TicketSink::Owner& owner, abi::DispatcherPage* page,
+                           abi::TicketResults* results);
+  // Precondition: retired, or never armed; a grace period has passed since.
+  void Give(TicketSink* sink);
+
+ private:
+  machine::SpinLock<LockRank::kWaitQueue> lock_;
+  IntrusiveList<TicketSink> idle_ K42_GUARDED_BY(lock_);
+};
+
+}  // namespace k42::ipc

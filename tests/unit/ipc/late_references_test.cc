@@ -1,0 +1,130 @@
+// References that are kept beyond a call: late tickets find a sink, late handles are refused.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "cobj/handle_count.h"
+#include "cobj/hold.h"
+#include "cobj/make.h"
+#include "ipc/handle_table.h"
+#include "ipc/ticket_sink.h"
+#include "mem/heap.h"
+#include "support/counted_object.h"
+#include "support/node_fixture.h"
+
+namespace k42::ipc {
+namespace {
+
+struct Dispatcher final : TicketSink::Owner {
+  void TicketFired() override { ++woken; }
+  Result<TicketSink*> Take(TicketSinks& sinks) { return sinks.Take(*this, &page, results.get()); }
+
+  abi::DispatcherPage page{};
+  std::unique_ptr<abi::TicketResults> results = std::make_unique<abi::TicketResults>();
+  int woken = 0;
+};
+
+using TicketSinkTest = test::ObjectFixture;
+
+TEST_F(TicketSinkTest, TheNextDispatcherHasTheSinkAndNotTheTickets) {
+  TicketSinks sinks;
+  Dispatcher first, second;
+  TicketSink* sink = first.Take(sinks).value();
+  const cobj::Ticket late = {sink->self(), sink->Arm(7).value()};
+  const cobj::Ticket fired = {sink->self(), sink->Arm(8).value()};
+  EXPECT_EQ(fired.Fire(Status::kOk, 1), Status::kOk);
+  EXPECT_EQ(first.woken, 1);
+  sink->Retire();
+  sinks.Give(sink);
+  EXPECT_EQ(late.Fire(Status::kOk, 2), Status::kAlreadyCompleted);  // nobody has it now
+
+  // No object made meanwhile has its id: the sink was not destroyed.
+  TicketSink* again = second.Take(sinks).value();
+  ASSERT_EQ(again, sink);
+  EXPECT_EQ(again->self(), late.sink);
+  const cobj::Ticket present = {again->self(), again->Arm(7).value()};
+  EXPECT_EQ(late.Fire(Status::kOk, 3), Status::kAlreadyCompleted);
+  EXPECT_EQ(fired.Fire(Status::kOk, 3), Status::kAlreadyCompleted);
+  EXPECT_EQ(second.woken, 0);
+  EXPECT_EQ(present.Fire(Status::kOk, 4), Status::kOk);
+  EXPECT_EQ(second.woken, 1);
+  EXPECT_EQ(second.results->entry[7].value, 4u);
+  EXPECT_EQ(first.woken, 1);
+}
+
+TEST_F(TicketSinkTest, TwoAtATimeAreTwo) {
+  TicketSinks sinks;
+  Dispatcher first, second;
+  EXPECT_NE(first.Take(sinks).value(), second.Take(sinks).value());
+}
+
+class HeldObjectTest : public test::ObjectFixture {
+ protected:
+  int ends_ = 0;
+  const cobj::ObjectRef object_ = test::CountedObject::Make(&ends_);
+};
+
+TEST(HandleCount, GoneIsGone) {
+  cobj::HandleCount count;
+  EXPECT_FALSE(count.Drop());  // there was none
+  EXPECT_EQ(count.Add(), Status::kOk);
+  EXPECT_EQ(count.Add(), Status::kOk);
+  EXPECT_FALSE(count.Drop());
+  EXPECT_TRUE(count.Drop());
+  EXPECT_EQ(count.Add(), Status::kDeleted);
+  EXPECT_FALSE(count.Drop());
+}
+
+// What a call that goes on elsewhere does.
+TEST_F(HeldObjectTest, AHoldOutlivesTheHandle) {
+  HandleTable table(mem::TheHeap());
+  const abi::Handle handle = table.Grant(object_).value();
+  EXPECT_EQ(cobj::Hold(object_), Status::kOk);
+  EXPECT_EQ(table.Close(handle), Status::kOk);
+  EXPECT_EQ(ends_, 0);
+  cobj::Release(object_);
+  EXPECT_EQ(ends_, 1);
+  EXPECT_EQ(cobj::Hold(object_), Status::kDeleted);
+}
+
+TEST_F(HeldObjectTest, AnObjectThatEndsGetsNoNewHandle) {
+  HandleTable table(mem::TheHeap());
+  const abi::Handle handle = table.Grant(object_).value();
+  // A duplicate's way with the close in its middle.
+  cobj::ObjectRef found;
+  EXPECT_EQ(table.Resolve(handle, &found), Status::kOk);
+  EXPECT_EQ(table.Close(handle), Status::kOk);
+  EXPECT_EQ(table.Grant(found).status(), Status::kDeleted);
+  EXPECT_EQ(table.GrantFixed(1, found), Status::kDeleted);
+  EXPECT_EQ(table.count(), 0u);
+  EXPECT_EQ(ends_, 1);
+}
+
+TEST_F(HeldObjectTest, AChildDoesNotInheritWhatEnds) {
+  int other_ends = 0;
+  const cobj::ObjectRef other = test::CountedObject::Make(&other_ends);
+  HandleTable parent(mem::TheHeap());
+  const abi::Handle first = parent.Grant(other).value();
+  const abi::Handle handle = parent.Grant(object_).value();
+  cobj::Release(object_);  // its last hold goes while the parent's entry is still there
+  EXPECT_EQ(ends_, 1);
+  {
+    HandleTable child(mem::TheHeap());
+    EXPECT_EQ(child.CopyAll(parent), Status::kDeleted);
+    EXPECT_EQ(child.count(), 1u);
+    child.CloseAll();
+  }
+  {
+    HandleTable child(mem::TheHeap());
+    const abi::Handle listed[] = {first, handle};
+    EXPECT_EQ(child.CopyListed(parent, listed), Status::kDeleted);
+    EXPECT_EQ(child.count(), 1u);
+    child.CloseAll();
+  }
+  EXPECT_EQ(other_ends, 0);  // each copy held what it had, and no more
+  parent.CloseAll();
+  EXPECT_EQ(other_ends, 1);
+}
+
+}  // namespace
+}  // namespace k42::ipc
