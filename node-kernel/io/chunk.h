@@ -23,8 +23,9 @@ struct Chunk : ListLink<> {
   std::uint32_t begin = 0;  // bytes [begin, end) of data() wait
   std::uint32_t end = 0;
   std::uint32_t capacity = 0;
-  bool message = false;  // a message starts here ...
-  bool more = false;     // ... and goes on in the next chunk
+  std::uint32_t overhead = 0;  // what it costs beyond its bytes (conduit.h)
+  bool message = false;        // a message starts here ...
+  bool more = false;           // ... and goes on in the next chunk
 
   std::byte* data() { return reinterpret_cast<std::byte*>(this + 1); }
   std::uint32_t size() const { return end - begin; }

@@ -2,11 +2,23 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "io/attachment.h"
 #include "mem/heap.h"
 
 namespace k42::io {
+
+namespace {
+
+// Memory that a write costs beyond its bytes.
+std::uint64_t OverheadOf(std::uint64_t size, const Attachment* attachment, bool message) {
+  constexpr std::uint64_t kLeast = sizeof(Chunk) + Chunk::kSmallest;
+  return (message ? kLeast - std::min(kLeast, size) : 0) +
+         (attachment != nullptr ? sizeof(Attachment) : 0);
+}
+
+}  // namespace
 
 Result<Conduit*> Conduit::Make(const Shape& shape) {
   return mem::New<Conduit>(shape);
@@ -59,12 +71,18 @@ void Conduit::CloseReader() {
   {
     machine::MutexGuard guard(lock_);
     if (--readers_ == 0) {
-      rest.Append(queue_);
-      bytes_ = messages_ = 0;
+      DropAllLocked(rest);
     }
     UpdateLocked(abi::kWritable, wakeups);
   }
   FreeAll(rest);  // may close handles that were on their way
+}
+
+// Also what a reader has taken out just now: it does not account for that any more.
+void Conduit::DropAllLocked(ChunkList& dropped) {
+  dropped.Append(queue_);
+  bytes_ = overhead_ = messages_ = 0;
+  ++drops_;
 }
 
 void Conduit::CloseWriter() {
@@ -102,8 +120,7 @@ void Conduit::Reset() {
   {
     Wakeups wakeups;
     machine::MutexGuard guard(lock_);
-    rest.Append(queue_);
-    bytes_ = messages_ = 0;
+    DropAllLocked(rest);
     shut_ = reset_ = true;
     UpdateLocked(abi::kReadable, wakeups);
   }
@@ -177,9 +194,10 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     // A pipe takes one more atomic write, a socket a third of its buffer, before it wakes writers.
     const std::uint64_t low =
         shape_.end_is_readable ? shape_.capacity / 3 : std::min(shape_.atomic, shape_.capacity);
+    const std::uint64_t room = RoomLocked();
+    const bool fits = room != 0 && (room >= low || bytes_ + overhead_ == 0);
     std::uint32_t ready = 0;
-    ready |=
-        RoomLocked() >= std::max<std::uint64_t>(low, 1) || closed || shut_ ? abi::kWritable : 0;
+    ready |= fits || closed || shut_ ? abi::kWritable : 0;
     ready |= closed && had_writer_ && !shape_.end_is_readable ? abi::kError : 0;
     ready |= closed || shut_ ? kOutputEnded : 0;
     ready |= readers_ != 0 ? abi::kPeerPresent : 0;
@@ -191,7 +209,7 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
 
 // -- writing --------------------------------------------------------------------------------------
 
-Status Conduit::CheckWriteLocked(std::uint64_t size, bool all) {
+Status Conduit::CheckWriteLocked(std::uint64_t size, std::uint64_t overhead, bool all) {
   if (readers_ == 0 || shut_) {
     return Status::kBrokenPipe;
   }
@@ -199,11 +217,9 @@ Status Conduit::CheckWriteLocked(std::uint64_t size, bool all) {
   if (whole && size > shape_.capacity) {
     return Status::kMessageTooLong;
   }
-  // An empty queue takes any message that fits at all; a full one none, not even an empty one.
-  const std::uint64_t room = RoomLocked();
-  return (whole ? room < size : room == 0) || (shape_.messages && room == 0 && bytes_ != 0)
-             ? Status::kWouldBlock
-             : Status::kOk;
+  const bool empty = bytes_ + overhead_ == 0;
+  const std::uint64_t wanted = (whole ? size : 1) + (empty ? 0 : overhead);
+  return RoomLocked() < wanted ? Status::kWouldBlock : Status::kOk;
 }
 
 // Cuts the chunks to `size` bytes in all; returns how many bytes there are.
@@ -240,17 +256,22 @@ void Conduit::AppendLocked(ChunkList& chunks, ChunkList& unused) {
 
 Result<std::uint64_t> Conduit::Write(BufferIn data, Attachment* attachment, bool all) {
   std::uint64_t size = data.size();
+  std::uint64_t overhead = 0;
   bool messages = false;
   {
     machine::MutexGuard guard(lock_);
     messages = shape_.messages;
-    if (size == 0 && !messages) {
-      return std::uint64_t{0};
+    overhead = OverheadOf(size, attachment, messages);
+    if (size != 0 || messages) {
+      TRY(CheckWriteLocked(size, overhead, all));
     }
-    TRY(CheckWriteLocked(size, all));
     if (!all && !messages && size > shape_.atomic) {
-      size = std::min(size, RoomLocked());
+      size = std::min(size, RoomLocked(overhead));
     }
+  }
+  if (data.empty() && !messages) {
+    Attachment::Free(attachment);  // travels with a byte, and there is none
+    return std::uint64_t{0};
   }
   ChunkList chunks;
   ChunkList unused;
@@ -258,13 +279,15 @@ Result<std::uint64_t> Conduit::Write(BufferIn data, Attachment* attachment, bool
   if (IsOk(status)) {
     Wakeups wakeups;
     machine::MutexGuard guard(lock_);
-    status = CheckWriteLocked(data.size(), all);
+    status = CheckWriteLocked(data.size(), overhead, all);
     if (IsOk(status)) {
       if (!messages) {
-        size = Trim(chunks, std::min(size, RoomLocked()), unused);
+        size = Trim(chunks, std::min(size, RoomLocked(overhead)), unused);
       }
       chunks.Front()->attachment = attachment;
+      chunks.Front()->overhead = static_cast<std::uint32_t>(overhead);
       bytes_ += size;
+      overhead_ += overhead;
       messages_ += messages ? 1 : 0;
       AppendLocked(chunks, unused);
       UpdateLocked(abi::kReadable, wakeups);
@@ -327,8 +350,10 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
   ChunkList taken;
   ChunkList unused;
   std::uint64_t size = 0;
+  std::uint64_t drops = 0;
   {
     machine::MutexGuard guard(lock_);
+    drops = drops_;
     if (data.empty() && !shape_.messages) {
       return std::uint64_t{0};
     }
@@ -365,16 +390,18 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
   {
     Wakeups wakeups;
     machine::MutexGuard guard(lock_);
-    if (readers_ == 0) {
-      unused.Append(taken);  // closed meanwhile
+    if (drops_ != drops) {
+      unused.Append(taken);  // closed or reset meanwhile
     } else if (keep) {
       taken.Append(queue_);
       queue_.Append(taken);
     } else if (message) {  // what did not fit of a message is lost
+      overhead_ -= taken.Front()->overhead;
       unused.Append(taken);
       bytes_ -= total;
       --messages_;
     } else {
+      overhead_ -= std::exchange(taken.Front()->overhead, 0);
       PutBackLocked(taken, size, unused);
       bytes_ -= size;
     }

@@ -6,6 +6,9 @@
 //   read:  what is there; then 0 (the end) once nobody writes; kWouldBlock before that
 // A write of at most `atomic` bytes goes in whole or not at all; so does a message.
 //
+// What waits is charged against the capacity: bytes, and the memory that goes beyond them (small
+// and empty messages, attachments). An empty conduit takes any message whose bytes fit.
+//
 // Locking: lock_ guards all; it is never held while user memory is touched or a ticket fires.
 // reader_lock_ lets one reader at a time take chunks out, copy them, and put the rest back; lock_
 // is taken inside it.
@@ -59,7 +62,7 @@ class Conduit final : public RefCounted {
   std::uint32_t readers();
   std::uint32_t writers();
 
-  // `attachment`: the conduit's on success. `all`: room for everything or nothing.
+  // `attachment`: the conduit's on success, also of nothing. `all`: room for everything or nothing.
   Result<std::uint64_t> Write(BufferIn data, Attachment* attachment = nullptr, bool all = false);
   Result<std::uint64_t> Read(BufferOut data, bool peek = false, ReadOutcome* outcome = nullptr);
 
@@ -75,9 +78,15 @@ class Conduit final : public RefCounted {
  private:
   void Dispose() override;
   std::uint64_t RoomLocked() const K42_REQUIRES(lock_) {
-    return shape_.capacity - std::min(shape_.capacity, bytes_);
+    return shape_.capacity - std::min(shape_.capacity, bytes_ + overhead_);
   }
-  Status CheckWriteLocked(std::uint64_t size, bool all) K42_REQUIRES(lock_);
+  // For bytes that come with so much overhead.
+  std::uint64_t RoomLocked(std::uint64_t overhead) const K42_REQUIRES(lock_) {
+    const std::uint64_t room = RoomLocked();
+    return bytes_ + overhead_ == 0 ? room : room - std::min(room, overhead);
+  }
+  Status CheckWriteLocked(std::uint64_t size, std::uint64_t overhead, bool all) K42_REQUIRES(lock_);
+  void DropAllLocked(ChunkList& dropped) K42_REQUIRES(lock_);
   void AppendLocked(ChunkList& chunks, ChunkList& unused) K42_REQUIRES(lock_);
   std::uint64_t TakeLocked(std::uint64_t wanted, ChunkList& taken) K42_REQUIRES(lock_);
   void UpdateLocked(std::uint32_t activity, Wakeups& wakeups) K42_REQUIRES(lock_);
@@ -91,6 +100,8 @@ class Conduit final : public RefCounted {
   Shape shape_ K42_GUARDED_BY(lock_);
   ChunkList queue_ K42_GUARDED_BY(lock_);
   std::uint64_t bytes_ K42_GUARDED_BY(lock_) = 0;
+  std::uint64_t overhead_ K42_GUARDED_BY(lock_) = 0;  // of all chunks: Chunk::overhead
+  std::uint64_t drops_ K42_GUARDED_BY(lock_) = 0;     // how often all that waits was dropped
   std::uint64_t messages_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t readers_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t writers_ K42_GUARDED_BY(lock_) = 0;

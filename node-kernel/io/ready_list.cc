@@ -6,10 +6,16 @@
 namespace k42::io {
 namespace {
 
-bool SameTicket(const cobj::Ticket& ticket, const cobj::CallContext& caller, std::uint32_t number) {
-  return ticket.sink == caller.tickets &&
-         ticket.number % abi::kTicketCount == number % abi::kTicketCount;
+void DeleteAll(IntrusiveList<ArmedTicket>& list) {
+  while (ArmedTicket* armed = list.PopFront()) {
+    mem::Delete(armed);
+  }
 }
+
+// Given back when it goes out of scope, after the lock.
+struct Discarded : IntrusiveList<ArmedTicket> {
+  ~Discarded() { DeleteAll(*this); }
+};
 
 }  // namespace
 
@@ -21,9 +27,7 @@ Wakeups::~Wakeups() {
 }
 
 ReadyList::~ReadyList() {
-  while (ArmedTicket* armed = armed_.PopFront()) {
-    mem::Delete(armed);
-  }
+  DeleteAll(armed_);
 }
 
 abi::PollWord ReadyList::WordLocked() const {
@@ -70,8 +74,10 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   armed->mask = mask;
   armed->edge = since != abi::kArmLevel;
   const abi::PollWord seen = abi::PollWord::Unpack(since);
+  Discarded discarded;
   Wakeups wakeups;
   machine::SpinGuard guard(lock_);
+  ForgetLocked(ticket.sink, ticket.number, discarded);
   const abi::PollWord word = WordLocked();
   bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
   if (armed->edge) {
@@ -80,7 +86,7 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
     fires = fires && (read_moved || write_moved);
   }
   if (!fires && armed_count_ == kMaxArmed) {
-    mem::Delete(armed);
+    discarded.PushBack(armed);
     return Status::kLimitExceeded;
   }
   if (fires) {
@@ -93,23 +99,24 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   return Status::kOk;
 }
 
-void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
-  IntrusiveList<ArmedTicket> found;
-  {
-    machine::SpinGuard guard(lock_);
-    ArmedTicket* next = nullptr;
-    for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
-      next = armed_.Next(armed);
-      if (SameTicket(armed->ticket, caller, number)) {
-        IntrusiveList<ArmedTicket>::Remove(armed);
-        --armed_count_;
-        found.PushBack(armed);
-      }
+void ReadyList::ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t number,
+                             IntrusiveList<ArmedTicket>& found) {
+  ArmedTicket* next = nullptr;
+  for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
+    next = armed_.Next(armed);
+    if (armed->ticket.sink == sink &&
+        armed->ticket.number % abi::kTicketCount == number % abi::kTicketCount) {
+      IntrusiveList<ArmedTicket>::Remove(armed);
+      --armed_count_;
+      found.PushBack(armed);
     }
   }
-  while (ArmedTicket* armed = found.PopFront()) {
-    mem::Delete(armed);
-  }
+}
+
+void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
+  Discarded discarded;
+  machine::SpinGuard guard(lock_);
+  ForgetLocked(caller.tickets, number, discarded);
 }
 
 }  // namespace k42::io

@@ -59,12 +59,15 @@ class ReadyList {
   // have been set before; bits that become set have one anyway.
   void Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
 
+  // Takes the place of what the same sink armed with the same number: that fires in vain by now.
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket);
   // Forgets what `caller` armed with the ticket of this number.
   void Disarm(const cobj::CallContext& caller, std::uint32_t number);
 
  private:
   abi::PollWord WordLocked() const K42_REQUIRES(lock_);
+  void ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t number,
+                    IntrusiveList<ArmedTicket>& found) K42_REQUIRES(lock_);
 
   machine::SpinLock<LockRank::kWaitQueue> lock_;
   std::uint32_t ready_ K42_GUARDED_BY(lock_);
