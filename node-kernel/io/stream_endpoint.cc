@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/attachment.h"
 #include "io/socket_services.h"
 #include "mem/heap.h"
 
@@ -9,6 +10,9 @@ namespace k42::io {
 namespace {
 // A socket that is not connected polls as hung up, and writable.
 constexpr std::uint32_t kFreshReady = abi::kWritable | kInputEnded | kOutputEnded;
+// What a remote connection tells.
+constexpr std::uint32_t kRemoteReady =
+    abi::kReadable | abi::kWritable | abi::kReadHangup | abi::kError | kInputEnded | kOutputEnded;
 }  // namespace
 
 Result<StreamEndpoint*> StreamEndpoint::Make(SocketServices& services, SocketFamily family,
@@ -159,6 +163,16 @@ Status StreamEndpoint::ConnectRemote(const SocketAddress& target) {
       return status;
     }
     failed->Watch(nullptr);
+    {
+      Wakeups wakeups;
+      machine::SpinGuard guard(lock_);
+      if (state_ != State::kConnected || lines_.remote.get() != failed.get()) {
+        return Status::kAlreadyConnected;  // another thread was faster, or closed it
+      }
+      lines_.remote = nullptr;  // not the last reference
+      state_ = State::kFresh;
+      list().Update(kRemoteReady, kFreshReady, 0, wakeups);
+    }
     failed->Close(false);
   }
   RemoteStreams* carrier = services().CarrierTo(target.internet);
@@ -172,17 +186,21 @@ Status StreamEndpoint::ConnectRemote(const SocketAddress& target) {
   }
   auto remote = RefPtr<RemoteConnection>::Adopt(TRY(carrier->Connect(here, target, list())));
   SetPeerAddress(target);
+  Status status = Status::kAlreadyConnected;
   {
     machine::SpinGuard guard(lock_);
-    if (state_ != State::kClosed) {
+    if (state_ == State::kFresh) {
       state_ = State::kConnected;
       lines_.remote = std::move(remote);
       return Status::kInProgress;
     }
+    if (state_ == State::kClosed) {
+      status = Status::kInvalidArgument;
+    }
   }
-  remote->Watch(nullptr);  // Close has run meanwhile, and could not know of it
+  remote->Watch(nullptr);  // Close or another connect has run meanwhile, and knows nothing of it
   remote->Close(true);
-  return Status::kInvalidArgument;
+  return status;
 }
 
 Status StreamEndpoint::OfferRemote(RemoteConnection* connection, const SocketAddress& here,
@@ -228,7 +246,11 @@ Result<Endpoint*> StreamEndpoint::Accept() {
 Result<std::uint64_t> StreamEndpoint::Send(Transfer& transfer) {
   const Lines lines = LinesNow();
   if (lines.remote) {
-    return lines.remote->Write(transfer.in);
+    const auto sent = lines.remote->Write(transfer.in);
+    if (sent.ok()) {  // ours then, and it cannot leave the node
+      Attachment::Free(transfer.attachment);
+    }
+    return sent;
   }
   if (!lines.out) {
     return family() == SocketFamily::kInternet && transfer.destination == nullptr
