@@ -144,6 +144,7 @@ void RunAgent::StartWanted(std::uint64_t number, Bytes payload) {
   run.words_size = words.size();
   run.number = number;
   run.place = static_cast<std::uint32_t>(place - runs_);
+  armed_[run.place] = 0;  // a predecessor may have ended with tickets out, whose streams are gone
   *place = &run;
   Wake();
 }
@@ -310,8 +311,12 @@ bool RunAgent::PumpOutput(Run& run, Stream stream) {
 
 void RunAgent::WaitFor(Run& run, Stream stream, std::uint32_t mask) {
   const std::uint32_t bit = 1u << stream;
-  if ((armed_[run.place].fetch_or(bit) & bit) == 0)
-    (void)run.ends[stream]->Arm(mask, abi::kArmLevel, {sink_, run.place * 4 + stream});
+  if ((armed_[run.place].fetch_or(bit) & bit) != 0)
+    return;
+  const Status status =
+      run.ends[stream]->Arm(mask, abi::kArmLevel, {sink_, run.place * 4 + stream});
+  if (status != Status::kOk)
+    armed_[run.place].fetch_and(~bit);  // no ticket is out: the next turn asks again
 }
 
 void RunAgent::StreamReady(std::uint32_t ticket) {

@@ -79,7 +79,12 @@ void FabricConnection::OnPeerGone() {
   Pump();
 }
 void FabricConnection::OnTimer(std::uint64_t now_ns) {
-  deadline_.store(~std::uint64_t{0}, std::memory_order_relaxed);
+  // Only the deadline that has passed: one that a pump on another CPU has just set stays.
+  std::uint64_t seen = deadline();
+  if (seen > now_ns ||
+      !deadline_.compare_exchange_strong(seen, ~std::uint64_t{0}, std::memory_order_relaxed)) {
+    return;
+  }
   (void)stream_->OnTimer(now_ns);
   Pump();
 }
