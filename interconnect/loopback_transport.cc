@@ -216,7 +216,7 @@ void LoopbackTransport::StartMemory(Endpoint& to, LoopbackTransport* peer, std::
       PeerId from = self_.self;
       peer->Later([peer, from, request] {
         if (peer->endpoints_.contains(from))
-          peer->events_.OnNotify(from, request.receiver_cpu, request.operand);
+          peer->events_.OnNotify(from, request.channel, request.receiver_cpu, request.operand);
       });
     }
     Finish(peer_id, life, serial, value);

@@ -9,6 +9,7 @@
 // destroyed by its owner after the object behind Ref<ITicketSink> has gone through a grace period.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
@@ -30,6 +31,10 @@ class TicketTable {
   Result<std::uint32_t> Arm(std::uint32_t number) {
     if (number >= abi::kTicketCount)
       return Status::kInvalidArgument;
+    for (std::uint32_t end = end_.load(std::memory_order_relaxed); number >= end;) {
+      if (end_.compare_exchange_weak(end, number + 1, std::memory_order_relaxed))
+        break;
+    }
     return TRY(words_[number].Arm()) << kIndexBits | number;
   }
 
@@ -45,6 +50,7 @@ class TicketTable {
  private:
   abi::DispatcherPage* const page_;
   abi::TicketResults* const results_;
+  std::atomic<std::uint32_t> end_{0};  // numbers from here on were never armed
   TicketWord words_[abi::kTicketCount];
 };
 
