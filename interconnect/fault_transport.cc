@@ -129,10 +129,11 @@ void FaultTransport::OnMessage(PeerId from, abi::Channel channel, std::uint32_t 
   events_.OnMessage(from, channel, receiver_cpu, message);
 }
 
-void FaultTransport::OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) {
+void FaultTransport::OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                              std::uint64_t word) {
   if (const auto found = peers_.find(from); found != peers_.end())
     ++found->second.counts.notifications;
-  events_.OnNotify(from, receiver_cpu, word);
+  events_.OnNotify(from, channel, receiver_cpu, word);
 }
 
 void FaultTransport::OnPeerDown(PeerId peer, Status why) {

@@ -89,7 +89,8 @@ class FaultTransport final : public Transport, private Events {
   // -- Events, of the inner transport --
   void OnMessage(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
                  std::span<const std::byte> message) override;
-  void OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) override;
+  void OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                std::uint64_t word) override;
   void OnCompletion(const Completion& completion) override { events_.OnCompletion(completion); }
   void OnPeerDown(PeerId peer, Status why) override;
 

@@ -280,9 +280,11 @@ void LinkHost::OnMessage(PeerId from, abi::Channel channel, std::uint32_t receiv
     overflowed_.insert(from);
 }
 
-void LinkHost::OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) {
+void LinkHost::OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                        std::uint64_t word) {
   abi::RecordHeader record{};
   record.kind = abi::RecordKind::kNotify;
+  record.channel = static_cast<std::uint16_t>(channel);
   record.peer_node = from.node;
   record.peer_incarnation = from.incarnation;
   record.value = word;

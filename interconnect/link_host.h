@@ -81,7 +81,8 @@ class LinkHost final : public Events {
   // -- Events --
   void OnMessage(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
                  std::span<const std::byte> message) override;
-  void OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) override;
+  void OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                std::uint64_t word) override;
   void OnCompletion(const Completion& completion) override;
   void OnPeerDown(PeerId peer, Status why) override;
 

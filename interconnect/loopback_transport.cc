@@ -269,7 +269,8 @@ void LoopbackTransport::StartMemory(LoopbackTransport* peer, Endpoint& to,
     if (passage->request.kind == OperationKind::kPutNotify) {
       peer->Later([peer, from, passage] {
         if (peer->Knows(from, *passage))
-          peer->events_.OnNotify(from, passage->request.receiver_cpu, passage->request.operand);
+          peer->events_.OnNotify(from, passage->request.channel, passage->request.receiver_cpu,
+                                 passage->request.operand);
       });
     }
     Finish(*passage, value);

@@ -85,7 +85,8 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
       return events_.OnMessage(from.peer, static_cast<abi::Channel>(packet.channel),
                                packet.receiver_cpu, body);
     case PacketType::kNotify:
-      return events_.OnNotify(from.peer, packet.receiver_cpu, packet.word);
+      return events_.OnNotify(from.peer, static_cast<abi::Channel>(packet.channel),
+                              packet.receiver_cpu, packet.word);
     case PacketType::kRevoked:
       return Revoked(from.socket.get(), &packet.word);
     default:

@@ -62,9 +62,9 @@ struct Request {
   Token token = 0;
   PeerId peer;
   OperationKind kind = OperationKind::kSend;
-  abi::Channel channel = abi::Channel::kCall;
-  std::uint32_t receiver_cpu = 0;  // kSend, kPutNotify
-  std::uint64_t local_offset = 0;  // kSend, kPut, kPutNotify, kGet
+  abi::Channel channel = abi::Channel::kCall;  // kSend, kPutNotify: who is told there
+  std::uint32_t receiver_cpu = 0;              // kSend, kPutNotify
+  std::uint64_t local_offset = 0;              // kSend, kPut, kPutNotify, kGet
   std::uint32_t length = 0;
   abi::WindowId window = 0;  // all but kSend, kFlush
   std::uint64_t remote_offset = 0;
@@ -86,7 +86,8 @@ class Events {
   // `message` is valid during the call only.
   virtual void OnMessage(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
                          std::span<const std::byte> message) = 0;
-  virtual void OnNotify(PeerId from, std::uint32_t receiver_cpu, std::uint64_t word) = 0;
+  virtual void OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
+                        std::uint64_t word) = 0;
   virtual void OnCompletion(const Completion& completion) = 0;
   // An endpoint, in whatever direction, broke; requests under way have ended before this.
   virtual void OnPeerDown(PeerId peer, Status why) = 0;

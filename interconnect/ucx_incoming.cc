@@ -129,7 +129,8 @@ void UcxTransport::PerformRequest(Peer& peer, const UcxPacket& packet,
       arena_.At(place.value())};
   std::uint64_t value = Perform(request, places);
   if ((packet.flags & kNotifies) != 0)
-    events_.OnNotify(from, packet.receiver_cpu, packet.operand);
+    events_.OnNotify(from, static_cast<abi::Channel>(packet.channel), packet.receiver_cpu,
+                     packet.operand);
   Answer(peer, packet, Status::kOk, value, std::move(answer));
 }
 

@@ -50,6 +50,7 @@ int Ping(const control::Cluster& cluster, const PingOptions& options) {
                                         {"count", options.count},
                                         {"size", options.size},
                                         {"call", options.call},
+                                        {"put", options.put},
                                         {"budget_ms", 60'000}});
   if (!answer.ok())
     return Complain(answer.detail());
@@ -62,7 +63,10 @@ int Ping(const control::Cluster& cluster, const PingOptions& options) {
   };
   std::printf("%s to %s, %u %s: least %llu ns, median %llu ns, most %llu ns\n",
               options.from.c_str(), options.to.c_str(), options.count,
-              options.call ? "calls" : "echoes", ns("least_ns"), ns("median_ns"), ns("most_ns"));
+              options.call  ? "calls"
+              : options.put ? "puts and back"
+                            : "echoes",
+              ns("least_ns"), ns("median_ns"), ns("most_ns"));
   return 0;
 }
 
@@ -86,8 +90,11 @@ CLI::App* AddPing(CLI::App& app, PingOptions& options) {
   ping->add_option("from", options.from, "nX: this kernel asks")->required();
   ping->add_option("to", options.to, "nY, or daemon: nX's own")->required();
   ping->add_option("--count", options.count, "how many")->check(CLI::Range(1u, 10'000u));
-  ping->add_option("--size", options.size, "bytes of an echo")->check(CLI::Range(0u, 8000u));
-  ping->add_flag("--call", options.call, "calls of a global object instead of echoes");
+  ping->add_option("--size", options.size, "bytes of an echo (8000 at most) or a put")
+      ->check(CLI::Range(0u, 65536u));
+  auto* call = ping->add_flag("--call", options.call, "calls of a global object, not echoes");
+  ping->add_flag("--put", options.put, "puts into the peer's memory that are put back, not echoes")
+      ->excludes(call);
   ping->add_flag("--json", options.json, "for programs");
   return ping;
 }

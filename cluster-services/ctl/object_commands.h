@@ -24,6 +24,7 @@ struct PingOptions {
   std::uint32_t count = 100;
   std::uint32_t size = 64;
   bool call = false;
+  bool put = false;
   bool json = false;
 };
 int Ping(const control::Cluster& cluster, const PingOptions& options);

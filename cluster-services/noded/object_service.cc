@@ -119,7 +119,9 @@ void ObjectService::StartObject(std::shared_ptr<Connection> connection, const js
 void ObjectService::StartPing(std::shared_ptr<Connection> connection, const json& request) {
   abi::PingRequest head{};
   head.node = request.value("peer", 0u);
-  head.way = request.value("call", false) ? abi::PingWay::kCall : abi::PingWay::kEcho;
+  head.way = request.value("call", false)  ? abi::PingWay::kCall
+             : request.value("put", false) ? abi::PingWay::kPut
+                                           : abi::PingWay::kEcho;
   head.count = request.value("count", 100u);
   head.size = request.value("size", 64u);
   head.budget_ns = BudgetOf(request);

@@ -71,13 +71,15 @@ inline constexpr std::uint32_t kPingCountMax = 10'000;
 enum class PingWay : std::uint32_t {
   kEcho = 0,  // answered by the peer's link thread
   kCall = 1,  // a call of a global object there
+  kPut = 2,   // put_notify into the peer's arena, which puts it back
 };
+inline constexpr std::uint32_t kPingPutMax = 64 * 1024;
 
 struct PingRequest {
   std::uint32_t node;  // 0: the own daemon (kEcho only)
   PingWay way;
   std::uint32_t count;
-  std::uint32_t size;       // bytes of payload (kEcho)
+  std::uint32_t size;       // bytes of payload (kEcho, kPut)
   std::uint64_t budget_ns;  // for all of it
 };
 static_assert(sizeof(PingRequest) == 24);

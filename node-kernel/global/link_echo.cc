@@ -81,6 +81,8 @@ Result<std::uint64_t> LinkEcho::Ping(LinkPeer peer, Bytes payload, std::uint64_t
 }
 
 void LinkEcho::OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload) {
+  if (frame.method == PutEcho::kOpenMethod)
+    return puts_.OnMessage(from, frame, payload);
   if (frame.kind == abi::FrameKind::kEcho)
     return SendAnswer(from, frame, payload);
   if (frame.kind != abi::FrameKind::kEchoReply)

@@ -10,20 +10,25 @@
 #include <cstdint>
 
 #include "global/link_port.h"
+#include "global/put_echo.h"
 #include "machine/thread.h"
 
 namespace k42::global {
 
 class LinkEcho final : public LinkReceiver {
  public:
-  explicit constexpr LinkEcho(LinkPort& port) : port_(port) {}
+  explicit constexpr LinkEcho(LinkPort& port) : port_(port), puts_(port) {}
 
   // Sends `payload` to the peer (LinkPeer{abi::kDaemonNode, 0}: the own daemon) and waits for the
   // same bytes to come back. Returns the round trip in ns; kTimedOut after `budget_ns`; or why it
   // was not sent. A thread of any CPU; blocks (BlockExternal).
   Result<std::uint64_t> Ping(LinkPeer peer, Bytes payload, std::uint64_t budget_ns);
 
+  PutEcho& puts() { return puts_; }
+
   void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload) override;
+  void OnNotify(LinkPeer from, std::uint64_t word) override { puts_.OnNotify(from, word); }
+  void OnPeerDown(LinkPeer peer, Status why) override { puts_.OnPeerDown(peer, why); }
 
  private:
   struct Wait {
@@ -48,6 +53,7 @@ class LinkEcho final : public LinkReceiver {
   void SendAnswer(LinkPeer to, const abi::Frame& frame, Bytes payload);
 
   LinkPort& port_;
+  PutEcho puts_;
   Cpu cpus_[machine::kMaxCpus];
 };
 

@@ -181,12 +181,10 @@ void LinkPort::OnRecord(machine::CpuId number, const abi::ReceivedRecord& record
       return receivers_[what.channel]->OnMessage(from, frame,
                                                  record.Payload().subspan(sizeof frame));
     }
-    case abi::RecordKind::kNotify: {
-      LinkReceiver* streams = receivers_[static_cast<std::size_t>(abi::Channel::kStream)];
-      if (streams != nullptr)
-        streams->OnNotify(from, what.value);
+    case abi::RecordKind::kNotify:
+      if (what.channel < abi::kChannelCount && receivers_[what.channel] != nullptr)
+        receivers_[what.channel]->OnNotify(from, what.value);
       return;
-    }
     case abi::RecordKind::kPeerDown:
       for (LinkReceiver* receiver : receivers_) {
         if (receiver != nullptr)

@@ -129,8 +129,10 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
   const bool daemon = request.node == 0;
   const LinkPeer peer = daemon ? LinkPeer{abi::kDaemonNode, 0} : view_.Member(request.node);
   const bool call = request.way == abi::PingWay::kCall;
-  if (request.count == 0 || request.count > abi::kPingCountMax || (call && daemon) ||
-      request.size > abi::kMaxMessage - sizeof(abi::Frame))
+  const bool put = request.way == abi::PingWay::kPut;
+  const std::size_t most = put ? abi::kPingPutMax : abi::kMaxMessage - sizeof(abi::Frame);
+  if (request.count == 0 || request.count > abi::kPingCountMax || ((call || put) && daemon) ||
+      request.size > most)
     return Status::kInvalidArgument;
   if (!daemon && peer.incarnation == 0)
     return Status::kNotInView;
@@ -154,6 +156,8 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
       if (call) {
         TRY(counter->Read());
         times[i] = machine::MonotonicNs() - begin;
+      } else if (put) {
+        times[i] = TRY(echo_.puts().Ping(peer, request.size, deadline - begin));
       } else {
         times[i] = TRY(echo_.Ping(peer, {payload, request.size}, deadline - begin));
       }

@@ -21,7 +21,8 @@ Status TicketTable::Cancel(std::uint64_t number) {
 }
 
 void TicketTable::Retire() {
-  for (TicketWord& word : words_) (void)word.Cancel();
+  const std::uint32_t end = end_.load(std::memory_order_relaxed);
+  for (std::uint32_t number = 0; number < end; ++number) (void)words_[number].Cancel();
 }
 
 void TicketTable::CancelAll() {

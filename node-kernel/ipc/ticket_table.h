@@ -10,6 +10,7 @@
 // ticket of an earlier dispatcher fires in vain.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
@@ -35,6 +36,10 @@ class TicketTable {
   Result<std::uint32_t> Arm(std::uint32_t number) {
     if (number >= abi::kTicketCount)
       return Status::kInvalidArgument;
+    for (std::uint32_t end = end_.load(std::memory_order_relaxed); number >= end;) {
+      if (end_.compare_exchange_weak(end, number + 1, std::memory_order_relaxed))
+        break;
+    }
     return TRY(words_[number].Arm()) << kIndexBits | number;
   }
 
@@ -52,6 +57,7 @@ class TicketTable {
  private:
   abi::DispatcherPage* page_ = nullptr;
   abi::TicketResults* results_ = nullptr;
+  std::atomic<std::uint32_t> end_{0};  // numbers from here on were never armed
   TicketWord words_[abi::kTicketCount];
 };
 

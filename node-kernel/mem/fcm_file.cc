@@ -129,6 +129,18 @@ Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
   });
 }
 
+void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
+                             FunctionRef<bool(std::uint64_t, Frame*)> use) {
+  const SpinGuard guard(lock_);
+  (void)map_.ForEach(PageIndex(offset), PageIndex(end), [&](std::uint64_t page, Entry& entry) {
+    if ((entry & kFilling) != 0) {
+      return true;
+    }
+    entry |= kMapped;
+    return use(page << kPageShift, FrameOf(entry));
+  });
+}
+
 void FcmFile::UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
   for (const Region& region : regions_) {
     const std::uint64_t low = PageIndex(region.offset);

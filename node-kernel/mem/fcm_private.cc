@@ -14,6 +14,9 @@ namespace {
 // Pages handled between two chances for other threads (and within one lock).
 constexpr std::uint32_t kBatch = 128;
 
+// Pages of the aligned piece of a file that a read fault maps.
+constexpr std::uint64_t kAround = 16;
+
 Protection WithoutWrite(Protection protection) {
   return protection & static_cast<Protection>(~kProtectWrite);
 }
@@ -93,14 +96,16 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   }
   const std::uint64_t source_offset = request.address + source_delta_;
   if (request.access != Access::kWrite) {
-    return source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
+    TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
       const SpinGuard guard(lock_);
       if (map_.Find(PageIndex(request.address)) != nullptr) {
         return Status::kOk;  // written meanwhile: the access, made again, finds it
       }
       return request.region->hat->Map(request.address, page->address,
                                       WithoutWrite(request.region->protection), gather);
-    });
+    }));
+    MapAround(request);
+    return Status::kOk;
   }
   TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
     FrameAllocator::AddReference(page);
@@ -111,6 +116,23 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   const Status status = CopyOf(original, fresh);
   frames.DropReference(original);
   return IsOk(status) ? Insert(request, fresh, nullptr, gather) : status;
+}
+
+// The neighbours that are in memory, too: a program that starts touches many pages of few files,
+// and a fault costs as much as mapping half a dozen.
+void FcmPrivate::MapAround(const FaultRequest& request) {
+  const Region& region = *request.region;
+  const std::uint64_t window = AlignDown(request.address, kAround * kPageSize);
+  const std::uint64_t start = window > region.start ? window : region.start;
+  const std::uint64_t end =
+      region.end - window < kAround * kPageSize ? region.end : window + kAround * kPageSize;
+  source_->ForEachPresent(
+      start + source_delta_, end + source_delta_, [&](std::uint64_t offset, Frame* page) {
+        const std::uint64_t address = offset - source_delta_;
+        const SpinGuard guard(lock_);
+        return map_.Find(PageIndex(address)) != nullptr ||
+               region.hat->MapMissing(address, page->address, WithoutWrite(region.protection));
+      });
 }
 
 Status FcmPrivate::CopyOf(Frame* original, Frame*& copy_out) {

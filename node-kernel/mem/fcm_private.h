@@ -64,6 +64,8 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
       K42_REQUIRES(lock_);
   // Makes the page exist, the region's own if it is to be written, and maps it.
   Status MakePage(const FaultRequest& request, TlbGather& gather);
+  // After a read fault on the source's page: maps its neighbours that are in memory.
+  void MapAround(const FaultRequest& request);
   Status Insert(const FaultRequest& request, Frame* fresh, Frame* expected, TlbGather& gather);
   Status CopyOf(Frame* original, Frame*& copy);
 

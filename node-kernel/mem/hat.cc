@@ -24,17 +24,18 @@ constexpr std::uint64_t SpanOf(unsigned level) {
   return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
 }
 
-// The first entry at or behind `index` that is not 0; kEntriesPerTable if there is none. Tables are
-// mostly empty, and fork and exit walk all of them: eight at a time. Only for who keeps writers
+// The first entry of [index, end) that is not 0; an index not below `end` if there is none. Tables
+// are mostly empty, and fork and exit walk all of them: eight at a time. Only for who keeps writers
 // out.
-unsigned FirstUsed(const machine::PageTableEntry* table, unsigned index) {
+unsigned FirstUsed(const machine::PageTableEntry* table, unsigned index,
+                   unsigned end = kEntriesPerTable) {
   constexpr unsigned kStride = 8;
-  for (; index % kStride != 0; ++index) {
+  for (; index < end && index % kStride != 0; ++index) {
     if (table[index] != 0) {
       return index;
     }
   }
-  for (; index < kEntriesPerTable; index += kStride) {
+  for (; index < end; index += kStride) {
     const machine::PageTableEntry* at = table + index;
     if ((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) != 0) {
       while (table[index] == 0) {
@@ -43,7 +44,7 @@ unsigned FirstUsed(const machine::PageTableEntry* table, unsigned index) {
       return index;
     }
   }
-  return kEntriesPerTable;
+  return index;
 }
 
 }  // namespace
@@ -197,6 +198,19 @@ Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, Tl
   return Status::kOk;
 }
 
+bool Hat::MapMissing(std::uint64_t address, PhysAddr frame, Protection protection) {
+  const SpinGuard guard(lock_);
+  Entry* slot = FindLocked(address, 1);
+  if (slot == nullptr) {
+    return false;
+  }
+  if (*slot == 0) {
+    Store(*slot, Leaf(frame, protection));
+    CountResident(1);
+  }
+  return true;
+}
+
 Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protection,
                      TlbGather& gather) {
   if (!IsAligned(address, kLargePageSize) || !IsAligned(frame, kLargePageSize)) {
@@ -226,12 +240,15 @@ void Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
     // Along it, over what is empty, up to its end or to an entry that leads further down.
     const std::uint64_t span = SpanOf(level);
     const std::uint64_t base = AlignDown(address, span * kEntriesPerTable);
+    const std::uint64_t left = (end - 1 - base) / span + 1;
+    const unsigned limit = left < kEntriesPerTable ? static_cast<unsigned>(left) : kEntriesPerTable;
     for (;; ++index) {
-      index = FirstUsed(table, index);
-      address = base + index * span;
-      if (index == kEntriesPerTable || address >= end) {
+      index = FirstUsed(table, index, limit);
+      if (index >= limit) {
+        address = base + limit * span;
         break;
       }
+      address = base + index * span;
       const Entry entry = Load(table[index]);
       if (level > 1 && (entry & kPteLarge) == 0 && (entry & kPtePresent) != 0) {
         break;

@@ -47,6 +47,9 @@ class Hat {
 
   // Makes `frame` what `address` shows. Replacing an entry goes into the gather. kNoMemory.
   Status Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
+  // The same where nothing is mapped and the tables are there; what is there stays. False: there is
+  // no table for this address.
+  bool MapMissing(std::uint64_t address, PhysAddr frame, Protection protection);
   // A 2 MiB page: both aligned. kBusy where small pages are mapped: the caller unmaps first. It is
   // dropped as a whole when any part of it is unmapped, restricted or mapped otherwise.
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);

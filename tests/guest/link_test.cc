@@ -30,6 +30,17 @@ void PingMany(LinkPeer peer, int count, std::size_t size) {
                total / static_cast<unsigned>(count) / 1000);
 }
 
+// The same by put_notify, there and back.
+void PutMany(LinkPeer peer, int count, std::uint32_t size) {
+  std::uint64_t least = ~0ull;
+  for (int i = 0; i < count; ++i) {
+    const auto round_trip = boot::TheEcho().puts().Ping(peer, size, 5 * kSecond);
+    REQUIRE(round_trip.ok());
+    least = round_trip.value() < least ? round_trip.value() : least;
+  }
+  machine::Log("  {} bytes to {} put and put back: least {} us", size, peer.node, least / 1000);
+}
+
 }  // namespace
 
 GUEST_TEST(link_echo_daemon) {
@@ -57,7 +68,11 @@ GUEST_TEST(link_echo_peers) {
       continue;
     PingMany(at, 50, 64);
     PingMany(at, 20, 4096);
+    PutMany(at, 50, 64);
+    PutMany(at, 20, abi::kPingPutMax);
   }
+  EXPECT_EQ(boot::TheEcho().puts().Ping(self, abi::kPingPutMax + 1, kSecond).status(),
+            Status::kInvalidArgument);
   Pause(3 * kSecond);  // the others still ask us
 }
 

@@ -151,9 +151,15 @@ TEST_P(Conformance, ANotificationArrivesAfterItsData) {
     put.window = window;
     put.remote_offset = i * kPiece;
     put.operand = i;
+    put.channel = i % 2 == 0 ? abi::Channel::kStream : abi::Channel::kEcho;
     sender.transport->Submit(put);
   }
   ASSERT_TRUE(fabric.Until([&] { return checked == 50 && sender.recorder.ended.size() == 50; }));
+  for (std::size_t i = 0; i < 50; ++i) {
+    EXPECT_EQ(receiver.recorder.notified_channels[i], receiver.recorder.notifications[i] % 2 == 0
+                                                          ? abi::Channel::kStream
+                                                          : abi::Channel::kEcho);
+  }
 }
 
 TEST_P(Conformance, WindowsAreChecked) {

@@ -84,7 +84,7 @@ struct FabricSchedule::Node final : Events {
                  std::span<const std::byte> message) override {
     schedule->OnMessage(number, from, channel, cpu, message);
   }
-  void OnNotify(PeerId from, std::uint32_t, std::uint64_t word) override {
+  void OnNotify(PeerId from, abi::Channel, std::uint32_t, std::uint64_t word) override {
     schedule->OnNotify(number, from, word);
   }
   void OnCompletion(const Completion& completion) override {

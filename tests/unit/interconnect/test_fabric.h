@@ -30,7 +30,8 @@ class Recorder : public Events {
         {from, channel, cpu,
          std::string(reinterpret_cast<const char*>(message.data()), message.size())});
   }
-  void OnNotify(PeerId, std::uint32_t, std::uint64_t word) override {
+  void OnNotify(PeerId, abi::Channel channel, std::uint32_t, std::uint64_t word) override {
+    notified_channels.push_back(channel);
     notifications.push_back(word);
     if (on_notify)
       on_notify(word);
@@ -48,6 +49,7 @@ class Recorder : public Events {
 
   std::vector<ReceivedMessage> messages;
   std::vector<std::uint64_t> notifications;
+  std::vector<abi::Channel> notified_channels;
   std::vector<Completion> ended;
   std::vector<PeerId> down;
   std::function<void(std::uint64_t)> on_notify;

@@ -76,6 +76,26 @@ TEST_P(FileTest, PrivateViewsCopyOnWriteOnly) {
   EXPECT_EQ(InFile(0), original);
 }
 
+// Of what a read fault finds in memory, all of the aligned piece is mapped, and no page that is
+// one's own is covered by it; a page that the file loses is lost there, too.
+TEST_P(FileTest, AReadFaultMapsTheNeighboursThatAreThere) {
+  const std::uint64_t first = MapFile(false);
+  ASSERT_EQ(Store(*space, first + kPageSize, 42), Status::kOk);
+  (void)Load(*space, first);
+  const std::uint64_t other = MapFile(false, kProtectRead);
+  std::uint64_t expected = 0;
+  for (std::uint64_t page = other; page < other + 6 * kPageSize; page += kPageSize) {
+    expected += AlignDown(page, 16 * kPageSize) == AlignDown(other, 16 * kPageSize) ? 1 : 0;
+  }
+  const std::uint64_t before = space->Use().resident;
+  EXPECT_EQ(Load(*space, other).value(), InFile(0));
+  EXPECT_EQ(space->Use().resident, before + expected * kPageSize);
+  EXPECT_EQ(Load(*space, first + kPageSize).value(), 42u);
+  EXPECT_EQ(Load(*space, other + kPageSize).value(), InFile(kPageSize));
+  EXPECT_EQ(file.fcm->Resize(kPageSize), Status::kOk);
+  EXPECT_EQ(Load(*space, other + kPageSize).status(), Status::kOutOfRange);
+}
+
 TEST_P(FileTest, BeyondTheEndFails) {
   const std::uint64_t at = MapFile(true);
   EXPECT_EQ(Load(*space, at + 5 * kPageSize + 104).value(), 0u);

@@ -1,0 +1,218 @@
+#include "global/put_echo.h"
+
+#include <cstring>
+
+#include "machine/clock.h"
+#include "machine/timer.h"
+
+namespace k42::global {
+namespace {
+
+constexpr std::uint64_t kAnswer = std::uint64_t{1} << 40;
+constexpr unsigned kPadShift = 32, kLengthShift = 41;
+
+constexpr std::uint64_t Word(std::uint32_t number, std::uint32_t pad, std::uint32_t length) {
+  return number | std::uint64_t{pad} << kPadShift | std::uint64_t{length} << kLengthShift;
+}
+
+void WakeThread(void* thread) {
+  static_cast<machine::Thread*>(thread)->Unblock();
+}
+
+}  // namespace
+
+Status PutEcho::MakeWindow(std::uint64_t size, ArenaRange& range, abi::WindowId& window) {
+  if (range.size == 0)
+    range = TRY(port_.memory().Allocate(size, abi::ChunkUse::kStream));
+  if (window == 0)
+    window = TRY(port_.memory().OpenWindow(range, abi::kAccessWrite));
+  return Status::kOk;
+}
+
+Result<std::uint64_t> PutEcho::Ping(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+  if (size > abi::kPingPutMax)
+    return Status::kInvalidArgument;
+  size = size == 0 ? 1 : size;
+  Bench& bench = cpus_[machine::CurrentCpu()].bench;
+  if (bench.thread != nullptr || bench.request.under_way)
+    return Status::kBusy;
+  const std::uint64_t until = machine::MonotonicNs() + budget_ns;
+  TRY(MakeWindow(2 * abi::kPingPutMax, bench.range, bench.window));
+  bench.thread = machine::Thread::Current();
+  Status status = bench.peer == peer ? Status::kOk : Open(bench, peer, until);
+  std::byte* const back = bench.range.memory;
+  std::byte* const sent = back + abi::kPingPutMax;
+  std::memset(sent, static_cast<int>(bench.number & 0xff), size);
+  std::memset(back, ~static_cast<int>(bench.number & 0xff), size);
+  const std::uint64_t begin = machine::MonotonicNs();
+  if (status == Status::kOk)
+    status = Send(bench, size, until);
+  const std::uint64_t took = machine::MonotonicNs() - begin;
+  bench.thread = nullptr;
+  if (status != Status::kOk) {
+    bench.peer = {};  // whatever it was, the next one asks for a window again
+    return status;
+  }
+  if (std::memcmp(back, sent, size) != 0)
+    return Status::kCorrupt;
+  return took;
+}
+
+void PutEcho::Submit(Request& request) {
+  request.channel = abi::Channel::kEcho;
+  request.done = [](LinkRequest& ended) {
+    auto& own = static_cast<Request&>(ended);
+    own.under_way = false;
+    if (own.waiter != nullptr)
+      own.waiter->Unblock();
+  };
+  request.under_way = true;
+  port_.Submit(request);
+}
+
+// The request may stay the fabric's when this ends: then the next Ping is refused until it is back.
+Status PutEcho::Ask(Bench& bench, std::uint64_t until_ns) {
+  Request& request = bench.request;
+  bench.answered = false;
+  request.waiter = bench.thread;
+  machine::Timer timer;
+  timer.Arm(until_ns, WakeThread, bench.thread);
+  Submit(request);
+  Status status = Status::kTimedOut;
+  while (machine::MonotonicNs() < until_ns) {
+    const bool refused = !request.under_way && request.outcome != abi::Outcome::kDone;
+    if (refused || (bench.answered && !request.under_way)) {
+      status = refused ? request.status : Status::kOk;
+      break;
+    }
+    machine::Thread::BlockExternal();
+  }
+  request.waiter = nullptr;
+  return status;
+}
+
+Status PutEcho::Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns) {
+  bench.own = {bench.window, 0, machine::CurrentCpu()};
+  bench.target = {};
+  Request& request = bench.request;
+  request.kind = abi::OperationKind::kSend;
+  request.peer = peer;
+  request.receiver_cpu = machine::CurrentCpu();
+  request.frame = {};
+  request.frame.kind = abi::FrameKind::kEcho;
+  request.frame.method = kOpenMethod;
+  request.frame.cpu = machine::CurrentCpu();
+  request.frame.sequence = ++bench.number;
+  request.payload = BytesOf(bench.own);
+  TRY(Ask(bench, until_ns));
+  if (bench.target.window == 0)
+    return Status::kBusy;
+  bench.peer = peer;
+  return Status::kOk;
+}
+
+Status PutEcho::Send(Bench& bench, std::uint32_t size, std::uint64_t until_ns) {
+  Request& request = bench.request;
+  request.kind = abi::OperationKind::kPutNotify;
+  request.peer = bench.peer;
+  request.receiver_cpu = bench.target.cpu;
+  request.payload = {};
+  request.local_offset = bench.range.offset + abi::kPingPutMax;
+  request.length = size;
+  request.window = bench.target.window;
+  request.remote_offset = 0;
+  request.operand = Word(++bench.number, bench.target.pad, size);
+  return Ask(bench, until_ns);
+}
+
+// -- heard ----------------------------------------------------------------------------------------
+
+void PutEcho::OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload) {
+  const auto opened = ReadAt<Opened>(payload, 0);
+  if (!opened.ok())
+    return;
+  if (frame.kind == abi::FrameKind::kEcho)
+    return OnOpen(from, opened.value(), frame.sequence);
+  Bench& bench = cpus_[machine::CurrentCpu()].bench;
+  if (bench.thread == nullptr || frame.sequence != bench.number || from != bench.request.peer)
+    return;
+  bench.target = opened.value();
+  bench.answered = true;
+  bench.thread->Unblock();
+}
+
+// Window 0 in the answer: no pad is left, or no memory.
+void PutEcho::OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence) {
+  Cpu& cpu = cpus_[machine::CurrentCpu()];
+  if (cpu.reply.under_way)
+    return;  // unanswered, as the asker must expect
+  Pad* pad = nullptr;
+  for (Pad& candidate : cpu.pads) {
+    if (candidate.asker == from && candidate.target.cpu == asked.cpu)
+      pad = &candidate;
+    else if (pad == nullptr && candidate.asker.node == 0 && !candidate.request.under_way)
+      pad = &candidate;
+  }
+  cpu.replied = {0, 0, machine::CurrentCpu()};
+  if (pad != nullptr && MakeWindow(abi::kPingPutMax, pad->range, pad->window) == Status::kOk) {
+    pad->asker = from;
+    pad->target = asked;
+    cpu.replied.window = pad->window;
+    cpu.replied.pad = static_cast<std::uint32_t>(pad - cpu.pads);
+  }
+  Request& reply = cpu.reply;
+  reply.peer = from;
+  reply.receiver_cpu = asked.cpu;
+  reply.frame = {};
+  reply.frame.kind = abi::FrameKind::kEchoReply;
+  reply.frame.method = kOpenMethod;
+  reply.frame.cpu = asked.cpu;
+  reply.frame.sequence = sequence;
+  reply.payload = BytesOf(cpu.replied);
+  Submit(reply);
+}
+
+void PutEcho::OnNotify(LinkPeer from, std::uint64_t word) {
+  if ((word & kAnswer) == 0)
+    return PutBack(from, word);
+  Bench& bench = cpus_[machine::CurrentCpu()].bench;
+  if (bench.thread == nullptr || static_cast<std::uint32_t>(word) != bench.number ||
+      from != bench.request.peer)
+    return;
+  bench.answered = true;
+  bench.thread->Unblock();
+}
+
+void PutEcho::PutBack(LinkPeer from, std::uint64_t word) {
+  const auto index = static_cast<std::uint32_t>(word >> kPadShift & 0xff);
+  const auto length = static_cast<std::uint32_t>(word >> kLengthShift);
+  if (index >= kPads || length > abi::kPingPutMax)
+    return;
+  Pad& pad = cpus_[machine::CurrentCpu()].pads[index];
+  if (pad.asker != from || pad.request.under_way)
+    return;  // of an opening that was forgotten, or more at once than was agreed
+  Request& request = pad.request;
+  request.kind = abi::OperationKind::kPutNotify;
+  request.peer = from;
+  request.receiver_cpu = pad.target.cpu;
+  request.local_offset = pad.range.offset;
+  request.length = length;
+  request.window = pad.target.window;
+  request.remote_offset = 0;
+  request.operand = word | kAnswer;
+  Submit(request);
+}
+
+void PutEcho::OnPeerDown(LinkPeer peer, Status why) {
+  if (why == Status::kEndpointDown)
+    return;  // it may come back
+  Cpu& cpu = cpus_[machine::CurrentCpu()];
+  for (Pad& pad : cpu.pads) {
+    if (pad.asker == peer)
+      pad.asker = {};
+  }
+  if (cpu.bench.peer == peer)
+    cpu.bench.peer = {};
+}
+
+}  // namespace k42::global

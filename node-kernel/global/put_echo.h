@@ -1,0 +1,90 @@
+// Round trips by put_notify: bytes are put into the peer's arena, which is told, and puts them back
+// from there; nothing is copied in between. It shows what one-sided data costs between two kernels.
+//
+// Asker and answerer have memory per CPU: the asker one *bench* (what it sends, and a window for
+// what comes back), the answerer a *pad* for each asker, a window too. Before the first round trip
+// the two tell each other their windows, by an echo message of kOpenMethod. The word of a
+// notification:
+//
+//   0..31 number of the round trip   32..39 the answerer's pad   40 is an answer   41.. length
+//
+// Windows are open to every peer, hold nothing, and stay. A pad whose asker has gone is given to
+// the next one.
+//
+// Locking: a CPU's things are touched by its threads only, between two switches. OnMessage and
+// OnNotify are the link thread's.
+#pragma once
+
+#include <cstdint>
+
+#include "abi/link_names.h"
+#include "global/link_port.h"
+#include "machine/thread.h"
+
+namespace k42::global {
+
+class PutEcho {
+ public:
+  static constexpr std::uint32_t kOpenMethod = 1;  // of a frame of kind kEcho or kEchoReply
+
+  explicit constexpr PutEcho(LinkPort& port) : port_(port) {}
+
+  // Puts `size` bytes (at most abi::kPingPutMax, at least one is sent) to the peer and waits for
+  // them to come back. Returns the round trip in ns; kTimedOut; kBusy while another one is under
+  // way on this CPU, or the peer has no pad left; kCorrupt: other bytes came back. BlockExternal.
+  Result<std::uint64_t> Ping(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
+
+  void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload);
+  void OnNotify(LinkPeer from, std::uint64_t word);
+  void OnPeerDown(LinkPeer peer, Status why);
+
+ private:
+  static constexpr std::uint32_t kPads = 4;  // askers at once, per CPU
+  struct Opened {                            // payload of kOpenMethod, both ways
+    abi::WindowId window;
+    std::uint32_t pad;
+    std::uint32_t cpu;  // whose pad or bench it is
+  };
+  // `under_way`: it is the fabric's.
+  struct Request : LinkRequest {
+    machine::Thread* waiter = nullptr;
+    bool under_way = false;
+  };
+  struct Bench {
+    ArenaRange range;  // first half: what comes back; second: what is sent
+    abi::WindowId window = 0;
+    LinkPeer peer;  // whom `target` belongs to
+    Opened own{}, target{};
+    machine::Thread* thread = nullptr;  // who pings; null: nobody
+    std::uint32_t number = 0;
+    bool answered = false;
+    Request request;
+  };
+  struct Pad {
+    LinkPeer asker;
+    ArenaRange range;
+    abi::WindowId window = 0;
+    Opened target{};  // the asker's
+    Request request;
+  };
+  struct Cpu {
+    Bench bench;
+    Pad pads[kPads];
+    Request reply;  // to an opening
+    Opened replied{};
+  };
+
+  Status MakeWindow(std::uint64_t size, ArenaRange& range, abi::WindowId& window);
+  void Submit(Request& request);
+  // Submits the bench's request and waits for its answer.
+  Status Ask(Bench& bench, std::uint64_t until_ns);
+  Status Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns);
+  Status Send(Bench& bench, std::uint32_t size, std::uint64_t until_ns);
+  void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);
+  void PutBack(LinkPeer from, std::uint64_t word);
+
+  LinkPort& port_;
+  Cpu cpus_[machine::kMaxCpus];
+};
+
+}  // namespace k42::global
