@@ -23,6 +23,12 @@ std::uint32_t PagesFor(std::size_t size) {
   return static_cast<std::uint32_t>(DivideUp<std::uint64_t>(size, kPageSize));
 }
 
+// Only the owning CPU writes: no atomic read-modify-write.
+void CountSlabs(std::atomic<std::uint64_t>& count, int by) {
+  count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+              std::memory_order_relaxed);
+}
+
 }  // namespace
 
 unsigned Heap::ClassOf(std::size_t size) {
@@ -31,40 +37,46 @@ unsigned Heap::ClassOf(std::size_t size) {
 
 void* Heap::Allocate(std::size_t size, std::size_t align) {
   const std::size_t wanted = size > align ? size : align;
-  if (wanted > kLargest) {
-    if (wanted > kLargePageSize) {
-      return nullptr;
-    }
-    return AllocateRun(PagesFor(wanted));
-  }
-  const unsigned size_class = ClassOf(wanted);
+  return wanted <= kLargest ? AllocateBlock(ClassOf(wanted)) : AllocateRun(wanted);
+}
+
+void* Heap::AllocateLocal(std::size_t size, std::size_t align) {
+  const std::size_t wanted = size > align ? size : align;
+  return wanted <= kLargest ? AllocateBlock(kClasses + ClassOf(wanted)) : AllocateRun(wanted);
+}
+
+inline void* Heap::AllocateBlock(unsigned kind) {
   const std::uint32_t cpu = machine::CurrentCpu();
   CpuHeap& heap = cpus_[cpu];
-  Frame* slab = heap.partial[size_class].Front();
+  Frame* slab = heap.partial[kind].Front();
   if (slab == nullptr) [[unlikely]] {
-    slab = NewSlab(heap, size_class, cpu);
+    slab = NewSlab(heap, kind, cpu);
     if (slab == nullptr) {
       return nullptr;
     }
   }
   auto* block = static_cast<Block*>(slab->slab.free);
   slab->slab.free = block->next;
-  if (slab == heap.spare[size_class]) {
-    heap.spare[size_class] = nullptr;
+  if (slab == heap.spare[kind]) {
+    heap.spare[kind] = nullptr;
   }
   ++slab->slab.used;
-  if (slab->slab.free == nullptr) {
-    heap.partial[size_class].Remove(slab);
+  if (slab->slab.free == nullptr) [[unlikely]] {
+    heap.partial[kind].Remove(slab);
   }
   if constexpr (kDebugChecks) {
     auto* bytes = reinterpret_cast<unsigned char*>(block);
-    CheckFill(bytes + sizeof(Block), SizeOf(size_class) - sizeof(Block));
-    std::memset(bytes, kFreshFill, SizeOf(size_class));
+    CheckFill(bytes + sizeof(Block), SizeOf(kind) - sizeof(Block));
+    std::memset(bytes, kFreshFill, SizeOf(kind));
   }
   return block;
 }
 
-void* Heap::AllocateRun(std::uint32_t pages) {
+void* Heap::AllocateRun(std::size_t size) {
+  if (size > kLargePageSize) {
+    return nullptr;
+  }
+  const std::uint32_t pages = PagesFor(size);
   const Result<Frame*> run = pages == 1 ? frames_.Allocate(FramePurpose::kKernel)
                                         : frames_.AllocateRun(pages, FramePurpose::kKernel);
   if (!run.ok()) {
@@ -81,20 +93,28 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
     return;
   }
   Frame* slab = FrameOf(pointer);
-  if (slab->slab_class == kRun) {
-    frames_.FreeRun(slab, slab->slab.used);
+  if (slab->slab_class == kRun) [[unlikely]] {
+    FreeRun(slab);
     return;
   }
-  K42_DCHECK(ClassOf(size) <= slab->slab_class, "freed with a larger size than allocated");
+  K42_DCHECK(size <= SizeOf(slab->slab_class), "freed with a larger size than allocated");
   auto* block = static_cast<Block*>(pointer);
   if constexpr (kDebugChecks) {
     std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
   }
-  CpuHeap& heap = cpus_[machine::CurrentCpu()];
-  if (slab->slab_cpu == machine::CurrentCpu()) [[likely]] {
-    FreeAtHome(heap, slab, block);
-    return;
+  const std::uint32_t cpu = machine::CurrentCpu();
+  if (slab->slab_cpu == cpu) [[likely]] {
+    FreeAtHome(cpus_[cpu], slab, block);
+  } else {
+    FreeForeign(cpus_[cpu], slab, block);
   }
+}
+
+void Heap::FreeRun(Frame* first) {
+  frames_.FreeRun(first, first->slab.used);
+}
+
+void Heap::FreeForeign(CpuHeap& heap, Frame* slab, Block* block) {
   Outbox& outbox = heap.outbox[slab->slab_cpu];
   block->next = outbox.first;
   if (outbox.first == nullptr) {
@@ -106,29 +126,33 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
   }
 }
 
-void Heap::FreeAtHome(CpuHeap& heap, Frame* slab, Block* block) {
-  const unsigned size_class = slab->slab_class;
+inline void Heap::FreeAtHome(CpuHeap& heap, Frame* slab, Block* block) {
+  const unsigned kind = slab->slab_class;
   const bool was_full = slab->slab.free == nullptr;
   block->next = static_cast<Block*>(slab->slab.free);
   slab->slab.free = block;
-  if (was_full) {
-    heap.partial[size_class].PushFront(slab);
+  if (was_full) [[unlikely]] {
+    heap.partial[kind].PushFront(slab);
   }
-  if (--slab->slab.used != 0) {
+  if (--slab->slab.used != 0) [[likely]] {
     return;
   }
-  if (heap.spare[size_class] == nullptr) {
-    heap.spare[size_class] = slab;
-    return;
+  if (heap.spare[kind] == nullptr) {
+    heap.spare[kind] = slab;
+  } else {
+    DropSlab(heap, slab);
   }
-  heap.partial[size_class].Remove(slab);
-  slab_frames_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Heap::DropSlab(CpuHeap& heap, Frame* slab) {
+  slab->Unlink();
+  CountSlabs(heap.slab_frames, -1);
   frames_.DropReference(slab);
 }
 
-Frame* Heap::NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu) {
+Frame* Heap::NewSlab(CpuHeap& heap, unsigned kind, std::uint32_t cpu) {
   if (TakeInbox(heap)) {
-    if (Frame* slab = heap.partial[size_class].Front()) {
+    if (Frame* slab = heap.partial[kind].Front()) {
       return slab;
     }
   }
@@ -137,7 +161,7 @@ Frame* Heap::NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu) {
     return nullptr;
   }
   Frame* slab = frame.value();
-  slab->slab_class = static_cast<std::uint8_t>(size_class);
+  slab->slab_class = static_cast<std::uint8_t>(kind);
   slab->slab_cpu = static_cast<std::uint8_t>(cpu);
   slab->slab = {nullptr, 0};
   auto* bytes = FrameAllocator::Data<unsigned char>(slab);
@@ -146,13 +170,13 @@ Frame* Heap::NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu) {
   }
   // Threaded backwards, so that blocks are handed out in ascending order.
   for (std::size_t at = kPageSize; at != 0;) {
-    at -= SizeOf(size_class);
+    at -= SizeOf(kind);
     auto* block = reinterpret_cast<Block*>(bytes + at);
     block->next = static_cast<Block*>(slab->slab.free);
     slab->slab.free = block;
   }
-  slab_frames_.fetch_add(1, std::memory_order_relaxed);
-  heap.partial[size_class].PushFront(slab);
+  CountSlabs(heap.slab_frames, 1);
+  heap.partial[kind].PushFront(slab);
   return slab;
 }
 
@@ -180,6 +204,14 @@ bool Heap::TakeInbox(CpuHeap& heap) {
   return true;
 }
 
+std::uint64_t Heap::slab_frames() const {
+  std::uint64_t sum = 0;
+  for (const CpuHeap& heap : cpus_) {
+    sum += heap.slab_frames.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
 void Heap::Trim() {
   CpuHeap& heap = cpus_[machine::CurrentCpu()];
   for (std::uint32_t home = 0; home < machine::kMaxCpus; ++home) {
@@ -188,12 +220,10 @@ void Heap::Trim() {
     }
   }
   TakeInbox(heap);
-  for (unsigned i = 0; i < kClasses; ++i) {
+  for (unsigned i = 0; i < kSlabKinds; ++i) {
     if (Frame* slab = heap.spare[i]) {
       heap.spare[i] = nullptr;
-      heap.partial[i].Remove(slab);
-      slab_frames_.fetch_sub(1, std::memory_order_relaxed);
-      frames_.DropReference(slab);
+      DropSlab(heap, slab);
     }
   }
 }

@@ -8,10 +8,12 @@
 //   frames     slabs whose blocks are all back return to the FrameAllocator (one per size is kept).
 //              Larger requests are whole runs of frames (at most 2 MiB).
 //
-// Blocks carry no header; what is known of them is in the frame's descriptor. Blocks of one frame
-// belong to one home CPU, so two CPUs never allocate within one cache line; AllocKind::kPadded also
-// keeps blocks of the same CPU in lines of their own, for data that other CPUs will write. Blocks
-// are aligned to their (rounded up) size.
+// Blocks carry no header; what is known of them is in the frame's descriptor. Blocks are aligned to
+// their (rounded up) size. No cache line is shared by accident:
+//   - blocks of one frame belong to one home CPU: two CPUs never allocate within one line;
+//   - strictly local blocks (AllocKind::kLocal) have frames of their own: what other CPUs write is
+//     never a neighbour of what only this one does;
+//   - AllocKind::kPadded gives a block lines of its own, for what several CPUs write.
 //
 // Callers run in thread context. Debug builds fill free blocks and look for writes to them.
 #pragma once
@@ -28,7 +30,8 @@
 namespace k42::mem {
 
 enum class AllocKind : std::uint8_t {
-  kLocal,   // mostly used by the CPU that allocates
+  kShared,  // used by whoever has it
+  kLocal,   // strictly local: written and freed by the CPU that allocates
   kPadded,  // written by several CPUs: never shares a cache line with another block
 };
 
@@ -37,17 +40,23 @@ class Heap final : public Allocator {
   static constexpr std::size_t kSmallest = 16;
   static constexpr std::size_t kLargest = 2048;  // of a slab's blocks
   static constexpr unsigned kClasses = 8;
+  static constexpr unsigned kSlabKinds = 2 * kClasses;  // by size, and again for strictly local
   static constexpr std::uint32_t kBatch = 16;
 
   explicit constexpr Heap(FrameAllocator& frames) : frames_(frames) {}
 
   void* Allocate(std::size_t size, std::size_t align) override;
+  void* AllocateLocal(std::size_t size, std::size_t align) override;
   void Free(void* block, std::size_t size) override;
 
   // Sends this CPU's outboxes home, takes in what came, and gives up empty slabs.
   void Trim();
 
-  std::uint64_t slab_frames() const { return slab_frames_.load(std::memory_order_relaxed); }
+  // -- statistics: any context, no lock. Frames in slabs: of all CPUs, of one.
+  std::uint64_t slab_frames() const;
+  std::uint64_t slab_frames(machine::CpuId cpu) const {
+    return cpus_[cpu].slab_frames.load(std::memory_order_relaxed);
+  }
 
  private:
   struct Block {
@@ -59,26 +68,31 @@ class Heap final : public Allocator {
     std::uint32_t count = 0;
   };
   struct alignas(64) CpuHeap {
-    IntrusiveList<Frame> partial[kClasses];  // slabs with a free block, at home here
-    Frame* spare[kClasses] = {};             // the one empty slab that is kept, in partial too
+    IntrusiveList<Frame> partial[kSlabKinds];  // slabs with a free block, at home here
+    Frame* spare[kSlabKinds] = {};             // the one empty slab that is kept, in partial too
     Outbox outbox[machine::kMaxCpus];
+    std::atomic<std::uint64_t> slab_frames{0};       // written here only
     alignas(64) std::atomic<Block*> inbox{nullptr};  // written by other CPUs
   };
 
   static unsigned ClassOf(std::size_t size);
-  static std::size_t SizeOf(unsigned size_class) { return kSmallest << size_class; }
+  static std::size_t SizeOf(unsigned kind) { return kSmallest << kind % kClasses; }
   Frame* FrameOf(const void* block) const { return frames_.FrameOf(machine::VirtToPhys(block)); }
 
-  // slab_class of the first frame of a run; slab.used is then its length.
+  // slab_class (a slab kind) of the first frame of a run; slab.used is then its length.
   static constexpr std::uint8_t kRun = 0xff;
-  void* AllocateRun(std::uint32_t pages);
-  Frame* NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu);
+  void* AllocateBlock(unsigned kind);
   void FreeAtHome(CpuHeap& heap, Frame* slab, Block* block);
-  void SendHome(Outbox& outbox, std::uint32_t home);
+  // Out of line, so that what is left has no atomic instruction (tests/checks/heap_path.py).
+  [[gnu::noinline]] void* AllocateRun(std::size_t size);
+  [[gnu::noinline]] void FreeRun(Frame* first);
+  [[gnu::noinline]] Frame* NewSlab(CpuHeap& heap, unsigned kind, std::uint32_t cpu);
+  [[gnu::noinline]] void DropSlab(CpuHeap& heap, Frame* slab);
+  [[gnu::noinline]] void FreeForeign(CpuHeap& heap, Frame* slab, Block* block);
+  [[gnu::noinline]] void SendHome(Outbox& outbox, std::uint32_t home);
   bool TakeInbox(CpuHeap& heap);
 
   FrameAllocator& frames_;
-  std::atomic<std::uint64_t> slab_frames_{0};
   CpuHeap cpus_[machine::kMaxCpus];
 };
 
@@ -88,8 +102,8 @@ class Heap final : public Allocator {
 void SetHeap(Allocator* heap);
 Allocator& TheHeap();
 
-void* Allocate(std::size_t size, AllocKind kind = AllocKind::kLocal);
-void Free(void* block, std::size_t size, AllocKind kind = AllocKind::kLocal);
+void* Allocate(std::size_t size, AllocKind kind = AllocKind::kShared);
+void Free(void* block, std::size_t size, AllocKind kind = AllocKind::kShared);
 
 template <typename T, typename... Arguments>
 Result<T*> New(Arguments&&... arguments) {
