@@ -50,13 +50,15 @@ static_assert(sizeof(Frame) == 64, "1.6 % of memory");
 
 // 2 MiB of physical memory, aligned. Its frames are handed out singly, in runs, or all at once as
 // one large page; a chunk whose frames have all come back is large again by itself.
-struct Chunk : ListLink<> {
+struct ChunkFrames {
+  Frame frames[kPagesPerLargePage];
+};
+struct Chunk : ChunkFrames, ListLink<> {  // the frames first: a block's descriptor is found often
   PhysAddr address = 0;
   std::uint64_t free_words[kPagesPerLargePage / 64] = {};  // bit set: frame is free
   std::uint16_t free_count = 0;
   std::uint16_t usable_count = 0;
   std::uint8_t node = 0;
-  Frame frames[kPagesPerLargePage];
 
   BitmapView free_map() { return BitmapView(free_words, kPagesPerLargePage); }
   bool is_large() const { return free_count == kPagesPerLargePage; }

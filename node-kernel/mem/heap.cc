@@ -32,7 +32,8 @@ void CountSlabs(std::atomic<std::uint64_t>& count, int by) {
 }  // namespace
 
 unsigned Heap::ClassOf(std::size_t size) {
-  return size <= kSmallest ? 0 : Log2Ceiling(size) - Log2Floor(kSmallest);
+  // The logarithm rounded up, and no less than kSmallest's. Nobody asks for 0 bytes aligned to 0.
+  return Log2Floor((size - 1) | (kSmallest - 1)) - (Log2Floor(kSmallest) - 1);
 }
 
 void* Heap::Allocate(std::size_t size, std::size_t align) {
@@ -45,31 +46,68 @@ void* Heap::AllocateLocal(std::size_t size, std::size_t align) {
   return wanted <= kLargest ? AllocateBlock(kClasses + ClassOf(wanted)) : AllocateRun(wanted);
 }
 
-inline void* Heap::AllocateBlock(unsigned kind) {
-  const std::uint32_t cpu = machine::CurrentCpu();
-  CpuHeap& heap = cpus_[cpu];
-  Frame* slab = heap.partial[kind].Front();
-  if (slab == nullptr) [[unlikely]] {
-    slab = NewSlab(heap, kind, cpu);
-    if (slab == nullptr) {
-      return nullptr;
-    }
-  }
-  auto* block = static_cast<Block*>(slab->slab.free);
-  slab->slab.free = block->next;
-  if (slab == heap.spare[kind]) {
-    heap.spare[kind] = nullptr;
-  }
-  ++slab->slab.used;
-  if (slab->slab.free == nullptr) [[unlikely]] {
-    heap.partial[kind].Remove(slab);
-  }
+inline void* Heap::Given(Block* block, [[maybe_unused]] unsigned kind) {
   if constexpr (kDebugChecks) {
     auto* bytes = reinterpret_cast<unsigned char*>(block);
     CheckFill(bytes + sizeof(Block), SizeOf(kind) - sizeof(Block));
     std::memset(bytes, kFreshFill, SizeOf(kind));
   }
   return block;
+}
+
+inline void* Heap::AllocateBlock(unsigned kind) {
+  Bin& bin = bins_[machine::CurrentCpu()][kind];
+  Block* block = bin.free;
+  if (block == nullptr) [[unlikely]] {
+    return AllocateSlow(kind);
+  }
+  bin.free = block->next;
+  return Given(block, kind);
+}
+
+// The active slab is full: another one, what came home, or a new one.
+void* Heap::AllocateSlow(unsigned kind) {
+  const std::uint32_t cpu = machine::CurrentCpu();
+  Bin& bin = bins_[cpu][kind];
+  if (bin.partial.empty()) {
+    TakeInbox(cpu);
+  }
+  if (bin.free == nullptr) {  // the active one may have got blocks back
+    Frame* slab = bin.partial.Front();
+    if (slab == nullptr) {
+      slab = NewSlab(cpu, kind);
+      if (slab == nullptr) {
+        return nullptr;
+      }
+    }
+    Activate(bin, slab, kind);
+  }
+  Block* block = bin.free;
+  bin.free = block->next;
+  return Given(block, kind);
+}
+
+void Heap::Activate(Bin& bin, Frame* slab, unsigned kind) {
+  slab->Unlink();
+  if (bin.spare == slab) {
+    bin.spare = nullptr;
+  }
+  bin.active = slab;
+  bin.free = static_cast<Block*>(slab->slab.free);
+  slab->slab = {nullptr, static_cast<std::uint32_t>(kPageSize / SizeOf(kind))};
+}
+
+// Its free blocks are its own again.
+void Heap::Deactivate(std::uint32_t cpu, Bin& bin) {
+  Frame* slab = bin.active;
+  Block* block = bin.free;
+  bin.active = nullptr;
+  bin.free = nullptr;
+  while (block != nullptr) {
+    Block* next = block->next;
+    FreeNotActive(cpu, slab, block);
+    block = next;
+  }
 }
 
 void* Heap::AllocateRun(std::size_t size) {
@@ -83,7 +121,7 @@ void* Heap::AllocateRun(std::size_t size) {
     return nullptr;
   }
   Frame* first = run.value();
-  first->slab_class = kRun;
+  first->slab_cpu = kRun;
   first->slab = {nullptr, pages};
   return FrameAllocator::Data(first);
 }
@@ -93,29 +131,28 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
     return;
   }
   Frame* slab = FrameOf(pointer);
-  if (slab->slab_class == kRun) [[unlikely]] {
-    FreeRun(slab);
-    return;
-  }
-  K42_DCHECK(size <= SizeOf(slab->slab_class), "freed with a larger size than allocated");
   auto* block = static_cast<Block*>(pointer);
   if constexpr (kDebugChecks) {
-    std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
+    if (slab->slab_cpu != kRun) {
+      K42_ASSERT(size <= SizeOf(slab->slab_class), "freed with a larger size than allocated");
+      std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
+    }
   }
   const std::uint32_t cpu = machine::CurrentCpu();
   if (slab->slab_cpu == cpu) [[likely]] {
-    FreeAtHome(cpus_[cpu], slab, block);
+    FreeAtHome(cpu, slab, block);
   } else {
-    FreeForeign(cpus_[cpu], slab, block);
+    FreeSlow(cpu, slab, block);
   }
 }
 
-void Heap::FreeRun(Frame* first) {
-  frames_.FreeRun(first, first->slab.used);
-}
-
-void Heap::FreeForeign(CpuHeap& heap, Frame* slab, Block* block) {
-  Outbox& outbox = heap.outbox[slab->slab_cpu];
+// A run, or a block that is at home elsewhere.
+void Heap::FreeSlow(std::uint32_t cpu, Frame* slab, Block* block) {
+  if (slab->slab_cpu == kRun) {
+    frames_.FreeRun(slab, slab->slab.used);
+    return;
+  }
+  Outbox& outbox = cpus_[cpu].outbox[slab->slab_cpu];
   block->next = outbox.first;
   if (outbox.first == nullptr) {
     outbox.last = block;
@@ -126,36 +163,40 @@ void Heap::FreeForeign(CpuHeap& heap, Frame* slab, Block* block) {
   }
 }
 
-inline void Heap::FreeAtHome(CpuHeap& heap, Frame* slab, Block* block) {
-  const unsigned kind = slab->slab_class;
+inline void Heap::FreeAtHome(std::uint32_t cpu, Frame* slab, Block* block) {
+  Bin& bin = bins_[cpu][slab->slab_class];
+  if (bin.active != slab) [[unlikely]] {
+    return FreeNotActive(cpu, slab, block);
+  }
+  block->next = bin.free;
+  bin.free = block;
+}
+
+void Heap::FreeNotActive(std::uint32_t cpu, Frame* slab, Block* block) {
+  Bin& bin = bins_[cpu][slab->slab_class];
   const bool was_full = slab->slab.free == nullptr;
   block->next = static_cast<Block*>(slab->slab.free);
   slab->slab.free = block;
-  if (was_full) [[unlikely]] {
-    heap.partial[kind].PushFront(slab);
+  if (was_full) {
+    bin.partial.PushFront(slab);
   }
-  if (--slab->slab.used != 0) [[likely]] {
+  if (--slab->slab.used != 0) {
     return;
   }
-  if (heap.spare[kind] == nullptr) {
-    heap.spare[kind] = slab;
+  if (bin.spare == nullptr) {
+    bin.spare = slab;
   } else {
-    DropSlab(heap, slab);
+    DropSlab(cpu, slab);
   }
 }
 
-void Heap::DropSlab(CpuHeap& heap, Frame* slab) {
+void Heap::DropSlab(std::uint32_t cpu, Frame* slab) {
   slab->Unlink();
-  CountSlabs(heap.slab_frames, -1);
+  CountSlabs(cpus_[cpu].slab_frames, -1);
   frames_.DropReference(slab);
 }
 
-Frame* Heap::NewSlab(CpuHeap& heap, unsigned kind, std::uint32_t cpu) {
-  if (TakeInbox(heap)) {
-    if (Frame* slab = heap.partial[kind].Front()) {
-      return slab;
-    }
-  }
+Frame* Heap::NewSlab(std::uint32_t cpu, unsigned kind) {
   const Result<Frame*> frame = frames_.Allocate(FramePurpose::kKernel);
   if (!frame.ok()) {
     return nullptr;
@@ -175,8 +216,8 @@ Frame* Heap::NewSlab(CpuHeap& heap, unsigned kind, std::uint32_t cpu) {
     block->next = static_cast<Block*>(slab->slab.free);
     slab->slab.free = block;
   }
-  CountSlabs(heap.slab_frames, 1);
-  heap.partial[kind].PushFront(slab);
+  CountSlabs(cpus_[cpu].slab_frames, 1);
+  bins_[cpu][kind].partial.PushFront(slab);
   return slab;
 }
 
@@ -190,18 +231,18 @@ void Heap::SendHome(Outbox& outbox, std::uint32_t home) {
   outbox = {};
 }
 
-// Everything at once, so the stack in the inbox knows no ABA. True if there was anything.
-bool Heap::TakeInbox(CpuHeap& heap) {
-  if (heap.inbox.load(std::memory_order_relaxed) == nullptr) {
-    return false;
+// Everything at once, so the stack in the inbox knows no ABA.
+void Heap::TakeInbox(std::uint32_t cpu) {
+  std::atomic<Block*>& inbox = cpus_[cpu].inbox;
+  if (inbox.load(std::memory_order_relaxed) == nullptr) {
+    return;
   }
-  Block* block = heap.inbox.exchange(nullptr, std::memory_order_acquire);
+  Block* block = inbox.exchange(nullptr, std::memory_order_acquire);
   while (block != nullptr) {
     Block* next = block->next;
-    FreeAtHome(heap, FrameOf(block), block);
+    FreeAtHome(cpu, FrameOf(block), block);
     block = next;
   }
-  return true;
 }
 
 std::uint64_t Heap::slab_frames() const {
@@ -213,17 +254,21 @@ std::uint64_t Heap::slab_frames() const {
 }
 
 void Heap::Trim() {
-  CpuHeap& heap = cpus_[machine::CurrentCpu()];
+  const std::uint32_t cpu = machine::CurrentCpu();
+  CpuHeap& heap = cpus_[cpu];
   for (std::uint32_t home = 0; home < machine::kMaxCpus; ++home) {
     if (heap.outbox[home].count != 0) {
       SendHome(heap.outbox[home], home);
     }
   }
-  TakeInbox(heap);
-  for (unsigned i = 0; i < kSlabKinds; ++i) {
-    if (Frame* slab = heap.spare[i]) {
-      heap.spare[i] = nullptr;
-      DropSlab(heap, slab);
+  TakeInbox(cpu);
+  for (Bin& bin : bins_[cpu]) {
+    if (bin.active != nullptr) {
+      Deactivate(cpu, bin);
+    }
+    if (Frame* slab = bin.spare) {
+      bin.spare = nullptr;
+      DropSlab(cpu, slab);
     }
   }
 }

@@ -1,7 +1,8 @@
 // The kernel's heap. Three layers, after K42's LMalloc, GMalloc and PMalloc:
 //
-//   per CPU    slabs: frames cut into blocks of one power of two (16 B .. 2 KiB). Allocating and
-//              freeing on the slab's home CPU is a few instructions, without lock or atomic.
+//   per CPU    slabs: frames cut into blocks of one power of two (16 B .. 2 KiB). Of each kind one
+//              is active: its free blocks are the CPU's bin, which allocating pops and freeing
+//              pushes: few instructions, without lock or atomic.
 //   homeward   a block freed on another CPU waits in that CPU's outbox for its home; full outboxes
 //              (kBatch blocks) go home with one compare-and-swap, and are taken in when the home
 //              CPU would otherwise need a new slab.
@@ -25,6 +26,7 @@
 #include <utility>
 
 #include "base/allocator.h"
+#include "machine/phys.h"
 #include "mem/frame_allocator.h"
 
 namespace k42::mem {
@@ -67,9 +69,15 @@ class Heap final : public Allocator {
     Block* last = nullptr;
     std::uint32_t count = 0;
   };
+  // Slabs of one kind, at home on one CPU. A slab is active (its free blocks are in `free`, and its
+  // own count takes all its blocks for used), partial (has free blocks), or full (in no list).
+  struct alignas(64) Bin {
+    Block* free = nullptr;
+    Frame* active = nullptr;
+    IntrusiveList<Frame> partial;
+    Frame* spare = nullptr;  // the one empty slab that is kept, in partial too
+  };
   struct alignas(64) CpuHeap {
-    IntrusiveList<Frame> partial[kSlabKinds];  // slabs with a free block, at home here
-    Frame* spare[kSlabKinds] = {};             // the one empty slab that is kept, in partial too
     Outbox outbox[machine::kMaxCpus];
     std::atomic<std::uint64_t> slab_frames{0};       // written here only
     alignas(64) std::atomic<Block*> inbox{nullptr};  // written by other CPUs
@@ -77,22 +85,32 @@ class Heap final : public Allocator {
 
   static unsigned ClassOf(std::size_t size);
   static std::size_t SizeOf(unsigned kind) { return kSmallest << kind % kClasses; }
-  Frame* FrameOf(const void* block) const { return frames_.FrameOf(machine::VirtToPhys(block)); }
+  // Blocks lie in the direct map.
+  Frame* FrameOf(const void* block) const {
+    return frames_.FrameOf(static_cast<PhysAddr>(static_cast<const char*>(block) -
+                                                 machine::PhysToVirt<const char>(0)));
+  }
 
-  // slab_class (a slab kind) of the first frame of a run; slab.used is then its length.
+  // slab_cpu of the first frame of a run, no CPU's: what is freed takes the foreign path. slab.used
+  // is then its length.
   static constexpr std::uint8_t kRun = 0xff;
   void* AllocateBlock(unsigned kind);
-  void FreeAtHome(CpuHeap& heap, Frame* slab, Block* block);
+  static void* Given(Block* block, unsigned kind);
+  void FreeAtHome(std::uint32_t cpu, Frame* slab, Block* block);
   // Out of line, so that what is left has no atomic instruction (tests/checks/heap_path.py).
+  [[gnu::noinline]] void* AllocateSlow(unsigned kind);
   [[gnu::noinline]] void* AllocateRun(std::size_t size);
-  [[gnu::noinline]] void FreeRun(Frame* first);
-  [[gnu::noinline]] Frame* NewSlab(CpuHeap& heap, unsigned kind, std::uint32_t cpu);
-  [[gnu::noinline]] void DropSlab(CpuHeap& heap, Frame* slab);
-  [[gnu::noinline]] void FreeForeign(CpuHeap& heap, Frame* slab, Block* block);
+  [[gnu::noinline]] void FreeSlow(std::uint32_t cpu, Frame* slab, Block* block);
+  [[gnu::noinline]] void FreeNotActive(std::uint32_t cpu, Frame* slab, Block* block);
+  Frame* NewSlab(std::uint32_t cpu, unsigned kind);
+  static void Activate(Bin& bin, Frame* slab, unsigned kind);
+  void Deactivate(std::uint32_t cpu, Bin& bin);
+  void DropSlab(std::uint32_t cpu, Frame* slab);
   [[gnu::noinline]] void SendHome(Outbox& outbox, std::uint32_t home);
-  bool TakeInbox(CpuHeap& heap);
+  void TakeInbox(std::uint32_t cpu);
 
   FrameAllocator& frames_;
+  Bin bins_[machine::kMaxCpus][kSlabKinds];
   CpuHeap cpus_[machine::kMaxCpus];
 };
 
