@@ -17,13 +17,19 @@ class Allocator {
   virtual void* Allocate(std::size_t size, std::size_t align) = 0;
   // `size` is what was asked for: no block carries a header.
   virtual void Free(void* block, std::size_t size) = 0;
+  // A *strictly local* block: only the allocating CPU writes it and frees it, so it may share cache
+  // lines with other such blocks of this CPU, and with no others.
+  virtual void* AllocateLocal(std::size_t size, std::size_t align) { return Allocate(size, align); }
 
   template <typename T, typename... Arguments>
   Result<T*> Make(Arguments&&... arguments) {
-    void* block = Allocate(sizeof(T), alignof(T));
-    if (block == nullptr)
-      return Status::kNoMemory;
-    return ::new (block) T(std::forward<Arguments>(arguments)...);
+    return Construct<T>(Allocate(sizeof(T), alignof(T)), std::forward<Arguments>(arguments)...);
+  }
+  // In a strictly local block. Destroyed as others are, on this CPU.
+  template <typename T, typename... Arguments>
+  Result<T*> MakeLocal(Arguments&&... arguments) {
+    return Construct<T>(AllocateLocal(sizeof(T), alignof(T)),
+                        std::forward<Arguments>(arguments)...);
   }
   // T must be the object's own class, not a base of it.
   template <typename T>
@@ -35,6 +41,14 @@ class Allocator {
 
  protected:
   ~Allocator() = default;
+
+ private:
+  template <typename T, typename... Arguments>
+  static Result<T*> Construct(void* block, Arguments&&... arguments) {
+    if (block == nullptr)
+      return Status::kNoMemory;
+    return ::new (block) T(std::forward<Arguments>(arguments)...);
+  }
 };
 
 }  // namespace k42

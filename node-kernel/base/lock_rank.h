@@ -52,9 +52,9 @@ enum class LockRank : std::uint8_t {
   kPrivateMemory = 138,  // mem: pages of one private memory, inside the file it is a view of
   kPageLists = 139,      // mem: which caches the page manager knows
   kKernelSpace = 140,    // mem: ranges of kernel virtual memory
-  kHeap = 144,           // mem: small allocations
   kFabricArena = 146,    // global: chunks and windows of the arena
   kPageTable = 148,
+  kHeapRecords = 151,   // mem: what the debug heap knows of blocks
   kFrames = 152,        // mem: frame allocator
   kThreadStacks = 156,  // platform: stack slots
   kKernelTables = 158,  // platform: page tables of the kernel's half

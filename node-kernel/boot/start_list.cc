@@ -1,5 +1,6 @@
 #include "boot/start_list.h"
 
+#include "boot/memory_nodes.h"
 #include "boot/options.h"
 #include "boot/start_debugging.h"
 #include "boot/start_files.h"
@@ -54,6 +55,7 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartIoApics();
   machine::FinishCalibration();
   machine::StartOtherCpus();
+  AssignCpusToNodes();
   machine::EnableInterrupts();
   StartObjects();
   StartDebugging();

@@ -1,6 +1,9 @@
 #include "boot/start_memory.h"
 
+#include <type_traits>
+
 #include "base/assert.h"
+#include "boot/memory_nodes.h"
 #include "machine/boot_info.h"
 #include "machine/log.h"
 #include "machine/page_table.h"
@@ -13,6 +16,19 @@ namespace {
 constinit mem::FrameAllocator frames;
 constinit mem::Heap heap(frames);
 constinit mem::MemoryServices services(frames);
+
+// Only a debug kernel has room for one.
+struct NoDebugHeap {
+  constexpr NoDebugHeap(Allocator&, mem::FrameAllocator&) {}
+};
+using MaybeDebugHeap = std::conditional_t<kDebugChecks, mem::DebugHeap, NoDebugHeap>;
+constinit MaybeDebugHeap debug_heap(heap, frames);
+[[maybe_unused]] mem::DebugHeap* Present(mem::DebugHeap& debug) {
+  return &debug;
+}
+[[maybe_unused]] mem::DebugHeap* Present(NoDebugHeap&) {
+  return nullptr;
+}
 
 machine::PhysAddr AllocatePage() {
   const Result<mem::Frame*> frame = frames.AllocateZeroed(mem::FramePurpose::kProgress);
@@ -28,6 +44,14 @@ mem::FrameAllocator& Frames() {
   return frames;
 }
 
+mem::Heap& KernelHeap() {
+  return heap;
+}
+
+mem::DebugHeap* KernelDebugHeap() {
+  return Present(debug_heap);
+}
+
 mem::MemoryServices& MemoryServices() {
   return services;
 }
@@ -35,15 +59,15 @@ mem::MemoryServices& MemoryServices() {
 void StartMemory() {
   constexpr std::size_t kMaxRanges = 64;
   mem::MemoryRange ranges[kMaxRanges];
-  std::size_t count = 0;
-  for (const machine::PhysRange& range : machine::TakeFreeMemory()) {
-    K42_ASSERT(count < kMaxRanges, "more ranges of free memory than expected");
-    ranges[count++] = {range.begin, range.end, 0};
-  }
+  const std::size_t count = SplitByNode(machine::TakeFreeMemory(), ranges);
   const Status status = frames.Initialise({ranges, count}, machine::kMaxCpus);
   K42_ASSERT(IsOk(status), "no room for the frames' descriptors");
   machine::SetFrameSource({AllocatePage, FreePage});
-  mem::SetHeap(&heap);
+  if (mem::DebugHeap* debug = KernelDebugHeap()) {
+    mem::SetHeap(debug);
+  } else {
+    mem::SetHeap(&heap);
+  }
   machine::Log("memory: {} MiB in {} ranges, {} KiB of descriptors",
                frames.total_frames() * machine::kPageSize >> 20, count,
                frames.descriptor_bytes() >> 10);

@@ -1,6 +1,8 @@
 // The kernel's one FrameAllocator and Heap, over the memory that nobody used while booting.
 #pragma once
 
+#include "mem/debug_heap.h"
+#include "mem/heap.h"
 #include "mem/services.h"
 
 namespace k42::boot {
@@ -9,6 +11,10 @@ namespace k42::boot {
 void StartMemory();
 
 mem::FrameAllocator& Frames();
+// The heap itself, for its statistics. In debug builds TheHeap() is the debug heap around it.
+mem::Heap& KernelHeap();
+// Null but in debug builds.
+mem::DebugHeap* KernelDebugHeap();
 mem::MemoryServices& MemoryServices();
 
 }  // namespace k42::boot

@@ -7,7 +7,10 @@
 //   used     references > 0                                   its users
 // `references` counts who keeps the frame: entries of Fcms, pins of transfers under way. Whoever
 // drops the last one gives it back. Copy on write is nothing but a count above one.
-// A slab frame (heap) is used with one reference; `slab` is its home CPU's.
+// A slab frame (heap) is used with one reference; `slab` is its home CPU's. So each descriptor has
+// a cache line of its own: neighbours belong to different CPUs. Debug builds fill free and cached
+// frames that were used before (`filled`) and look at the fill when they are handed out again: who
+// wrote in between had no right to, or an old translation.
 #pragma once
 
 #include <atomic>
@@ -21,7 +24,7 @@ namespace k42::mem {
 
 enum class FrameState : std::uint8_t { kAbsent, kFree, kCached, kUsed };
 
-struct Frame : ListLink<> {
+struct alignas(64) Frame : ListLink<> {
   struct PageUse {
     void* owner;         // the FcmFile whose page this is; null for all other frames
     std::uint64_t page;  // index in it
@@ -37,22 +40,25 @@ struct Frame : ListLink<> {
   std::uint8_t node = 0;
   std::uint8_t slab_class = 0;
   std::uint8_t slab_cpu = 0;
+  bool filled = false;  // debug builds
   union {
     PageUse page = {nullptr, 0};
     SlabUse slab;
   };
 };
-static_assert(sizeof(Frame) == 48, "1.2 % of memory");
+static_assert(sizeof(Frame) == 64, "1.6 % of memory");
 
 // 2 MiB of physical memory, aligned. Its frames are handed out singly, in runs, or all at once as
 // one large page; a chunk whose frames have all come back is large again by itself.
-struct Chunk : ListLink<> {
+struct ChunkFrames {
+  Frame frames[kPagesPerLargePage];
+};
+struct Chunk : ChunkFrames, ListLink<> {  // the frames first: a block's descriptor is found often
   PhysAddr address = 0;
   std::uint64_t free_words[kPagesPerLargePage / 64] = {};  // bit set: frame is free
   std::uint16_t free_count = 0;
   std::uint16_t usable_count = 0;
   std::uint8_t node = 0;
-  Frame frames[kPagesPerLargePage];
 
   BitmapView free_map() { return BitmapView(free_words, kPagesPerLargePage); }
   bool is_large() const { return free_count == kPagesPerLargePage; }

@@ -5,6 +5,7 @@
 
 #include "base/align.h"
 #include "base/assert.h"
+#include "machine/log.h"
 #include "machine/page_table.h"
 
 namespace k42::mem {
@@ -22,7 +23,31 @@ struct Carver {
   }
 };
 
+constexpr std::uint64_t kFrameFill = 0xdfdf'dfdf'dfdf'dfdf;
+
 }  // namespace
+
+void FrameAllocator::Fill(Frame* frame) {
+  auto* words = Data<std::uint64_t>(frame);
+  for (std::size_t i = 0; i < kPageSize / sizeof(*words); ++i) {
+    words[i] = kFrameFill;
+  }
+  frame->filled = true;
+}
+
+void FrameAllocator::CheckFill(Frame* frame) {
+  if (!frame->filled) {
+    return;
+  }
+  frame->filled = false;
+  const auto* words = Data<const std::uint64_t>(frame);
+  for (std::size_t i = 0; i < kPageSize / sizeof(*words); ++i) {
+    if (words[i] != kFrameFill) [[unlikely]] {
+      machine::Panic("frame {x} was written after it was freed: {x16} at {x}", frame->address,
+                     words[i], i * sizeof(*words));
+    }
+  }
+}
 
 Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32_t cpus) {
   if (free.empty()) {
@@ -135,6 +160,9 @@ Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
 }
 
 Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
+  if (purpose != FramePurpose::kProgress && failures_.ShouldFail()) {
+    return Status::kNoMemory;
+  }
   CpuCache& cache = caches_[machine::CurrentCpu()];
   if (cache.count.load(kRelaxed) == 0) [[unlikely]] {
     TRY(Refill(cache, purpose));
@@ -143,6 +171,9 @@ Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
   Frame* frame = cache.frames[count];
   cache.count.store(count, kRelaxed);
   K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
+  if constexpr (kDebugChecks) {
+    CheckFill(frame);
+  }
   frame->state = FrameState::kUsed;
   frame->page = {nullptr, 0};
   frame->references.store(1, std::memory_order_relaxed);
@@ -157,6 +188,9 @@ Result<Frame*> FrameAllocator::AllocateZeroed(FramePurpose purpose) {
 
 void FrameAllocator::Free(Frame* frame) {
   K42_DCHECK(frame->state == FrameState::kUsed && !frame->linked(), "frame freed while in use");
+  if constexpr (kDebugChecks) {
+    Fill(frame);
+  }
   CpuCache& cache = caches_[machine::CurrentCpu()];
   if (frame->node != cache.node) [[unlikely]] {
     pools_[frame->node].Give(std::span(&frame, 1), table_);
@@ -189,11 +223,17 @@ void FrameAllocator::Drain(CpuCache& cache) {
 }
 
 Result<Frame*> FrameAllocator::AllocateRun(std::uint32_t pages, FramePurpose purpose) {
+  if (purpose != FramePurpose::kProgress && failures_.ShouldFail()) {
+    return Status::kNoMemory;
+  }
   const std::uint8_t own = caches_[machine::CurrentCpu()].node;
   for (std::uint32_t i = 0; i < kMaxNodes; ++i) {
     Frame* first = pools_[(own + i) % kMaxNodes].TakeRun(pages, ReserveOf(purpose));
     if (first != nullptr) {
       for (std::uint32_t k = 0; k < pages; ++k) {
+        if constexpr (kDebugChecks) {
+          CheckFill(&first[k]);
+        }
         first[k].state = FrameState::kUsed;
         first[k].page = {nullptr, 0};
         first[k].references.store(1, std::memory_order_relaxed);

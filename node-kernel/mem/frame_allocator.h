@@ -16,6 +16,7 @@
 
 #include "machine/cpu.h"
 #include "machine/phys.h"
+#include "mem/failure_injector.h"
 #include "mem/frame_pool.h"
 
 namespace k42::mem {
@@ -44,6 +45,10 @@ class FrameAllocator {
   // will call. Once, before all else.
   Status Initialise(std::span<const MemoryRange> free, std::uint32_t cpus);
 
+  // Which node's frames `cpu` takes first and keeps in its cache. Before it allocates much: until
+  // then it is the first range's.
+  void SetCpuNode(machine::CpuId cpu, std::uint8_t node) { caches_[cpu].node = node; }
+
   // A frame with one reference, contents undefined.
   Result<Frame*> Allocate(FramePurpose purpose);
   Result<Frame*> AllocateZeroed(FramePurpose purpose);
@@ -71,10 +76,18 @@ class FrameAllocator {
     return machine::PhysToVirt<T>(frame->address);
   }
 
+  FailureInjector& failures() { return failures_; }
+
+  // -- statistics: any context, no lock
   std::uint64_t total_frames() const { return total_frames_; }
   // Frames that nobody uses, those in the CPUs' caches included (approximate).
   std::uint64_t free_frames() const;
   std::uint64_t large_chunks() const;
+  std::uint64_t cached_frames(machine::CpuId cpu) const {
+    return caches_[cpu].count.load(std::memory_order_relaxed);
+  }
+  std::uint8_t node_of(machine::CpuId cpu) const { return caches_[cpu].node; }
+  const FramePool& pool(std::uint32_t node) const { return pools_[node]; }  // its accessors
   std::uint64_t descriptor_bytes() const { return descriptor_bytes_; }
   // Below this user pages are refused until the page manager has found some.
   std::uint64_t user_reserve() const { return user_reserve_; }
@@ -95,6 +108,8 @@ class FrameAllocator {
   std::uint64_t ReserveOf(FramePurpose purpose) const;
   Status Refill(CpuCache& cache, FramePurpose purpose);
   void Free(Frame* frame);
+  static void Fill(Frame* frame);
+  static void CheckFill(Frame* frame);
   void Drain(CpuCache& cache);
   void AddRange(const MemoryRange& range);
 
@@ -103,6 +118,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes_ = 0;
   std::uint64_t user_reserve_ = 0;
   std::uint64_t kernel_reserve_ = 0;
+  FailureInjector failures_;
   FramePool pools_[kMaxNodes];
   CpuCache caches_[machine::kMaxCpus];
 };

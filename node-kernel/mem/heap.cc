@@ -23,55 +23,105 @@ std::uint32_t PagesFor(std::size_t size) {
   return static_cast<std::uint32_t>(DivideUp<std::uint64_t>(size, kPageSize));
 }
 
+// Only the owning CPU writes: no atomic read-modify-write.
+void CountSlabs(std::atomic<std::uint64_t>& count, int by) {
+  count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+              std::memory_order_relaxed);
+}
+
 }  // namespace
 
 unsigned Heap::ClassOf(std::size_t size) {
-  return size <= kSmallest ? 0 : Log2Ceiling(size) - Log2Floor(kSmallest);
+  // The logarithm rounded up, and no less than kSmallest's. Nobody asks for 0 bytes aligned to 0.
+  return Log2Floor((size - 1) | (kSmallest - 1)) - (Log2Floor(kSmallest) - 1);
 }
 
 void* Heap::Allocate(std::size_t size, std::size_t align) {
   const std::size_t wanted = size > align ? size : align;
-  if (wanted > kLargest) {
-    if (wanted > kLargePageSize) {
-      return nullptr;
-    }
-    return AllocateRun(PagesFor(wanted));
-  }
-  const unsigned size_class = ClassOf(wanted);
-  const std::uint32_t cpu = machine::CurrentCpu();
-  CpuHeap& heap = cpus_[cpu];
-  Frame* slab = heap.partial[size_class].Front();
-  if (slab == nullptr) [[unlikely]] {
-    slab = NewSlab(heap, size_class, cpu);
-    if (slab == nullptr) {
-      return nullptr;
-    }
-  }
-  auto* block = static_cast<Block*>(slab->slab.free);
-  slab->slab.free = block->next;
-  if (slab == heap.spare[size_class]) {
-    heap.spare[size_class] = nullptr;
-  }
-  ++slab->slab.used;
-  if (slab->slab.free == nullptr) {
-    heap.partial[size_class].Remove(slab);
-  }
+  return wanted <= kLargest ? AllocateBlock(ClassOf(wanted)) : AllocateRun(wanted);
+}
+
+void* Heap::AllocateLocal(std::size_t size, std::size_t align) {
+  const std::size_t wanted = size > align ? size : align;
+  return wanted <= kLargest ? AllocateBlock(kClasses + ClassOf(wanted)) : AllocateRun(wanted);
+}
+
+inline void* Heap::Given(Block* block, [[maybe_unused]] unsigned kind) {
   if constexpr (kDebugChecks) {
     auto* bytes = reinterpret_cast<unsigned char*>(block);
-    CheckFill(bytes + sizeof(Block), SizeOf(size_class) - sizeof(Block));
-    std::memset(bytes, kFreshFill, SizeOf(size_class));
+    CheckFill(bytes + sizeof(Block), SizeOf(kind) - sizeof(Block));
+    std::memset(bytes, kFreshFill, SizeOf(kind));
   }
   return block;
 }
 
-void* Heap::AllocateRun(std::uint32_t pages) {
+inline void* Heap::AllocateBlock(unsigned kind) {
+  Bin& bin = bins_[machine::CurrentCpu()][kind];
+  Block* block = bin.free;
+  if (block == nullptr) [[unlikely]] {
+    return AllocateSlow(kind);
+  }
+  bin.free = block->next;
+  return Given(block, kind);
+}
+
+// The active slab is full: another one, what came home, or a new one.
+void* Heap::AllocateSlow(unsigned kind) {
+  const std::uint32_t cpu = machine::CurrentCpu();
+  Bin& bin = bins_[cpu][kind];
+  if (bin.partial.empty()) {
+    TakeInbox(cpu);
+  }
+  if (bin.free == nullptr) {  // the active one may have got blocks back
+    Frame* slab = bin.partial.Front();
+    if (slab == nullptr) {
+      slab = NewSlab(cpu, kind);
+      if (slab == nullptr) {
+        return nullptr;
+      }
+    }
+    Activate(bin, slab, kind);
+  }
+  Block* block = bin.free;
+  bin.free = block->next;
+  return Given(block, kind);
+}
+
+void Heap::Activate(Bin& bin, Frame* slab, unsigned kind) {
+  slab->Unlink();
+  if (bin.spare == slab) {
+    bin.spare = nullptr;
+  }
+  bin.active = slab;
+  bin.free = static_cast<Block*>(slab->slab.free);
+  slab->slab = {nullptr, static_cast<std::uint32_t>(kPageSize / SizeOf(kind))};
+}
+
+// Its free blocks are its own again.
+void Heap::Deactivate(std::uint32_t cpu, Bin& bin) {
+  Frame* slab = bin.active;
+  Block* block = bin.free;
+  bin.active = nullptr;
+  bin.free = nullptr;
+  while (block != nullptr) {
+    Block* next = block->next;
+    FreeNotActive(cpu, slab, block);
+    block = next;
+  }
+}
+
+void* Heap::AllocateRun(std::size_t size) {
+  if (size > kLargePageSize) {
+    return nullptr;
+  }
+  const std::uint32_t pages = PagesFor(size);
   const Result<Frame*> run = pages == 1 ? frames_.Allocate(FramePurpose::kKernel)
                                         : frames_.AllocateRun(pages, FramePurpose::kKernel);
   if (!run.ok()) {
     return nullptr;
   }
   Frame* first = run.value();
-  first->slab_class = kRun;
+  first->slab_cpu = kRun;
   first->slab = {nullptr, pages};
   return FrameAllocator::Data(first);
 }
@@ -81,21 +131,28 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
     return;
   }
   Frame* slab = FrameOf(pointer);
-  if (slab->slab_class == kRun) {
+  auto* block = static_cast<Block*>(pointer);
+  if constexpr (kDebugChecks) {
+    if (slab->slab_cpu != kRun) {
+      K42_ASSERT(size <= SizeOf(slab->slab_class), "freed with a larger size than allocated");
+      std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
+    }
+  }
+  const std::uint32_t cpu = machine::CurrentCpu();
+  if (slab->slab_cpu == cpu) [[likely]] {
+    FreeAtHome(cpu, slab, block);
+  } else {
+    FreeSlow(cpu, slab, block);
+  }
+}
+
+// A run, or a block that is at home elsewhere.
+void Heap::FreeSlow(std::uint32_t cpu, Frame* slab, Block* block) {
+  if (slab->slab_cpu == kRun) {
     frames_.FreeRun(slab, slab->slab.used);
     return;
   }
-  K42_DCHECK(ClassOf(size) <= slab->slab_class, "freed with a larger size than allocated");
-  auto* block = static_cast<Block*>(pointer);
-  if constexpr (kDebugChecks) {
-    std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
-  }
-  CpuHeap& heap = cpus_[machine::CurrentCpu()];
-  if (slab->slab_cpu == machine::CurrentCpu()) [[likely]] {
-    FreeAtHome(heap, slab, block);
-    return;
-  }
-  Outbox& outbox = heap.outbox[slab->slab_cpu];
+  Outbox& outbox = cpus_[cpu].outbox[slab->slab_cpu];
   block->next = outbox.first;
   if (outbox.first == nullptr) {
     outbox.last = block;
@@ -106,38 +163,46 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
   }
 }
 
-void Heap::FreeAtHome(CpuHeap& heap, Frame* slab, Block* block) {
-  const unsigned size_class = slab->slab_class;
+inline void Heap::FreeAtHome(std::uint32_t cpu, Frame* slab, Block* block) {
+  Bin& bin = bins_[cpu][slab->slab_class];
+  if (bin.active != slab) [[unlikely]] {
+    return FreeNotActive(cpu, slab, block);
+  }
+  block->next = bin.free;
+  bin.free = block;
+}
+
+void Heap::FreeNotActive(std::uint32_t cpu, Frame* slab, Block* block) {
+  Bin& bin = bins_[cpu][slab->slab_class];
   const bool was_full = slab->slab.free == nullptr;
   block->next = static_cast<Block*>(slab->slab.free);
   slab->slab.free = block;
   if (was_full) {
-    heap.partial[size_class].PushFront(slab);
+    bin.partial.PushFront(slab);
   }
   if (--slab->slab.used != 0) {
     return;
   }
-  if (heap.spare[size_class] == nullptr) {
-    heap.spare[size_class] = slab;
-    return;
+  if (bin.spare == nullptr) {
+    bin.spare = slab;
+  } else {
+    DropSlab(cpu, slab);
   }
-  heap.partial[size_class].Remove(slab);
-  slab_frames_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Heap::DropSlab(std::uint32_t cpu, Frame* slab) {
+  slab->Unlink();
+  CountSlabs(cpus_[cpu].slab_frames, -1);
   frames_.DropReference(slab);
 }
 
-Frame* Heap::NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu) {
-  if (TakeInbox(heap)) {
-    if (Frame* slab = heap.partial[size_class].Front()) {
-      return slab;
-    }
-  }
+Frame* Heap::NewSlab(std::uint32_t cpu, unsigned kind) {
   const Result<Frame*> frame = frames_.Allocate(FramePurpose::kKernel);
   if (!frame.ok()) {
     return nullptr;
   }
   Frame* slab = frame.value();
-  slab->slab_class = static_cast<std::uint8_t>(size_class);
+  slab->slab_class = static_cast<std::uint8_t>(kind);
   slab->slab_cpu = static_cast<std::uint8_t>(cpu);
   slab->slab = {nullptr, 0};
   auto* bytes = FrameAllocator::Data<unsigned char>(slab);
@@ -146,13 +211,13 @@ Frame* Heap::NewSlab(CpuHeap& heap, unsigned size_class, std::uint32_t cpu) {
   }
   // Threaded backwards, so that blocks are handed out in ascending order.
   for (std::size_t at = kPageSize; at != 0;) {
-    at -= SizeOf(size_class);
+    at -= SizeOf(kind);
     auto* block = reinterpret_cast<Block*>(bytes + at);
     block->next = static_cast<Block*>(slab->slab.free);
     slab->slab.free = block;
   }
-  slab_frames_.fetch_add(1, std::memory_order_relaxed);
-  heap.partial[size_class].PushFront(slab);
+  CountSlabs(cpus_[cpu].slab_frames, 1);
+  bins_[cpu][kind].partial.PushFront(slab);
   return slab;
 }
 
@@ -166,34 +231,44 @@ void Heap::SendHome(Outbox& outbox, std::uint32_t home) {
   outbox = {};
 }
 
-// Everything at once, so the stack in the inbox knows no ABA. True if there was anything.
-bool Heap::TakeInbox(CpuHeap& heap) {
-  if (heap.inbox.load(std::memory_order_relaxed) == nullptr) {
-    return false;
+// Everything at once, so the stack in the inbox knows no ABA.
+void Heap::TakeInbox(std::uint32_t cpu) {
+  std::atomic<Block*>& inbox = cpus_[cpu].inbox;
+  if (inbox.load(std::memory_order_relaxed) == nullptr) {
+    return;
   }
-  Block* block = heap.inbox.exchange(nullptr, std::memory_order_acquire);
+  Block* block = inbox.exchange(nullptr, std::memory_order_acquire);
   while (block != nullptr) {
     Block* next = block->next;
-    FreeAtHome(heap, FrameOf(block), block);
+    FreeAtHome(cpu, FrameOf(block), block);
     block = next;
   }
-  return true;
+}
+
+std::uint64_t Heap::slab_frames() const {
+  std::uint64_t sum = 0;
+  for (const CpuHeap& heap : cpus_) {
+    sum += heap.slab_frames.load(std::memory_order_relaxed);
+  }
+  return sum;
 }
 
 void Heap::Trim() {
-  CpuHeap& heap = cpus_[machine::CurrentCpu()];
+  const std::uint32_t cpu = machine::CurrentCpu();
+  CpuHeap& heap = cpus_[cpu];
   for (std::uint32_t home = 0; home < machine::kMaxCpus; ++home) {
     if (heap.outbox[home].count != 0) {
       SendHome(heap.outbox[home], home);
     }
   }
-  TakeInbox(heap);
-  for (unsigned i = 0; i < kClasses; ++i) {
-    if (Frame* slab = heap.spare[i]) {
-      heap.spare[i] = nullptr;
-      heap.partial[i].Remove(slab);
-      slab_frames_.fetch_sub(1, std::memory_order_relaxed);
-      frames_.DropReference(slab);
+  TakeInbox(cpu);
+  for (Bin& bin : bins_[cpu]) {
+    if (bin.active != nullptr) {
+      Deactivate(cpu, bin);
+    }
+    if (Frame* slab = bin.spare) {
+      bin.spare = nullptr;
+      DropSlab(cpu, slab);
     }
   }
 }

@@ -30,8 +30,15 @@ Allocator& TheHeap() {
 }
 
 void* Allocate(std::size_t size, AllocKind kind) {
-  return the_heap->Allocate(kind == AllocKind::kPadded ? AlignUp(size, kLine) : size,
-                            kind == AllocKind::kPadded ? kLine : Heap::kSmallest);
+  switch (kind) {
+    case AllocKind::kPadded:
+      return the_heap->Allocate(AlignUp(size, kLine), kLine);
+    case AllocKind::kLocal:
+      return the_heap->AllocateLocal(size, Heap::kSmallest);
+    case AllocKind::kShared:
+      break;
+  }
+  return the_heap->Allocate(size, Heap::kSmallest);
 }
 
 void Free(void* block, std::size_t size, AllocKind kind) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string_view>
 
+#include "base/assert.h"
 #include "boot/test_hook.h"
 #include "machine/boot_info.h"
 #include "machine/clock.h"
@@ -40,7 +41,7 @@ bool Matches(std::string_view name, std::string_view pattern) {
 bool Selected(std::string_view name, std::string_view patterns) {
   if (patterns.empty()) {
     return !name.starts_with("panic_") && !name.starts_with("serve_") &&
-           !name.starts_with("stuck_");
+           !name.starts_with("stuck_") && (kDebugChecks || !name.starts_with("debug_"));
   }
   while (!patterns.empty()) {
     const std::size_t comma = patterns.find(',');

@@ -9,7 +9,8 @@
 // Boot option test=PATTERNS selects: names separated by commas, * matches anything; default all but
 // `panic_*`, which end in a panic by design and are run one by one (run.py --expect), `stuck_*`,
 // whose CPUs do not answer (debug_console.py), and
-// `serve_*`, which never end: what a kernel does in a cluster of test kernels. Output: `TEST name
+// `serve_*`, which never end: what a kernel does in a cluster of test kernels; `debug_*` run by
+// default in the debug kernel only (build/k42-test-debug.elf). Output: `TEST name
 // ok`, or failed checks and `TEST name FAILED n checks`; last `N passed, N failed`.
 #pragma once
 

@@ -1,4 +1,5 @@
 // Frames and heap of the running kernel, on all CPUs at once.
+#include <algorithm>
 #include <atomic>
 
 #include "boot/start_memory.h"
@@ -68,6 +69,75 @@ GUEST_TEST(mem_frames_are_zeroed_and_returned) {
     frames.DropReference(frame);
   }
   EXPECT_EQ(frames.free_frames(), before);
+}
+
+// With --numa: each CPU's frames, and so its heap's blocks, are its own node's; without, all are of
+// the one node.
+GUEST_TEST(mem_frames_are_of_the_cpus_node) {
+  OnAllCpus run([] {
+    mem::FrameAllocator& frames = boot::Frames();
+    const std::uint8_t own = frames.node_of(machine::CurrentCpu());
+    // First what the cache still holds from the time when all CPUs were on one node.
+    mem::Frame* taken[64];
+    for (mem::Frame*& frame : taken) {
+      frame = frames.Allocate(mem::FramePurpose::kKernel).value();
+    }
+    EXPECT_EQ(taken[63]->node, own);
+    for (mem::Frame* frame : taken) {
+      frames.DropReference(frame);
+    }
+    mem::Frame* large =
+        frames.AllocateRun(mem::kPagesPerLargePage, mem::FramePurpose::kKernel).value();
+    EXPECT_EQ(large->node, own);
+    EXPECT(IsAligned(large->address, mem::kLargePageSize));
+    frames.FreeRun(large, mem::kPagesPerLargePage);
+  });
+}
+
+// One CPU allocates, its neighbour frees: memory returns home, and no side grows.
+GUEST_TEST(mem_heap_producer_and_consumer) {
+  if (machine::CpuCount() == 1) {
+    return;
+  }
+  static constinit std::atomic<void*> belt[64] = {};
+  static constinit std::atomic<std::uint64_t> most{0};
+  constexpr std::uint32_t kBlocks = 20'000;
+  const std::uint64_t before = boot::KernelHeap().slab_frames();
+  OnAllCpus run([] {
+    const CpuId cpu = machine::CurrentCpu();
+    for (std::uint32_t i = 0; cpu == 0 && i < kBlocks;) {
+      void* block = mem::Allocate(256);
+      REQUIRE(block != nullptr);
+      for (void* expected = nullptr; !belt[i % 64].compare_exchange_weak(expected, block);
+           expected = nullptr) {
+        Thread::Yield();
+      }
+      if (++i % 1024 == 0) {
+        most = std::max(most.load(), boot::KernelHeap().slab_frames());
+      }
+    }
+    for (std::uint32_t i = 0; cpu == machine::CpuCount() - 1 && i < kBlocks; ++i) {
+      void* block;
+      while ((block = belt[i % 64].exchange(nullptr)) == nullptr) {
+        Thread::Yield();
+      }
+      mem::Free(block, 256);
+    }
+  });
+  for (int round = 0; round < 2; ++round) {
+    OnAllCpus trim([] {
+      if (mem::DebugHeap* debug = boot::KernelDebugHeap()) {
+        debug->EmptyQuarantine();
+      }
+      boot::KernelHeap().Trim();
+    });
+  }
+  // 64 on the belt, at most 16 in the outbox, and what the consumer's side has not taken in yet: a
+  // few slabs of 16 blocks, however many blocks went through.
+  machine::Log("  slab frames: {} before, at most {}, {} after", before, most.load(),
+               boot::KernelHeap().slab_frames());
+  EXPECT(most.load() < before + 32);
+  EXPECT(boot::KernelHeap().slab_frames() <= before + 2);
 }
 
 }  // namespace

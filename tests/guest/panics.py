@@ -26,6 +26,11 @@ DEBUG_CASES = {
     "panic_waits_outside_block_external": [
         "thread culprit has been active and blocked for 100 ms, outside BlockExternal",
         "WaitsForNobody", "PANIC: thread culprit waits outside BlockExternal"],
+    "panic_debug_write_after_free": ["byte 60 of 100", "written after it was freed", "allocated", "LeakOnPurpose"],
+    "panic_debug_read_after_free": ["general protection", "panic_debug_read_after_free_body"],
+    "panic_debug_free_twice": ["heap block freed twice", "LeakOnPurpose", "panic_debug_free_twice_body"],
+    "panic_debug_free_of_what_is_inside": ["is no block of the heap", "LeakOnPurpose"],
+    "panic_debug_frame_written_after_free": ["was written after it was freed"],
 }
 
 

@@ -35,7 +35,17 @@ def command_line(options, cpus):
                "-cpu", "host" if accel == "kvm" else options.cpu, "-smp", str(cpus),
                "-device", "isa-debug-exit,iobase=0xf4", "-kernel", options.image,
                "-append", " ".join(options.append)]
-    if options.arena:
+    if options.numa:
+        # Half of the CPUs and of the memory on node 0, half on node 2; node 1 is a small arena.
+        half = cpus // 2
+        command += ["-m", str(options.memory + 32),
+                    "-object", f"memory-backend-ram,id=ram0,size={options.memory // 2}M",
+                    "-object", "memory-backend-memfd,id=arena,share=on,size=32M",
+                    "-object", f"memory-backend-ram,id=ram2,size={options.memory - options.memory // 2}M",
+                    "-numa", f"node,nodeid=0,memdev=ram0,cpus=0-{half - 1}",
+                    "-numa", "node,nodeid=1,memdev=arena",
+                    "-numa", f"node,nodeid=2,memdev=ram2,cpus={half}-{cpus - 1}"]
+    elif options.arena:
         # As a node has it: RAM and arena are two NUMA nodes (a memory of its own for each).
         command += ["-m", str(options.memory + options.arena),
                     "-object", f"memory-backend-memfd,id=ram,size={options.memory}M",
@@ -89,6 +99,7 @@ def main():
     parser.add_argument("--cpu", default="max", help="CPU model when emulated")
     parser.add_argument("--memory", type=int, default=256, help="MiB")
     parser.add_argument("--arena", type=int, default=0, help="MiB of fabric arena beside the memory")
+    parser.add_argument("--numa", action="store_true", help="two nodes of memory and CPUs beside the arena")
     parser.add_argument("--append", action="append", default=[], help="boot options")
     parser.add_argument("--timeout", type=float, default=60, help="seconds, of each run")
     parser.add_argument("--expect", action="append", default=[], help="text that must appear")

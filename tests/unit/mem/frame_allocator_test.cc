@@ -98,6 +98,25 @@ TEST(FrameAllocator, SecondNodeServesWhenTheFirstIsEmpty) {
   EXPECT_EQ(frames.allocator->free_frames(), 0u);
 }
 
+TEST(FrameAllocator, ACpuTakesItsOwnNodesFramesFirst) {
+  TestFrames frames(16 << 20, 2);
+  frames.allocator->SetCpuNode(2, 1);
+  machine::hosted::RunOn(2, [&] {
+    std::vector<Frame*> taken;
+    for (int i = 0; i < 100; ++i) {
+      taken.push_back(frames.allocator->Allocate(FramePurpose::kKernel).value());
+      EXPECT_EQ(taken.back()->node, 1);
+    }
+    Frame* run = frames.allocator->AllocateRun(kPagesPerLargePage, FramePurpose::kKernel).value();
+    EXPECT_EQ(run->node, 1);
+    frames.allocator->FreeRun(run, kPagesPerLargePage);
+    for (Frame* frame : taken) {
+      frames.allocator->DropReference(frame);
+    }
+  });
+  EXPECT_EQ(frames.allocator->free_frames(), frames.all);
+}
+
 TEST(FrameAllocator, ManyCpusAtOnceLoseNothing) {
   TestFrames frames;
   machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "machine/hosted.h"
@@ -113,6 +114,33 @@ TEST(Heap, CpusShareNoCacheLine) {
       }
     }
   }
+}
+
+// What only one CPU writes never lies beside what others write; a padded block has no neighbour.
+TEST(Heap, KindsShareNoCacheLine) {
+  TestHeap test;
+  std::vector<std::pair<void*, std::size_t>> blocks;
+  std::set<std::uint64_t> shared, local, padded;
+  const auto note = [&](std::set<std::uint64_t>& lines, void* block, std::size_t size) {
+    blocks.emplace_back(block, size);
+    return lines.insert(reinterpret_cast<std::uint64_t>(block) / 64).second;
+  };
+  for (int i = 0; i < 500; ++i) {
+    note(shared, test.heap->Allocate(16, 16), 16);
+    note(local, test.heap->AllocateLocal(16, 16), 16);
+    EXPECT_TRUE(note(padded, test.heap->Allocate(64, 64), 64));
+  }
+  for (const std::uint64_t line : shared) {
+    EXPECT_EQ(local.count(line) + padded.count(line), 0u);
+  }
+  for (const std::uint64_t line : local) {
+    EXPECT_EQ(padded.count(line), 0u);
+  }
+  for (const auto& [block, size] : blocks) {
+    test.heap->Free(block, size);
+  }
+  test.heap->Trim();
+  EXPECT_EQ(test.frames.allocator->free_frames(), test.frames.all);
 }
 
 // Producers and consumers on all CPUs: each frees what another allocated.

@@ -1,0 +1,130 @@
+#include "support/line_count/line_count.h"
+
+#include <algorithm>
+#include <atomic>
+#include <sstream>
+#include <thread>
+#include <unordered_map>
+
+#include "machine/call_chain.h"
+#include "machine/hosted.h"
+
+namespace k42::test {
+
+namespace {
+
+constexpr std::uint64_t kLineShift = 6;
+
+struct Write {
+  std::uint64_t line;
+  std::uint32_t operation;
+  const void* writer;
+};
+struct Recorder {
+  std::vector<Write> writes;
+  std::uint32_t operation = 0;
+};
+thread_local Recorder* recorder = nullptr;
+
+}  // namespace
+
+void detail::NoteWrite(const void* address, std::size_t size, const void* writer) {
+  Recorder* const here = recorder;
+  if (here == nullptr || size == 0) [[likely]] {
+    return;
+  }
+  const auto first = reinterpret_cast<std::uint64_t>(address);
+  recorder = nullptr;  // the vector's own writes are none of the operation's
+  for (std::uint64_t line = first >> kLineShift; line <= (first + size - 1) >> kLineShift; ++line) {
+    here->writes.push_back({line, here->operation, writer});
+  }
+  recorder = here;
+}
+
+LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
+                      const std::function<void(machine::CpuId, std::uint32_t)>& operation,
+                      std::uint32_t warm_up) {
+  std::vector<Recorder> recorders(cpus);
+  // Nobody's stack becomes another's before all have finished, and all count at the same time.
+  std::atomic<machine::CpuId> ready{0};
+  std::atomic<machine::CpuId> done{0};
+  const auto meet = [cpus](std::atomic<machine::CpuId>& count) {
+    count.fetch_add(1);
+    while (count.load() < cpus) std::this_thread::yield();
+  };
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    if (cpu >= cpus)
+      return;
+    for (std::uint32_t i = 0; i < warm_up; ++i) operation(cpu, i);
+    meet(ready);
+    for (std::uint32_t i = 0; i < operations; ++i) {
+      recorders[cpu].operation = i;
+      recorder = &recorders[cpu];
+      operation(cpu, warm_up + i);
+      recorder = nullptr;
+    }
+    meet(done);
+  });
+
+  struct Line {
+    std::uint64_t writers = 0;  // bit per CPU
+    std::uint64_t writes = 0;
+    const void* writer = nullptr;
+  };
+  std::unordered_map<std::uint64_t, Line> lines;
+  for (machine::CpuId cpu = 0; cpu < cpus; ++cpu) {
+    for (const Write& write : recorders[cpu].writes) {
+      Line& line = lines[write.line];
+      line.writers |= std::uint64_t{1} << cpu;
+      ++line.writes;
+      line.writer = write.writer;
+    }
+  }
+  const auto is_shared = [](const Line& line) { return (line.writers & (line.writers - 1)) != 0; };
+  std::uint64_t all = 0;
+  std::uint64_t shared = 0;
+  for (Recorder& each : recorders) {
+    std::sort(each.writes.begin(), each.writes.end(), [](const Write& a, const Write& b) {
+      return std::pair(a.operation, a.line) < std::pair(b.operation, b.line);
+    });
+    const auto end =
+        std::unique(each.writes.begin(), each.writes.end(), [](const Write& a, const Write& b) {
+          return a.operation == b.operation && a.line == b.line;
+        });
+    for (auto at = each.writes.begin(); at != end; ++at) {
+      ++all;
+      shared += is_shared(lines[at->line]) ? 1 : 0;
+    }
+  }
+  LineReport report;
+  const double total = static_cast<double>(operations) * cpus;
+  report.shared_per_operation = static_cast<double>(shared) / total;
+  report.written_per_operation = static_cast<double>(all) / total;
+  for (const auto& [number, line] : lines) {
+    if (is_shared(line)) {
+      report.hottest.push_back(
+          {number << kLineShift, line.writes, reinterpret_cast<std::uint64_t>(line.writer)});
+    }
+  }
+  std::sort(report.hottest.begin(), report.hottest.end(),
+            [](const SharedLine& a, const SharedLine& b) { return a.writes > b.writes; });
+  if (report.hottest.size() > 12) {
+    report.hottest.resize(12);
+  }
+  return report;
+}
+
+std::string LineReport::Text() const {
+  std::ostringstream text;
+  text << shared_per_operation << " shared lines written per operation, of "
+       << written_per_operation << "\n";
+  for (const SharedLine& line : hottest) {
+    const machine::CodePlace place = machine::PlaceOfCall(line.writer);
+    text << "  line 0x" << std::hex << line.address << std::dec << ", " << line.writes
+         << " writes, one by 0x" << std::hex << line.writer << " " << place.name << "+0x"
+         << place.offset << std::dec << "\n";
+  }
+  return text.str();
+}
+
+}  // namespace k42::test
