@@ -74,6 +74,8 @@ void Carrier::Lose() {
 
 void Carrier::Forget() {
   for (Queue& queue : queues_) queue = {};
+  memory_.Clear();
+  arena_inode_ = 0;
   socket_.Reset();
   received_.clear();
   received_fds_.clear();
@@ -154,7 +156,7 @@ Status Carrier::Handle(const VhostHeader& header, std::span<std::byte> payload,
 }
 
 // The arena is the region at the highest address: QEMU puts NUMA node 1 above node 0. RAM is not
-// even mapped.
+// mapped: its descriptors are kept for whoever looks at it from outside.
 Status Carrier::SetMemory(std::span<const std::byte> payload, std::vector<UniqueFd>& fds) {
   VhostMemoryTable table;
   TRY(ParseMemoryTable(payload, fds.size(), &table));
@@ -177,6 +179,10 @@ Status Carrier::SetMemory(std::span<const std::byte> payload, std::vector<Unique
   if (arena_ == nullptr)
     return Status::kNoMemory;
   arena_inode_ = status.st_ino;
+  memory_.Clear();
+  for (std::size_t i = 0; i < table.count; ++i)
+    memory_.Add(table.regions[i].guest_address, table.regions[i].size, std::move(fds[i]),
+                table.regions[i].file_offset);
   state_ = State::kRunning;
   events_.OnArena(*arena_);
   return Status::kOk;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "interconnect/arena.h"
+#include "interconnect/guest_memory.h"
 #include "interconnect/unique_fd.h"
 #include "interconnect/vhost_user.h"
 
@@ -41,6 +42,8 @@ class Carrier {
   Carrier(std::string socket_path, std::uint32_t queues, CarrierEvents& events);
 
   State state() const { return state_; }
+  // All of the guest's memory, to look at (traces). Empty while no guest is known.
+  const GuestMemory& memory() const { return memory_; }
   // One attempt; false: nobody listens yet.
   bool Connect();
   int WaitFd() const { return epoll_.get(); }
@@ -75,6 +78,7 @@ class Carrier {
   std::vector<Queue> queues_;
   std::unique_ptr<Arena> arena_;
   std::uint64_t arena_inode_ = 0;
+  GuestMemory memory_;
   // A message half received: its header, then its payload.
   std::vector<std::byte> received_;
   std::vector<UniqueFd> received_fds_;

@@ -96,27 +96,6 @@ Outcome<std::vector<std::uint32_t>> PlaceProcesses(const control::Cluster& clust
   }
 }
 
-namespace {
-
-// Lines `nanoseconds CPU text`, CPU by CPU, as one story.
-int PrintTrace(const std::string& text) {
-  std::vector<std::pair<std::uint64_t, std::string>> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) {
-    char* rest = nullptr;
-    const std::uint64_t time = std::strtoull(line.c_str(), &rest, 10);
-    lines.emplace_back(time, rest);
-  }
-  std::ranges::stable_sort(lines, {}, &std::pair<std::uint64_t, std::string>::first);
-  constexpr std::uint64_t kSecond = 1'000'000'000;
-  for (const auto& [time, words] : lines)
-    std::printf("%6llu.%09llu%s\n", static_cast<unsigned long long>(time / kSecond),
-                static_cast<unsigned long long>(time % kSecond), words.c_str());
-  return 0;
-}
-
-}  // namespace
-
 int Complain(const std::string& text) {
   std::fprintf(stderr, "k42ctl: %s\n", text.c_str());
   return 1;
@@ -200,33 +179,6 @@ int Names(const control::Cluster& cluster, const std::string& action, const std:
                 owner.empty() ? "" : ("  (" + owner + "'s)").c_str());
   }
   return 0;
-}
-
-int Trace(const control::Cluster& cluster, const std::string& node, const std::string& action,
-          const std::vector<std::string>& majors) {
-  const Outcome<std::string> socket = cluster.SocketFor(control::NodeNumber(node));
-  if (!socket.ok())
-    return Complain(socket.detail());
-  Outcome<control::Channel> channel = control::Channel::Open(socket.value());
-  if (!channel.ok())
-    return Complain(channel.detail());
-  channel.value().Send(
-      control::FrameType::kRequest,
-      Json{{"request", "trace"}, {"node", node}, {"action", action}, {"majors", majors}}.dump());
-  std::string text;
-  while (true) {
-    const Outcome<control::Frame> frame = channel.value().Await();
-    if (!frame.ok())
-      return Complain(frame.detail());
-    if (frame->type == control::FrameType::kOutput)
-      text += frame->payload;
-    else if (frame->type == control::FrameType::kExit)
-      return PrintTrace(text);
-    else if (const Outcome<Json> answer = control::AnswerOf(frame.value()); answer.ok())
-      return std::puts(answer->value("classes", "").c_str()) < 0 ? 1 : 0;
-    else
-      return Complain(answer.detail());
-  }
 }
 
 }  // namespace k42::ctl

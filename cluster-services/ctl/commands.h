@@ -25,8 +25,6 @@ int Run(const control::Cluster& cluster, const RunOptions& options);
 int Show(const control::Cluster& cluster, const std::string& node, const std::string& request);
 int Names(const control::Cluster& cluster, const std::string& action, const std::string& path,
           const std::string& value);
-int Trace(const control::Cluster& cluster, const std::string& node, const std::string& action,
-          const std::vector<std::string>& majors);
 
 int Complain(const std::string& text);
 

@@ -4,6 +4,7 @@
 #include "cluster-services/ctl/commands.h"
 #include "cluster-services/ctl/mpirun.h"
 #include "cluster-services/ctl/object_commands.h"
+#include "cluster-services/ctl/trace_command.h"
 #include "cluster-services/ctl/upgrade_commands.h"
 
 namespace {
@@ -56,13 +57,10 @@ int Main(int argc, char** argv) {
   std::string node;
   CLI::App* status = app.add_subcommand("status", "a node's daemon and guest");
   CLI::App* fabric = app.add_subcommand("fabric", "devices, endpoints and windows of a node");
-  CLI::App* trace = app.add_subcommand("trace", "a node's trace buffers");
-  for (CLI::App* one : {status, fabric, trace})
+  for (CLI::App* one : {status, fabric})
     one->add_option("--node", node, "which node (default: the first that answers)");
-  std::string trace_action = "dump";
-  std::vector<std::string> majors;
-  trace->add_option("action", trace_action, "dump or mask")->check(CLI::IsMember({"dump", "mask"}));
-  trace->add_option("majors", majors, "classes of events to record");
+  ctl::TraceOptions trace_options;
+  CLI::App* trace = ctl::AddTrace(app, trace_options);
 
   std::string action = "list";
   std::string path;
@@ -105,7 +103,7 @@ int Main(int argc, char** argv) {
   if (*fabric)
     return ctl::Show(cluster.value(), node, "fabric");
   if (*trace)
-    return ctl::Trace(cluster.value(), node.empty() ? "n1" : node, trace_action, majors);
+    return ctl::Trace(cluster.value(), trace_options);
   if (*object)
     return ctl::Object(cluster.value(), object_options);
   if (*ping)

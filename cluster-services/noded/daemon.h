@@ -80,6 +80,7 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   const ViewOfCluster& view() const { return view_; }
   interconnect::LinkHost* link() { return link_.get(); }
   interconnect::Arena* arena() { return link_ == nullptr ? nullptr : arena_; }
+  const interconnect::GuestMemory& memory() const { return carrier_.memory(); }
   std::vector<interconnect::FaultTransport*> transports();
   // "cut", "delay" (milliseconds) or "heal", of the way to a node; stays over the guest's lives.
   void SetFault(const std::string& kind, std::uint32_t node, double value);

@@ -37,11 +37,12 @@ enum class ControlKind : std::uint32_t {
   // kernel -> daemon
   kLoad = 32,  // LoadReport, about once a second
 
-  // The trace buffers as text. `sequence` is the request's number, given by the daemon.
-  kTraceDump = 56,  // daemon: all that is recorded; answered by kTraceText..., kTraceEnd
-  kTraceMask = 57,  // daemon: names of classes, as trace::ParseMask takes them; none: only tell
-  kTraceText = 60,  // kernel: lines `nanoseconds CPU text`; for kTraceMask the names that are on
-  kTraceEnd = 61,   // kernel: i64 k42::Status
+  // What is traced. `sequence` is the request's number, given by the daemon.
+  kTraceMask = 57,   // daemon: names of classes, as trace::ParseMask takes them; none: only tell
+  kTraceText = 60,   // kernel: the names of the classes that are on
+  kTraceEnd = 61,    // kernel: i64 k42::Status
+  kTraceClock = 76,  // daemon: what does your clock say?
+  kTraceTime = 77,   // kernel: u64 cycle count
 
   // Names and objects of the cluster (abi/link_names.h).
   kNameRequest = 40,    // kernel: NameRequest

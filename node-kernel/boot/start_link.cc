@@ -38,7 +38,7 @@ class ViewHandler final : public global::ControlHandler {
 constinit ViewHandler view_handler;
 constinit RunAgent runs;
 constinit LoadReporter load(port);
-constinit TraceAgent traces(port);
+constinit TraceAgent traces;
 
 }  // namespace
 
@@ -72,6 +72,7 @@ void StartLink() {
   if (status != Status::kOk)
     machine::Log("link: no programs for operators ({})", StatusName(status));
   StartUpgrades(control);
+  traces.Start(control);
   Processes().process_ended = [](std::uint32_t process, proc::ExitKind kind, std::uint32_t code) {
     runs.ProcessEnded(process, kind, code);
   };
@@ -79,9 +80,6 @@ void StartLink() {
   if (status != Status::kOk)
     return machine::Log("link: none ({})", StatusName(status));
   load.Start(Frames());
-  status = traces.Start(control);
-  if (status != Status::kOk)
-    machine::Log("link: no traces for operators ({})", StatusName(status));
 }
 
 }  // namespace k42::boot

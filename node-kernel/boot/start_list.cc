@@ -29,6 +29,7 @@
 #include "machine/thread.h"
 #include "pvh.h"
 #include "start_cpus.h"
+#include "trace/trace.h"
 
 namespace k42::boot {
 
@@ -45,15 +46,16 @@ void StartKernel(std::uint32_t start_info) {
   machine::StartEarlyMemory(machine::FreeRam());
   machine::StartKernelTables(machine::RamRanges());
   machine::ReadFirmwareTables();
-  StartTrace();
   machine::MaskPic();
   machine::MapLapic(machine::GetAcpi().lapic_address);
   machine::StartLapic();
   machine::BeginCalibration(machine::GetAcpi().pm_timer_port);
   machine::StartBootCpu();
+  StartTrace();
   StartMemory();
   machine::StartIoApics();
   machine::FinishCalibration();
+  trace::PublishClock();
   machine::StartOtherCpus();
   AssignCpusToNodes();
   machine::EnableInterrupts();

@@ -39,7 +39,8 @@ void StartTrace() {
   constexpr std::uint64_t kPages =
       (trace::kBufferBytes + machine::kPageSize - 1) / machine::kPageSize;
   for (machine::CpuId cpu = 0; cpu < cpus || cpu == 0; ++cpu) {
-    trace::Start(cpu, machine::PhysToVirt(machine::AllocateEarly(kPages)));
+    const machine::PhysAddr memory = machine::AllocateEarly(kPages);
+    trace::Start(cpu, machine::PhysToVirt(memory), memory);
   }
   const std::uint32_t mask = trace::ParseMask(machine::BootOption("trace", ""));
   if (mask != 0) {

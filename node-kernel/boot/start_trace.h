@@ -5,7 +5,7 @@
 
 namespace k42::boot {
 
-// After ACPI (how many CPUs there may be), while early memory lasts.
+// After ACPI (how many CPUs there may be) and the boot CPU, while early memory lasts.
 void StartTrace();
 
 // What is recorded from now on, by the platform too. Thread context.

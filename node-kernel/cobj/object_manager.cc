@@ -2,6 +2,7 @@
 
 #include "cobj/instance.h"
 #include "cobj/object_system.h"
+#include "trace/trace.h"
 
 namespace k42::cobj {
 
@@ -18,6 +19,7 @@ ObjectManager& ObjectManager::Here() {
 Result<std::uint32_t> ObjectManager::Reserve(Root& root) {
   root.SetBits(TRY(table_.Allocate()));
   Count(made_);
+  trace::Log(trace::kObjectMake, root.bits(), reinterpret_cast<std::uintptr_t>(&root));
   return root.bits();
 }
 
@@ -36,6 +38,7 @@ Status ObjectManager::Destroy(std::uint32_t object) {
     closed = gate.Close(present);
   } while (closed.root == nullptr);  // a swap began or ended in between
   Count(destroyed_);
+  trace::Log(trace::kObjectDestroy, object);
   Root* root = closed.root;
   root->departure().home = machine::CurrentCpu();
   root->departure().to_visit = root->Close();

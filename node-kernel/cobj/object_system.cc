@@ -1,6 +1,7 @@
 #include "cobj/object_system.h"
 
 #include "base/assert.h"
+#include "trace/trace.h"
 
 namespace k42::cobj {
 
@@ -48,6 +49,7 @@ void ObjectSystem::Unreserve(Root& root) {
 ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method) {
   if (ObjectManager* manager = manager_root_.rep(machine::CurrentCpu()))
     manager->CountMiss();
+  trace::Log(trace::kObjectMiss, bits, method);
   MissGate& gate = table_.gate(bits);
   for (;;) {
     Root* root = gate.Enter();

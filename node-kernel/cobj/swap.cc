@@ -4,8 +4,15 @@
 
 #include "base/assert.h"
 #include "cobj/slot.h"
+#include "trace/trace.h"
 
 namespace k42::cobj {
+namespace {
+
+// Phases, as the trace shows them.
+enum : std::uint64_t { kTraceForward, kTraceBlock, kTraceTransfer, kTraceDone, kTraceAbandoned };
+
+}  // namespace
 
 Status Swap::Negotiate() {
   Transferable* from = old_.transferable();
@@ -32,16 +39,19 @@ Status Swap::TakePlace(Mediator& mediator) {
 }
 
 Status Swap::Run(std::uint64_t deadline_ns) {
+  trace::Log(trace::kObjectSwap, bits_, kTraceForward);
   users_ = old_.Supersede();
   forwarding_.Start(users_, &ForwardStep, this);
   if (!forwarding_.Wait(deadline_ns))
     return Finish(Status::kTimedOut);
 
+  trace::Log(trace::kObjectSwap, bits_, kTraceBlock);
   const CpuSet counted = mediator_->StartBlocking();
   users_ = users_ | counted;
   blocking_.Start(counted, &BlockStep, this);
   if (!blocking_.Wait(deadline_ns))
     return Finish(Status::kTimedOut);
+  trace::Log(trace::kObjectSwap, bits_, kTraceTransfer);
   return Finish(Transfer());
 }
 
@@ -100,6 +110,7 @@ void Swap::Failed(Status status) {
 
 // Calls go to the new object, or, abandoned, to the old one again.
 Status Swap::Finish(Status outcome) {
+  trace::Log(trace::kObjectSwap, bits_, outcome == Status::kOk ? kTraceDone : kTraceAbandoned);
   Root& successor = outcome == Status::kOk ? next_ : old_;
   if (outcome == Status::kOk) {
     next_.SetBits(bits_);

@@ -6,6 +6,7 @@
 #include "abi/arena_format.h"
 #include "machine/log.h"
 #include "machine/random.h"
+#include "trace/trace.h"
 
 namespace k42::global {
 namespace {
@@ -117,6 +118,8 @@ void LinkPort::Issue(machine::CpuId number, LinkRequest& request) {
   cpu.under_way[index] = &request;
   const std::uint64_t id = abi::MakeOperationId(++cpu.use_count[index], slot);
   operation.id.store(id, std::memory_order_release);
+  trace::Log(trace::kLinkSubmit, id, static_cast<std::uint16_t>(request.kind), request.peer.node,
+             operation.length);
   if (cpu.submit.Push(id) != Status::kOk)
     return Break(number);
   if (cpu.submit.TakeWake())
@@ -170,6 +173,9 @@ bool LinkPort::PrepareSleep() {
 void LinkPort::OnRecord(machine::CpuId number, const abi::ReceivedRecord& record) {
   const abi::RecordHeader& what = record.header;
   const LinkPeer from{what.peer_node, what.peer_incarnation};
+  if (what.kind != abi::RecordKind::kCompletion)
+    trace::Log(trace::kLinkReceive, static_cast<std::uint64_t>(what.kind), what.channel, from.node,
+               record.Payload().size());
   switch (what.kind) {
     case abi::RecordKind::kCompletion:
       return OnCompletion(number, what.value);
@@ -212,6 +218,7 @@ void LinkPort::OnCompletion(machine::CpuId number, std::uint64_t id) {
   request->status = LoadOnce(operation.status);
   request->value = LoadOnce(operation.value);
   operation.id.store(0, std::memory_order_release);
+  trace::Log(trace::kLinkDone, id, static_cast<std::uint32_t>(request->outcome));
   cpu.under_way[index] = nullptr;
   cpu.free |= std::uint64_t{1} << index;
   if (LinkRequest* next = cpu.waiting.PopFront(); next != nullptr)

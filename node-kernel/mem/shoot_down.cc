@@ -5,6 +5,7 @@
 #include "machine/answer_wait.h"
 #include "machine/cpu.h"
 #include "mem/wake_up.h"
+#include "trace/trace.h"
 
 namespace k42::mem {
 
@@ -35,6 +36,7 @@ void OnMessage(machine::CpuMessage* message) {
 }  // namespace
 
 void ShootDown(CpuSet cpus, void (*work)(void*), void* argument) {
+  trace::Log(trace::kShootDown, cpus.bits());
   while (!cpus.empty()) {
     CpuSet now;
     for (const std::uint32_t cpu : cpus) {

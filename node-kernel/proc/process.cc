@@ -2,6 +2,7 @@
 
 #include "machine/clock.h"
 #include "machine/log.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -77,6 +78,7 @@ void Process::ContinueRunning() {
 void Process::EndRunning(ExitKind kind, std::uint32_t code) {
   if (ending_.exchange(true, std::memory_order_acq_rel))
     return;
+  trace::Log(trace::kProcessExit, main_number_, static_cast<std::uint32_t>(kind), code);
   exit_kind_ = kind;
   exit_code_ = code;
   dispatcher_->scheduled().Ask(sched::Dispatcher::kEnd);

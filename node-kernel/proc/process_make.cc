@@ -3,6 +3,7 @@
 #include "machine/vector_state.h"
 #include "proc/process_maker.h"
 #include "sched/user_address.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -25,7 +26,7 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
   TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
   TRY(maker.MapImage(image, block));
   const std::uint32_t number = process.main_number_;
-  maker.Run(false);
+  maker.Run(false, 0);
   return number;
 }
 
@@ -59,7 +60,7 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   page->stack = from->stack;
   for (std::size_t i = 0; i < std::size(page->scratch); ++i) page->scratch[i] = from->scratch[i];
   const std::uint32_t number = child.main_number_;
-  maker.Run((request.flags & kStartStopped) != 0);
+  maker.Run((request.flags & kStartStopped) != 0, Number(caller));
   return number;
 }
 
@@ -90,7 +91,7 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
   child.main_number_ = child.dispatcher_->task = child.task_->number;
   (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);
   const std::uint32_t number = child.main_number_;
-  maker.Run((request.flags & kStartStopped) != 0);
+  maker.Run((request.flags & kStartStopped) != 0, Number(caller));
   return number;
 }
 
@@ -107,6 +108,7 @@ Status Process::Replace(const cobj::CallContext& caller, const StartRequest& req
   TRY(services_.tasks.GetInfo(main_number_, 0, &info));
   TRY(block.Finish(abi::kStartReplace, *image, main_number_, info.parent, request.flags));
   // The point of no return.
+  trace::Log(trace::kProcessReplace, main_number_);
   services_.tasks.EndGuests(this);
   handles_.KeepOnly(block.handles());
   Status status = space_->Unmap(mem::AddressSpace::kLowest,

@@ -4,6 +4,7 @@
 #include "proc/process.dispatch.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/user_address.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -114,10 +115,12 @@ void ProcessMaker::PrepareStart(Process& process, const Image& image) {
   machine::InitVectorState(dispatcher.vector_state());
 }
 
-void ProcessMaker::Run(bool stopped) {
+void ProcessMaker::Run(bool stopped, std::uint32_t parent) {
   Process& process = *process_;
   process_ = nullptr;
   sched::Dispatcher& dispatcher = process.dispatcher_->scheduled();
+  dispatcher.SetName(process.main_number_);
+  trace::Log(trace::kProcessMake, process.main_number_, parent);
   dispatcher.Ask(sched::Dispatcher::kAdmit |
                  (stopped ? std::uint32_t{sched::Dispatcher::kStop} : 0u));
 }

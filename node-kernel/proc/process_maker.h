@@ -20,8 +20,8 @@ class ProcessMaker {
   Status MapImage(const Image& image, const StartBlock& block);
   Status GrantFixed();
   Process& process() { return *process_; }
-  // Lets it run: nothing can fail from here on.
-  void Run(bool stopped);
+  // Lets it run: nothing can fail from here on. `parent`: for the trace, 0: none.
+  void Run(bool stopped, std::uint32_t parent);
 
   // The shared tail of a start and a replacement.
   static Status MapImageInto(Process& process, const Image& image, const StartBlock& block);

@@ -1,11 +1,25 @@
 // Process: its end, waiting for others, tasks and threads, and what is known of them.
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "machine/clock.h"
 #include "proc/process.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
+namespace {
+
+// At most two words of it.
+void TraceName(std::uint32_t task, std::string_view name) {
+  if (!trace::IsOn(trace::Class::kProcess))
+    return;
+  std::uint64_t words[2] = {};
+  std::memcpy(words, name.data(), std::min(name.size(), sizeof words));
+  trace::Log(trace::kProcessName, task, words[0], words[1]);
+}
+
+}  // namespace
 
 Status Process::Exit(const cobj::CallContext& caller, std::uint32_t task, ExitKind kind,
                      std::uint32_t code) {
@@ -160,6 +174,8 @@ Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, Tas
   if (text == TaskText::kName)
     size = std::min(size, kNameSize);
   Status status = value.CopyTo(copy, 0, size);
+  if (status == Status::kOk && text == TaskText::kName)
+    TraceName(task == 0 ? Number(caller) : task, {copy, size});
   if (status == Status::kOk) {
     status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
       if (found.host != this)

@@ -14,6 +14,7 @@
 #include "sched/cpu_scheduler.h"
 #include "sched/frame.h"
 #include "sched/user_address.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -141,11 +142,14 @@ void OnNativeCall(machine::TrapFrame* frame) {
     CallDispatcher(caller, frame, method);
     return;
   }
+  trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
   const NativeResult result = CallObject(caller, handle, method, words);
   frame->rax = static_cast<std::uint64_t>(result.status);
   frame->rdx = result.value;
+  trace::Log(trace::kNativeReturn, caller.scheduled().name(),
+             -static_cast<std::int64_t>(result.status), result.value);
   if (caller.restart) [[unlikely]] {
     caller.restart = false;
     CpuScheduler::Here().Restart();

@@ -8,6 +8,7 @@
 #include "proc/user_calls.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/upcall.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -42,9 +43,11 @@ void Deliver(ProcessDispatcher& caller, machine::TrapFrame* frame, abi::TrapKind
 void OnPageFault(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t address) {
   // A page that could not be brought is not asked for again and again.
   Status status = caller.TakeFaultStatus();
+  trace::Log(trace::kPageFault, address, frame->error_code);
   if (status == Status::kOk)
     status = caller.process().space().HandleFault(address, AccessOf(frame->error_code),
                                                   caller.fault_waiter());
+  trace::Log(trace::kPageFaultEnd, address, -static_cast<std::int64_t>(status));
   switch (status) {
     case Status::kOk:
       return;

@@ -12,6 +12,7 @@
 #include "machine/vector_state.h"
 #include "sched/frame.h"
 #include "sched/upcall.h"
+#include "trace/trace.h"
 
 namespace k42::sched {
 
@@ -61,6 +62,13 @@ void CpuScheduler::SetState(Dispatcher& dispatcher, State state) {
   const bool before = Counts(dispatcher.state_), after = Counts(state);
   if (before != after)
     load_.fetch_add(after ? 1u : ~0u, std::memory_order_relaxed);
+  if (state == State::kRunning) {
+    trace::SetContext(dispatcher.name());
+    trace::Log(trace::kDispatchIn, dispatcher.name(), dispatcher.page_->dispatcher_index);
+  } else if (dispatcher.state_ == State::kRunning) {
+    trace::SetContext(0);
+    trace::Log(trace::kDispatchOut, dispatcher.name(), static_cast<std::uint8_t>(state));
+  }
   dispatcher.state_ = state;
 }
 

@@ -93,6 +93,9 @@ class Dispatcher : public Entity {
   DispatcherOwner& owner() const { return owner_; }
   abi::DispatcherPage* page() const { return page_; }
   std::uint64_t user_page() const { return user_page_; }
+  // Of its process, in the trace.
+  std::uint32_t name() const { return name_; }
+  void SetName(std::uint32_t name) { name_ = name; }
   std::uint32_t cpu() const { return cpu_; }
   void PlaceOn(std::uint32_t cpu) { cpu_ = cpu; }  // kNew only
   State state() const { return state_; }
@@ -113,6 +116,7 @@ class Dispatcher : public Entity {
   abi::DispatcherPage* const page_;
   const std::uint64_t user_page_;
   std::uint32_t cpu_ = 0;
+  std::uint32_t name_ = 0;
   State state_ = State::kNew;
   bool stop_asked_ = false;
   bool ending_ = false;

@@ -1,9 +1,10 @@
 // Recording: trace::Log(trace::kPageFault, address, error).
 //
 // Any context, any CPU; a record goes to the CPU's own buffer. Costs a load and a test while its
-// class is off. Everything is off, and nothing is recorded, until boot/ has given a CPU its buffer.
-// What a buffer holds can be read while the node runs (ForEach), after a panic (PrintLast), and by
-// the companion host out of the node's memory (struct Area).
+// class is off, under 30 instructions while it is on. Everything is off, and nothing is recorded,
+// until boot/ has given the CPUs their buffers. What a buffer holds can be read while the node runs
+// (VisitLast takes no lock and may be called from anywhere), after a panic (PrintLast), and by the
+// companion host out of the node's memory (abi/trace_area.h).
 #pragma once
 
 #include <atomic>
@@ -12,52 +13,54 @@
 #include <string_view>
 #include <type_traits>
 
+#include "abi/trace_area.h"
+#include "abi/trace_catalogue.h"
+#include "abi/trace_reader.h"
+#include "machine/cpu.h"
+#include "machine/local_atomic.h"
+#include "machine/trace_buffer.h"
 #include "platform/contract/types.h"
-#include "trace/catalogue.h"
-#include "trace/event_buffer.h"
+
+// The symbol that debuggers and the host look for.
+extern "C" k42::trace::TraceArea k42_trace_area;
 
 namespace k42::trace {
 
-namespace detail {
-extern constinit std::atomic<std::uint32_t> mask;
-void Write(const EventInfo& info, std::span<const std::uint64_t> arguments);
-}  // namespace detail
+using CpuBuffer = EventBuffer<machine::LocalAtomic, kCpuBlockBytes, kTraceBlocks>;
+using CpuReader = InPlace<machine::LocalAtomic, CpuBuffer>;
+inline constexpr std::size_t kBufferBytes = sizeof(CpuBuffer);
+static_assert(kBufferBytes == kTraceHeadBytes + kCpuBlockBytes * kTraceBlocks);
 
 inline bool IsOn(Class c) {
-  return (detail::mask.load(std::memory_order_relaxed) & MaskOf(c)) != 0;
+  return (k42_trace_area.mask.load(std::memory_order_relaxed) & MaskOf(c)) != 0;
 }
 
+// The arguments are evaluated whether it is on or not: pass what is at hand.
 template <typename... Args>
-void Log(const Event<Args...>& event, std::type_identity_t<Args>... args) {
-  static_assert(sizeof...(Args) <= kMaxArguments);
+[[gnu::always_inline]] inline void Log(const Event<Args...>& event,
+                                       std::type_identity_t<Args>... args) {
   if (IsOn(event.info.event_class)) [[unlikely]] {
-    if constexpr (sizeof...(Args) == 0) {
-      detail::Write(event.info, {});
-    } else {
-      const std::uint64_t words[] = {static_cast<std::uint64_t>(args)...};
-      detail::Write(event.info, words);
-    }
+    static_cast<CpuBuffer*>(machine::TraceBuffer())
+        ->Write(
+            event.header(), [] { return machine::CycleCount(); },
+            static_cast<std::uint64_t>(args)...);
   }
 }
 
-using CpuBuffer = EventBuffer<>;
+// Whose time this CPU is running from now on, for readers that come in the middle: a process's
+// number, 0 for nobody's.
+inline void SetContext(std::uint64_t process) {
+  if (auto* buffer = static_cast<CpuBuffer*>(machine::TraceBuffer()))
+    buffer->SetContext(process);
+}
 
-// Where the host finds the buffers: the kernel's symbol k42_trace_area. Sizes in words.
-struct Area {
-  char magic[8];  // "K42TRACE"
-  std::uint32_t version;
-  std::uint32_t block_words;
-  std::uint32_t blocks;
-  std::uint32_t cpus;
-  CpuBuffer* buffers[machine::kMaxCpus];  // kernel addresses; null: none
-};
+// Gives `cpu` its buffer: kBufferBytes of zeroed memory, page-aligned, at that physical address.
+// Once per CPU, before anything is recorded.
+void Start(machine::CpuId cpu, void* memory, machine::PhysAddr address);
+// The clock's parameters, once they are final.
+void PublishClock();
 
-// Gives `cpu` its buffer: `memory` holds the CpuBuffer, then its kWords zeroed words. Once per CPU.
-inline constexpr std::size_t kBufferBytes =
-    sizeof(CpuBuffer) + CpuBuffer::kWords * sizeof(std::uint64_t);
-void Start(machine::CpuId cpu, void* memory);
-
-// Which classes are recorded: MaskOf bits.
+// Which classes are recorded: MaskOf bits. Nothing happens before all CPUs have their buffers.
 void SetMask(std::uint32_t mask);
 std::uint32_t GetMask();
 // "all", or class names separated by commas ("thread,interrupt"); unknown names are ignored.
@@ -68,9 +71,24 @@ std::size_t MaskNames(std::uint32_t mask, std::span<char> text);
 // The buffer of `cpu`, or null.
 const CpuBuffer* BufferOf(machine::CpuId cpu);
 
-// The text of one record, as `name: arguments`; returns its size, cut to the buffer.
-std::size_t Describe(const Header& header, std::span<const std::uint64_t> arguments,
-                     std::span<char> text);
+// Calls visit(record) for the last `count` events of `cpu`, oldest first. From any CPU and any
+// context, others' buffers included, whether they run, hang or have stopped.
+template <typename Visitor>
+void VisitLast(machine::CpuId cpu, std::uint64_t count, Visitor visit) {
+  const CpuBuffer* buffer = BufferOf(cpu);
+  if (buffer == nullptr)
+    return;
+  CpuReader memory(*buffer);
+  BufferReader<CpuReader> reader(memory, kCpuBlockBytes, kTraceBlocks);
+  ReadState counted;
+  reader.Visit(counted, true, [](const Record&) {});
+  const std::uint64_t from = counted.next_event > count ? counted.next_event - count : 0;
+  ReadState state;
+  reader.Visit(state, true, [&](const Record& record) {
+    if (record.sequence >= from)
+      visit(record);
+  });
+}
 
 // The last `count` records of each CPU, to the log.
 void PrintLast(std::uint32_t count);

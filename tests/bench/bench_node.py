@@ -39,6 +39,14 @@ def native_calls():
     return {name: float(value) for name, value in re.findall(r"\] (\w+) (\d+)$", shown, re.M)}
 
 
+def trace_events():
+    """One event of three words in the kernel, its class on and off."""
+    run = [sys.executable, str(ROOT / "tests/guest/run.py"), str(ROOT / "build/k42-test.elf")]
+    shown = subprocess.run([*run, "--icount", "--cpus", "1", "--append", "test=trace_cost"],
+                           capture_output=True, text=True, check=True, timeout=120).stdout
+    return {name: float(value) for name, value in re.findall(r"figure (trace_\w+) (\d+)$", shown, re.M)}
+
+
 def micro():
     program = rival.CACHE / "micro"
     rival.CACHE.mkdir(parents=True, exist_ok=True)
@@ -51,7 +59,7 @@ def rows():
     for cpus in (2, 8):
         yield {"name": f"boot.ready_{cpus}cpu", "value": ready_ms(cpus), "unit": "ms", "better": "lower"}
     linux = rival.figures(rival.run(micro(), icount=True))
-    for name, value in native_calls().items():
+    for name, value in {**native_calls(), **trace_events()}.items():
         row = {"name": f"native.{name}", "value": value, "unit": "instructions", "better": "lower"}
         if name in ("null_call", "object_call"):
             row["rival"] = linux["null_call"]

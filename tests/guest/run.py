@@ -27,7 +27,7 @@ def accelerator():
 
 
 def command_line(options, cpus):
-    accel = accelerator()
+    accel = "tcg" if options.icount else accelerator()  # only emulation counts instructions
     if accel == "tcg":
         accel = "tcg,thread=" + ("single" if options.icount else "multi")
     command = ["qemu-system-x86_64", "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",

@@ -16,12 +16,16 @@ struct Transition {
   bool write_back;
   const void* cell;  // nullptr: depends on everything
   bool writes;
+  bool local = false;  // a store into the thread's own buffer
 
   bool Is(const Transition& other) const {
     return thread == other.thread && write_back == other.write_back;
   }
   bool CommutesWith(const Transition& other) const {
-    return thread != other.thread && cell != nullptr && other.cell != nullptr &&
+    // What goes in at a buffer's end, and what goes out at its front.
+    if (thread == other.thread)
+      return write_back != other.write_back && (local || other.local);
+    return cell != nullptr && other.cell != nullptr &&
            (cell != other.cell || (!writes && !other.writes));
   }
 };
@@ -70,7 +74,11 @@ class Explorer {
  public:
   Exploration Run(const std::function<Program()>& make, std::uint64_t max_executions);
 
+  bool quiet = false;
+
   void Step(const char* what, const void* cell, bool writes) {
+    if (quiet)
+      return;
     Thread& thread = *threads_[current_];
     thread.next = what;
     thread.cell = cell;
@@ -156,7 +164,8 @@ std::vector<Transition> Explorer::Possible(std::size_t thread_count) const {
     // A step that empties a buffer with something in it touches more than its own word.
     bool empties = !thread.buffer.empty() && thread.writes && thread.cell != &thread.buffer;
     if (!thread.fiber.finished() && (!thread.ready || thread.ready()))
-      possible.push_back({i, false, empties ? nullptr : thread.cell, thread.writes});
+      possible.push_back({i, false, empties ? nullptr : thread.cell, thread.writes,
+                          thread.cell == &thread.buffer});
     if (!thread.buffer.empty())
       possible.push_back({i, true, thread.buffer.front().cell, true});
   }
@@ -177,6 +186,7 @@ void Explorer::Take(const Transition& transition) {
 
 std::string Explorer::Execute(const Program& program) {
   depth_ = 0;
+  quiet = false;
   trace_.clear();
   std::size_t count = program.threads.size();
   while (threads_.size() < count) threads_.push_back(std::make_unique<Thread>());
@@ -200,6 +210,7 @@ std::string Explorer::Execute(const Program& program) {
     if (!threads_[i]->fiber.finished())
       return "a thread waits and nothing can wake it";
   }
+  quiet = true;
   return program.check();
 }
 
@@ -231,6 +242,10 @@ void Wait(std::function<bool()> ready) {
   running->Wait(std::move(ready));
 }
 
+void SetQuiet(bool quiet) {
+  running->quiet = quiet;
+}
+
 namespace detail {
 
 void Step(const char* what, const void* cell, bool writes) {
@@ -248,6 +263,8 @@ void Drain() {
 }
 
 void Buffer(const BufferedStore& store) {
+  if (running->quiet)
+    return store.commit(store.cell, store.value);
   running->buffer().push_back(store);
 }
 

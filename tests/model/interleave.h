@@ -56,6 +56,11 @@ void Buffer(const BufferedStore& store);
 const BufferedStore* OwnBuffered(const void* cell);
 }  // namespace detail
 
+// Quiet: what a body does takes no steps, as if it had been done long before. For bringing a world
+// into the state that is of interest, at the start of the first thread's body; the others' bodies
+// begin after it. Program::check is quiet by itself.
+void SetQuiet(bool quiet);
+
 // Blocks this thread until `ready` (which must not step) is true in memory.
 void Wait(std::function<bool()> ready);
 
@@ -103,6 +108,11 @@ class Atomic {
     expected = Modify("compare_exchange", [=](T old) { return old == wanted ? desired : old; });
     return expected == wanted;
   }
+  // What the running thread would load, without a step.
+  T OwnView() const {
+    const detail::BufferedStore* own = detail::OwnBuffered(this);
+    return own != nullptr ? FromWord(own->value) : value_;
+  }
   // What is in memory, without a step: for Wait predicates and checks.
   T Peek() const { return value_; }
 
@@ -128,6 +138,35 @@ class Atomic {
   }
 
   T value_;
+};
+
+// A word that only one thread changes, by single instructions without the lock prefix: they go into
+// the store buffer as plain stores do (machine::LocalAtomic).
+template <typename T>
+class LocalAtomic {
+ public:
+  constexpr LocalAtomic(T value = T{}) : word_(value) {}  // NOLINT: like std::atomic
+
+  T load(std::memory_order order = std::memory_order_relaxed) const { return word_.load(order); }
+  void store(T value, std::memory_order = std::memory_order_relaxed) {
+    word_.store(value, std::memory_order_relaxed);
+  }
+  void fetch_add(T by, std::memory_order = std::memory_order_relaxed) {
+    word_.store(word_.OwnView() + by, std::memory_order_relaxed);
+  }
+  bool compare_exchange_strong(T& expected, T desired,
+                               std::memory_order = std::memory_order_relaxed) {
+    const T old = word_.OwnView();
+    if (old == expected) {
+      word_.store(desired, std::memory_order_relaxed);
+      return true;
+    }
+    expected = old;
+    return false;
+  }
+
+ private:
+  Atomic<T> word_;
 };
 
 // An eventfd or interrupt: rings are remembered, waiting consumes them all.

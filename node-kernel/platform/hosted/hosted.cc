@@ -8,12 +8,21 @@
 #include "machine/cpu.h"
 #include "machine/log.h"
 #include "machine/thread.h"
+#include "machine/trace_buffer.h"
 #include "virtual_cpu.h"
 
 namespace k42::machine {
 
 namespace {
 std::atomic<CpuId> cpu_count{4};
+std::atomic<void*> trace_buffers[kMaxCpus] = {};
+}  // namespace
+
+void* TraceBuffer() {
+  return trace_buffers[CurrentCpu()].load(std::memory_order_acquire);
+}
+void SetTraceBuffer(CpuId cpu, void* buffer) {
+  trace_buffers[cpu].store(buffer, std::memory_order_release);
 }
 
 CpuId CpuCount() {

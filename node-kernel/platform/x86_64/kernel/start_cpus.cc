@@ -14,6 +14,7 @@
 #include "machine/cpu.h"
 #include "machine/log.h"
 #include "machine/phys.h"
+#include "machine/trace_buffer.h"
 #include "pvh.h"
 #include "scheduler.h"
 
@@ -35,11 +36,18 @@ constexpr std::uint64_t kRepeatNs = 5'000'000;
 
 constinit std::atomic<CpuId> started{1};
 constinit std::atomic<bool> up[kMaxCpus] = {};
+constinit void* trace_buffers[kMaxCpus] = {};  // until a CPU has its area
 
 }  // namespace
 
 CpuId CpuCount() {
   return started.load(std::memory_order_relaxed);
+}
+
+void SetTraceBuffer(CpuId cpu, void* buffer) {
+  trace_buffers[cpu] = buffer;
+  if (cpu == CurrentCpu())
+    ThisCpuArea()->trace_buffer = buffer;
 }
 
 void MapCpuArea(CpuId cpu, std::uint32_t apic_id) {
@@ -54,6 +62,7 @@ void MapCpuArea(CpuId cpu, std::uint32_t apic_id) {
   area->id = cpu;
   area->apic_id = apic_id;
   area->state = &StateOf(cpu);
+  area->trace_buffer = trace_buffers[cpu];
 }
 
 void StartBootCpu() {

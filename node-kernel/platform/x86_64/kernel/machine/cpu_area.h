@@ -44,6 +44,7 @@ struct CpuArea {
   std::uint64_t scratch[2];         // 56: entry assembly's own
   std::uint64_t interrupts;         // taken on this CPU, for statistics
   std::uint64_t idle_ns;            // time halted
+  void* trace_buffer;               // machine/trace_buffer.h
 };
 static_assert(offsetof(CpuArea, kernel_stack_top) == 8);
 static_assert(offsetof(CpuArea, user_rsp) == 16);
