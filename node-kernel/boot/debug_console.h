@@ -5,7 +5,7 @@
 // happen to be: each pointer is looked at before it is followed. `go` lets everybody go on.
 //
 // In: Ctrl-^ three times on the console (a CPU that still serves interrupts, or its watcher, sees
-// it), or an NMI from the host (QEMU's `nmi`, `k42-sim debug`).
+// it), or an NMI from the host (QMP: `inject-nmi`; QEMU's monitor: `nmi`).
 #pragma once
 
 #include "machine/trap_frame.h"
