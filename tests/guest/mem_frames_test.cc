@@ -101,7 +101,7 @@ GUEST_TEST(mem_heap_producer_and_consumer) {
   }
   static constinit std::atomic<void*> belt[64] = {};
   static constinit std::atomic<std::uint64_t> most{0};
-  constexpr std::uint32_t kBlocks = 20'000;
+  constexpr std::uint32_t kBlocks = 5'000;
   const std::uint64_t before = boot::KernelHeap().slab_frames();
   OnAllCpus run([] {
     const CpuId cpu = machine::CurrentCpu();
