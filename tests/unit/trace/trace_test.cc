@@ -24,7 +24,6 @@ class Trace : public testing::Test {
   }
   ~Trace() override { k42_trace_area.mask.store(0); }
 
-  const machine::hosted::OnCpu on_{0};
   std::vector<BufferMemory> memory_;
 };
 
