@@ -81,7 +81,8 @@ class Node:
             asked = part in self._asked
             self._asked.discard(part)
             pause = policy.pause(began, time.monotonic(), asked)
-            if pause is None:
+            refused = part == "qemu" and status == REFUSED_OPTION
+            if refused or pause is None:
                 often = words if refused else f"{part} ends again and again: {words}"
                 self._set("failed", f"{often}; {self.last_words()}")
                 self._report(f"{self.name}: failed: {self.why}")
