@@ -31,6 +31,7 @@ class Node:
         self.parts = {}
         self.paused = set()
         self._asked = set()  # parts whose end a fault has asked for
+        self._ready_before = None  # lines of earlier lives that said ready; None: no life now
         self._share, self._endpoints, self._kvm = share, endpoints, kvm
         self._denied = denied  # ports of this host that programs of the node do not reach
         self._register, self._report = register, report
@@ -62,12 +63,15 @@ class Node:
         while not self._held:
             if part == "qemu":
                 self.lives += 1
+                self._ready_before = self._ready_lines()
             process = await self._register.spawn(self._words(part), self.folder / f"{part}.log")
             self.parts[part] = process
             if self._held:
                 process.kill()  # ended by an operator while it was being started
             began = time.monotonic()
             status = await process.wait()
+            if part == "qemu":
+                self._ready_before = None
             self._register.forget(process)
             self.paused.discard(part)
             if self._held:
@@ -167,11 +171,14 @@ class Node:
         return up
 
     def _console_says_ready(self):
+        """This life, not an earlier one: a life may have ended before it was ready."""
+        return self._ready_before is not None and self._ready_lines() > self._ready_before
+
+    def _ready_lines(self):
         try:
-            text = (self.folder / "console.log").read_bytes()
+            return (self.folder / "console.log").read_bytes().count(READY_LINE)
         except OSError:
-            return False
-        return text.count(READY_LINE) >= self.lives
+            return 0
 
     def last_words(self):
         """The last lines of whatever tells most about a node that does not come up."""
