@@ -75,7 +75,6 @@ void Carrier::Lose() {
 void Carrier::Forget() {
   for (Queue& queue : queues_) queue = {};
   memory_.Clear();
-  arena_inode_ = 0;
   socket_.Reset();
   received_.clear();
   received_fds_.clear();

@@ -1,7 +1,5 @@
 #include "interconnect/guest_memory.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace k42::interconnect {
@@ -9,15 +7,6 @@ namespace k42::interconnect {
 void GuestMemory::Add(std::uint64_t guest_address, std::uint64_t size, UniqueFd fd,
                       std::uint64_t file_offset) {
   pieces_.push_back({guest_address, size, std::move(fd), file_offset});
-}
-
-bool GuestMemory::AddFile(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!fd || fstat(fd.get(), &status) != 0)
-    return false;
-  Add(0, static_cast<std::uint64_t>(status.st_size), std::move(fd), 0);
-  return true;
 }
 
 bool GuestMemory::Read(std::uint64_t address, std::span<std::byte> to) const {

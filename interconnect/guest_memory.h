@@ -1,12 +1,11 @@
 // GuestMemory: a guest's RAM, read from outside while the guest runs, hangs or is stopped. Its
-// pieces are files (the memory backends that QEMU shares with the carrier, or a file that a tool
-// names); nothing is mapped, nothing can be written.
+// pieces are files, the memory backends that QEMU shares with the carrier; nothing is mapped,
+// nothing can be written.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "interconnect/unique_fd.h"
@@ -17,10 +16,7 @@ class GuestMemory {
  public:
   // [guest_address, guest_address + size) of guest-physical memory is [file_offset, ...) of `fd`.
   void Add(std::uint64_t guest_address, std::uint64_t size, UniqueFd fd, std::uint64_t file_offset);
-  // A RAM backend's file, addresses from 0 as they are in it. False: errno says why.
-  bool AddFile(const std::string& path);
   void Clear() { pieces_.clear(); }
-  bool empty() const { return pieces_.empty(); }
 
   // False: not all of the range is RAM, or it cannot be read.
   bool Read(std::uint64_t address, std::span<std::byte> to) const;

@@ -92,15 +92,18 @@ Outcome<NodeTrace> GatherTrace(const control::Cluster& cluster, const std::strin
   const Outcome<std::string> socket = cluster.SocketFor(control::NodeNumber(name));
   if (!socket.ok())
     return {socket.status(), socket.detail()};
-  Outcome<control::Channel> channel = control::Channel::Open(socket.value());
+  Outcome<control::Channel> channel = control::Channel::Open(socket.value(), control::kAnswerLimit);
   if (!channel.ok())
     return {channel.status(), channel.detail()};
   const Json request{{"request", "trace"}, {"node", name}, {"action", "read"}, {"follow", follow}};
-  channel.value().Send(control::FrameType::kRequest, request.dump());
+  if (!channel.value().Send(control::FrameType::kRequest, request.dump()))
+    return {Status::kUnavailable, name + ": its daemon is gone"};
   NodeTrace node;
   std::string bytes;
   for (;;) {
-    const Outcome<control::Frame> frame = channel.value().Await();
+    const Outcome<control::Frame> frame = follow && node.node != 0
+                                              ? channel.value().Await()
+                                              : channel.value().Await(control::kAnswerLimit);
     if (!frame.ok())
       return {frame.status(), name + ": " + frame.detail()};
     if (frame->type == control::FrameType::kExit)

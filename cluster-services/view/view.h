@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "abi/link_control.h"
 #include "cluster-services/support/outcome.h"
 
 namespace k42::view {
@@ -23,8 +24,7 @@ using NodeId = std::uint32_t;  // 1..kMaxNode: node n is 10.42.0.n and named nN
 using Incarnation = std::uint64_t;
 using Epoch = std::int64_t;
 
-// A view goes to a kernel in one message (noded/daemon.cc).
-inline constexpr NodeId kMaxNode = 160;
+inline constexpr NodeId kMaxNode = abi::kMaxNode;
 
 struct Member {
   NodeId node = 0;

@@ -62,6 +62,9 @@ struct ViewHeader {
   std::uint32_t count;
   std::uint32_t reserved;
 };
+// Nodes are numbered from 1. A view is one message of a daemon to its kernel: 8 KiB less the
+// headers hold 168 members.
+inline constexpr std::uint32_t kMaxNode = 160;
 struct ViewMember {
   std::uint32_t node;
   std::uint32_t reserved;

@@ -25,12 +25,6 @@ class Allocator {
   Result<T*> Make(Arguments&&... arguments) {
     return Construct<T>(Allocate(sizeof(T), alignof(T)), std::forward<Arguments>(arguments)...);
   }
-  // In a strictly local block. Destroyed as others are, on this CPU.
-  template <typename T, typename... Arguments>
-  Result<T*> MakeLocal(Arguments&&... arguments) {
-    return Construct<T>(AllocateLocal(sizeof(T), alignof(T)),
-                        std::forward<Arguments>(arguments)...);
-  }
   // T must be the object's own class, not a base of it.
   template <typename T>
   void Destroy(T* object) {

@@ -12,8 +12,7 @@ void ShowMemory() {
              frames.free_frames() - frames.frames_without_caches(), frames.large_chunks());
   DebugPrint("  user pages stop {} frames before the end; descriptors {} KiB\n",
              frames.user_reserve(), frames.descriptor_bytes() >> 10);
-  DebugPrint("  heap: {} frames in slabs\n",
-             static_cast<const mem::Heap&>(mem::TheHeap()).slab_frames());
+  DebugPrint("  heap: {} frames in slabs\n", KernelHeap().slab_frames());
 }
 
 }  // namespace k42::boot

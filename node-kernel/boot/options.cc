@@ -3,6 +3,7 @@
 #include <optional>
 #include <string_view>
 
+#include "abi/link_control.h"
 #include "machine/boot_info.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -28,11 +29,15 @@ Complaint IsNumber(std::string_view value, std::uint32_t least, std::uint32_t mo
   return value.empty() || number < least || number > most ? Complaint(complaint) : std::nullopt;
 }
 
+static_assert(abi::kMaxNode == 160, "the sentences below say it");
 Complaint IsNode(std::string_view value) {
-  return IsNumber(value, 1, 254, "is no node: 1 to 254");
+  return IsNumber(value, 1, abi::kMaxNode, "is no node: 1 to 160");
 }
 Complaint IsCount(std::string_view value) {
-  return IsNumber(value, 1, 254, "is no number of nodes: 1 to 254");
+  return IsNumber(value, 1, abi::kMaxNode, "is no number of nodes: 1 to 160");
+}
+Complaint IsRounds(std::string_view value) {
+  return IsNumber(value, 0, 100'000'000, "is no number of rounds: 0 to 100000000");
 }
 Complaint IsWord(std::string_view value) {
   return value.empty() ? Complaint("is empty") : std::nullopt;
@@ -59,14 +64,9 @@ Complaint IsMount(std::string_view value) {
                                            : std::nullopt;
 }
 Complaint IsTraceClasses(std::string_view value) {
-  while (!value.empty()) {
-    const std::size_t comma = value.find(',') < value.size() ? value.find(',') : value.size();
-    if (trace::ParseMask(value.substr(0, comma)) == 0) {
-      return "names no class of events, or several of which one is unknown";
-    }
-    value.remove_prefix(comma < value.size() ? comma + 1 : comma);
-  }
-  return std::nullopt;
+  return trace::ParseMask(value).has_value()
+             ? std::nullopt
+             : Complaint("names no class of events, or several of which one is unknown");
 }
 Complaint IsAnything(std::string_view) {
   return std::nullopt;
@@ -90,6 +90,9 @@ constexpr Option kKnown[] = {
     {"typed", IsAnything},
     {"arena", IsAnything},
     {"members", IsCount},
+    {"races", IsRounds},
+    {"lock_rounds", IsRounds},
+    {"holds", IsRounds},
 };
 
 // Says what is wrong with one word.

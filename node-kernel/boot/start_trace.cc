@@ -42,7 +42,7 @@ void StartTrace() {
     const machine::PhysAddr memory = machine::AllocateEarly(kPages);
     trace::Start(cpu, machine::PhysToVirt(memory), memory);
   }
-  const std::uint32_t mask = trace::ParseMask(machine::BootOption("trace", ""));
+  const std::uint32_t mask = trace::ParseMask(machine::BootOption("trace", "")).value_or(0);
   if (mask != 0) {
     SetTraceMask(mask);
     machine::Log("trace: classes {x} on", mask);

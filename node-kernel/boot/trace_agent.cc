@@ -25,11 +25,11 @@ void TraceAgent::ChangeMask(std::uint64_t number, Bytes payload) {
   const std::string_view names(reinterpret_cast<const char*>(payload.data()), payload.size());
   auto status = static_cast<std::int64_t>(Status::kOk);
   if (!names.empty()) {
-    const std::uint32_t mask = trace::ParseMask(names);
-    if (mask == 0 && names != "none")
+    const auto mask = names == "none" ? 0 : trace::ParseMask(names);
+    if (!mask.has_value())
       status = static_cast<std::int64_t>(Status::kInvalidArgument);
     else
-      SetTraceMask(mask);
+      SetTraceMask(*mask);
   }
   char text[256];
   const std::size_t size = trace::MaskNames(trace::GetMask(), text);

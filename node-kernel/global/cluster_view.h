@@ -29,7 +29,7 @@ class ViewListener {
 
 class ClusterView {
  public:
-  static constexpr std::uint32_t kMaxNode = 254;
+  static constexpr std::uint32_t kMaxNode = abi::kMaxNode;
   static constexpr std::uint32_t kMaxListeners = 8;
 
   // Before the first view.

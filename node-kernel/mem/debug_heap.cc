@@ -94,6 +94,7 @@ void* DebugHeap::Enter(void* block, std::size_t size, bool local, const void* ca
   }
   std::uint64_t chain[kDepth];
   TakeChain(caller, chain);
+  bool entered = false;
   {
     const SpinGuard guard(lock_);
     if (Record* record = NewRecordLocked()) {
@@ -109,12 +110,15 @@ void* DebugHeap::Enter(void* block, std::size_t size, bool local, const void* ca
                  {}};
       std::copy(std::begin(chain), std::end(chain), record->allocated_by);
       bucket = record;
-      std::memset(block, kFreshFill, size);
-      return block;
+      entered = true;
     }
   }
-  heap_.Free(block, size);
-  return nullptr;
+  if (!entered) {
+    heap_.Free(block, size);
+    return nullptr;
+  }
+  std::memset(block, kFreshFill, size);  // nobody else has it yet, and it may be large
+  return block;
 }
 
 void DebugHeap::Free(void* block, std::size_t size) {

@@ -15,13 +15,10 @@ namespace k42::mem {
 
 class FailureInjector {
  public:
-  // The calling thread's allocation number `nth` from now on (0: the next) fails, once. With `all`
-  // also every one after it, until Disarm.
-  void Arm(std::uint64_t nth, bool all = false) {
+  // The calling thread's allocation number `nth` from now on (0: the next) fails, once.
+  void Arm(std::uint64_t nth) {
     countdown_ = nth;
-    all_ = all;
     failed_ = 0;
-    counted_ = 0;
     target_.store(machine::Thread::Current(), std::memory_order_release);
   }
   // How many allocations failed since Arm. By the thread that armed.
@@ -29,8 +26,6 @@ class FailureInjector {
     target_.store(nullptr, std::memory_order_relaxed);
     return failed_;
   }
-  // Allocations seen since Arm.
-  std::uint64_t counted() const { return counted_; }
 
   // Asked by allocators, of each allocation.
   bool ShouldFail() {
@@ -45,12 +40,11 @@ class FailureInjector {
 
  private:
   bool CountDown() {
-    ++counted_;
     if (countdown_ != 0) {
       --countdown_;
       return false;
     }
-    if (!all_ && failed_ != 0) {
+    if (failed_ != 0) {
       return false;
     }
     ++failed_;
@@ -61,8 +55,6 @@ class FailureInjector {
   // The target thread's alone.
   std::uint64_t countdown_ = 0;
   std::uint64_t failed_ = 0;
-  std::uint64_t counted_ = 0;
-  bool all_ = false;
 };
 
 }  // namespace k42::mem

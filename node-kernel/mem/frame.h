@@ -67,14 +67,22 @@ struct Chunk : ChunkFrames, ListLink<> {  // the frames first: a block's descrip
 // From an address to its chunk and descriptor. Holes of the memory map have no chunk.
 class ChunkTable {
  public:
-  Chunk* ChunkOf(PhysAddr address) const { return chunks_[address / kLargePageSize - first_]; }
+  Chunk* ChunkOf(PhysAddr address) const {
+    return *reinterpret_cast<Chunk**>(origin_ + address / kLargePageSize * sizeof(Chunk*));
+  }
   Frame* FrameOf(PhysAddr address) const {
     return &ChunkOf(address)->frames[address / kPageSize % kPagesPerLargePage];
   }
 
  private:
   friend class FrameAllocator;
-  Chunk** chunks_ = nullptr;  // by address / 2 MiB - first_
+  void Place(Chunk** chunks) {
+    chunks_ = chunks;
+    origin_ = reinterpret_cast<std::uintptr_t>(chunks) - first_ * sizeof(Chunk*);
+  }
+
+  std::uintptr_t origin_ = 0;  // where address 0's entry would be: one subtraction less per block
+  Chunk** chunks_ = nullptr;   // by address / 2 MiB - first_
   std::uint64_t first_ = 0;
   std::uint64_t count_ = 0;
 };

@@ -78,7 +78,7 @@ Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32
   }
   descriptor_bytes_ = needed;
   Carver carver{largest->begin};
-  table_.chunks_ = static_cast<Chunk**>(carver.Take(table_size));
+  table_.Place(static_cast<Chunk**>(carver.Take(table_size)));
   // 3. The chunks, and in them the frames that are ours.
   for (const MemoryRange& range : free) {
     for (std::uint64_t index = range.begin / kLargePageSize; index * kLargePageSize < range.end;

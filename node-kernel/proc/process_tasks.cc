@@ -174,8 +174,9 @@ Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, Tas
   if (text == TaskText::kName)
     size = std::min(size, kNameSize);
   Status status = value.CopyTo(copy, 0, size);
+  char name[kNameSize] = {};
   if (status == Status::kOk && text == TaskText::kName)
-    TraceName(task == 0 ? Number(caller) : task, {copy, size});
+    std::copy_n(copy, size, name);
   if (status == Status::kOk) {
     status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
       if (found.host != this)
@@ -186,6 +187,8 @@ Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, Tas
       return Status::kOk;
     });
   }
+  if (status == Status::kOk && text == TaskText::kName)
+    TraceName(task == 0 ? Number(caller) : task, {name, size});
   if (copy != nullptr)
     services_.allocator.Free(copy, kTextMax);
   return status;

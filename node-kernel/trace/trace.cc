@@ -27,6 +27,18 @@ constinit k42::trace::TraceArea k42_trace_area = {
 
 namespace k42::trace {
 
+// What the host reads lies where it looks for it.
+struct LayoutCheck {
+  static_assert(offsetof(CpuBuffer, state_) == kStateAt &&
+                offsetof(CpuBuffer, events_) == kEventsAt &&
+                offsetof(CpuBuffer, position_) == kPositionAt &&
+                offsetof(CpuBuffer, dropped_) == kDroppedAt &&
+                offsetof(CpuBuffer, context_) == kContextAt &&
+                offsetof(CpuBuffer, committed_) == kCommittedAt &&
+                offsetof(CpuBuffer, words_) == CpuBuffer::kHeadBytes);
+};
+static_assert(kAreaMaxCpus == machine::kMaxCpus);
+
 namespace {
 constinit CpuBuffer* buffers[machine::kMaxCpus] = {};
 }  // namespace
@@ -59,16 +71,20 @@ std::uint32_t GetMask() {
   return k42_trace_area.mask.load(std::memory_order_relaxed);
 }
 
-std::uint32_t ParseMask(std::string_view names) {
+std::optional<std::uint32_t> ParseMask(std::string_view names) {
   std::uint32_t mask = 0;
   while (!names.empty()) {
     const std::size_t comma = std::min(names.find(','), names.size());
     const std::string_view name(names.data(), comma);
+    bool known = false;
     for (std::uint32_t i = 0; i < kClassCount; ++i) {
       if (name == kClassNames[i] || name == "all") {
         mask |= 1u << i;
+        known = true;
       }
     }
+    if (!known)
+      return std::nullopt;
     names.remove_prefix(std::min(comma + 1, names.size()));
   }
   return mask;

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -63,8 +64,9 @@ void PublishClock();
 // Which classes are recorded: MaskOf bits. Nothing happens before all CPUs have their buffers.
 void SetMask(std::uint32_t mask);
 std::uint32_t GetMask();
-// "all", or class names separated by commas ("thread,interrupt"); unknown names are ignored.
-std::uint32_t ParseMask(std::string_view names);
+// "all", or class names separated by commas ("thread,interrupt"), or nothing. No value: a name is
+// unknown.
+std::optional<std::uint32_t> ParseMask(std::string_view names);
 // The reverse; returns the size, cut to the buffer. Without the class that is always on.
 std::size_t MaskNames(std::uint32_t mask, std::span<char> text);
 

@@ -17,7 +17,7 @@ import stat
 import sys
 
 LONGEST_SOCKET = 107
-MOST_NODES = 160  # as cluster-services/view/view.h has it: a view is one message to a kernel
+MOST_NODES = 160  # as node-kernel/abi/link_control.h has it: a view is one message to a kernel
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 
 

@@ -97,10 +97,10 @@ def netdev(kind, node, folder):
     }[kind]
 
 
-def command(kind, node, folder, memory):
+def command(kind, node, folder, memory, initrd):
     words = ["qemu-system-x86_64", *rival.TIMED, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
              "-serial", "stdio", "-M", "q35", "-cpu", rival.CPU, "-smp", "1", "-m", str(memory),
-             "-kernel", str(rival.kernel()), "-initrd", str(initramfs()),
+             "-kernel", str(rival.kernel()), "-initrd", str(initrd),
              "-append", f"{rival.APPEND} rdinit=/init node={node}", "-netdev", netdev(kind, node, folder),
              "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:77:00:0{node},romfile="]
     for tag, path, mode in (("usr", "/usr", "readonly=on"), ("etc", "/etc", "readonly=on"),
@@ -116,11 +116,12 @@ def run(program, kind, memory=512, timeout=240):
         job = pathlib.Path(folder) / "program"
         job.write_bytes(pathlib.Path(program).read_bytes())
         job.chmod(0o755)
-        second = subprocess.Popen(command(kind, 2, folder, memory), stdin=subprocess.DEVNULL,
+        initrd = initramfs()  # once: both guests read the one file
+        second = subprocess.Popen(command(kind, 2, folder, memory, initrd), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            done = subprocess.run(command(kind, 1, folder, memory), capture_output=True, text=True, errors="replace",
-                                  stdin=subprocess.DEVNULL, timeout=timeout)
+            done = subprocess.run(command(kind, 1, folder, memory, initrd), capture_output=True, text=True,
+                                  errors="replace", stdin=subprocess.DEVNULL, timeout=timeout)
         except subprocess.TimeoutExpired as late:
             raise RuntimeError(f"two Linux guests over {kind}: no end\n{(late.stdout or b'')[-2000:]}") from late
         finally:

@@ -3,7 +3,7 @@
 
 heap_path.py [KERNEL]. Disassembles the heap's functions of a kernel: those of the local path must have
 no instruction with a lock prefix, and no xchg with memory; then runs the path in a guest that counts
-instructions (tests/guest/mem_heap_cost_test.cc). The aim is 60 a pair; what has been reached is held.
+instructions (tests/guest/mem_heap_cost_test.cc). 60 a pair; padded blocks and single frames take a longer way, which is held where it is.
 """
 import pathlib
 import re
@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOCAL = ["k42::mem::Heap::Allocate(unsigned long, unsigned long)",
          "k42::mem::Heap::AllocateLocal(unsigned long, unsigned long)",
          "k42::mem::Heap::Free(void*, unsigned long)"]
-MOST = {"pair_64": 62, "pair_local_200": 62, "pair_padded_40": 84, "pair_frame": 80}
+MOST = {"pair_64": 60, "pair_local_200": 60, "pair_padded_40": 84, "pair_frame": 80}
 
 
 def functions(image):
@@ -50,10 +50,10 @@ def main():
     shown = subprocess.run([sys.executable, str(ROOT / "tests/guest/run.py"), image, "--icount", "--cpus", "1",
                             "--append", "test=mem_heap_cost"], capture_output=True, text=True, timeout=120).stdout
     costs = re.findall(r"\]   (pair_\w+) (\d+)$", shown, re.M)
-    if len(costs) < 3:
+    if {name for name, _ in costs} != set(MOST):
         faults.append("the guest gave no counts:\n" + shown)
     for name, value in costs:
-        if int(value) > MOST[name]:
+        if int(value) > MOST.get(name, 0):
             faults.append(f"{name}: {value} instructions, more than {MOST[name]}")
     print("\n".join(faults))
     print(", ".join(f"{name} {value}" for name, value in costs), f"- {len(faults)} faults")

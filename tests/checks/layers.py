@@ -29,7 +29,7 @@ MAY = {
     "modules": SERVICES,  # what the folder of the class may
     "drivers": DEVICES,
     "boot": DEVICES | {"boot", "global-policy"},
-    "user": LOW | {"sync", "cobj", "trace", "user"},
+    "user": LOW | {"cobj", "trace", "user"},
     "interconnect": {"base", "abi", "machine"},
     "global-policy": {"base"},
     "cluster-services": {"base", "abi", "machine", "interconnect", "global-policy"},

@@ -127,6 +127,12 @@ class Hosts:
         (root / "etc/systemd/network/10-host0.network").write_text(
             f"[Match]\nName=host0\n[Network]\nAddress={self.address(number)}/24\nLinkLocalAddressing=no\n")
         run(["chroot", root, "systemctl", "enable", "systemd-networkd"])
+        # No network here: the one source of packages is the folder that is bound into each host.
+        shutil.rmtree(root / "etc/apt/sources.list.d", ignore_errors=True)
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)
+        (root / "etc/apt/sources.list.d").mkdir()
+        (root / "etc/apt/sources.list.d/test.sources").write_text(
+            "Types: deb\nURIs: file:/srv/repository\nSuites: ./\nTrusted: yes\n")
         lists = root / "var/lib/apt/lists"  # of another source, and so young that apt would not look again
         shutil.rmtree(lists)
         lists.mkdir()

@@ -72,7 +72,6 @@ class Guest:
     def ask(self, command):
         """One command of the debug console; its output."""
         self.send(command + "\n")
-        start = self.seen
         self.expect(re.escape(command) + "\n")
         start = self.seen
         self.expect("\n" + PROMPT)

@@ -14,7 +14,7 @@ BAD = {
     "root=usr": '"root" is not known',
     "Node=1": '"Node" is not known',
     "node=0": 'node: "0" is no node',
-    "node=255": 'node: "255" is no node',
+    "node=161": 'node: "161" is no node',
     "node=99999999999999999999": "is no node",
     "node=1x": 'node: "1x" is no node',
     "node": 'node: "" is no node',

@@ -1,5 +1,5 @@
 // CPUs that do not answer, each in a way of its own: what the watchdog reports and the debug
-// console shows (debug_console.py, stuck.py). Run one by one; some never end.
+// console shows (debug_console.py). Run one by one; some never end.
 #include <atomic>
 
 #include "base/lock_rank.h"

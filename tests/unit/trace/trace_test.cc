@@ -64,7 +64,9 @@ TEST_F(Trace, EachCpuHasItsOwn) {
 TEST(TraceMask, ByName) {
   EXPECT_EQ(ParseMask("thread,memory"), MaskOf(Class::kThread) | MaskOf(Class::kMemory));
   EXPECT_EQ(ParseMask("all"), (1u << kClassCount) - 1);
-  EXPECT_EQ(ParseMask("nonsense,,"), 0u);
+  EXPECT_EQ(ParseMask(""), 0u);
+  EXPECT_EQ(ParseMask("thread,nonsense"), std::nullopt);
+  EXPECT_EQ(ParseMask("thread,,memory"), std::nullopt);
 }
 
 std::string TextOf(const EventInfo& info, std::vector<std::uint64_t> arguments) {
