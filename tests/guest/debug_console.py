@@ -89,6 +89,15 @@ class Console(unittest.TestCase):
             self.assertIn("objects N", guest.ask("help"))
             self.end(guest)
 
+    def test_a_debug_kernel_shows_its_heap_too(self):
+        # Whose heap is another class: as many frames in slabs as a node's first objects take, no noise.
+        with Guest(BUILD / "k42-test-debug.elf", cpus=2, append="test=stuck_deaf_for_ever") as guest:
+            self.enter(guest)
+            slabs = re.search(r"heap: (\d+) frames in slabs", guest.ask("mem"))
+            self.assertTrue(slabs, guest.text)
+            self.assertTrue(1 <= int(slabs[1]) < 4096, slabs[0])
+            self.end(guest)
+
     def test_the_key_is_seen_though_the_serial_ports_cpu_is_deaf(self):
         with Guest(IMAGE, cpus=2, append="test=stuck_boot_cpu_for_ever") as guest:
             guest.expect("CPU 0: stuck with interrupts off")
