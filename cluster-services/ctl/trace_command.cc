@@ -3,6 +3,7 @@
 #include <chrono>
 #include <fstream>
 #include <iostream>
+#include <set>
 #include <thread>
 
 #include "abi/trace_text.h"
@@ -120,7 +121,12 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options) {
       "what nodes have recorded: trace [--class CLASS,...] [--for SECONDS] [--json FILE] NODE...\n"
       "what they record:         trace --node NODE mask [CLASS... | none]");
   trace->add_option("--node", options.node, "which node (default: n1)");
-  trace->add_option("--class", options.classes, "only these classes of events")->delimiter(',');
+  std::set<std::string> names(std::begin(trace::kClassNames), std::end(trace::kClassNames));
+  names.insert("all");
+  trace->add_option("--class", options.classes, "only these classes of events")
+      ->delimiter(',')
+      ->allow_extra_args(false)  // the next word is a node
+      ->check(CLI::IsMember(names));
   trace->add_option("--for", options.seconds, "record for so many seconds first, then as before")
       ->check(CLI::Range(0.0, 3600.0));
   trace->add_option("--json", options.json, "write a file for Perfetto (ui.perfetto.dev); -: here");

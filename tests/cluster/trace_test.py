@@ -44,6 +44,10 @@ class Trace(unittest.TestCase):
             self.assertLessEqual({"thread_switch", "thread_wake", "interrupt"}, {one[4] for one in told})
             only = {one[4] for one in lines_of(cluster.ctl("trace", "--class", "interrupt", "n1").stdout)}
             self.assertIn("interrupt", only)
+            for words in (["--class", "interrupt", "n9"], ["--class", "interrupt,nonsense", "n1"]):
+                refused = cluster.ctl("trace", *words, check=False)
+                self.assertNotEqual(refused.returncode, 0)
+                self.assertIn(words[-1] if words[-1] != "n1" else "nonsense", refused.stderr)
             self.assertNotIn("thread_switch", only)
             self.assertEqual(trace("mask").stdout, "thread,interrupt\n")  # goes on recording
 

@@ -71,11 +71,13 @@ def run(options, cpus):
 
     timer = threading.Timer(options.timeout, stop)
     timer.start()
-    missing = set(options.expect)
+    missing, faults = set(options.expect), []
     for raw in child.stdout:
         line = raw.decode(errors="replace")
         sys.stdout.write(line)
         sys.stdout.flush()
+        if "FAILED" in line or "_test.cc:" in line:
+            faults.append(line)
         missing = {text for text in missing if text not in line}
         if options.type and "ready for typing" in line:
             child.stdin.write(options.type.encode() + b"\n")
@@ -87,6 +89,8 @@ def run(options, cpus):
         print(f"run.py: stopped after {options.timeout} s")
     elif status != wanted:
         print(f"run.py: QEMU ended with {status}, expected {wanted}")
+    if status != wanted and not options.panic:
+        sys.stdout.writelines(faults)  # once more, where the end of a long log shows them
     for text in sorted(missing):
         print(f"run.py: never seen: {text}")
     return status == wanted and not missing and not timed_out.is_set()
