@@ -3,6 +3,7 @@
 import pathlib
 import re
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -45,8 +46,13 @@ class Watchdog(unittest.TestCase):
 
 
 class Console(unittest.TestCase):
-    def enter(self, guest, by_nmi=False):
+    def enter(self, guest, by_nmi=False, reported=None):
+        """Once the guest is stuck, and has reported it where it can: the word comes just before."""
         guest.expect("stuck now")
+        if reported:
+            guest.expect(reported)
+        else:
+            time.sleep(1)
         if by_nmi:
             guest.nmi()
         else:
@@ -60,7 +66,7 @@ class Console(unittest.TestCase):
 
     def test_everything_is_shown_while_a_cpu_is_deaf(self):
         with Guest(IMAGE, cpus=3, append="trace=thread,interrupt test=stuck_deaf_for_ever") as guest:
-            self.enter(guest)
+            self.enter(guest, reported=r"CPU 1: has not answered a shoot-down for \d+ ms.*\n(.*\n)*?.*SpinWithInterruptsOff")
             cpus = guest.ask("cpus")
             self.assertRegex(cpus, r"cpu  1 runs with interrupts off, thread deaf \(\d+\)")
             self.assertRegex(cpus, r"cpu  2 halts, idle, thread pool")
