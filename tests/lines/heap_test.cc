@@ -29,7 +29,7 @@ TEST_F(HeapLines, LocalPairsShareNone) {
 
 TEST_F(HeapLines, BurstsOfBlocksWrittenByTheirOwnersShareNone) {
   // Many live blocks on each CPU, in frames that lie side by side.
-  static std::array<std::array<std::uint64_t*, 64>, 4> kept{};
+  alignas(64) static std::array<std::array<std::uint64_t*, 64>, 4> kept{};
   const auto turn = [&](machine::CpuId cpu, std::uint32_t number) {
     std::uint64_t*& place = kept[cpu][number % 64];
     if (place != nullptr) {
@@ -65,7 +65,7 @@ TEST_F(HeapLines, FramesFromTheCpusCachesShareNone) {
 // Each CPU frees what its neighbour allocated: the blocks themselves change hands, and every 16th
 // goes home with one more line. The bound keeps it from getting worse.
 TEST_F(HeapLines, ProducerAndConsumerShareLittleMoreThanTheBlock) {
-  static std::array<std::atomic<void*>, 4 * 8> mail{};  // one line each
+  alignas(64) static std::array<std::atomic<void*>, 4 * 8> mail{};  // one line each
   const LineReport report = CountLines(
       4, 2000,
       [&](machine::CpuId cpu, std::uint32_t) {
