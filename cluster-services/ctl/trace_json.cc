@@ -13,7 +13,7 @@ using control::TraceSource;
 
 constexpr std::uint64_t kNodeStride =
     1'000'000;  // Perfetto's process numbers: CPUs, then processes
-enum Track : std::uint32_t { kRunning = 1, kCalls = 2, kRecorded = 3 };
+enum Track : std::uint32_t { kRunning = 1, kCalls = 2, kRecorded = 3, kThreads = 16 };
 
 class Writer {
  public:
@@ -150,11 +150,19 @@ class Story {
       return;
     const std::uint64_t process = Process(record.node, record.number);
     if (info.number == trace::kLinuxCall.info.number)
-      Begin(process, kRecorded, "linux " + std::to_string(record.arguments[0]), Json::object());
+      Begin(process, ThreadTrack(process, record.arguments[0]),
+            "linux " + std::to_string(record.arguments[1]), Json::object());
     else if (info.number == trace::kLinuxReturn.info.number)
-      Finish(process, kRecorded);
+      Finish(process, ThreadTrack(process, record.arguments[0]));
     else
       writer_.Instant(process, kRecorded, info.name, now_, Arguments(record));
+  }
+  // Of a Linux thread: calls of several overlap.
+  std::uint32_t ThreadTrack(std::uint64_t process, std::uint64_t thread) {
+    const std::uint32_t track = kThreads + (static_cast<std::uint32_t>(thread) & 0xff'ffff);
+    if (threads_.insert({process, track}).second)
+      writer_.Name(process, "thread " + std::to_string(thread), track);
+    return track;
   }
 
   std::uint64_t Process(std::uint32_t node, std::uint64_t process) {
@@ -188,6 +196,7 @@ class Story {
   std::map<std::pair<std::uint64_t, std::uint32_t>, Open> open_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::string> names_;
   std::set<std::pair<std::uint32_t, std::uint64_t>> processes_;
+  std::set<std::pair<std::uint64_t, std::uint32_t>> threads_;  // whose tracks have names
 };
 
 }  // namespace

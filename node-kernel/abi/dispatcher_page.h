@@ -86,6 +86,7 @@ struct alignas(kPageSize) DispatcherPage {
   std::atomic<std::uint64_t> signals_pending;  // bit n-1: signal n posted to this process
   std::atomic<std::uint64_t> faults_completed;
   std::atomic<std::uint32_t> parent;  // number of the main task's parent, 0: none
+  std::uint64_t trace_buffer;         // address; 0: not asked for (kTraceBuffer), 1: was refused
 
   UserState saved;    // enabled state at an upcall
   UserState trapped;  // state of disabled code at a trap
@@ -120,8 +121,9 @@ struct DispatcherEntries {
   std::uint64_t leave_end;
 };
 
-// Read-only page, mapped at kTimePageAddress in every process: the clock without a call.
-// ns = base_ns + ((tsc - base_tsc) * mult >> shift), retried while `sequence` is odd or changed.
+// Read-only page, mapped at kTimePageAddress in every process: the clock without a call, and what
+// is traced. ns = base_ns + ((tsc - base_tsc) * mult >> shift), retried while `sequence` is odd or
+// changed.
 struct alignas(kPageSize) TimePage {
   std::atomic<std::uint32_t> sequence;
   std::uint32_t shift;
@@ -129,6 +131,8 @@ struct alignas(kPageSize) TimePage {
   std::uint64_t base_tsc;
   std::uint64_t monotonic_base_ns;
   std::int64_t realtime_offset_ns;  // realtime = monotonic + this
+  // Which classes of events are recorded: programs record their own, too (abi/trace_catalogue.h).
+  std::atomic<std::uint32_t> trace_mask;
 };
 
 // Layout of the lower half of a user address space.
@@ -141,6 +145,9 @@ inline constexpr std::uint64_t kTimePageAddress = 0x0000'7fff'f000'0000;
 inline constexpr std::uint64_t kDispatcherBase =
     0x0000'7fff'f100'0000;  // page + results, 256 KiB each
 inline constexpr std::uint64_t kDispatcherStride = 0x40000;
+// Where a dispatcher's trace buffer is mapped, from its page, once it has asked for one.
+inline constexpr std::uint64_t kTraceBufferOffset = 0x20000;
+static_assert(sizeof(DispatcherPage) + sizeof(TicketResults) <= kTraceBufferOffset);
 inline constexpr std::uint64_t kUserMapLimit = kPersonalityBase;  // programs map below this
 
 }  // namespace k42::abi

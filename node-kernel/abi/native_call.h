@@ -57,6 +57,8 @@ enum class DispatcherCall : std::uint32_t {
   kLog = 7,           // (text, size <= 256): to the kernel's log, attributed
   kSetFsBase = 9,  // (address): only for machines where user space must not write it; else wrfsbase
   kSetTask = 10,  // (task): calls of this dispatcher are made on behalf of that task of the process
+  kTraceBuffer = 11,  // () -> its address: this dispatcher's trace buffer, made when first asked
+                      // for (trace/user_buffer.h); kNoMemory, kLimitExceeded: none to be had
 };
 
 // Where a method takes a ticket: none given, answer kWouldBlock instead of kPending.

@@ -89,9 +89,9 @@ inline constexpr Event<u64, u64, u64> kProcessName{Class::kProcess, 147, "proces
                                                    "process {} is {}"};
 
 // -- what programs record --
-inline constexpr Event<u64> kLinuxCall{Class::kUser, 160, "linux_call", "number {}"};
-inline constexpr Event<u64, u64> kLinuxReturn{Class::kUser, 161, "linux_return",
-                                              "number {}, result {x}"};
+inline constexpr Event<u64, u64> kLinuxCall{Class::kUser, 160, "linux_call", "thread {}, call {}"};
+inline constexpr Event<u64, u64, u64> kLinuxReturn{Class::kUser, 161, "linux_return",
+                                                   "thread {}, call {}, result {x}"};
 inline constexpr Event<u64, u64, u64> kUserMark{Class::kUser, 162, "mark", "{} {} {}"};
 
 inline constexpr EventInfo kCatalogue[] = {

@@ -46,6 +46,7 @@ enum class LockRank : std::uint8_t {
   kTicket = 126,
   kDeviceQueue = 128,    // drivers: rings shared with a device
   kMutexQueue = 130,     // inside machine::Mutex
+  kTraceBuffers = 132,   // proc: the buffers that programs record into
   kVector = 134,         // interrupt vector allocation
   kRegionList = 135,     // mem: regions of one address space
   kFileCache = 136,      // mem: pages of one file

@@ -22,6 +22,7 @@ class FcmPinned final : public FcmRegions<LockRank::kFileCache> {
   T* data() const {
     return FrameAllocator::Data<T>(first_);
   }
+  machine::PhysAddr address() const { return first_->address; }  // the pages adjoin
   std::uint64_t size() const { return std::uint64_t{pages_} * kPageSize; }
 
   Status MapPage(const FaultRequest& request, TlbGather& gather) override;

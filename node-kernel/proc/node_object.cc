@@ -8,6 +8,7 @@
 #include "machine/log.h"
 #include "machine/random.h"
 #include "sched/cpu_scheduler.h"
+#include "trace/trace.h"
 
 namespace k42::proc {
 
@@ -22,6 +23,8 @@ NodeObject::NodeObject(ProcessServices& services, std::string_view name, std::ui
   boot_id_[6] = (boot_id_[6] & 0x0f) | 0x40;  // a random UUID's marks
   boot_id_[8] = (boot_id_[8] & 0x3f) | 0x80;
   WriteTimePage();
+  if (services_.time_page != nullptr)
+    trace::CopyMaskTo(&services_.time_page->data<abi::TimePage>()->trace_mask);
 }
 
 void NodeObject::WriteTimePage() {

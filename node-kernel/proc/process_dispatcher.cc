@@ -1,6 +1,7 @@
 #include "proc/process_dispatcher.h"
 
 #include "machine/thread.h"
+#include "proc/map_at.h"
 #include "proc/process.h"
 #include "sched/cpu_scheduler.h"
 
@@ -39,6 +40,8 @@ Status ProcessDispatcher::TakeSink() {
 }
 
 ProcessDispatcher::~ProcessDispatcher() {
+  if (trace_ != nullptr)
+    process_.services().traces.End(trace_);
   if (sink_ != nullptr)
     process_.services().sinks.Give(sink_);
   pages_->DropReference();
@@ -51,6 +54,25 @@ ProcessDispatcher& ProcessDispatcher::Of(sched::Dispatcher& dispatcher) {
 ProcessDispatcher* ProcessDispatcher::Current() {
   sched::Dispatcher* current = sched::Dispatcher::Current();
   return current == nullptr ? nullptr : &Of(*current);
+}
+
+Result<std::uint64_t> ProcessDispatcher::TraceBuffer() {
+  const std::uint64_t address = user_page() + abi::kTraceBufferOffset;
+  if (trace_ == nullptr) {
+    TraceBuffers& traces = process_.services().traces;
+    TraceBuffers::Entry* taken = TRY(traces.Take(process_.main_task()));
+    mem::FcmPinned* pages = taken->pages();
+    const Status status =
+        MapAt(process_.space(), address, pages->size(), mem::kProtectRead | mem::kProtectWrite,
+              pages, 0, true, mem::ForkPolicy::kOmit);
+    if (status != Status::kOk) {
+      traces.End(taken);
+      return status;
+    }
+    trace_ = taken;
+  }
+  PageOf(pages_)->trace_buffer = address;
+  return address;
 }
 
 void ProcessDispatcher::Reset() {

@@ -12,6 +12,7 @@
 #include "machine/trap_frame.h"
 #include "mem/fcm_pinned.h"
 #include "mem/types.h"
+#include "proc/trace_buffers.h"
 #include "sched/dispatcher.h"
 
 namespace k42::proc {
@@ -38,6 +39,9 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::Dis
   Status CancelTicket(std::uint64_t number) { return sink_->tickets().Cancel(number); }
   // No ticket fires any more. Destroyed a grace period later at the earliest.
   void Retire() { sink_->Retire(); }
+
+  // The trace buffer's address in the process, made at the first asking. kNoMemory, kLimitExceeded.
+  Result<std::uint64_t> TraceBuffer();
 
   // As new, for a process that starts again (Process.Replace).
   void Reset();
@@ -73,6 +77,7 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::Dis
   mem::FcmPinned* const pages_;
   sched::Dispatcher scheduled_;
   ipc::TicketSink* sink_ = nullptr;
+  TraceBuffers::Entry* trace_ = nullptr;
   Fault fault_;
 };
 

@@ -1,6 +1,7 @@
 #include "proc/process_maker.h"
 
 #include "machine/vector_state.h"
+#include "proc/map_at.h"
 #include "proc/process.dispatch.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/user_address.h"
@@ -12,24 +13,6 @@ namespace {
 
 constexpr std::uint32_t kDispatcherPages =
     (sizeof(abi::DispatcherPage) + sizeof(abi::TicketResults)) / abi::kPageSize;
-
-Status MapAt(mem::AddressSpace& space, std::uint64_t address, std::uint64_t size,
-             mem::Protection protection, mem::Fcm* source, std::uint64_t offset, bool shared,
-             mem::ForkPolicy fork) {
-  mem::MapRequest request;
-  request.address = address;
-  request.size = size;
-  request.placement = mem::Placement::kFixedNoReplace;
-  request.protection = protection;
-  request.shared = shared;
-  request.personality = true;
-  request.fork = fork;
-  request.source = source;
-  request.offset = offset;
-  request.may_write = !shared || (protection & mem::kProtectWrite) != 0;
-  const auto mapped = space.Map(request);
-  return mapped.status();
-}
 
 }  // namespace
 

@@ -13,6 +13,7 @@
 #include "mem/services.h"
 #include "proc/image.h"
 #include "proc/task_table.h"
+#include "proc/trace_buffers.h"
 #include "proc/word_waiters.h"
 
 namespace k42::proc {
@@ -20,13 +21,18 @@ namespace k42::proc {
 class ProcessServices {
  public:
   ProcessServices(mem::MemoryServices& memory_in, Allocator& allocator_in)
-      : memory(memory_in), allocator(allocator_in), tasks(allocator_in), words(allocator_in) {}
+      : memory(memory_in),
+        allocator(allocator_in),
+        tasks(allocator_in),
+        words(allocator_in),
+        traces(memory_in) {}
 
   mem::MemoryServices& memory;
   Allocator& allocator;
   TaskTable tasks;
   ipc::TicketSinks sinks;
   WordWaiters words;
+  TraceBuffers traces;
   ImageSet images;
   mem::FcmPinned* time_page = nullptr;
   // Granted to every process under its index (abi/native_call.h); empty ones are left out.

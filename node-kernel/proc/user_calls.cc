@@ -63,6 +63,7 @@ Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_
 void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t method) {
   const std::uint64_t a = frame->rdi, b = frame->rsi;
   Status status = Status::kOk;
+  std::uint64_t value = 0;
   switch (static_cast<DispatcherCall>(method)) {
     case DispatcherCall::kNull:
       break;
@@ -107,11 +108,17 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
         caller.task = task;
       break;
     }
+    case DispatcherCall::kTraceBuffer: {
+      const Result<std::uint64_t> buffer = caller.TraceBuffer();
+      status = buffer.status();
+      value = buffer.ValueOr(0);
+      break;
+    }
     default:
       status = Status::kNoMethod;
   }
   frame->rax = static_cast<std::uint64_t>(status);
-  frame->rdx = 0;
+  frame->rdx = value;
 }
 
 NativeResult CallObject(ProcessDispatcher& caller, abi::Handle handle, std::uint32_t method,

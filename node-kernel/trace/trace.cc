@@ -41,6 +41,7 @@ static_assert(kAreaMaxCpus == machine::kMaxCpus);
 
 namespace {
 constinit CpuBuffer* buffers[machine::kMaxCpus] = {};
+constinit std::atomic<std::uint32_t>* mask_copy = nullptr;
 }  // namespace
 
 void Start(machine::CpuId cpu, void* memory, machine::PhysAddr address) {
@@ -64,7 +65,14 @@ void SetMask(std::uint32_t mask) {
       return;
   }
   k42_trace_area.mask.store(mask | MaskOf(Class::kControl), std::memory_order_relaxed);
+  if (mask_copy != nullptr)
+    mask_copy->store(GetMask(), std::memory_order_relaxed);
   Log(kMaskChanged, mask);
+}
+
+void CopyMaskTo(std::atomic<std::uint32_t>* copy) {
+  mask_copy = copy;
+  copy->store(GetMask(), std::memory_order_relaxed);
 }
 
 std::uint32_t GetMask() {

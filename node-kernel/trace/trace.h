@@ -64,6 +64,8 @@ void PublishClock();
 // Which classes are recorded: MaskOf bits. Nothing happens before all CPUs have their buffers.
 void SetMask(std::uint32_t mask);
 std::uint32_t GetMask();
+// `copy` follows the mask from now on: what programs look at. Once, at boot.
+void CopyMaskTo(std::atomic<std::uint32_t>* copy);
 // "all", or class names separated by commas ("thread,interrupt"), or nothing. No value: a name is
 // unknown.
 std::optional<std::uint32_t> ParseMask(std::string_view names);

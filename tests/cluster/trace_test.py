@@ -69,6 +69,30 @@ class Trace(unittest.TestCase):
             self.assertEqual(trace("mask", "none").stdout, "\n")
             self.assertEqual(cluster.ctl("run", "--node", "n1", "--", "/bin/echo", "hi").stdout, "hi\n")
 
+    def test_programs_record_what_they_do(self):
+        """Linux calls of each process, by itself, in a buffer that is read after its end as well."""
+        with Cluster(nodes=1, options=["--cpus", "2", "--timeout", "90"]) as cluster:
+            cluster.ctl("run", "--node", "n1", "--", "/bin/echo", "hi")
+            shown = [one for one in lines_of(cluster.ctl("trace", "--node", "n1", "dump").stdout) if one[3][0] == "p"]
+            self.assertEqual(shown, [])  # the class is off
+            cluster.ctl("trace", "--node", "n1", "mask", "user")
+            script = "/bin/mkdir /tmp/traced; (exit 3); /bin/rmdir /tmp/traced"
+            cluster.ctl("run", "--node", "n1", "--", "/bin/sh", "-c", script)
+            shown = [one for one in lines_of(cluster.ctl("trace", "--node", "n1", "dump").stdout) if one[3][0] == "p"]
+            self.assertGreaterEqual(len({one[3] for one in shown}), 3)
+            calls = {}
+            for one in shown:
+                number = re.search(r"thread (\d+), call (\d+)(?:, result (\w+))?$", one[0])
+                calls.setdefault((one[4], int(number[2])), []).append((one[3], number[3]))
+            for name, number in (("mkdir", 83), ("rmdir", 84)):
+                (process, result), = calls["linux_return", number]
+                self.assertEqual([process], [call[0] for call in calls["linux_call", number]], name)
+                self.assertEqual(int(result, 16), 0)
+            self.assertNotIn(("linux_return", 231), calls)  # exit_group is heard of once
+            self.assertGreaterEqual(len(calls["linux_call", 231]), 3)
+            told = json.loads(cluster.ctl("trace", "--json", "-", "n1").stdout)["traceEvents"]
+            self.assertTrue([event for event in told if event["ph"] == "X" and event["name"] == "linux 83"])
+
     def test_followed_at_the_maximum(self):
         """Everything recorded on both CPUs, read on while it is: nothing torn, every loss counted."""
         with Cluster(nodes=1, options=["--cpus", "2", "--timeout", "90"]) as cluster:

@@ -8,6 +8,7 @@
 // Types are the system's own (abi/): no Linux structure crosses this line.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,6 +31,8 @@ inline constexpr Handle kNoHandle = 0;
 
 // -- the dispatcher ------------------------------------------------------------------------------
 abi::DispatcherPage* Page();
+// Which classes of events are recorded (abi/trace_catalogue.h).
+extern const std::atomic<std::uint32_t>* const trace_mask;
 void SetEntries(const abi::DispatcherEntries& entries);
 // Until an event is pending or the deadline (0: none) has passed.
 void WaitForEvent(std::uint64_t deadline_ns);

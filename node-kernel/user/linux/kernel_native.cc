@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "fs/open_file.stub.h"
+#include "machine/cycle_count.h"
 #include "machine/native_call.h"
 #include "proc/node.stub.h"
 #include "proc/process.stub.h"
@@ -26,18 +27,12 @@ abi::TimePage& Time() {
   return *reinterpret_cast<abi::TimePage*>(abi::kTimePageAddress);
 }
 
-std::uint64_t CycleCount() {
-  std::uint32_t low = 0, high = 0;
-  asm volatile("rdtsc" : "=a"(low), "=d"(high));
-  return std::uint64_t{high} << 32 | low;
-}
-
 // Both clocks from one consistent reading of the time page.
 std::uint64_t ReadClock(std::int64_t* realtime_offset_ns) {
   abi::TimePage& page = Time();
   for (;;) {
     const std::uint32_t sequence = page.sequence.load(std::memory_order_acquire);
-    const std::uint64_t elapsed = CycleCount() - page.base_tsc;
+    const std::uint64_t elapsed = machine::CycleCount() - page.base_tsc;
     const auto scaled = static_cast<std::uint64_t>(
         static_cast<unsigned __int128>(elapsed) * page.mult >> page.shift);
     const std::uint64_t now = page.monotonic_base_ns + scaled;
@@ -50,6 +45,9 @@ std::uint64_t ReadClock(std::int64_t* realtime_offset_ns) {
 }
 
 }  // namespace
+
+const std::atomic<std::uint32_t>* const trace_mask =
+    &reinterpret_cast<const abi::TimePage*>(abi::kTimePageAddress)->trace_mask;
 
 abi::DispatcherPage* Page() {
   return reinterpret_cast<abi::DispatcherPage*>(abi::kDispatcherBase);

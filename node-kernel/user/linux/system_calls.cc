@@ -5,6 +5,7 @@
 #include "user/linux/calls.h"
 #include "user/linux/log.h"
 #include "user/linux/task.h"
+#include "user/runtime/trace.h"
 
 namespace k42::personality {
 namespace {
@@ -322,11 +323,25 @@ void LogOnce(std::uint64_t number) {
   LogText("linux:   called by ", CurrentProgram().path);
 }
 
+// The way in and the way out; a call that does not return (exit, exec) has the former only.
+[[gnu::noinline, gnu::cold]] std::int64_t ServeTraced(Thread& thread, Call call) {
+  const auto id = static_cast<std::uint64_t>(thread.tid);
+  const std::uint64_t number = thread.regs.rax;
+  runtime::Log(*kernel::trace_mask, trace::kLinuxCall, id, number);
+  const std::int64_t result = call(thread);
+  runtime::Log(*kernel::trace_mask, trace::kLinuxReturn, id, number,
+               static_cast<std::uint64_t>(result));
+  return result;
+}
+
 }  // namespace
 
 std::int64_t ServeSystemCall(Thread& thread) {
   const std::uint64_t number = thread.regs.rax;
   if (number < kNumbers && kTable.call[number]) {
+    if ((kernel::trace_mask->load(std::memory_order_relaxed) &
+         MaskOf(trace::kLinuxCall.info.event_class)) != 0) [[unlikely]]
+      return ServeTraced(thread, kTable.call[number]);
     return kTable.call[number](thread);
   }
   if (number != kRseq) {

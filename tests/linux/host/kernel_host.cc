@@ -197,6 +197,11 @@ void CheckTickets(std::uint64_t timeout_ns, const unsigned long* mask) {
 namespace k42::personality::kernel {
 using namespace k42::host;
 
+namespace {
+constinit std::atomic<std::uint32_t> nothing_traced{0};
+}  // namespace
+const std::atomic<std::uint32_t>* const trace_mask = &nothing_traced;
+
 abi::DispatcherPage* Page() {
   CheckTickets(0);  // nobody tells us of readiness: look whenever events are about to be taken
   return ThePage();

@@ -1,0 +1,79 @@
+#include "proc/trace_buffers.h"
+
+#include "machine/page_table.h"
+#include "mem/services.h"
+#include "trace/trace.h"
+#include "trace/user_buffer.h"
+
+namespace k42::proc {
+
+using machine::SpinGuard;
+
+namespace {
+
+constexpr std::uint32_t kPages = sizeof(trace::UserBuffer) / machine::kPageSize;
+
+void NextTurn(trace::UserTrace& shown) {
+  shown.turn.store(shown.turn.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
+}  // namespace
+
+TraceBuffers::~TraceBuffers() {
+  for (std::uint32_t i = 0; i < trace::kMaxUserTraces; ++i) {
+    if (entries_[i].pages_ == nullptr)
+      continue;
+    NextTurn(k42_trace_area.users[i]);
+    entries_[i].pages_->DropReference();
+  }
+}
+
+TraceBuffers::Entry* TraceBuffers::Choose() {
+  Entry* oldest = nullptr;
+  for (Entry& entry : entries_) {
+    if (entry.in_use_)
+      continue;
+    if (entry.pages_ == nullptr)
+      return &entry;
+    if (oldest == nullptr || entry.ended_at_ < oldest->ended_at_)
+      oldest = &entry;
+  }
+  return oldest;
+}
+
+Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
+  mem::FcmPinned* pages = TRY(mem::FcmPinned::Create(memory_, kPages));
+  pages->data<trace::UserBuffer>()->SetContext(process);
+  mem::FcmPinned* old = pages;
+  Entry* entry = nullptr;
+  {
+    const SpinGuard guard(lock_);
+    entry = Choose();
+    if (entry != nullptr) {
+      trace::UserTrace& shown = k42_trace_area.users[entry - entries_];
+      if (entry->pages_ != nullptr)
+        NextTurn(shown);
+      shown.address = pages->address();
+      shown.process = process;
+      shown.ended = 0;
+      NextTurn(shown);
+      old = entry->pages_;
+      entry->pages_ = pages;
+      entry->in_use_ = true;
+    }
+  }
+  if (old != nullptr)
+    old->DropReference();
+  if (entry == nullptr)
+    return Status::kLimitExceeded;
+  return entry;
+}
+
+void TraceBuffers::End(Entry* entry) {
+  const SpinGuard guard(lock_);
+  k42_trace_area.users[entry - entries_].ended = 1;
+  entry->in_use_ = false;
+  entry->ended_at_ = ++ends_;
+}
+
+}  // namespace k42::proc
