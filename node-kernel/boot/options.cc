@@ -92,6 +92,7 @@ constexpr Option kKnown[] = {
     {"members", IsCount},
     {"races", IsRounds},
     {"lock_rounds", IsRounds},
+    {"load_seconds", IsRounds},
     {"holds", IsRounds},
 };
 

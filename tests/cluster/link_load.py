@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""All to all under faults: link_load.py BUILD TRANSPORT [--nodes N] [--seconds S] [--kills K] [--seed SEED]
+
+Kernels put, get, add and compare-and-swap in each other's arenas (tests/guest/link_load_test.cc checks every
+end and every byte) while daemons are killed and stopped, guests stand still and ways are cut, drawn from the seed.
+"""
+import argparse
+import asyncio
+import pathlib
+import random
+import signal
+import sys
+import time
+
+from fabric import Fabric
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
+from k42sim import noded  # noqa: E402
+
+PASSED = 33
+PATIENCE = 240  # seconds after the load: reports go out, the last daemons come back
+
+
+class Faults:
+    """One at a time, so that a seed repeats their order."""
+
+    def __init__(self, fabric, draw):
+        self.fabric, self.draw = fabric, draw
+        self.count = {"kill": 0, "stop": 0, "stand still": 0, "cut": 0}
+
+    def node(self):
+        return self.draw.randint(1, self.fabric.count)
+
+    def kill(self):
+        node = self.node()
+        self.fabric.kill_daemon(node)
+        time.sleep(self.draw.uniform(0, 0.2))
+        self.fabric.start_daemon(node)
+        self.count["kill"] += 1
+
+    def stop(self):
+        self.pause(self.fabric.daemons[self.node()], "stop")
+
+    def stand_still(self):
+        self.pause(self.fabric.guests[self.node()], "stand still")
+
+    def pause(self, process, kind):
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(self.draw.uniform(0.05, 0.4))
+        process.send_signal(signal.SIGCONT)
+        self.count[kind] += 1
+
+    def cut(self):
+        """Asked of one end's daemon; one that is just starting cannot be asked, and then nothing is cut."""
+        node, peer = self.draw.sample(range(1, self.fabric.count + 1), 2)
+        cut = self.ask(node, "cut", peer)
+        time.sleep(self.draw.uniform(0.05, 0.3))
+        while cut and not self.ask(node, "heal", peer):
+            time.sleep(0.1)
+        self.count["cut"] += cut
+
+    def ask(self, node, kind, peer):
+        request = {"request": "fault", "kind": kind, "peer": f"n{peer}"}
+        try:
+            asyncio.run(noded.ask(self.fabric.node(node) / "noded.sock", request))
+        except (OSError, TimeoutError):
+            return False
+        return True
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("transport", choices=("shm", "tcp"))
+    parser.add_argument("--nodes", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    draw = random.Random(options.seed)
+    with Fabric(options.build, options.nodes, options.transport, cpus=1) as fabric:
+        fabric.start(f"test=link_load members={options.nodes} load_seconds={options.seconds}")
+        if not all(fabric.wait_for(number, "under load", 60) for number in fabric.guests):
+            fabric.tell()
+            return 1
+        faults = Faults(fabric, draw)
+        until = time.monotonic() + options.seconds
+        while time.monotonic() < until or faults.count["kill"] < options.kills:
+            draw.choice((faults.kill, faults.kill, faults.stop, faults.stand_still, faults.cut))()
+            time.sleep(draw.uniform(0, 0.2))
+        statuses = fabric.wait(PATIENCE)
+        print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()))
+        for number in fabric.guests:
+            print("\n".join(f"n{number} {line}" for line in fabric.console(number).splitlines()
+                            if "operations came" in line or "TEST" in line))
+        if any(status != PASSED for status in statuses.values()):
+            print(statuses)
+            fabric.tell()
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
