@@ -214,7 +214,8 @@ Status MountGenerated(std::string_view path, std::string_view type, fs::FileSyst
   return tree.get().MountAt(path, **made);
 }
 
-// A generated file over what the host's /etc says, or in place of what is not there.
+// A generated file over what the host's /etc says, or in place of what is not there (a bare host
+// has no /etc/hosts, and its /etc cannot be written).
 Status OverlayFile(std::string_view path, fs::Generate generate, std::uint64_t device) {
   auto* over = TRY(fs::SyntheticFileSystem::Make("overlay", fs::FileSystemKind::kMemory, device,
                                                  fs::FileSystem::Caching::kInUse));

@@ -105,6 +105,17 @@ Status NameTree::GetAttributes(Entry& entry, FileAttributes* attributes) {
   return Status::kOk;
 }
 
+// For a file's mount in a directory that has no such name and may not get one: the name is in the
+// table alone, where the mount keeps it.
+Result<Entry*> NameTree::NameNothing(const WalkEnd& end, FileSystem& file_system) {
+  Node& root = file_system.Root();
+  if (!end.parent || end.slash || root.kind() == FileKind::kDirectory ||
+      end.parent->file_system().caching() == FileSystem::Caching::kNever)
+    return Status::kNotFound;
+  entries_.Forget(*end.parent, end.last_name());
+  return entries_.Add(*end.parent, end.last_name(), RefPtr<Node>(&root), true);
+}
+
 Status NameTree::MountAt(std::string_view path, FileSystem& file_system) {
   const std::size_t index = mount_count();
   if (index == kMaxMounts) {
@@ -112,7 +123,9 @@ Status NameTree::MountAt(std::string_view path, FileSystem& file_system) {
   }
   RefPtr<Entry> covered;
   if (index != 0) {
-    covered = RefPtr<Entry>::Adopt(TRY(Find(nullptr, path, 0, Identity::Kernel())));
+    WalkEnd end;
+    TRY(Walk(nullptr, path, 0, Identity::Kernel(), &end));
+    covered = end.found() ? end.entry : RefPtr<Entry>::Adopt(TRY(NameNothing(end, file_system)));
     const bool directory = file_system.Root().kind() == FileKind::kDirectory;
     if (directory != (covered->node()->kind() == FileKind::kDirectory)) {
       return directory ? Status::kNotDirectory : Status::kIsDirectory;

@@ -45,7 +45,8 @@ class NameTree {
   NameTree& operator=(const NameTree&) = delete;
 
   // The first one becomes the root; later ones cover a directory of those before, or a file if
-  // their own root is one. `path` must be absolute. By boot/, before programs run.
+  // their own root is one. A file may also be mounted where its directory has no such name.
+  // `path` must be absolute. By boot/, before programs run.
   Status MountAt(std::string_view path, FileSystem& file_system);
   std::size_t mount_count() const { return mount_count_.load(std::memory_order_acquire); }
   const Mount& mount(std::size_t index) const { return mounts_[index]; }
@@ -79,6 +80,7 @@ class NameTree {
   friend class Walker;
   RefPtr<Entry> Top(RefPtr<Entry> entry);
   Status Child(Entry& parent, std::string_view name, RefPtr<Entry>* child);
+  Result<Entry*> NameNothing(const WalkEnd& end, FileSystem& file_system);
   Result<Entry*> MakeAt(const WalkEnd& end, const NewNode& what, const Identity& who);
   Status ReadyToMake(const WalkEnd& end, const Identity& who);
   Status ReadyToRemove(const WalkEnd& end, const Identity& who);

@@ -15,6 +15,7 @@
 #include "fs/memory_fs.h"
 #include "fs/name_tree.h"
 #include "fs/ninep_message.h"
+#include "fs/synthetic.h"
 #include "mem/heap.h"
 #include "support/node_fixture.h"
 #include "unit/fs/heap_file_data.h"
@@ -151,6 +152,35 @@ TEST_F(NamesAgainstHost, PermissionsAreAsked) {
   ASSERT_EQ(Make("closed/mine", FileKind::kRegular), Status::kOk);
   EXPECT_EQ(tree_.Remove(nullptr, "closed/mine", false, other), Status::kNotOwner);  // sticky
   EXPECT_EQ(tree_.Remove(nullptr, "closed/mine", false, Identity::Kernel()), Status::kOk);
+}
+
+// What boot does for /etc/hosts: a generated file over a folder's own, or where the folder has
+// none.
+TEST_F(NamesAgainstHost, AFileIsMountedWhereThereIsNone) {
+  const auto over =
+      SyntheticFileSystem::Make("overlay", FileSystemKind::kMemory, 2, FileSystem::Caching::kInUse)
+          .value();
+  const Generate generate = [](TextWriter& text, std::uint64_t) { text.Text("made\n"); };
+  over->SetRoot(*mem::New<SyntheticFile>(*over, generate, 0u, 0444u, nullptr).value());
+  ASSERT_EQ(Make("etc", FileKind::kDirectory), Status::kOk);
+  EXPECT_EQ(tree_.MountAt("/missing/hosts", *over), Status::kNotFound);
+  ASSERT_EQ(tree_.MountAt("/etc/hosts", *over), Status::kOk);
+  const auto found = tree_.Find(nullptr, "/etc/hosts", 0, Identity::Kernel());
+  ASSERT_TRUE(found.ok());
+  FileAttributes attributes;
+  EXPECT_EQ(tree_.GetAttributes(*found.value(), &attributes), Status::kOk);
+  EXPECT_EQ(attributes.kind, FileKind::kRegular);
+  EXPECT_EQ(attributes.mode & 0777, 0444u);
+  found.value()->DropReference();
+  EXPECT_EQ(Make("etc/hosts", FileKind::kRegular), Status::kAlreadyExists);
+  char path[32];
+  const auto size = tree_.MountPath(1, path);
+  EXPECT_EQ(std::string(path, size.ValueOr(0)), "/etc/hosts");
+  EXPECT_EQ(Make("etc/other", FileKind::kRegular), Status::kOk);
+  // A directory is not conjured up.
+  const auto directory = MemoryFileSystem::Make(source_, 3, 0755).value();
+  EXPECT_EQ(tree_.MountAt("/etc/none", *directory), Status::kNotFound);
+  mem::Delete(directory);
 }
 
 }  // namespace
