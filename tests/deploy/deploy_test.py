@@ -28,8 +28,8 @@ def inventory(hosts):
         "ansible_ssh_private_key_file": str(hosts.key), "k42_node": number,
         "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"}
         for number in hosts.numbers}
-    variables = {"k42_cluster": "test", "node_cpus": 1, "node_memory_mib": 256, "node_arena_mib": 32,
-                 "node_transport": "tcp"}
+    variables = {"k42_cluster": "test", "node_cpus": 1, "node_memory_mib": 512, "node_arena_mib": 64,
+                 "node_transport": "tcp", "node_job_packages": containers.JOB_PACKAGES}
     path = hosts.folder / "inventory.json"
     path.write_text(json.dumps({"all": {"vars": variables, "children": {
         "store": {"hosts": {"host1": members["host1"]}}, "nodes": {"hosts": members}}}}))
@@ -100,6 +100,7 @@ class Apply(unittest.TestCase):
             self.assertEqual(changed, {"host1": 0, "host2": 0}, again)
             self.see_each_other(hosts)
             self.run_programs(hosts)
+            self.run_mpi_job(hosts)
 
     def see_each_other(self, hosts):
         for number in hosts.numbers:
@@ -126,6 +127,17 @@ class Apply(unittest.TestCase):
         told, _ = listener.communicate(timeout=120)
         data = bytes(range(256)) * 1024
         self.assertEqual(told, f"10.42.0.1 {len(data)} {sum(data) % 65521}\n")
+
+    def run_mpi_job(self, hosts):
+        """Results checked by the job itself; each rank's boot id is that of its node's kernel."""
+        run(["mpicc.openmpi", "-O2", "-Wall", "-o", hosts.share / "ring", ROOT / "tests/mpi/ring.c"])
+        ask = "runuser -u k42 -- k42ctl run --node n{0} -- /bin/cat /proc/sys/kernel/random/boot_id"
+        ids = {number: hosts.on(number, ask.format(number)).strip() for number in hosts.numbers}
+        self.assertNotEqual(ids[1], ids[2])
+        told = hosts.on(1, "runuser -u k42 -- k42ctl mpirun -n 4 --nodes n1:2,n2:2 -- /cluster/ring", 300)
+        self.assertIn("ring ok: 4 ranks", told)
+        places = dict(re.findall(r"^rank (\d+) host \S+ boot (\S+)", told, re.M))
+        self.assertEqual(places, {"0": ids[1], "1": ids[1], "2": ids[2], "3": ids[2]}, told)
 
     @staticmethod
     def journal(hosts, number):

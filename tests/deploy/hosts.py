@@ -19,6 +19,7 @@ CACHE = ROOT / ".cache/deploy"
 BASE = CACHE / "base"
 REPOSITORY = CACHE / "repository"
 PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,python3,python3-apt,iproute2,ca-certificates"
+JOB_PACKAGES = ["openmpi-bin"]  # what the MPI job needs
 BRIDGE, GATEWAY = "br-k42", "10.78.0.254"
 INSIDE = "K42_DEPLOY_INSIDE"
 
@@ -32,10 +33,10 @@ def run(words, limit=600, **options):
 
 
 def role_packages():
-    """What the roles install, read from their files."""
+    """What the roles install, read from their files, and what the test lets them install for its job."""
     defaults = (ROOT / "deploy/ansible/roles/node/defaults/main.yml").read_text()
     listed = defaults.split("node_packages:")[1].splitlines()[1:]
-    return [line.strip()[2:] for line in listed if line.strip().startswith("- ")] + ["etcd-server"]
+    return [line.strip()[2:] for line in listed if line.strip().startswith("- ")] + ["etcd-server"] + JOB_PACKAGES
 
 
 def prepare():
