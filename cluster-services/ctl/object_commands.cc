@@ -40,6 +40,27 @@ int Object(const control::Cluster& cluster, const ObjectOptions& options) {
   return 0;
 }
 
+namespace {
+struct Way {
+  const char* name;
+  const char* many;
+  const char* what;
+};
+constexpr Way kWays[] = {
+    {"call", "calls", "calls of a global object, not echoes"},
+    {"put", "puts and back", "puts into the peer's memory that are put back"},
+    {"store", "puts", "puts into the peer's memory"},
+    {"load", "gets", "gets from the peer's memory"},
+};
+const char* Many(const std::string& way) {
+  for (const Way& one : kWays) {
+    if (way == one.name)
+      return one.many;
+  }
+  return "echoes";
+}
+}  // namespace
+
 int Ping(const control::Cluster& cluster, const PingOptions& options) {
   const std::uint32_t peer = control::NodeNumber(options.to);
   if (peer == 0 && options.to != "daemon")
@@ -49,8 +70,7 @@ int Ping(const control::Cluster& cluster, const PingOptions& options) {
                                         {"peer", peer},
                                         {"count", options.count},
                                         {"size", options.size},
-                                        {"call", options.call},
-                                        {"put", options.put},
+                                        {"way", options.way},
                                         {"budget_ms", 60'000}});
   if (!answer.ok())
     return Complain(answer.detail());
@@ -62,10 +82,7 @@ int Ping(const control::Cluster& cluster, const PingOptions& options) {
     return static_cast<unsigned long long>(answer->value(name, 0ull));
   };
   std::printf("%s to %s, %u %s: least %llu ns, median %llu ns, most %llu ns\n",
-              options.from.c_str(), options.to.c_str(), options.count,
-              options.call  ? "calls"
-              : options.put ? "puts and back"
-                            : "echoes",
+              options.from.c_str(), options.to.c_str(), options.count, Many(options.way),
               ns("least_ns"), ns("median_ns"), ns("most_ns"));
   return 0;
 }
@@ -90,11 +107,14 @@ CLI::App* AddPing(CLI::App& app, PingOptions& options) {
   ping->add_option("from", options.from, "nX: this kernel asks")->required();
   ping->add_option("to", options.to, "nY, or daemon: nX's own")->required();
   ping->add_option("--count", options.count, "how many")->check(CLI::Range(1u, 10'000u));
-  ping->add_option("--size", options.size, "bytes of an echo (8000 at most) or a put")
-      ->check(CLI::Range(0u, 65536u));
-  auto* call = ping->add_flag("--call", options.call, "calls of a global object, not echoes");
-  ping->add_flag("--put", options.put, "puts into the peer's memory that are put back, not echoes")
-      ->excludes(call);
+  ping->add_option("--size", options.size, "bytes: of an echo 8000 at most, of a put 1 MiB")
+      ->check(CLI::Range(0u, 1u << 20));
+  CLI::Option_group* ways = ping->add_option_group("way");
+  ways->require_option(0, 1);
+  for (const Way& way : kWays)
+    ways->add_flag_callback(
+        std::string("--") + way.name, [&options, name = way.name] { options.way = name; },
+        way.what);
   ping->add_flag("--json", options.json, "for programs");
   return ping;
 }

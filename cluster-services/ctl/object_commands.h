@@ -23,8 +23,7 @@ struct PingOptions {
   std::string to;
   std::uint32_t count = 100;
   std::uint32_t size = 64;
-  bool call = false;
-  bool put = false;
+  std::string way = "echo";
   bool json = false;
 };
 int Ping(const control::Cluster& cluster, const PingOptions& options);

@@ -119,9 +119,16 @@ void ObjectService::StartObject(std::shared_ptr<Connection> connection, const js
 void ObjectService::StartPing(std::shared_ptr<Connection> connection, const json& request) {
   abi::PingRequest head{};
   head.node = request.value("peer", 0u);
-  head.way = request.value("call", false)  ? abi::PingWay::kCall
-             : request.value("put", false) ? abi::PingWay::kPut
-                                           : abi::PingWay::kEcho;
+  static const std::map<std::string, abi::PingWay> kWays = {{"echo", abi::PingWay::kEcho},
+                                                            {"call", abi::PingWay::kCall},
+                                                            {"put", abi::PingWay::kPut},
+                                                            {"store", abi::PingWay::kStore},
+                                                            {"load", abi::PingWay::kLoad}};
+  const std::string name = request.value("way", "echo");
+  const auto way = kWays.find(name);
+  if (way == kWays.end())
+    return connection->Fail(Status::kInvalidArgument, "no such way: " + name);
+  head.way = way->second;
   head.count = request.value("count", 100u);
   head.size = request.value("size", 64u);
   head.budget_ns = BudgetOf(request);

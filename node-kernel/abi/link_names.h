@@ -69,11 +69,13 @@ struct ObjectAnswer {
 inline constexpr std::uint32_t kPingCountMax = 10'000;
 
 enum class PingWay : std::uint32_t {
-  kEcho = 0,  // answered by the peer's link thread
-  kCall = 1,  // a call of a global object there
-  kPut = 2,   // put_notify into the peer's arena, which puts it back
+  kEcho = 0,   // answered by the peer's link thread
+  kCall = 1,   // a call of a global object there
+  kPut = 2,    // put_notify into the peer's arena, which puts it back
+  kStore = 3,  // a put into the peer's arena, until it is done
+  kLoad = 4,   // a get from there
 };
-inline constexpr std::uint32_t kPingPutMax = 64 * 1024;
+inline constexpr std::uint32_t kPingPutMax = 1024 * 1024;
 
 struct PingRequest {
   std::uint32_t node;  // 0: the own daemon (kEcho only)

@@ -129,9 +129,10 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
   const bool daemon = request.node == 0;
   const LinkPeer peer = daemon ? LinkPeer{abi::kDaemonNode, 0} : view_.Member(request.node);
   const bool call = request.way == abi::PingWay::kCall;
-  const bool put = request.way == abi::PingWay::kPut;
-  const std::size_t most = put ? abi::kPingPutMax : abi::kMaxMessage - sizeof(abi::Frame);
-  if (request.count == 0 || request.count > abi::kPingCountMax || ((call || put) && daemon) ||
+  const bool memory = request.way == abi::PingWay::kPut || request.way == abi::PingWay::kStore ||
+                      request.way == abi::PingWay::kLoad;
+  const std::size_t most = memory ? abi::kPingPutMax : abi::kMaxMessage - sizeof(abi::Frame);
+  if (request.count == 0 || request.count > abi::kPingCountMax || ((call || memory) && daemon) ||
       request.size > most)
     return Status::kInvalidArgument;
   if (!daemon && peer.incarnation == 0)
@@ -156,8 +157,12 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
       if (call) {
         TRY(counter->Read());
         times[i] = machine::MonotonicNs() - begin;
-      } else if (put) {
+      } else if (request.way == abi::PingWay::kPut) {
         times[i] = TRY(echo_.puts().Ping(peer, request.size, deadline - begin));
+      } else if (request.way == abi::PingWay::kStore) {
+        times[i] = TRY(echo_.puts().Store(peer, request.size, deadline - begin));
+      } else if (request.way == abi::PingWay::kLoad) {
+        times[i] = TRY(echo_.puts().Load(peer, request.size, deadline - begin));
       } else {
         times[i] = TRY(echo_.Ping(peer, {payload, request.size}, deadline - begin));
       }

@@ -21,41 +21,78 @@ void WakeThread(void* thread) {
 
 }  // namespace
 
-Status PutEcho::MakeWindow(std::uint64_t size, ArenaRange& range, abi::WindowId& window) {
+Status PutEcho::MakeWindow(ArenaRange& range, abi::WindowId& window) {
   if (range.size == 0)
-    range = TRY(port_.memory().Allocate(size, abi::ChunkUse::kStream));
+    range = TRY(port_.memory().Allocate(abi::kPingPutMax, abi::ChunkUse::kStream));
   if (window == 0)
-    window = TRY(port_.memory().OpenWindow(range, abi::kAccessWrite));
+    window = TRY(port_.memory().OpenWindow(range, abi::kAccessRead | abi::kAccessWrite));
   return Status::kOk;
 }
 
-Result<std::uint64_t> PutEcho::Ping(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+template <typename Work>
+Result<std::uint64_t> PutEcho::AtBench(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns,
+                                       Work work) {
   if (size > abi::kPingPutMax)
     return Status::kInvalidArgument;
-  size = size == 0 ? 1 : size;
   Bench& bench = cpus_[machine::CurrentCpu()].bench;
   if (bench.thread != nullptr || bench.request.under_way)
     return Status::kBusy;
   const std::uint64_t until = machine::MonotonicNs() + budget_ns;
-  TRY(MakeWindow(2 * abi::kPingPutMax, bench.range, bench.window));
+  TRY(MakeWindow(bench.back, bench.window));
+  if (bench.sent.size == 0)
+    bench.sent = TRY(port_.memory().Allocate(abi::kPingPutMax, abi::ChunkUse::kStream));
   bench.thread = machine::Thread::Current();
   Status status = bench.peer == peer ? Status::kOk : Open(bench, peer, until);
-  std::byte* const back = bench.range.memory;
-  std::byte* const sent = back + abi::kPingPutMax;
-  std::memset(sent, static_cast<int>(bench.number & 0xff), size);
-  std::memset(back, ~static_cast<int>(bench.number & 0xff), size);
-  const std::uint64_t begin = machine::MonotonicNs();
+  std::uint64_t took = 0;
   if (status == Status::kOk)
-    status = Send(bench, size, until);
-  const std::uint64_t took = machine::MonotonicNs() - begin;
+    status = work(bench, size == 0 ? 1 : size, until, &took);
   bench.thread = nullptr;
-  if (status != Status::kOk) {
-    bench.peer = {};  // whatever it was, the next one asks for a window again
-    return status;
-  }
-  if (std::memcmp(back, sent, size) != 0)
-    return Status::kCorrupt;
-  return took;
+  if (status == Status::kOk)
+    return took;
+  bench.peer = {};  // whatever it was, the next one asks for a window again
+  return status;
+}
+
+Result<std::uint64_t> PutEcho::Ping(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+  return AtBench(peer, size, budget_ns,
+                 [this](Bench& bench, std::uint32_t bytes, std::uint64_t until,
+                        std::uint64_t* took) -> Status {
+                   std::memset(bench.sent.memory, static_cast<int>(bench.number & 0xff), bytes);
+                   std::memset(bench.back.memory, ~static_cast<int>(bench.number & 0xff), bytes);
+                   const std::uint64_t begin = machine::MonotonicNs();
+                   TRY(Move(bench, abi::OperationKind::kPutNotify, bytes, until));
+                   *took = machine::MonotonicNs() - begin;
+                   bench.stored = bytes;
+                   return std::memcmp(bench.back.memory, bench.sent.memory, bytes) == 0
+                              ? Status::kOk
+                              : Status::kCorrupt;
+                 });
+}
+
+Result<std::uint64_t> PutEcho::Store(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+  return AtBench(peer, size, budget_ns,
+                 [this](Bench& bench, std::uint32_t bytes, std::uint64_t until,
+                        std::uint64_t* took) -> Status {
+                   std::memset(bench.sent.memory, static_cast<int>(bench.number & 0xff), bytes);
+                   const std::uint64_t begin = machine::MonotonicNs();
+                   TRY(Move(bench, abi::OperationKind::kPut, bytes, until));
+                   *took = machine::MonotonicNs() - begin;
+                   bench.stored = bytes;
+                   return Status::kOk;
+                 });
+}
+
+Result<std::uint64_t> PutEcho::Load(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+  return AtBench(peer, size, budget_ns,
+                 [this](Bench& bench, std::uint32_t bytes, std::uint64_t until,
+                        std::uint64_t* took) -> Status {
+                   const std::uint64_t begin = machine::MonotonicNs();
+                   TRY(Move(bench, abi::OperationKind::kGet, bytes, until));
+                   *took = machine::MonotonicNs() - begin;
+                   const bool same = bench.stored != bytes ||
+                                     std::memcmp(bench.back.memory, bench.sent.memory, bytes) == 0;
+                   return same ? Status::kOk : Status::kCorrupt;
+                 });
 }
 
 void PutEcho::Submit(Request& request) {
@@ -71,9 +108,9 @@ void PutEcho::Submit(Request& request) {
 }
 
 // The request may stay the fabric's when this ends: then the next Ping is refused until it is back.
-Status PutEcho::Ask(Bench& bench, std::uint64_t until_ns) {
+Status PutEcho::Ask(Bench& bench, std::uint64_t until_ns, bool answered) {
   Request& request = bench.request;
-  bench.answered = false;
+  bench.answered = answered;
   request.waiter = bench.thread;
   machine::Timer timer;
   timer.Arm(until_ns, WakeThread, bench.thread);
@@ -94,6 +131,7 @@ Status PutEcho::Ask(Bench& bench, std::uint64_t until_ns) {
 Status PutEcho::Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns) {
   bench.own = {bench.window, 0, machine::CurrentCpu()};
   bench.target = {};
+  bench.stored = 0;
   Request& request = bench.request;
   request.kind = abi::OperationKind::kSend;
   request.peer = peer;
@@ -111,18 +149,20 @@ Status PutEcho::Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns) {
   return Status::kOk;
 }
 
-Status PutEcho::Send(Bench& bench, std::uint32_t size, std::uint64_t until_ns) {
+Status PutEcho::Move(Bench& bench, abi::OperationKind kind, std::uint32_t size,
+                     std::uint64_t until_ns) {
   Request& request = bench.request;
-  request.kind = abi::OperationKind::kPutNotify;
+  const bool get = kind == abi::OperationKind::kGet;
+  request.kind = kind;
   request.peer = bench.peer;
   request.receiver_cpu = bench.target.cpu;
   request.payload = {};
-  request.local_offset = bench.range.offset + abi::kPingPutMax;
+  request.local_offset = get ? bench.back.offset : bench.sent.offset;
   request.length = size;
   request.window = bench.target.window;
   request.remote_offset = 0;
   request.operand = Word(++bench.number, bench.target.pad, size);
-  return Ask(bench, until_ns);
+  return Ask(bench, until_ns, kind != abi::OperationKind::kPutNotify);
 }
 
 // -- heard ----------------------------------------------------------------------------------------
@@ -154,7 +194,7 @@ void PutEcho::OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence)
       pad = &candidate;
   }
   cpu.replied = {0, 0, machine::CurrentCpu()};
-  if (pad != nullptr && MakeWindow(abi::kPingPutMax, pad->range, pad->window) == Status::kOk) {
+  if (pad != nullptr && MakeWindow(pad->range, pad->window) == Status::kOk) {
     pad->asker = from;
     pad->target = asked;
     cpu.replied.window = pad->window;

@@ -1,5 +1,6 @@
 // Round trips by put_notify: bytes are put into the peer's arena, which is told, and puts them back
-// from there; nothing is copied in between. It shows what one-sided data costs between two kernels.
+// from there; nothing is copied in between. And puts and gets alone, of which the peer's kernel
+// hears nothing. It shows what one-sided data costs between two kernels.
 //
 // Asker and answerer have memory per CPU: the asker one *bench* (what it sends, and a window for
 // what comes back), the answerer a *pad* for each asker, a window too. Before the first round trip
@@ -34,6 +35,11 @@ class PutEcho {
   // way on this CPU, or the peer has no pad left; kCorrupt: other bytes came back. BlockExternal.
   Result<std::uint64_t> Ping(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
 
+  // One put of `size` bytes into the peer's pad, or one get from it; the time until it was done, in
+  // ns. Errors as of Ping; kCorrupt: a get brought something else than the put of that size before.
+  Result<std::uint64_t> Store(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
+  Result<std::uint64_t> Load(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
+
   void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload);
   void OnNotify(LinkPeer from, std::uint64_t word);
   void OnPeerDown(LinkPeer peer, Status why);
@@ -51,9 +57,11 @@ class PutEcho {
     bool under_way = false;
   };
   struct Bench {
-    ArenaRange range;  // first half: what comes back; second: what is sent
+    ArenaRange back;  // what comes back, by the window
+    ArenaRange sent;
     abi::WindowId window = 0;
-    LinkPeer peer;  // whom `target` belongs to
+    std::uint32_t stored = 0;  // bytes of `sent` that the pad holds, too
+    LinkPeer peer;             // whom `target` belongs to
     Opened own{}, target{};
     machine::Thread* thread = nullptr;  // who pings; null: nobody
     std::uint32_t number = 0;
@@ -74,12 +82,17 @@ class PutEcho {
     Opened replied{};
   };
 
-  Status MakeWindow(std::uint64_t size, ArenaRange& range, abi::WindowId& window);
+  Status MakeWindow(ArenaRange& range, abi::WindowId& window);
   void Submit(Request& request);
-  // Submits the bench's request and waits for its answer.
-  Status Ask(Bench& bench, std::uint64_t until_ns);
+  // Runs `work` with this CPU's bench, opened to the peer; kBusy while it is in use.
+  template <typename Work>
+  Result<std::uint64_t> AtBench(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns,
+                                Work work);
+  // Submits the bench's request and waits for its end and, unless `answered`, for the answer.
+  Status Ask(Bench& bench, std::uint64_t until_ns, bool answered = false);
   Status Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns);
-  Status Send(Bench& bench, std::uint32_t size, std::uint64_t until_ns);
+  // To or from the pad.
+  Status Move(Bench& bench, abi::OperationKind kind, std::uint32_t size, std::uint64_t until_ns);
   void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);
   void PutBack(LinkPeer from, std::uint64_t word);
 

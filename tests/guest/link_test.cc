@@ -69,7 +69,12 @@ GUEST_TEST(link_echo_peers) {
     PingMany(at, 50, 64);
     PingMany(at, 20, 4096);
     PutMany(at, 50, 64);
-    PutMany(at, 20, abi::kPingPutMax);
+    PutMany(at, 20, 64 * 1024);
+    PutMany(at, 2, abi::kPingPutMax);
+    for (const std::uint32_t size : {8u, 4096u, abi::kPingPutMax}) {
+      EXPECT(boot::TheEcho().puts().Store(at, size, 5 * kSecond).ok());
+      EXPECT(boot::TheEcho().puts().Load(at, size, 5 * kSecond).ok());  // and it looks at the bytes
+    }
   }
   EXPECT_EQ(boot::TheEcho().puts().Ping(self, abi::kPingPutMax + 1, kSecond).status(),
             Status::kInvalidArgument);
