@@ -203,6 +203,9 @@ TEST(FabricStream, RefusalAndFullBacklog) {
   EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
   StreamAction action;
   ASSERT_TRUE(client.stream.NextAction(&action));
+  EXPECT_EQ(action.kind, StreamAction::Kind::kSetTimer);
+  ASSERT_TRUE(client.stream.NextAction(&action));
+  EXPECT_EQ(action.message.kind, StreamMessageKind::kOpen);
   StreamMessage refused;
   refused.kind = StreamMessageKind::kRefused;
   refused.status = Status::kBusy;
@@ -211,12 +214,40 @@ TEST(FabricStream, RefusalAndFullBacklog) {
   ASSERT_EQ(action.kind, StreamAction::Kind::kSetTimer);
   client.stream.OnTimer(action.deadline_ns);
   ASSERT_TRUE(client.stream.NextAction(&action));
+  EXPECT_EQ(action.kind, StreamAction::Kind::kSetTimer);
+  ASSERT_TRUE(client.stream.NextAction(&action));
   EXPECT_EQ(action.message.kind, StreamMessageKind::kOpen);
   refused.status = Status::kConnectionRefused;
   client.stream.OnMessage(refused, 200);
   EXPECT_TRUE(client.stream.Readiness().error);
   EXPECT_EQ(client.stream.TakeError(), Status::kConnectionRefused);
   EXPECT_EQ(client.stream.TakeError(), Status::kOk);
+}
+
+// Messages are dropped where the receiver's ring is full, without a word to anybody.
+TEST(FabricStream, AnOpeningThatIsLostIsSaidAgainAndGivenUpInTheEnd) {
+  End client(1);
+  EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
+  std::uint64_t now = 0;
+  unsigned openings = 0;
+  while (client.stream.state() == FabricStream::State::kConnecting && openings < 1000) {
+    StreamAction action;
+    while (client.stream.NextAction(&action)) {
+      if (action.kind == StreamAction::Kind::kSetTimer) {
+        now = action.deadline_ns;
+      } else {
+        EXPECT_EQ(action.message.kind, StreamMessageKind::kOpen);
+        client.stream.OnSendDone(Status::kOk, now);
+        openings++;
+      }
+    }
+    client.stream.OnTimer(now);
+  }
+  EXPECT_GT(openings, 10u);
+  EXPECT_EQ(client.stream.state(), FabricStream::State::kClosed);
+  EXPECT_GE(now, 127'000'000'000u);
+  EXPECT_LT(now, 140'000'000'000u);
+  EXPECT_EQ(client.stream.TakeError(), Status::kTimedOut);
 }
 
 TEST(FabricStream, HalfCloseLetsTheOtherDirectionGoOn) {
