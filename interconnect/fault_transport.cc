@@ -1,7 +1,10 @@
 #include "interconnect/fault_transport.h"
 
+#include <signal.h>
+
 #include <algorithm>
 
+#include "interconnect/memory_operation.h"
 #include "interconnect/request_queue.h"
 
 namespace k42::interconnect {
@@ -20,6 +23,10 @@ void FaultTransport::Cut(std::uint32_t node) {
 
 void FaultTransport::Delay(std::uint32_t node, std::uint64_t delay_ns) {
   faults_[node].delay_ns = delay_ns;
+}
+
+void FaultTransport::Hold(std::uint32_t node) {
+  faults_[node].hold = true;
 }
 
 void FaultTransport::Heal(std::uint32_t node) {
@@ -86,7 +93,18 @@ void FaultTransport::Submit(const Request& request) {
 void FaultTransport::HandOn(Peer& peer, const Request& request) {
   ++peer.counts.sent;
   peer.counts.sent_bytes += request.length;
+  const bool put = request.kind == OperationKind::kPut || request.kind == OperationKind::kPutNotify;
+  const auto fault = faults_.find(peer.info.id.node);
+  const bool hold =
+      fault != faults_.end() && fault->second.hold && put && request.length >= kHeldPut;
+  if (hold) {
+    fault->second.hold = false;
+    if (inner_->Name() == "mapped")
+      HoldNextPut();
+  }
   inner_->Submit(request);
+  if (hold && inner_->Name() != "mapped")
+    raise(SIGSTOP);
 }
 
 void FaultTransport::FailHeld(Peer& peer, Status why) {

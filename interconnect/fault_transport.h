@@ -5,6 +5,9 @@
 //           says), requests end as kNotSent/kEndpointDown, and nothing of it is heard
 //   delay   each request waits a time drawn from the seed, up to twice `delay`; order per peer
 //   stays
+//   hold    the next large put to a node stops this process half-way, after all checks: where this
+//           process does the copy itself, in the middle of it, else when it was handed to the
+//           network
 // Loss is no fault here: the contract knows only endpoints that break.
 //
 // A fault is of a node, so it outlives the node's incarnations, until Heal. To cut both directions
@@ -44,7 +47,8 @@ class FaultTransport final : public Transport, private Events {
 
   void Cut(std::uint32_t node);
   void Delay(std::uint32_t node, std::uint64_t delay_ns);
-  void Heal(std::uint32_t node);  // of both
+  void Hold(std::uint32_t node);  // once
+  void Heal(std::uint32_t node);  // of all
 
   bool IsCut(std::uint32_t node) const;
   std::uint64_t DelayOf(std::uint32_t node) const;
@@ -69,6 +73,7 @@ class FaultTransport final : public Transport, private Events {
   struct Fault {
     bool cut = false;
     std::uint64_t delay_ns = 0;
+    bool hold = false;
   };
   struct Held {
     std::uint64_t due_ns;

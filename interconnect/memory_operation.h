@@ -22,4 +22,10 @@ Status FindPlaces(Arena& own, Arena& peers, PeerId self, const Request& request,
 // Does it. Returns an atomic's old value.
 std::uint64_t Perform(const Request& request, const Places& places);
 
+// A fault, for tests: the next large put that this process performs itself stops the process
+// (SIGSTOP) when half the bytes are there, after all checks. Whoever continues the process lets the
+// rest land, whatever has happened meanwhile.
+inline constexpr std::uint32_t kHeldPut = 4096;  // bytes; smaller ones pass
+void HoldNextPut();
+
 }  // namespace k42::interconnect

@@ -299,6 +299,10 @@ std::vector<interconnect::FaultTransport*> Daemon::transports() {
 }
 
 void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value) {
+  if (kind == "hold") {  // of this daemon's life, and once
+    for (interconnect::FaultTransport* transport : transports()) transport->Hold(node);
+    return;
+  }
   auto& [cut, delay_ns] = faults_[node];
   if (kind == "cut")
     cut = true;

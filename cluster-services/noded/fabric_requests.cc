@@ -83,7 +83,7 @@ void Fault(Daemon& daemon, Connection& connection, const json& request) {
   if (kind == "loss")
     return connection.Fail(Status::kNotSupported,
                            "endpoints lose nothing, they break: use cut, then heal");
-  if (kind != "cut" && kind != "heal" && kind != "delay")
+  if (kind != "cut" && kind != "heal" && kind != "delay" && kind != "hold")
     return connection.Fail(Status::kInvalidArgument, "no such fault: " + kind);
   const json value = request.value("value", json());
   constexpr double kLongestMs = 60'000;

@@ -188,6 +188,8 @@ void PutEcho::OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence)
     return;  // unanswered, as the asker must expect
   Pad* pad = nullptr;
   for (Pad& candidate : cpu.pads) {
+    if (candidate.closing)
+      continue;
     if (candidate.asker == from && candidate.target.cpu == asked.cpu)
       pad = &candidate;
     else if (pad == nullptr && candidate.asker.node == 0 && !candidate.request.under_way)
@@ -243,13 +245,43 @@ void PutEcho::PutBack(LinkPeer from, std::uint64_t word) {
   Submit(request);
 }
 
+// What the dead asker's daemon had checked before it stopped may still be written.
+void PutEcho::GiveUp(Pad& pad) {
+  pad.asker = {};
+  pad.closing = true;
+  port_.memory().CloseWindow(pad.window);
+  Revocation& revocation = pad.revocation;
+  revocation.echo = this;
+  revocation.pad = &pad;
+  revocation.kind = abi::OperationKind::kRevokeWindow;
+  revocation.channel = abi::Channel::kEcho;
+  revocation.flags = abi::kRepeatable;
+  revocation.window = pad.window;
+  revocation.done = OnRevoked;
+  port_.Submit(revocation);
+}
+
+void PutEcho::OnRevoked(LinkRequest& request) {
+  auto& revocation = static_cast<Revocation&>(request);
+  Pad& pad = *revocation.pad;
+  if (revocation.outcome == abi::Outcome::kDone) {
+    LinkMemory& memory = revocation.echo->port_.memory();
+    memory.WindowClosed(pad.window);
+    if (!pad.request.under_way)
+      memory.Free(pad.range);
+  }
+  pad.range = {};
+  pad.window = 0;
+  pad.closing = false;
+}
+
 void PutEcho::OnPeerDown(LinkPeer peer, Status why) {
   if (why == Status::kEndpointDown)
     return;  // it may come back
   Cpu& cpu = cpus_[machine::CurrentCpu()];
   for (Pad& pad : cpu.pads) {
     if (pad.asker == peer)
-      pad.asker = {};
+      GiveUp(pad);
   }
   if (cpu.bench.peer == peer)
     cpu.bench.peer = {};

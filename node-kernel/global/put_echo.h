@@ -9,8 +9,9 @@
 //
 //   0..31 number of the round trip   32..39 the answerer's pad   40 is an answer   41.. length
 //
-// Windows are open to every peer, hold nothing, and stay. A pad whose asker has gone is given to
-// the next one.
+// Windows are open to every peer, and stay. When an asker is dead, its pad's window is revoked, and
+// the memory used again once the fabric says that nothing can touch it any more; it is left alone
+// for good if that cannot be said.
 //
 // Locking: a CPU's things are touched by its threads only, between two switches. OnMessage and
 // OnNotify are the link thread's.
@@ -68,12 +69,19 @@ class PutEcho {
     bool answered = false;
     Request request;
   };
+  struct Pad;
+  struct Revocation : LinkRequest {
+    PutEcho* echo = nullptr;
+    Pad* pad = nullptr;
+  };
   struct Pad {
-    LinkPeer asker;
+    LinkPeer asker;  // node 0: nobody
     ArenaRange range;
     abi::WindowId window = 0;
     Opened target{};  // the asker's
     Request request;
+    Revocation revocation;
+    bool closing = false;
   };
   struct Cpu {
     Bench bench;
@@ -95,6 +103,8 @@ class PutEcho {
   Status Move(Bench& bench, abi::OperationKind kind, std::uint32_t size, std::uint64_t until_ns);
   void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);
   void PutBack(LinkPeer from, std::uint64_t word);
+  void GiveUp(Pad& pad);
+  static void OnRevoked(LinkRequest& request);
 
   LinkPort& port_;
   Cpu cpus_[machine::kMaxCpus];

@@ -58,7 +58,7 @@ def arguments():
     shell = command("shell", "a shell on a node")
     shell.add_argument("node", nargs="?", default="n1")
     fault = command("fault", "break something on purpose")
-    fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "loss"))
+    fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "hold"))
     fault.add_argument("targets", nargs="+", metavar="n1|m0")
     fault.add_argument("--part", choices=("node", "qemu", "noded", "offload"), default="node")
     fault.add_argument("--value", type=float, help="milliseconds of delay, per cent of loss")
@@ -236,6 +236,8 @@ def shell(args):
 
 
 def fault(args):
+    if args.kind == "hold" and len(args.targets) != 2:
+        raise Trouble("hold needs two nodes: whose daemon is held, and in a put to whom")
     if args.kind == "cut" and len(args.targets) < 2:
         raise Trouble("cut needs two nodes or more: every pair of them is cut")
     client.ask(places.choose(args.cluster), {"request": "fault", "kind": args.kind, "targets": args.targets,

@@ -8,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 
 import rival
 
@@ -117,9 +118,15 @@ def run(program, kind, memory=512, timeout=240):
         job.write_bytes(pathlib.Path(program).read_bytes())
         job.chmod(0o755)
         initrd = initramfs()  # once: both guests read the one file
-        second = subprocess.Popen(command(kind, 2, folder, memory, initrd), stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        console = pathlib.Path(folder) / "console2"
+        with open(console, "wb") as out:
+            second = subprocess.Popen(command(kind, 2, folder, memory, initrd), stdin=subprocess.DEVNULL, stdout=out,
+                                      stderr=out)
         try:
+            # The one that listens first: QEMU's stream netdev connects once, and says nothing if that fails.
+            until = time.monotonic() + 60
+            while b"clocksource" not in console.read_bytes() and time.monotonic() < until:
+                time.sleep(0.1)
             done = subprocess.run(command(kind, 1, folder, memory, initrd), capture_output=True, text=True,
                                   errors="replace", stdin=subprocess.DEVNULL, timeout=timeout)
         except subprocess.TimeoutExpired as late:

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""A daemon stops in the middle of a 1 MiB put, after all checks, and goes on when its node has been thrown out
+and the target's memory is used by others: what they have there stays as it is."""
+import json
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+
+LONG = os.environ.get("K42_LONG") == "1"
+SIZE = str(1 << 20)
+
+
+class Hold(unittest.TestCase):
+    def incarnations(self, cluster):
+        nodes = json.loads(cluster.ctl("nodes", "--json").stdout)["nodes"]
+        return {one["name"]: one["incarnation"] for one in nodes}
+
+    def check(self, transport):
+        with Cluster(nodes=3, options=["--cpus", "1", "--transport", transport, "--timeout", "90"]) as cluster:
+            def transfer(node, way, count):
+                """Of `node` with its memory at n2; a get looks whether what the last put brought is there."""
+                cluster.ctl("ping", node, "n2", f"--{way}", "--size", SIZE, "--count", str(count))
+
+            before = self.incarnations(cluster)
+            transfer("n3", "store", 3)
+            cluster.fault("hold", "n3", "n2")
+            held = cluster.start("ping", "n3", "n2", "--store", "--size", SIZE, "--count", "1")
+            daemon = cluster.node("n3")["pids"]["noded"]
+            state = pathlib.Path(f"/proc/{daemon}/stat")
+            eventually(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", limit=30,
+                       what="the daemon's stop in the middle")
+            eventually(lambda: "n3" not in self.incarnations(cluster), limit=60, what="n3's end")
+            # Another asks for memory: several times what there was, so that all that is free is used again.
+            transfer("n1", "store", 3)
+            transfer("n1", "load", 3)
+            cluster.fault("resume", "n3", "--part", "noded")
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                transfer("n1", "load", 20)
+            held.communicate(timeout=60)
+            eventually(lambda: self.incarnations(cluster).get("n3", 0) > before["n3"], limit=90, what="n3's new life")
+            transfer("n1", "load", 20)
+            transfer("n3", "store", 3)
+            transfer("n3", "load", 3)
+            after = self.incarnations(cluster)
+            self.assertEqual([after[name] for name in ("n1", "n2")], [before[name] for name in ("n1", "n2")])
+
+    def test_where_the_daemon_copies_itself(self):
+        self.check("shm")
+
+    @unittest.skipUnless(LONG, "the same over the network: long form")
+    def test_where_the_bytes_are_on_their_way(self):
+        self.check("tcp")
+
+
+if __name__ == "__main__":
+    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
+    if missing:
+        print("not built:", *missing)
+        sys.exit(SKIP)
+    unittest.main(verbosity=2)
