@@ -20,20 +20,27 @@ class Hold(unittest.TestCase):
         nodes = json.loads(cluster.ctl("nodes", "--json").stdout)["nodes"]
         return {one["name"]: one["incarnation"] for one in nodes}
 
+    def transfer(self, cluster, node, way, count):
+        """Of `node` with its memory at n2; a get looks whether what the last put brought is there."""
+        cluster.ctl("ping", node, "n2", f"--{way}", "--size", SIZE, "--count", str(count))
+
+    def hold(self, cluster):
+        """n3's daemon, in the middle of a put to n2. The k42ctl that asked for it."""
+        self.transfer(cluster, "n3", "store", 3)
+        cluster.fault("hold", "n3", "n2")
+        held = cluster.start("ping", "n3", "n2", "--store", "--size", SIZE, "--count", "1")
+        state = pathlib.Path(f"/proc/{cluster.node('n3')['pids']['noded']}/stat")
+        eventually(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", limit=30,
+                   what="the daemon's stop in the middle")
+        return held
+
     def check(self, transport):
         with Cluster(nodes=3, options=["--cpus", "1", "--transport", transport, "--timeout", "90"]) as cluster:
             def transfer(node, way, count):
-                """Of `node` with its memory at n2; a get looks whether what the last put brought is there."""
-                cluster.ctl("ping", node, "n2", f"--{way}", "--size", SIZE, "--count", str(count))
+                self.transfer(cluster, node, way, count)
 
             before = self.incarnations(cluster)
-            transfer("n3", "store", 3)
-            cluster.fault("hold", "n3", "n2")
-            held = cluster.start("ping", "n3", "n2", "--store", "--size", SIZE, "--count", "1")
-            daemon = cluster.node("n3")["pids"]["noded"]
-            state = pathlib.Path(f"/proc/{daemon}/stat")
-            eventually(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T", limit=30,
-                       what="the daemon's stop in the middle")
+            held = self.hold(cluster)
             eventually(lambda: "n3" not in self.incarnations(cluster), limit=60, what="n3's end")
             # Another asks for memory: several times what there was, so that all that is free is used again.
             transfer("n1", "store", 3)
@@ -49,6 +56,20 @@ class Hold(unittest.TestCase):
             transfer("n3", "load", 3)
             after = self.incarnations(cluster)
             self.assertEqual([after[name] for name in ("n1", "n2")], [before[name] for name in ("n1", "n2")])
+
+    def test_the_target_is_another_by_then(self):
+        """Killed and back under the same name: what was begun for the old incarnation does not reach the new one."""
+        with Cluster(nodes=3, options=["--cpus", "1", "--transport", "shm", "--timeout", "90"]) as cluster:
+            before = self.incarnations(cluster)
+            held = self.hold(cluster)
+            cluster.fault("kill", "n2", "--part", "qemu")
+            eventually(lambda: self.incarnations(cluster).get("n2", 0) > before["n2"], limit=60, what="n2's new life")
+            self.transfer(cluster, "n1", "store", 3)
+            cluster.fault("resume", "n3", "--part", "noded")
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                self.transfer(cluster, "n1", "load", 20)
+            held.communicate(timeout=60)
 
     def test_where_the_daemon_copies_itself(self):
         self.check("shm")
