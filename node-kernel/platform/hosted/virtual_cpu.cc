@@ -48,7 +48,6 @@ Thread* Thread::Current() {
 // -- turns ----------------------------------------------------------------------------------------
 
 void VirtualCpu::MakeReadyLocked(Thread* thread, bool first) {
-  thread->state_ = Thread::State::kReady;
   if (first)
     ready_.push_front(thread);
   else
@@ -63,7 +62,6 @@ void VirtualCpu::RunNextLocked() {
     return;
   running_ = ready_.front();
   ready_.pop_front();
-  running_->state_ = Thread::State::kRunning;
   running_->turn_.notify_one();
 }
 
@@ -126,21 +124,16 @@ Result<Thread*> VirtualCpu::Create(const char* name, Thread::Entry entry, void* 
 
 void VirtualCpu::Block(Thread* thread) {
   Guard guard(lock_);
-  if (thread->token_) {
-    thread->token_ = false;
+  if (!thread->wake_.Block())
     return;
-  }
-  thread->state_ = Thread::State::kBlocked;
   RunNextLocked();
   WaitForTurn(guard, thread);
 }
 
 void VirtualCpu::Unblock(Thread* thread) {
   Guard guard(lock_);
-  if (thread->state_ == Thread::State::kBlocked)
+  if (thread->wake_.Give())
     MakeReadyLocked(thread, false);
-  else
-    thread->token_ = true;
 }
 
 void VirtualCpu::Yield(Thread* thread) {
@@ -221,7 +214,6 @@ void VirtualCpu::Loop() {
     DrainOnce();
     Deactivate(loop_);
     Guard guard(lock_);
-    loop_->state_ = Thread::State::kBlocked;
     RunNextLocked();
   }
 }

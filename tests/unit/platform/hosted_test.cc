@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 #include <vector>
 
 #include "machine/clock.h"
@@ -55,6 +57,27 @@ TEST(HostedCpu, UnblockBeforeBlockIsNotLost) {
   (void)Thread::Create(
       "waker", [](void*) { self->Unblock(); }, nullptr, 1);
   Thread::Block();
+}
+
+// A message's handler may have waited, and its wake-up may come when the loop idles again.
+TEST(HostedCpu, ALateWakeUpOfTheLoopDoesNotTakeTheCpu) {
+  static Thread* self = Thread::Current();
+  static std::atomic<Thread*> loop{nullptr};
+  CpuMessage message;
+  message.handler = [](CpuMessage*) {
+    loop = Thread::Current();
+    self->Unblock();
+  };
+  Send(3, &message);
+  while (loop == nullptr) Thread::Block();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // it idles by now
+  loop.load()->Unblock();
+  static std::atomic<bool> ran{false};
+  (void)Thread::Create(
+      "another", [](void*) { ran = true; }, nullptr, 3);
+  const std::uint64_t end = MonotonicNs() + 5'000'000'000;
+  while (!ran && MonotonicNs() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_TRUE(ran);
 }
 
 TEST(HostedCpu, MessagesOfOneSenderKeepTheirOrder) {

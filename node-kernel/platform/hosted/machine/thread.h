@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/result.h"
+#include "base/wake_token.h"
 #include "machine/cpu_message.h"
 #include "platform/contract/thread_context.h"
 #include "platform/contract/types.h"
@@ -37,9 +38,7 @@ class Thread {
   friend class VirtualCpu;
   Thread(const char* name, CpuId cpu);
 
-  enum class State : std::uint8_t { kRunning, kReady, kBlocked };
-  State state_ = State::kReady;  // all three under the virtual CPU's lock
-  bool token_ = false;
+  WakeToken wake_;  // both under the virtual CPU's lock
   std::condition_variable turn_;
   const char* name_;
   CpuId cpu_;

@@ -16,8 +16,7 @@ void Thread::LogCallChain() const {
     Log("  thread {} runs on CPU {}", name_, cpu_);
     return;
   }
-  Log("  thread {} of CPU {} {}", name_, cpu_,
-      state_.load(std::memory_order_relaxed) == State::kBlocked ? "is blocked" : "is ready");
+  Log("  thread {} of CPU {} {}", name_, cpu_, IsBlocked() ? "is blocked" : "is ready");
   // What SwitchStacks left: r15 r14 r13 r12 rbx rbp, the return address.
   const auto* saved = reinterpret_cast<const std::uint64_t*>(saved_rsp_);
   PrintBacktrace(saved[6], saved[5]);

@@ -1,5 +1,6 @@
 #include "machine/thread.h"
 
+#include <atomic>
 #include <new>
 
 #include "base/assert.h"
@@ -70,7 +71,7 @@ Result<Thread*> Thread::Create(const char* name, Entry entry, void* argument, Cp
   const Result<Thread*> made = Scheduler::NewThread(name, entry, argument, cpu, false);
   if (made.ok()) {
     Thread* thread = made.value();
-    thread->state_.store(State::kBlocked, std::memory_order_relaxed);
+    thread->wake_.StartBlocked();
     thread->Unblock();
   }
   return made;
@@ -79,12 +80,9 @@ Result<Thread*> Thread::Create(const char* name, Entry entry, void* argument, Cp
 void Thread::Block() {
   K42_ASSERT(InterruptsEnabled() && SpinLocksHeld() == 0, "nothing is held while blocking");
   Thread* self = Current();
-  State expected = State::kRunning;
   DisableInterrupts();
-  if (self->state_.compare_exchange_strong(expected, State::kBlocked)) {
+  if (self->wake_.Block()) {
     Scheduler::Switch();
-  } else {
-    self->state_.store(State::kRunning);  // took the token
   }
   EnableInterrupts();
 }
@@ -104,17 +102,9 @@ void Thread::OnWakeMessage(CpuMessage* message) {
 }
 
 void Thread::Unblock() {
-  State state = state_.load(std::memory_order_relaxed);
-  do {
-    if (state == State::kToken) {
-      return;
-    }
-  } while (!state_.compare_exchange_weak(
-      state, state == State::kBlocked ? State::kRunning : State::kToken));
-  if (state != State::kBlocked) {
+  if (!wake_.Give()) {
     return;
   }
-  // Ours to wake: nobody else sees kBlocked until the thread has run and blocked again.
   if (cpu_ == CurrentCpu()) {
     InterruptsOff guard;
     Scheduler::MakeReady(this);

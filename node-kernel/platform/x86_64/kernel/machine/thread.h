@@ -5,9 +5,10 @@
 // in what is built on them: Mutex, waiting queues). So per-CPU data needs no lock against other
 // threads of the same CPU between those points.
 //
-// Block and Unblock pass one token. Unblock gives the token to a running thread or wakes a blocked
-// one; Block takes the token or waits for it. Tokens do not add up, and a token may be left over
-// from an earlier wait: always block in a loop around the condition waited for.
+// Block and Unblock pass one token (base/wake_token.h). Unblock gives the token to a running thread
+// or wakes a blocked one; Block takes the token or waits for it. Tokens do not add up, and a token
+// may be left over from an earlier wait: always block in a loop around the condition waited for.
+// What the caller of Unblock wrote before, the thread sees when it looks next.
 //
 // States:  ready -> running -> blocked -> ready ...; running -> gone (Exit).
 // Lifetime: a Thread* is valid until Exit. Unblock may come just after: whoever granted what the
@@ -16,10 +17,10 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 
 #include "base/result.h"
+#include "base/wake_token.h"
 #include "machine/cpu_message.h"
 #include "machine/lock_checks.h"
 #include "platform/contract/thread_context.h"
@@ -66,7 +67,7 @@ class Thread {
   ThreadContext& context() { return context_; }
 
   // In Block, and nobody has woken it. Of a thread of this CPU.
-  bool IsBlocked() const { return state_.load(std::memory_order_relaxed) == State::kBlocked; }
+  bool IsBlocked() const { return wake_.blocked(); }
 
   // Logs what the thread does and where it stands, line by line. On its own CPU, or where nothing
   // moves any more; of a thread that runs elsewhere only that it does.
@@ -78,13 +79,12 @@ class Thread {
   friend struct ThreadLocks;
   Thread() = default;
 
-  enum class State : std::uint32_t { kRunning, kToken, kBlocked };
   static void OnWakeMessage(CpuMessage* message);
 
   std::uint64_t saved_rsp_ = 0;  // while not running
   std::uint64_t stack_top_ = 0;
   std::uint64_t stack_bottom_ = 0;  // the guard page ends here
-  std::atomic<State> state_{State::kRunning};
+  WakeToken wake_;
   CpuId cpu_ = 0;
   bool is_pool_ = false;    // serves the CPU loop and user space
   bool active_ = false;     // between the activate and deactivate hooks
