@@ -33,15 +33,12 @@ ReadWriteQueue::Waiter* ReadWriteQueue::AdmitLocked() {
 }
 
 void ReadWriteQueue::Wake(Waiter* waiter) {
-  if (waiter == nullptr)
-    return;
-  machine::Thread* thread = waiter->thread;
-  waiter->granted.store(true, std::memory_order_release);  // the record may vanish from here on
-  thread->Unblock();  // a token that comes too late does no harm (machine/thread.h)
+  if (waiter != nullptr)
+    waiter->wait.End()->Unblock();
 }
 
 void ReadWriteQueue::Acquire(bool write) {
-  Waiter waiter{machine::Thread::Current(), nullptr, write, false};
+  Waiter waiter{nullptr, write, WaitEnd<machine::Thread>(machine::Thread::Current())};
   {
     const machine::SpinGuard guard(lock_);
     if (first_ == nullptr && MayEnterLocked(write)) {
@@ -51,7 +48,7 @@ void ReadWriteQueue::Acquire(bool write) {
     (first_ == nullptr ? first_ : last_->next) = &waiter;
     last_ = &waiter;
   }
-  while (!waiter.granted.load(std::memory_order_acquire)) machine::Thread::Block();
+  while (!waiter.wait.ended()) machine::Thread::Block();
   if (write)
     return;
   Waiter* next = nullptr;

@@ -10,11 +10,11 @@
 // that this one takes. Thread context only; not recursive, no upgrade from reader to writer.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/lock_rank.h"
 #include "base/thread_annotations.h"
+#include "base/wait_end.h"
 #include "machine/lock_checks.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
@@ -31,10 +31,9 @@ class ReadWriteQueue {
 
  private:
   struct Waiter {
-    machine::Thread* thread;
     Waiter* next;
     bool write;
-    std::atomic<bool> granted;
+    WaitEnd<machine::Thread> wait;
   };
   bool MayEnterLocked(bool write) const K42_REQUIRES(lock_);
   void EnterLocked(bool write) K42_REQUIRES(lock_);

@@ -8,7 +8,7 @@ void WaitTable::Wait(WaitWord& word) {
   if (!word.Announce())
     return;
   Bucket& bucket = BucketOf(word);
-  Waiter waiter{&word, machine::Thread::Current(), nullptr, false};
+  Waiter waiter{&word, nullptr, WaitEnd<machine::Thread>(machine::Thread::Current())};
   {
     const machine::SpinGuard guard(bucket.lock);
     if (!word.MustWait())
@@ -16,7 +16,7 @@ void WaitTable::Wait(WaitWord& word) {
     (bucket.first == nullptr ? bucket.first : bucket.last->next) = &waiter;
     bucket.last = &waiter;
   }
-  while (!waiter.woken.load(std::memory_order_acquire)) machine::Thread::Block();
+  while (!waiter.wait.ended()) machine::Thread::Block();
 }
 
 void WaitTable::WakeOne(WaitWord& word) {
@@ -40,9 +40,7 @@ void WaitTable::WakeOne(WaitWord& word) {
     if (bucket.last == found)
       bucket.last = before;
   }
-  machine::Thread* thread = found->thread;
-  found->woken.store(true, std::memory_order_release);  // the record may vanish from here on
-  thread->Unblock();  // a token that comes too late does no harm (machine/thread.h)
+  found->wait.End()->Unblock();
 }
 
 }  // namespace k42::sync

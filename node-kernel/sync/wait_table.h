@@ -5,9 +5,9 @@
 // each looks for its own.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "base/wait_end.h"
 #include "base/wait_word.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
@@ -26,9 +26,8 @@ class WaitTable {
  private:
   struct Waiter {
     const WaitWord* word;
-    machine::Thread* thread;
     Waiter* next;
-    std::atomic<bool> woken;
+    WaitEnd<machine::Thread> wait;
   };
   struct alignas(64) Bucket {
     machine::SpinLock<LockRank::kMutexQueue> lock;

@@ -4,17 +4,16 @@ namespace k42::machine {
 
 void MutexBase::Acquire(LockRank rank) {
   LockNote::Wanted(this, rank, LockKind::kBlocking);
-  Waiter waiter{Thread::Current(), {}};
+  WaitEnd<Thread> wait(Thread::Current());
+  bool taken = false;
   {
     const std::lock_guard guard(queue_lock_);
-    if (!held_) {
-      held_ = true;
-      waiter.granted.store(true, std::memory_order_relaxed);
-    } else {
-      waiters_.push_back(&waiter);
-    }
+    taken = !held_;
+    held_ = true;
+    if (!taken)
+      waiters_.push_back(&wait);
   }
-  while (!waiter.granted.load(std::memory_order_acquire)) Thread::Block();
+  while (!taken && !wait.ended()) Thread::Block();
   LockNote::Acquired(this, rank, LockKind::kBlocking);
 }
 
@@ -29,20 +28,17 @@ bool MutexBase::TryAcquire(LockRank rank) {
 
 void MutexBase::Release(LockRank rank) {
   LockNote::Released(this, rank, LockKind::kBlocking);
-  Thread* next = nullptr;
+  WaitEnd<Thread>* next = nullptr;
   {
     const std::lock_guard guard(queue_lock_);
     if (waiters_.empty()) {
       held_ = false;
       return;
     }
-    Waiter* waiter = waiters_.front();
+    next = waiters_.front();
     waiters_.pop_front();
-    next = waiter->thread;
-    // After this store the waiter's record may be gone; its thread waits for us or has the token.
-    waiter->granted.store(true, std::memory_order_release);
-    next->Unblock();
   }
+  next->End()->Unblock();  // from here on the mutex is the new holder's, who may destroy it
 }
 
 }  // namespace k42::machine

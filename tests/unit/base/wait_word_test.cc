@@ -4,23 +4,27 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <deque>
 #include <memory>
 #include <string>
 
+#include "base/wait_end.h"
 #include "model/interleave.h"
+#include "unit/base/model_thread.h"
 
 namespace k42 {
 namespace {
 
-// Threads take the lock in turn, waiting as sync/wait_table.h does. The queue's lock is a KickWord
-// of the model: a spin whose wait is a doorbell. Exclusion holds, and nobody waits for ever.
+// Threads take the lock in turn, waiting as sync/wait_table.h does; the queue's lock is a spin that
+// waits. Exclusion holds, and nobody waits for ever.
 template <std::size_t kThreads>
 model::Exploration ExploreLock(std::uint64_t most) {
   struct World {
     BasicWaitWord<model::Atomic> word{7};
     model::Atomic<std::uint32_t> queue_lock{0};
-    std::array<bool, kThreads> queued{};  // under queue_lock
-    std::array<model::Doorbell, kThreads> wake;
+    using Record = WaitEnd<ModelThread<>, model::Atomic>;
+    std::deque<Record*> queue;  // under queue_lock
+    std::array<ModelThread<>, kThreads> threads;
     int inside = 0;
     std::size_t ended = 0;
     bool violated = false;
@@ -48,26 +52,26 @@ model::Exploration ExploreLock(std::uint64_t most) {
               world->UnlockQueue();
               continue;
             }
-            world->queued[me] = true;
+            typename World::Record record(&world->threads[me]);
+            world->queue.push_back(&record);
             world->UnlockQueue();
-            world->wake[me].Wait();
+            while (!record.ended()) world->threads[me].Block();
           }
           world->violated = world->violated || world->inside++ != 0;
           world->word.SetUser(world->word.user() + 1);
           --world->inside;
           if (world->word.Release()) {
             world->LockQueue();
-            std::size_t first = 0;
-            while (first < kThreads && !world->queued[first]) ++first;
-            std::size_t another = first + 1;
-            while (another < kThreads && !world->queued[another]) ++another;
-            if (another >= kThreads)
+            typename World::Record* first = nullptr;
+            if (!world->queue.empty()) {
+              first = world->queue.front();
+              world->queue.pop_front();
+            }
+            if (world->queue.empty())
               world->word.NobodyWaits();
-            if (first < kThreads)
-              world->queued[first] = false;
             world->UnlockQueue();
-            if (first < kThreads)
-              world->wake[first].Ring();
+            if (first != nullptr)
+              first->End()->Unblock();
           }
           if (++world->ended == kThreads) {
             if (world->word.user() != 7 + kThreads)

@@ -2,13 +2,12 @@
 // Thread::Block.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
 #include <deque>
 #include <mutex>
 
 #include "base/lock_rank.h"
 #include "base/thread_annotations.h"
+#include "base/wait_end.h"
 #include "machine/lock_checks.h"
 #include "machine/thread.h"
 
@@ -28,13 +27,9 @@ class MutexBase {
   void Release(LockRank rank);
 
  private:
-  struct Waiter {
-    Thread* thread;
-    std::atomic<bool> granted{false};
-  };
   std::mutex queue_lock_;
   bool held_ = false;
-  std::deque<Waiter*> waiters_;
+  std::deque<WaitEnd<Thread>*> waiters_;
 };
 
 template <LockRank rank>

@@ -4,16 +4,16 @@
 // starves. Thread context only. Not recursive. Debug kernels check
 // rank and owner.
 //
-// The word is the owner's address, bit 0 set when somebody waits; 0 is free. Waiters stand in a
-// list of records on their own stacks, guarded by queue_lock_; the word leaves the "somebody waits"
-// state only under that lock.
+// The word and its protocol: base/mutex_word.h. Waiters stand in a list of records on their own
+// stacks, guarded by queue_lock_.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/lock_rank.h"
+#include "base/mutex_word.h"
 #include "base/thread_annotations.h"
+#include "base/wait_end.h"
 #include "machine/lock_checks.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
@@ -26,40 +26,31 @@ class MutexBase {
   MutexBase(const MutexBase&) = delete;
   MutexBase& operator=(const MutexBase&) = delete;
 
-  bool IsHeldByCurrent() const {
-    return (word_.load(std::memory_order_relaxed) & ~kWaiters) == Self();
-  }
+  bool IsHeldByCurrent() const { return word_.IsHeldBy(Self()); }
 
  protected:
   void Acquire() {
-    std::uintptr_t expected = 0;
-    if (!word_.compare_exchange_strong(expected, Self(), std::memory_order_acquire)) [[unlikely]] {
+    if (!word_.TryAcquire(Self())) [[unlikely]] {
       AcquireSlow();
     }
   }
-  bool TryAcquire() {
-    std::uintptr_t expected = 0;
-    return word_.compare_exchange_strong(expected, Self(), std::memory_order_acquire);
-  }
+  bool TryAcquire() { return word_.TryAcquire(Self()); }
   void Release() {
-    std::uintptr_t expected = Self();
-    if (!word_.compare_exchange_strong(expected, 0, std::memory_order_release)) [[unlikely]] {
+    if (!word_.TryRelease(Self())) [[unlikely]] {
       ReleaseSlow();
     }
   }
 
  private:
   struct Waiter {
-    Thread* thread;
     Waiter* next;
-    std::atomic<bool> granted;
+    WaitEnd<Thread> wait;
   };
-  static constexpr std::uintptr_t kWaiters = 1;
-  static std::uintptr_t Self() { return reinterpret_cast<std::uintptr_t>(Thread::Current()); }
+  static MutexWord::Holder Self() { return reinterpret_cast<MutexWord::Holder>(Thread::Current()); }
   void AcquireSlow();
   void ReleaseSlow();
 
-  std::atomic<std::uintptr_t> word_{0};
+  MutexWord word_;
   SpinLock<LockRank::kMutexQueue> queue_lock_;
   Waiter* first_ K42_GUARDED_BY(queue_lock_) = nullptr;
   Waiter* last_ K42_GUARDED_BY(queue_lock_) = nullptr;
