@@ -8,7 +8,7 @@ void CpuSteps::Start(CpuSet cpus, Step step, void* argument) {
   step_ = step;
   argument_ = argument;
   done_ = cpus.empty();
-  pending_.store(cpus.Count(), std::memory_order_relaxed);
+  pending_.Start(cpus.Count());
   for (const machine::CpuId cpu : cpus) {
     messages_[cpu].steps = this;
     messages_[cpu].handler = &Run;
@@ -23,7 +23,7 @@ void CpuSteps::Run(machine::CpuMessage* message) {
 }
 
 void CpuSteps::Report() {
-  if (pending_.fetch_sub(1, std::memory_order_acq_rel) != 1)
+  if (!pending_.Down())
     return;
   last_.steps = this;
   last_.handler = &ComeHome;
@@ -56,7 +56,7 @@ bool CpuSteps::Wait(std::uint64_t deadline_ns) {
 }
 
 void CpuSteps::Settle() {
-  if (pending_.load(std::memory_order_acquire) != 0)
+  if (!pending_.over())
     return;
   while (!done_) machine::Thread::BlockExternal();
 }

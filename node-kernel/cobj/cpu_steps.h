@@ -8,10 +8,10 @@
 // or Leave, if the reports will come, but nobody knows when.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/cpu_set.h"
+#include "cobj/count_down.h"
 #include "machine/cpu.h"
 #include "machine/cpu_message.h"
 #include "machine/thread.h"
@@ -46,7 +46,7 @@ class CpuSteps {
   void* argument_ = nullptr;
   void (*last_call_)(void*) = nullptr;
   void* last_argument_ = nullptr;
-  std::atomic<std::uint32_t> pending_{0};
+  CountDown pending_;
   machine::CpuId home_ = 0;
   bool done_ = true;  // these two belong to the home CPU
   bool timed_out_ = false;

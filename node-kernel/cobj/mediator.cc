@@ -53,24 +53,25 @@ void Mediator::WaitHere(PerCpu& cpu) {
 
 Result<void*> Mediator::Enter(ForwardRecord& record) {
   PerCpu& cpu = Here();
-  if (cpu.phase == Phase::kBlock && !ThreadIsInside())
+  if (cpu.calls.phase() == Phase::kBlock && !ThreadIsInside())
     WaitHere(cpu);
-  if (cpu.phase == Phase::kOver) {
+  if (cpu.calls.phase() == Phase::kOver) {
     record.counted = false;
     return machine::LoadSlot(object_);
   }
-  ++cpu.inside;
+  cpu.calls.Enter();
   return cpu.target;
 }
 
 void Mediator::Leave(const ForwardRecord&) {
-  PerCpu& cpu = Here();
-  if (--cpu.inside != 0)
-    return;
-  if (cpu.phase == Phase::kBlock)
-    blocking_.Report();
-  else if (cpu.phase == Phase::kOver)
-    Release();
+  switch (Here().calls.Leave()) {
+    case CallCount::Left::kNothing:
+      return;
+    case CallCount::Left::kReport:
+      return blocking_.Report();
+    case CallCount::Left::kRelease:
+      return Release();
+  }
 }
 
 CpuSet Mediator::StartBlocking() {
@@ -80,8 +81,7 @@ CpuSet Mediator::StartBlocking() {
 }
 
 bool Mediator::BlockHere() {
-  Here().phase = Phase::kBlock;
-  return Here().inside == 0;
+  return Here().calls.Block();
 }
 
 Mediator::Ending Mediator::End() {
@@ -94,9 +94,8 @@ Mediator::Ending Mediator::End() {
 void Mediator::EndHere() {
   PerCpu& cpu = Here();
   ThisCpuSlot(object_).Reset();
-  cpu.phase = Phase::kOver;
-  if (cpu.inside != 0)
-    holds_.fetch_add(1, std::memory_order_relaxed);
+  if (cpu.calls.End())
+    holds_.Add();
   while (Waiter* waiter = cpu.waiters) {
     cpu.waiters = waiter->next;
     waiter->woken = true;
@@ -105,7 +104,7 @@ void Mediator::EndHere() {
 }
 
 void Mediator::Release() {
-  if (holds_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+  if (holds_.Down())
     node_objects->Retire(*this);
 }
 

@@ -14,9 +14,10 @@
 // there may be some).
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "cobj/call_count.h"
+#include "cobj/count_down.h"
 #include "cobj/cpu_steps.h"
 #include "cobj/forwarder.h"
 #include "cobj/root.h"
@@ -25,7 +26,7 @@ namespace k42::cobj {
 
 class Mediator : public Root, public ForwardPolicy {
  public:
-  enum class Phase : std::uint8_t { kForward, kBlock, kOver };
+  using Phase = CallCount::Phase;
 
   Mediator(Root& old, CpuSteps& blocking) : old_(old), object_(old.bits()), blocking_(blocking) {
     SetBits(object_);
@@ -70,8 +71,7 @@ class Mediator : public Root, public ForwardPolicy {
   };
   struct alignas(64) PerCpu {
     void* target = nullptr;  // the old object's rep for this CPU
-    std::uint32_t inside = 0;
-    Phase phase = Phase::kForward;
+    CallCount calls;
     Waiter* waiters = nullptr;
   };
   PerCpu& Here() { return cpus_[machine::CurrentCpu()]; }
@@ -84,7 +84,7 @@ class Mediator : public Root, public ForwardPolicy {
   Phase phase_ K42_GUARDED_BY(lock_) = Phase::kForward;
   CpuSet late_ K42_GUARDED_BY(lock_);
   bool destroy_waits_ K42_GUARDED_BY(lock_) = false;
-  std::atomic<std::uint32_t> holds_{1};  // the swap, and CPUs with calls inside after its end
+  CountDown holds_{1};  // the swap, and CPUs with calls inside after its end
   PerCpu cpus_[machine::kMaxCpus];
 };
 

@@ -22,6 +22,7 @@
 // object that it wants to touch again without its reference.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "cobj/make.h"
