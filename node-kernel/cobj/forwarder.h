@@ -18,8 +18,8 @@ class ForwardPolicy;
 
 // On the stack of each forwarded call.
 struct ForwardRecord {
-  ForwardRecord* outer = nullptr;  // the thread's next older one
-  const ForwardPolicy* policy = nullptr;
+  ForwardRecord* outer = nullptr;         // the thread's next older one
+  const ForwardPolicy* policy = nullptr;  // null: the call is not counted
   std::uint32_t method = 0;
   bool counted = true;  // the policy wants to hear of the end
 };
@@ -32,7 +32,7 @@ class ForwardPolicy {
   // policy may be gone by the end of the call.
   virtual void Leave(const ForwardRecord& record) = 0;
 
-  // Is the current thread inside this policy already?
+  // Is the current thread inside this policy already, by a call that it counts?
   bool ThreadIsInside() const {
     const auto* record =
         static_cast<ForwardRecord*>(machine::Thread::Current()->context().forward_records);
@@ -57,6 +57,9 @@ class ForwardedCall {
     if (status_ != Status::kOk)
       return;
     object_ = object.value();
+    // The policy may go before the call ends, and another come to its address.
+    if (!record_.counted)
+      record_.policy = nullptr;
     auto& newest = machine::Thread::Current()->context().forward_records;
     record_.outer = static_cast<ForwardRecord*>(newest);
     newest = &record_;
