@@ -68,11 +68,11 @@ void Process::ParentChanged(Task& task) {
 }
 
 void Process::StopRunning() {
-  dispatcher_->scheduled().Ask(sched::Dispatcher::kStop);
+  dispatcher_->scheduled().Stop();
 }
 
 void Process::ContinueRunning() {
-  dispatcher_->scheduled().Ask(sched::Dispatcher::kContinue);
+  dispatcher_->scheduled().Continue();
 }
 
 void Process::EndRunning(ExitKind kind, std::uint32_t code) {

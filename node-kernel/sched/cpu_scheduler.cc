@@ -88,12 +88,20 @@ void CpuScheduler::Finish(Dispatcher& dispatcher) {
   if (owner_ == &dispatcher)
     owner_ = nullptr;
   SetState(dispatcher, State::kEnded);
-  dispatcher.owner_.Ended();
+  Close(dispatcher);
+}
+
+// If its message is still on its way, the owner is told when that comes.
+void CpuScheduler::Close(Dispatcher& dispatcher) {
+  if (dispatcher.requests_.Close())
+    dispatcher.owner_.Ended();
 }
 
 void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
-  if (dispatcher.state_ == State::kEnded)
+  if (dispatcher.state_ == State::kEnded) {
+    Close(dispatcher);
     return;
+  }
   if ((requests & Dispatcher::kAdmit) != 0 && dispatcher.state_ == State::kNew) {
     if (dispatcher.ending_) {
       Finish(dispatcher);

@@ -67,6 +67,7 @@ class CpuScheduler {
   void SetState(Dispatcher& dispatcher, Dispatcher::State state);
   void MakeReady(Dispatcher& dispatcher);
   void Finish(Dispatcher& dispatcher);
+  void Close(Dispatcher& dispatcher);
   void LeaveCurrent(machine::TrapFrame* frame, Dispatcher::State state);
   void TakeCpu(Dispatcher& dispatcher);
   void LoadRegisters(Dispatcher& dispatcher);

@@ -17,7 +17,7 @@ Dispatcher::Dispatcher(DispatcherOwner& owner, abi::DispatcherPage* page, std::u
 }
 
 Dispatcher::~Dispatcher() {
-  K42_ASSERT(requests_.load(std::memory_order_relaxed) == 0, "its message is still in a queue");
+  K42_ASSERT(requests_.quiet(), "its message is still in a queue");
 }
 
 Dispatcher* Dispatcher::Current() {
@@ -25,15 +25,23 @@ Dispatcher* Dispatcher::Current() {
 }
 
 void Dispatcher::Ask(std::uint32_t requests) {
-  if (requests_.fetch_or(requests, std::memory_order_acq_rel) == 0)
+  if (requests_.Ask(requests))
+    machine::Send(cpu_, &message_);
+}
+
+void Dispatcher::Stop() {
+  if (requests_.AskInstead(kStop, kContinue))
+    machine::Send(cpu_, &message_);
+}
+
+void Dispatcher::Continue() {
+  if (requests_.AskInstead(kContinue, kStop))
     machine::Send(cpu_, &message_);
 }
 
 void Dispatcher::OnMessage(machine::CpuMessage* message) {
   Dispatcher* self = static_cast<Message*>(message)->dispatcher;
-  // From here on the message may be sent again.
-  const std::uint32_t requests = self->requests_.exchange(0, std::memory_order_acq_rel);
-  CpuScheduler::Here().Apply(*self, requests);
+  CpuScheduler::Here().Apply(*self, self->requests_.Take());
 }
 
 void Dispatcher::Post(std::uint32_t events) {

@@ -14,9 +14,9 @@
 //   kReady, kRunning, kWaiting -> kStopped -> kReady;    any -> kEnded
 //
 // A dispatcher belongs to one CPU, and only threads of that CPU change its state: no lock. Others
-// send it *requests*: bits in one atomic word, of which the first sends a message to the CPU. Since
-// the message is handled on that CPU, in thread context, a request cannot slip in between "nothing
-// is pending" and "wait".
+// send it *requests*: bits in one atomic word, of which the first sends a message to the CPU
+// (request_word.h). Since the message is handled on that CPU, in thread context, a request cannot
+// slip in between "nothing is pending" and "wait".
 //
 // What the page says is user space's word. The kernel writes events and copies of states to it
 // through its own alias, and keeps everything it acts upon here.
@@ -29,6 +29,7 @@
 #include "base/result.h"
 #include "machine/cpu_message.h"
 #include "machine/timer.h"
+#include "sched/request_word.h"
 #include "sched/run_queue.h"
 
 namespace k42::sched {
@@ -40,8 +41,8 @@ class DispatcherOwner {
  public:
   // Makes the process's address space current on this CPU. Interrupts off.
   virtual void LoadSpace() = 0;
-  // The dispatcher is kEnded; the scheduler will not touch it again. Its CPU, thread context; must
-  // not wait.
+  // The dispatcher is kEnded, its last message has come; the scheduler will not touch it again. Its
+  // CPU, thread context; must not wait.
   virtual void Ended() = 0;
 
  protected:
@@ -62,7 +63,7 @@ class Dispatcher : public Entity {
 
   // `page`: the kernel's alias; `user_page`: where user space sees it. Both outlive the dispatcher.
   Dispatcher(DispatcherOwner& owner, abi::DispatcherPage* page, std::uint64_t user_page);
-  // Precondition: kNew or kEnded, and no request on its way.
+  // Precondition: kNew with no request on its way, or its owner was told that it has ended.
   ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
@@ -72,6 +73,9 @@ class Dispatcher : public Entity {
 
   // -- any CPU, thread context --
   void Ask(std::uint32_t requests);
+  // Of these the last one counts; the caller's lock says which that is.
+  void Stop();
+  void Continue();
   // Sets events in the page and sees to it that they are noticed.
   void Post(std::uint32_t events);
 
@@ -121,7 +125,7 @@ class Dispatcher : public Entity {
   bool stop_asked_ = false;
   bool ending_ = false;
   std::uint32_t wakes_on_ = 0;  // kWaiting: the requests that end it
-  std::atomic<std::uint32_t> requests_{0};
+  RequestWord requests_;
   Message message_;
   machine::Timer wait_timer_;
   machine::Timer user_timer_;
