@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "console.h"
 #include "cpu_features.h"
+#include "drivers/pci_places.h"
 #include "drivers/serial.h"
 #include "early_memory.h"
 #include "io_apic.h"
@@ -64,6 +65,7 @@ void StartKernel(std::uint32_t start_info) {
   StartModules();
   StartProcesses();
   StartTerminals();
+  drivers::PlacePciDevices();
   StartFiles();
   StartLink();
   OpenFirstStreams();

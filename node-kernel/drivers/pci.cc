@@ -56,11 +56,13 @@ Result<machine::PhysAddr> PciDevice::Bar(std::uint32_t index) const {
   if (index > 5)
     return Status::kNotFound;
   const std::uint32_t low = Read32(kBars + 4 * index);
-  if (low == 0 || (low & 1) != 0)
-    return Status::kNotFound;  // unused, or ports
+  if ((low & 1) != 0)
+    return Status::kNotFound;  // ports
   machine::PhysAddr base = low & ~0xfu;
   if ((low & 6) == 4 && index < 5)
     base |= machine::PhysAddr{Read32(kBars + 4 * index + 4)} << 32;
+  if (base == 0)
+    return Status::kNotFound;  // unused, or nobody has placed it
   return base;
 }
 

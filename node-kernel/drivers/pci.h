@@ -1,8 +1,8 @@
 // PCI as the drivers need it: find a device, its registers, its capabilities, MSI-X.
 //
-// The firmware has assigned the BARs; buses behind bridges are not walked (QEMU's devices that we
-// use sit on bus 0). Configuration space goes by ports 0xcf8/0xcfc, a pair that all CPUs share: all
-// of this is for the boot CPU during the start list.
+// The BARs have addresses: the firmware's, or pci_places.h's. Buses behind bridges are not walked
+// (QEMU's devices that we use sit on bus 0). Configuration space goes by ports 0xcf8/0xcfc, a pair
+// that all CPUs share: all of this is for the boot CPU during the start list.
 #pragma once
 
 #include <cstdint>

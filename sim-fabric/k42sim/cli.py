@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from . import client, console, places, plan as plans, processes
+from . import client, console, machine, places, plan as plans, processes
 from .places import Trouble
 
 
@@ -83,7 +83,7 @@ def make_plan(args):
     for path in needed:
         if not pathlib.Path(path).exists():
             raise Trouble(f"{path} is missing; build it with: cmake --preset default && cmake --build build")
-    for program in ["qemu-system-x86_64"] + ([] if args.bare else ["etcd"]):
+    for program in [machine.PROGRAM] + ([] if args.bare else ["etcd"]):
         if not shutil.which(program):
             raise Trouble(f"{program} is not installed (tests/packages.txt lists what is needed)")
     if args.share and not pathlib.Path(plan.share).is_dir():

@@ -1,7 +1,6 @@
 """What `up` was asked for; written once to plan.json and never changed."""
 import dataclasses
 import json
-import os
 import pathlib
 
 
@@ -31,12 +30,3 @@ class Plan:
 
     def program(self, name):
         return str(pathlib.Path(self.build) / "bin" / name)
-
-
-def hardware_virtualization():
-    """KVM only where the CPU says so and the device opens: elsewhere QEMU would fail late."""
-    try:
-        flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
-    except (OSError, StopIteration):
-        return False
-    return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)

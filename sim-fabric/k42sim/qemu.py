@@ -6,6 +6,8 @@ socket QEMU opens and k42-noded connects to; QEMU waits for that before it runs 
 """
 import pathlib
 
+from . import machine
+
 # Read-only exports of the host. What is a symbolic link at the host's root (/bin, /lib on Debian 12) is
 # not exported: the kernel makes those links itself.
 EXPORTED = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc")
@@ -23,10 +25,7 @@ def exports(root="/"):
 
 def command(plan, number, folder, share, kvm):
     ram, arena, cpus = plan.memory_mib, plan.arena_mib, plan.cpus
-    words = ["qemu-system-x86_64", "-name", f"k42-{plan.cluster}-n{number}",
-             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-M", "q35"]
-    words += ["-accel", "kvm", "-cpu", "host"] if kvm else ["-accel", "tcg,thread=multi", "-cpu", "max"]
-    words += ["-smp", str(cpus), "-device", "isa-debug-exit,iobase=0xf4"]
+    words = machine.words(cpus, kvm) + ["-name", f"k42-{plan.cluster}-n{number}"]
     if plan.bare:
         words += ["-m", f"{ram}M"]
     else:

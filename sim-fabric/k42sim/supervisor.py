@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from . import etcd, noded, node, places, plan as plans, processes
+from . import etcd, machine, noded, node, places, plan as plans, processes
 
 LOOK_PERIOD = 0.2
 
@@ -55,7 +55,7 @@ class Supervisor:
 
     async def start_parts(self):
         plan, place = self.plan, self.place
-        kvm = plans.hardware_virtualization()
+        kvm = machine.hardware_virtualization()
         self.tell(f"{plan.nodes} nodes, {plan.cpus} CPUs and {plan.memory_mib} MiB each, "
                   f"{'KVM' if kvm else 'emulated'}, transport {plan.transport}, seed {plan.seed}")
         endpoints = []

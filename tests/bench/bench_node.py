@@ -1,36 +1,18 @@
-"""A node by itself: how long it takes to be ready, and what its calls cost in instructions.
+"""A node by itself: what its calls cost in instructions.
 
 The rival's null call (getppid) is measured in the same run; its row counts only if that call takes
 under 1.2 us timed and its clock source is tsc (rival.py has the profile).
 """
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
-import time
 
 import rival
 
-PREFIXES = ("boot.", "native.")
+PREFIXES = ("native.",)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN = [sys.executable, str(ROOT / "tests/guest/run.py"), str(ROOT / "build/k42.elf")]
-ROUNDS = 10
-
-
-def ready_ms(cpus):
-    """QEMU's start to the line `ready`, median of ROUNDS."""
-    times = []
-    for _ in range(ROUNDS):
-        began = time.monotonic()
-        with subprocess.Popen([*RUN, "--cpus", str(cpus), "--append", "exit"], stdout=subprocess.PIPE,
-                              text=True) as process:
-            for line in process.stdout:
-                if "k42: ready" in line:
-                    times.append((time.monotonic() - began) * 1000)
-            if process.wait() != 0:
-                raise RuntimeError("the node did not end well")
-    return statistics.median(times)
 
 
 def native_calls():
@@ -56,8 +38,6 @@ def micro():
 
 
 def rows():
-    for cpus in (2, 8):
-        yield {"name": f"boot.ready_{cpus}cpu", "value": ready_ms(cpus), "unit": "ms", "better": "lower"}
     linux = rival.figures(rival.run(micro(), icount=True))
     for name, value in {**native_calls(), **trace_events()}.items():
         row = {"name": f"native.{name}", "value": value, "unit": "instructions", "better": "lower"}

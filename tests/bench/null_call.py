@@ -5,19 +5,21 @@ One CPU, one instruction per nanosecond (-icount shift=0): figures do not depend
 floor of a native call is a call of handle 0 that does nothing; its target is 250 instructions, and
 exceeding that is a failure.
 """
+import pathlib
 import re
 import subprocess
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
+from k42sim import machine  # noqa: E402
 
 TARGET = 250
 
 
 def main():
     kernel = sys.argv[1] if len(sys.argv) > 1 else "build/k42.elf"
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=single", "-icount", "shift=0", "-nodefaults",
-               "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-M", "q35",
-               "-cpu", "max", "-smp", "1", "-m", "256", "-device", "isa-debug-exit,iobase=0xf4",
-               "-kernel", kernel, "-append", "image=bench_null exit"]
+    command = [*machine.words(1, icount=True), "-serial", "stdio", "-m", "256", "-kernel", kernel,
+               "-append", "image=bench_null exit"]
     run = subprocess.run(command, stdout=subprocess.PIPE, timeout=120)
     text = run.stdout.decode(errors="replace")
     figures = dict(re.findall(r"\[1\] (\w+) (\d+)", text))

@@ -9,8 +9,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
+from k42sim import machine  # noqa: E402
 
 RAM, ARENA = 128, 32  # MiB
 
@@ -44,16 +48,14 @@ class Fabric:
 
     def start_guest(self, number, append=""):
         folder = self.node(number)
-        words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35",
-                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                 "-smp", str(self.cpus), "-m", f"{RAM + ARENA}M",
+        words = [*machine.words(self.cpus), "-m", f"{RAM + ARENA}M",
                  "-object", f"memory-backend-memfd,id=ram,size={RAM}M,share=on",
                  "-object", f"memory-backend-memfd,id=arena,size={ARENA}M,share=on",
                  "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{self.cpus - 1}",
                  "-numa", "node,nodeid=1,memdev=arena",
                  "-chardev", f"socket,id=link,path={folder}/link.sock,server=on,wait=off",
                  "-device", f"vhost-user-blk-pci-non-transitional,chardev=link,num-queues={self.cpus}",
-                 "-device", "isa-debug-exit,iobase=0xf4", "-serial", f"file:{folder}/console.log",
+                 "-serial", f"file:{folder}/console.log",
                  "-kernel", str(self.build / self.kernel), "-append", f"node={number} {append}"]
         self.guests[number] = subprocess.Popen(words, stdin=subprocess.DEVNULL,
                                                stdout=open(folder / "qemu.log", "w"),

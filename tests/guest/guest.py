@@ -14,23 +14,27 @@ import select
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
+from k42sim import machine  # noqa: E402
 
 LIMIT = 60.0
 PROMPT = "k42> "
 
 
 class Guest:
-    def __init__(self, image, cpus=2, memory="256M", append="", extra=()):
+    def __init__(self, image, cpus=2, memory="256M", append="", extra=(), gdb=False):
+        """With `gdb` the CPUs stand still until gdb_stub.py, at gdb.sock in the folder, lets them go."""
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="k42g-", dir="/tmp"))
         self.text = ""
         self.seen = 0  # what expect has passed
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-M", "q35", "-nodefaults",
-             "-no-user-config", "-display", "none", "-no-reboot", "-smp", str(cpus), "-m", memory,
-             "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4",
+            [*machine.words(cpus), "-m", memory, "-serial", "stdio",
              "-qmp", f"unix:{self.folder}/qmp.sock,server=on,wait=off",
+             *(["-S", "-gdb", f"unix:{self.folder}/gdb.sock,server=on,wait=off"] if gdb else []),
              "-kernel", str(image), "-append", append, *extra],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         os.set_blocking(self.process.stdout.fileno(), False)

@@ -7,34 +7,27 @@ where the CPU shows vmx or svm, unless K42_ACCEL says otherwise.
 """
 import argparse
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import threading
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
+from k42sim import machine  # noqa: E402
+
 SUCCESS, PANIC = 33, 3
 
 
-def accelerator():
+def has_kvm():
     wanted = os.environ.get("K42_ACCEL")
-    if wanted:
-        return wanted
-    # The device alone says little: on a nested host it exists, and ordinary guests hang on it.
-    with open("/proc/cpuinfo") as file:
-        flags = next((line.split() for line in file if line.startswith("flags")), [])
-    has_extension = "vmx" in flags or "svm" in flags
-    return "kvm" if has_extension and os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg"
+    return wanted == "kvm" if wanted else machine.hardware_virtualization()
 
 
 def command_line(options, cpus):
-    accel = "tcg" if options.icount else accelerator()  # only emulation counts instructions
-    if accel == "tcg":
-        accel = "tcg,thread=" + ("single" if options.icount else "multi")
-    command = ["qemu-system-x86_64", "-accel", accel, "-nodefaults", "-no-user-config", "-display", "none",
-               "-no-reboot", "-serial", "stdio", "-M", "q35",
-               "-cpu", "host" if accel == "kvm" else options.cpu, "-smp", str(cpus),
-               "-device", "isa-debug-exit,iobase=0xf4", "-kernel", options.image,
-               "-append", " ".join(options.append)]
+    kvm = not options.icount and has_kvm()  # only emulation counts instructions
+    command = [*machine.words(cpus, kvm, options.icount, options.cpu), "-serial", "stdio",
+               "-kernel", options.image, "-append", " ".join(options.append)]
     if options.numa:
         # Half of the CPUs and of the memory on node 0, half on node 2; node 1 is a small arena.
         half = cpus // 2
@@ -53,9 +46,9 @@ def command_line(options, cpus):
                     "-numa", f"node,nodeid=0,memdev=ram,cpus=0-{cpus - 1}",
                     "-numa", "node,nodeid=1,memdev=arena"]
     else:
-        command += ["-m", str(options.memory)]
-    if options.icount:
-        command += ["-icount", "shift=0"]
+        # reserve=off: more than this host has, as long as the guest does not use it.
+        command += ["-m", str(options.memory), "-machine", "memory-backend=ram",
+                    "-object", f"memory-backend-ram,id=ram,size={options.memory}M,reserve=off"]
     return command + options.extra
 
 
