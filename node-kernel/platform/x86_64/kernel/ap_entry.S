@@ -2,6 +2,7 @@
 // [ap_trampoline, ap_trampoline_end); then as the boot processor did, to ApEntry(cpu) in C++.
 //
 // Which CPU am I? The initial APIC id, looked up in ap_cpu_of_apic; its stack is ap_stack_tops[cpu].
+// Who is not awaited (any more) halts: it has no stack, no number, and gets no interrupt.
 
     .set BASE, 0x8000                                // = kTrampolineBase
     .section .rodata
@@ -42,7 +43,12 @@ ap_high_entry:
     cpuid
     shrl $24, %ebx
     leaq ap_cpu_of_apic(%rip), %rax
-    movzbl (%rax, %rbx), %edi
+    movl $0xff, %ecx                                 // kTaken: the boot processor sees that we came
+    xchgb %cl, (%rax, %rbx)
+    movzbl %cl, %edi
+    leal -1(%rdi), %ecx
+    cmpl $0xfe, %ecx                                 // 0, or taken before
+    jae ap_unwanted
     leaq ap_stack_tops(%rip), %rax
     // The stack lies in mappings that the boot tables do not have.
     movq ap_kernel_root(%rip), %rcx
@@ -51,4 +57,9 @@ ap_high_entry:
     xorl %ebp, %ebp
     call ApEntry
     ud2
+    .globl ap_unwanted
+ap_unwanted:
+    cli
+    hlt
+    jmp ap_unwanted
     .section .note.GNU-stack, "", @progbits

@@ -110,6 +110,10 @@ void ReadFirmwareTables() {
   if (!cpus.ok()) {
     Log("ACPI: no valid tables at {x}: one CPU, no arena", rsdp);
   }
+  if (acpi.cpus_ignored != 0) {
+    Log("ACPI: {} processors more than the {} that this kernel runs: left out", acpi.cpus_ignored,
+        kMaxCpus);
+  }
   boot_info.arena = FindArena();
   ReserveMemory(boot_info.arena);
   boot_info.ram_size = ram.TotalSize() - boot_info.arena.size();

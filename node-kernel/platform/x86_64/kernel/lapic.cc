@@ -26,7 +26,6 @@ constexpr std::uint32_t kMasked = 1 << 16;
 constexpr std::uint32_t kEnable = 1 << 8;
 constexpr std::uint32_t kPending = 1 << 12;
 constexpr std::uint32_t kAssert = 1 << 14;
-constexpr std::uint32_t kAllOthers = 3 << 18;
 constexpr std::uint32_t kNmi = 4 << 8;
 constexpr std::uint32_t kInit = 5 << 8;
 constexpr std::uint32_t kStartup = 6 << 8;
@@ -92,8 +91,11 @@ void SendNmi(CpuId cpu) {
   }
 }
 void SendNmiToOthers() {
-  if (registers != nullptr) {
-    Command(0, kAllOthers | kAssert | kNmi);
+  // One by one: a processor that did not start has no handler.
+  for (CpuId cpu = 0; cpu < CpuCount(); ++cpu) {
+    if (cpu != CurrentCpu()) {
+      SendNmi(cpu);
+    }
   }
 }
 

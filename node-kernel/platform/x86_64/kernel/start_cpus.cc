@@ -19,8 +19,9 @@
 #include "scheduler.h"
 
 extern "C" {
-// For ap_entry.S; constant while processors start.
-std::uint8_t ap_cpu_of_apic[256] = {};
+// For ap_entry.S: the number under which the processor with that APIC id is awaited; 0: it is not,
+// and one that comes halts for good; kTaken: it has come and taken its number.
+std::atomic<std::uint8_t> ap_cpu_of_apic[256] = {};
 std::uint64_t ap_stack_tops[k42::machine::kMaxCpus] = {};
 std::uint64_t ap_kernel_root = 0;
 extern const char ap_trampoline[], ap_trampoline_end[];
@@ -31,8 +32,14 @@ namespace k42::machine {
 namespace {
 
 constexpr PhysAddr kTrampolineBase = 0x8000;  // also in ap_entry.S
-constexpr std::uint64_t kPatienceNs = 1'000'000'000;
-constexpr std::uint64_t kRepeatNs = 5'000'000;
+constexpr std::uint8_t kTaken = 0xff;         // also in ap_entry.S
+static_assert(kMaxCpus < kTaken && sizeof(ap_cpu_of_apic) == 256);
+// Long: an emulated processor may wait for its host's turn, and one that is given up is lost.
+constexpr std::uint64_t kPatienceNs = 5'000'000'000;
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+// A real processor may miss the first start-up, and gets it again.
+constexpr std::uint64_t kFirstRepeatNs = 5 * kNsPerMs;
+constexpr std::uint64_t kRepeatNs = 100 * kNsPerMs;
 
 constinit std::atomic<CpuId> started{1};
 constinit std::atomic<bool> up[kMaxCpus] = {};
@@ -78,49 +85,72 @@ void MaskPic() {
   OutByte(0xa1, 0xff);
 }
 
+// Starts one processor as `cpu` and waits until it is in its loop; false: it never came. A
+// processor that came and then got stuck executes kernel code on kernel tables: nobody can go on
+// beside it.
+static bool StartCpu(CpuId cpu, std::uint32_t apic_id) {
+  std::atomic<std::uint8_t>& number = ap_cpu_of_apic[apic_id];
+  number.store(static_cast<std::uint8_t>(cpu), std::memory_order_release);
+  SendStartup(apic_id, kTrampolineBase >> kPageShift);
+  const std::uint64_t begin = MonotonicNs();
+  std::uint64_t repeat = begin + kFirstRepeatNs;
+  std::uint32_t sent = 1;
+  while (!up[cpu].load(std::memory_order_acquire)) {
+    const std::uint64_t now = MonotonicNs();
+    const bool came = number.load(std::memory_order_acquire) == kTaken;
+    if (now - begin > kPatienceNs && !came) {
+      auto expected = static_cast<std::uint8_t>(cpu);
+      if (number.compare_exchange_strong(expected, 0)) {
+        Log("the processor with APIC id {} does not start: CPU {} sent it INIT and {} start-ups "
+            "and "
+            "waited {} ms, and it never came; going on without it",
+            apic_id, CurrentCpu(), sent, (now - begin) / kNsPerMs);
+        return false;
+      }
+    } else if (now - begin > 2 * kPatienceNs) {
+      Panic(
+          "CPU {} (APIC id {}) came when CPU {} had started it, and did not reach its loop within "
+          "{} ms",
+          cpu, apic_id, CurrentCpu(), (now - begin) / kNsPerMs);
+    } else if (now > repeat && !came) {
+      repeat = now + kRepeatNs;
+      SendStartup(apic_id, kTrampolineBase >> kPageShift);
+      ++sent;
+    }
+    Pause();
+  }
+  return true;
+}
+
 void StartOtherCpus() {
   const AcpiInfo& acpi = GetAcpi();
   const std::uint32_t self = LapicId();
-  std::uint32_t apic_ids[kMaxCpus] = {self};
-  CpuId count = 1;
-  for (std::uint32_t i = 0; i < acpi.cpu_count && count < kMaxCpus; ++i) {
+  ap_kernel_root = KernelRoot();
+  std::memcpy(PhysToVirt(kTrampolineBase), ap_trampoline,
+              static_cast<std::size_t>(ap_trampoline_end - ap_trampoline));
+  for (std::uint32_t i = 0; i < acpi.cpu_count; ++i) {
+    if (acpi.cpus[i].apic_id != self) {
+      SendInit(acpi.cpus[i].apic_id);
+    }
+  }
+  // One after the other: numbers are dense and in the firmware's order, whoever is missing.
+  CpuId prepared = 1;
+  for (std::uint32_t i = 0; i < acpi.cpu_count && CpuCount() < kMaxCpus; ++i) {
     const std::uint32_t apic_id = acpi.cpus[i].apic_id;
     if (apic_id == self) {
       continue;
     }
-    MapCpuArea(count, apic_id);
-    K42_ASSERT(IsOk(Scheduler::PrepareCpu(count)), "memory for a CPU's threads");
-    ap_cpu_of_apic[apic_id] = static_cast<std::uint8_t>(count);
-    ap_stack_tops[count] = Scheduler::LoopStackTop(count);
-    apic_ids[count] = apic_id;
-    ++count;
-  }
-  ap_kernel_root = KernelRoot();
-  std::memcpy(PhysToVirt(kTrampolineBase), ap_trampoline,
-              static_cast<std::size_t>(ap_trampoline_end - ap_trampoline));
-  for (CpuId cpu = 1; cpu < count; ++cpu) {
-    SendInit(apic_ids[cpu]);
-  }
-  // Emulated and virtualized processors are ready at once; a real one may miss the first start-up
-  // and gets it again.
-  const std::uint64_t begin = MonotonicNs();
-  for (CpuId cpu = 1; cpu < count; ++cpu) {
-    SendStartup(apic_ids[cpu], kTrampolineBase >> kPageShift);
-  }
-  std::uint64_t repeat = begin + kRepeatNs;
-  for (CpuId cpu = 1; cpu < count; ++cpu) {
-    while (!up[cpu].load(std::memory_order_acquire)) {
-      const std::uint64_t now = MonotonicNs();
-      // CPU numbers are dense: one that is missing in the middle cannot be left out.
-      K42_ASSERT(now < begin + kPatienceNs + cpu * kPatienceNs, "a processor does not start");
-      if (now > repeat) {
-        repeat = now + kRepeatNs * 20;
-        SendStartup(apic_ids[cpu], kTrampolineBase >> kPageShift);
-      }
-      Pause();
+    const CpuId cpu = CpuCount();
+    MapCpuArea(cpu, apic_id);
+    if (prepared == cpu) {
+      K42_ASSERT(IsOk(Scheduler::PrepareCpu(cpu)), "memory for a CPU's threads");
+      ap_stack_tops[cpu] = Scheduler::LoopStackTop(cpu);
+      ++prepared;
+    }
+    if (StartCpu(cpu, apic_id)) {
+      started.store(cpu + 1, std::memory_order_relaxed);
     }
   }
-  started.store(count, std::memory_order_relaxed);
 }
 
 extern "C" void ApEntry(CpuId cpu) {

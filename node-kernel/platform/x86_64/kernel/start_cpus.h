@@ -12,8 +12,8 @@ void MapCpuArea(CpuId cpu, std::uint32_t apic_id);
 // The boot CPU moves from its provisional area to its own.
 void StartBootCpu();
 
-// Starts all other processors that ACPI lists and returns when each is in its loop; panics if one
-// does not answer.
+// Starts all other processors that ACPI lists, and returns when each is in its loop. One that does
+// not come is named in the log and left out, one that comes and gets stuck is a panic.
 void StartOtherCpus();
 
 // Nothing uses the old interrupt controller. The firmware may leave a timer interrupt pending
