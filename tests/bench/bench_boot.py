@@ -1,4 +1,6 @@
-"""How long a node takes to be ready, from QEMU's start on."""
+"""How long a node takes to be ready, from QEMU's start on, and how much of its memory is then resident on
+the host (the arena apart).
+"""
 import pathlib
 import statistics
 import sys
@@ -7,6 +9,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/guest"))
 import guest  # noqa: E402
+import resident  # noqa: E402
 
 PREFIXES = ("boot.",)
 IMAGE = ROOT / "build/k42.elf"
@@ -27,3 +30,4 @@ def ready_ms(cpus):
 def rows():
     for cpus in (2, 8):
         yield {"name": f"boot.ready_{cpus}cpu", "value": ready_ms(cpus), "unit": "ms", "better": "lower"}
+    yield {"name": "boot.resident_256mb", "value": resident.resident_mib(IMAGE), "unit": "MiB", "better": "lower"}
