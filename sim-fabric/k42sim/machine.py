@@ -4,7 +4,6 @@ Firmware is qboot, which QEMU carries: it only makes the ACPI tables and jumps t
 time that SeaBIOS takes. PCI devices stay unplaced and other CPUs unstarted: the kernel does both
 (drivers/pci_places.h, start_cpus.h). Where QEMU has no qboot, or with K42_FIRMWARE=seabios, it is SeaBIOS.
 """
-import functools
 import os
 import pathlib
 import shutil
@@ -22,7 +21,6 @@ def hardware_virtualization():
     return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
-@functools.cache
 def _has_qboot():
     program = shutil.which(PROGRAM)
     if program is None:

@@ -9,12 +9,13 @@ import socket
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import etcd, node, plan, processes, qemu, restarts  # noqa: E402
+from k42sim import etcd, machine, node, plan, processes, qemu, restarts  # noqa: E402
 
 BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 
@@ -36,6 +37,32 @@ class CommandLine(unittest.TestCase):
         exported = [word for word in words if word.startswith("local,")]
         self.assertEqual([word for word in exported if "readonly=off" in word],
                          [word for word in exported if "id=fs-cluster" in word])
+
+
+class Firmware(unittest.TestCase):
+    def words(self, **environment):
+        with mock.patch.dict(os.environ, environment):
+            return machine.words(2)
+
+    def test_what_is_asked_for(self):
+        with mock.patch.dict(os.environ):
+            os.environ.pop("K42_FIRMWARE", None)
+            self.assertIn("qboot.rom", machine.words(2))
+        self.assertNotIn("-bios", self.words(K42_FIRMWARE="seabios"))
+        with self.assertRaisesRegex(ValueError, "K42_FIRMWARE=ovmf"):
+            self.words(K42_FIRMWARE="ovmf")
+
+    def test_a_qemu_without_qboot_starts_as_it_does_by_itself(self):
+        with tempfile.TemporaryDirectory() as prefix:
+            program = pathlib.Path(prefix) / "bin" / machine.PROGRAM
+            program.parent.mkdir()
+            program.touch(mode=0o755)
+            asked = {"K42_FIRMWARE": "qboot", "PATH": str(program.parent)}
+            self.assertNotIn("-bios", self.words(**asked))
+            carried = pathlib.Path(prefix) / "share/qemu/qboot.rom"
+            carried.parent.mkdir(parents=True)
+            carried.touch()
+            self.assertIn("-bios", self.words(**asked))
 
 
 class Restarts(unittest.TestCase):
