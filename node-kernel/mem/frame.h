@@ -11,11 +11,17 @@
 // a cache line of its own: neighbours belong to different CPUs. Debug builds fill free and cached
 // frames that were used before (`filled`) and look at the fill when they are handed out again: who
 // wrote in between had no right to, or an old translation.
+//
+// Descriptors of whole chunks are made when the first frame of the chunk is wanted (FramePool): a
+// machine's start, and what a small program makes resident, do not grow with its memory. Until then
+// the chunk is *untouched*: free, but without entry in the table.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
+#include "base/align.h"
 #include "base/bitmap.h"
 #include "base/intrusive_list.h"
 #include "mem/types.h"
@@ -63,6 +69,16 @@ struct Chunk : ChunkFrames, ListLink<> {  // the frames first: a block's descrip
   BitmapView free_map() { return BitmapView(free_words, kPagesPerLargePage); }
   bool is_large() const { return free_count == kPagesPerLargePage; }
 };
+
+// A row of chunks that are all free and without descriptors.
+struct UntouchedChunks {
+  PhysAddr address = 0;  // of the first
+  std::uint64_t count = 0;
+  Chunk** entries = nullptr;         // of the ChunkTable
+  std::byte* descriptors = nullptr;  // room for them, kChunkStride apart, contents undefined
+  std::uint8_t node = 0;
+};
+inline constexpr std::uint64_t kChunkStride = AlignUp(sizeof(Chunk), 64);
 
 // From an address to its chunk and descriptor. Holes of the memory map have no chunk.
 class ChunkTable {

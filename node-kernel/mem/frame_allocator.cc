@@ -1,5 +1,6 @@
 #include "mem/frame_allocator.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -12,13 +13,12 @@ namespace k42::mem {
 
 namespace {
 
-// What Initialise carves from the largest range for its own tables.
+// What Initialise carves from the largest range for its own tables. Contents undefined.
 struct Carver {
   PhysAddr next;
-  void* Take(std::uint64_t size) {
-    void* block = machine::PhysToVirt(next);
+  std::byte* Take(std::uint64_t size) {
+    auto* block = machine::PhysToVirt<std::byte>(next);
     next += AlignUp(size, 64);
-    std::memset(block, 0, size);
     return block;
   }
 };
@@ -71,30 +71,46 @@ Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32
   }
   // 2. Room for the descriptors, at the front of the largest range.
   const std::uint64_t table_size = AlignUp(table_.count_ * sizeof(Chunk*), 64);
-  const std::uint64_t needed =
-      AlignUp(table_size + inhabited * AlignUp(sizeof(Chunk), 64), kPageSize);
+  const std::uint64_t needed = AlignUp(table_size + inhabited * kChunkStride, kPageSize);
   if (needed >= largest->end - largest->begin) {
     return Status::kNoMemory;
   }
   descriptor_bytes_ = needed;
   Carver carver{largest->begin};
-  table_.Place(static_cast<Chunk**>(carver.Take(table_size)));
-  // 3. The chunks, and in them the frames that are ours.
-  for (const MemoryRange& range : free) {
-    for (std::uint64_t index = range.begin / kLargePageSize; index * kLargePageSize < range.end;
+  std::byte* const table = carver.Take(table_size);
+  std::memset(table, 0, table_size);
+  table_.Place(reinterpret_cast<Chunk**>(table));
+  // 3. Whole chunks stay untouched; of the others the descriptors are made, and in them the frames
+  // that are ours.
+  const auto add_frames = [&](const MemoryRange& part) {
+    for (std::uint64_t index = part.begin / kLargePageSize; index * kLargePageSize < part.end;
          ++index) {
       Chunk*& chunk = table_.chunks_[index - table_.first_];
       if (chunk == nullptr) {
         chunk = new (carver.Take(sizeof(Chunk))) Chunk;
         chunk->address = index * kLargePageSize;
-        chunk->node = range.node;
+        chunk->node = part.node;
       }
     }
+    AddRange(part);
+  };
+  for (const MemoryRange& range : free) {
+    K42_ASSERT(range.node < kMaxNodes, "more NUMA nodes than pools");
     MemoryRange usable = range;
     if (&range == largest) {
       usable.begin += needed;
     }
-    AddRange(usable);
+    const MemoryRange whole = {std::min(AlignUp(usable.begin, kLargePageSize), usable.end),
+                               std::max(AlignDown(usable.end, kLargePageSize), usable.begin),
+                               range.node};
+    if (whole.begin >= whole.end ||
+        !AddUntouched(whole, machine::PhysToVirt<std::byte>(carver.next))) {
+      add_frames(usable);
+      continue;
+    }
+    carver.Take((whole.end - whole.begin) / kLargePageSize * kChunkStride);
+    add_frames({usable.begin, whole.begin, range.node});
+    add_frames({whole.end, usable.end, range.node});
   }
   for (std::uint64_t i = 0; i < table_.count_; ++i) {
     if (table_.chunks_[i] != nullptr) {
@@ -112,8 +128,18 @@ Status FrameAllocator::Initialise(std::span<const MemoryRange> free, std::uint32
   return Status::kOk;
 }
 
+// False: the node's pool knows as many rows as it can.
+bool FrameAllocator::AddUntouched(const MemoryRange& whole, std::byte* descriptors) {
+  const std::uint64_t count = (whole.end - whole.begin) / kLargePageSize;
+  Chunk** const entries = table_.chunks_ + (whole.begin / kLargePageSize - table_.first_);
+  if (!pools_[whole.node].AddUntouched({whole.begin, count, entries, descriptors, whole.node})) {
+    return false;
+  }
+  total_frames_ += count * kPagesPerLargePage;
+  return true;
+}
+
 void FrameAllocator::AddRange(const MemoryRange& range) {
-  K42_ASSERT(range.node < kMaxNodes, "more NUMA nodes than pools");
   for (PhysAddr address = range.begin; address < range.end; address += kPageSize) {
     Chunk* chunk = table_.ChunkOf(address);
     Frame* frame = FrameOf(address);

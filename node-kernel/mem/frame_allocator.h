@@ -112,6 +112,7 @@ class FrameAllocator {
   static void CheckFill(Frame* frame);
   void Drain(CpuCache& cache);
   void AddRange(const MemoryRange& range);
+  bool AddUntouched(const MemoryRange& whole, std::byte* descriptors);
 
   ChunkTable table_;
   std::uint64_t total_frames_ = 0;

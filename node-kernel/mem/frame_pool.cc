@@ -1,10 +1,74 @@
 #include "mem/frame_pool.h"
 
+#include <new>
+
 #include "base/assert.h"
 
 namespace k42::mem {
 
 using machine::SpinGuard;
+
+namespace {
+
+// The next chunk of a row, its descriptors made, all frames free.
+Chunk* MakeChunk(UntouchedChunks& row) {
+  auto* chunk = new (row.descriptors) Chunk;
+  chunk->address = row.address;
+  chunk->node = row.node;
+  for (std::uint32_t i = 0; i < kPagesPerLargePage; ++i) {
+    Frame& frame = chunk->frames[i];
+    frame.address = row.address + i * kPageSize;
+    frame.node = row.node;
+    frame.state = FrameState::kFree;
+  }
+  for (std::uint64_t& word : chunk->free_words) {
+    word = ~std::uint64_t{0};
+  }
+  chunk->free_count = kPagesPerLargePage;
+  chunk->usable_count = kPagesPerLargePage;
+  *row.entries = chunk;
+  row.address += kLargePageSize;
+  row.descriptors += kChunkStride;
+  ++row.entries;
+  --row.count;
+  return chunk;
+}
+
+}  // namespace
+
+bool FramePool::AddUntouched(const UntouchedChunks& chunks) {
+  const SpinGuard guard(untouched_lock_);
+  for (UntouchedChunks& row : untouched_) {
+    if (row.count == 0) {
+      row = chunks;
+      const SpinGuard counts(lock_);
+      Adjust(free_frames_, static_cast<std::int64_t>(chunks.count * kPagesPerLargePage));
+      Adjust(large_chunks_, static_cast<std::int64_t>(chunks.count));
+      return true;
+    }
+  }
+  return false;
+}
+
+bool FramePool::Touch(std::uint64_t seen) {
+  const SpinGuard guard(untouched_lock_);
+  {
+    const SpinGuard look(lock_);
+    if (touched_ != seen) {
+      return true;
+    }
+  }
+  for (UntouchedChunks& row : untouched_) {
+    if (row.count != 0) {
+      Chunk* chunk = MakeChunk(row);
+      const SpinGuard place(lock_);
+      large_.PushBack(chunk);  // counted long ago
+      ++touched_;
+      return true;
+    }
+  }
+  return false;
+}
 
 void FramePool::AddChunk(Chunk* chunk) {
   const SpinGuard guard(lock_);
@@ -36,12 +100,25 @@ void FramePool::TakeFromChunkLocked(Chunk* chunk, std::uint32_t first, std::uint
 }
 
 std::size_t FramePool::Take(std::span<Frame*> frames, std::uint64_t reserve) {
+  for (;;) {
+    const Taken<std::size_t> taken = TakeListed(frames, reserve);
+    if (!taken.dry || !Touch(taken.touched)) {
+      return taken.what;
+    }
+  }
+}
+
+FramePool::Taken<std::size_t> FramePool::TakeListed(std::span<Frame*> frames,
+                                                    std::uint64_t reserve) {
   const SpinGuard guard(lock_);
   std::size_t taken = 0;
   while (taken < frames.size() && free_frames() > reserve) {
     Chunk* chunk = partial_.Front();
     if (chunk == nullptr) {
       chunk = large_.PopFront();
+      if (chunk == nullptr) {
+        return {taken, taken == 0, touched_};
+      }
       partial_.PushFront(chunk);
     }
     const auto index = static_cast<std::uint32_t>(chunk->free_map().FindSet());
@@ -51,7 +128,7 @@ std::size_t FramePool::Take(std::span<Frame*> frames, std::uint64_t reserve) {
     }
     frames[taken++] = &chunk->frames[index];
   }
-  return taken;
+  return {taken, false, touched_};
 }
 
 void FramePool::Give(std::span<Frame* const> frames, const ChunkTable& table) {
@@ -93,21 +170,33 @@ Frame* FramePool::TakeRunFromLocked(Chunk* chunk, std::uint32_t pages) {
 }
 
 Frame* FramePool::TakeRun(std::uint32_t pages, std::uint64_t reserve) {
+  for (;;) {
+    const Taken<Frame*> taken = TakeListedRun(pages, reserve);
+    if (!taken.dry || !Touch(taken.touched)) {
+      return taken.what;
+    }
+  }
+}
+
+FramePool::Taken<Frame*> FramePool::TakeListedRun(std::uint32_t pages, std::uint64_t reserve) {
   const SpinGuard guard(lock_);
   if (pages == 0 || pages > kPagesPerLargePage || free_frames() < pages + reserve) {
-    return nullptr;
+    return {nullptr, false, touched_};
   }
   if (pages < kPagesPerLargePage) {
     for (Chunk& chunk : partial_) {
       if (chunk.free_count >= pages) {
         if (Frame* first = TakeRunFromLocked(&chunk, pages)) {
-          return first;
+          return {first, false, touched_};
         }
       }
     }
   }
   Chunk* chunk = large_.Front();
-  return chunk == nullptr ? nullptr : TakeRunFromLocked(chunk, pages);
+  if (chunk == nullptr) {
+    return {nullptr, true, touched_};
+  }
+  return {TakeRunFromLocked(chunk, pages), false, touched_};
 }
 
 }  // namespace k42::mem

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <random>
 #include <set>
@@ -115,6 +117,85 @@ TEST(FrameAllocator, ACpuTakesItsOwnNodesFramesFirst) {
     }
   });
   EXPECT_EQ(frames.allocator->free_frames(), frames.all);
+}
+
+TEST(FrameAllocator, DescriptorsOfWholeChunksAreMadeWhenTheyAreWanted) {
+  constexpr PhysAddr kBegin = 16ull << 20;
+  constexpr std::uint64_t kChunks = 16;
+  constexpr int kPattern = 0xa5;
+  auto* const room = machine::PhysToVirt<unsigned char>(kBegin);
+  std::memset(room, kPattern, kLargePageSize);
+  const auto allocator = std::make_unique<FrameAllocator>();
+  const MemoryRange range{kBegin, kBegin + kChunks * kLargePageSize};
+  ASSERT_EQ(allocator->Initialise({&range, 1}, 4), Status::kOk);
+  const std::uint64_t bytes = allocator->descriptor_bytes();
+  ASSERT_LT(bytes, kLargePageSize);
+  // Of which chunks the room for descriptors has been written.
+  const auto made = [&] {
+    std::uint64_t count = 0;
+    for (std::uint64_t at = 0; at + kChunkStride <= bytes; at += kChunkStride) {
+      const auto* const stride = room + at;
+      count += std::count(stride, stride + kChunkStride, kPattern) < 1024 ? 1 : 0;
+    }
+    return count;
+  };
+  EXPECT_EQ(allocator->free_frames(), kChunks * kPagesPerLargePage - bytes / kPageSize);
+  EXPECT_EQ(allocator->total_frames(), allocator->free_frames());
+  EXPECT_EQ(allocator->large_chunks(), kChunks - 1);  // one holds the descriptors
+  EXPECT_LE(made(), 2u);                              // its own, and maybe across a border
+  Frame* single = allocator->Allocate(FramePurpose::kKernel).value();
+  EXPECT_LE(made(), 2u) << "single frames come from the chunk that is broken already";
+  Frame* large = allocator->AllocateRun(kPagesPerLargePage, FramePurpose::kKernel).value();
+  EXPECT_LE(made(), 3u);
+  EXPECT_EQ(allocator->large_chunks(), kChunks - 2);
+  EXPECT_EQ(allocator->FrameOf(large->address), large);
+  std::vector<Frame*> all{large};
+  for (std::uint64_t i = 2; i < kChunks; ++i) {
+    all.push_back(allocator->AllocateRun(kPagesPerLargePage, FramePurpose::kProgress).value());
+  }
+  EXPECT_FALSE(allocator->AllocateRun(kPagesPerLargePage, FramePurpose::kProgress).ok());
+  EXPECT_GE(made(), kChunks - 2);
+  for (Frame* first : all) {
+    allocator->FreeRun(first, kPagesPerLargePage);
+  }
+  allocator->DropReference(single);
+  EXPECT_EQ(allocator->free_frames(), allocator->total_frames());
+}
+
+TEST(FrameAllocator, NobodyIsRefusedWhileAnotherCpuMakesTheDescriptors) {
+  for (int round = 0; round < 20; ++round) {
+    TestFrames frames;
+    // All but what the caches may hold back.
+    const std::uint64_t each = frames.all / machine::CpuCount() - 32;
+    std::atomic<std::uint64_t> refused{0};
+    machine::hosted::RunOnAllCpus([&](machine::CpuId) {
+      for (std::uint64_t i = 0; i < each; ++i) {
+        refused += frames.allocator->Allocate(FramePurpose::kProgress).ok() ? 0 : 1;
+      }
+    });
+    EXPECT_EQ(refused, 0u);
+  }
+}
+
+TEST(FrameAllocator, MoreRowsOfChunksThanAPoolRemembers) {
+  const auto allocator = std::make_unique<FrameAllocator>();
+  constexpr std::uint64_t kRows = 12;
+  MemoryRange ranges[kRows];
+  for (std::uint64_t i = 0; i < kRows; ++i) {
+    const PhysAddr begin = (16ull << 20) + i * 2 * kLargePageSize;
+    ranges[i] = {begin, begin + kLargePageSize + (i == 0 ? kLargePageSize / 2 : 0)};
+  }
+  ASSERT_EQ(allocator->Initialise(ranges, 4), Status::kOk);
+  EXPECT_EQ(allocator->large_chunks(), kRows - 1);
+  std::set<PhysAddr> seen;
+  for (std::uint64_t i = 1; i < kRows; ++i) {
+    seen.insert(
+        allocator->AllocateRun(kPagesPerLargePage, FramePurpose::kProgress).value()->address);
+  }
+  EXPECT_EQ(seen.size(), kRows - 1);
+  while (allocator->Allocate(FramePurpose::kProgress).ok()) {
+  }
+  EXPECT_EQ(allocator->free_frames(), 0u);
 }
 
 TEST(FrameAllocator, ManyCpusAtOnceLoseNothing) {
