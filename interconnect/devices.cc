@@ -4,6 +4,8 @@
 #include <infiniband/verbs.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 
 namespace k42::interconnect {
@@ -31,6 +33,22 @@ std::vector<std::string> GidsOf(ibv_context& context, std::uint8_t port, int cou
   return gids;
 }
 
+// libibverbs has no call for them.
+std::map<std::string, std::uint64_t> CountersOf(const ibv_device& device, std::uint8_t port) {
+  std::map<std::string, std::uint64_t> counters;
+  const std::filesystem::path ports = std::filesystem::path(device.ibdev_path) / "ports";
+  for (const char* folder : {"counters", "hw_counters"}) {
+    std::error_code none;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(ports / std::to_string(port) / folder, none)) {
+      std::uint64_t value = 0;
+      if (std::ifstream(entry.path()) >> value)  // not every driver has every one
+        counters[entry.path().filename()] = value;
+    }
+  }
+  return counters;
+}
+
 }  // namespace
 
 std::vector<DevicePort> ListDevices() {
@@ -52,7 +70,8 @@ std::vector<DevicePort> ListDevices() {
       ports.push_back({ibv_get_device_name(devices[i]), number, NameOf(attributes.state),
                        attributes.link_layer == IBV_LINK_LAYER_ETHERNET ? "ethernet" : "infiniband",
                        kSmallestMtu << attributes.active_mtu,
-                       GidsOf(*context, number, attributes.gid_tbl_len)});
+                       GidsOf(*context, number, attributes.gid_tbl_len),
+                       CountersOf(*devices[i], number)});
     }
   }
   return ports;

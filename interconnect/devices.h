@@ -1,8 +1,9 @@
-// The RDMA devices of this host, as libibverbs lists them: ports, link state, addresses. Empty
-// where there are none; UCX then goes over TCP.
+// The RDMA devices of this host, as libibverbs lists them: ports, link state, addresses, and the
+// kernel's counters beside them. Empty where there are none; UCX then goes over TCP.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,9 @@ struct DevicePort {
   std::string link;   // "ethernet", "infiniband"
   std::uint32_t mtu = 0;
   std::vector<std::string> gids;  // those that are set, as they are written
+  // What the port's driver counts, by its names: port_rcv_data (in words of four bytes),
+  // sent_pkts...
+  std::map<std::string, std::uint64_t> counters;
 };
 
 std::vector<DevicePort> ListDevices();

@@ -46,6 +46,7 @@ void UcxTransport::OnConfirm(Peer& peer, const UcxPacket& packet, std::span<cons
   peer.their_session = RandomSession();
   peer.performed = 0;
   peer.reordered.clear();
+  TakeBack(peer);  // what an earlier endpoint of its may still bring ends here
   UcxPacket ready = Packet(UcxPacketType::kReady, packet.serial);
   ready.session = peer.their_session;
   SendControl(peer, ready);

@@ -85,7 +85,11 @@ void UcxTransport::Drain(Peer& peer) {
 void UcxTransport::Start(Peer& peer, const Request& request) {
   std::uint64_t serial = next_serial_++;
   peer.under_way.emplace(serial, UnderWay{request});
+  if (StartOneSided(peer, serial, request))
+    return;
   StartPieces(peer, serial, request);
+  if (request.kind == OperationKind::kFlush)
+    FlushOneSided(peer, serial);
 }
 
 // Every piece but a message's ends by its answer; a message's when it has left.

@@ -1,7 +1,9 @@
 // What two daemons say to each other over UCX: one active message each, this header first.
 //
 // Requests go from initiator to target and are numbered per session, because UCX does not promise
-// an order between active messages of different size; answers go back and name the request.
+// an order between active messages of different size; answers go back and name the request. The
+// last four are about grants (ucx_grants.cc) and are not numbered: a daemon that does not know them
+// drops them, and everything goes on by active messages.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +30,11 @@ enum class UcxPacketType : std::uint32_t {
   kCompareSwap = 10,  // answered
   kFlush = 11,        // answered
   kAnswer = 12,       // serial; operand: Status; compare: value; body: of a get
+
+  kWantGrant = 13,  // to the target: session, window
+  kGrant = 14,      // back: session, window; operand: Status; body: UcxGrant and its key
+  kRevoke = 15,     // back: session, window: let go of it
+  kRevoked = 16,    // to the target: session, window: nothing touches it any more
 };
 
 enum UcxPacketFlags : std::uint16_t {
@@ -65,12 +72,35 @@ inline Status ParseUcxPacket(std::span<const std::byte> bytes, UcxPacket* packet
     return Status::kCorrupt;
   std::memcpy(packet, bytes.data(), sizeof(UcxPacket));
   *body = bytes.subspan(sizeof(UcxPacket));
-  if (packet->type < UcxPacketType::kHello || packet->type > UcxPacketType::kAnswer ||
+  if (packet->type < UcxPacketType::kHello || packet->type > UcxPacketType::kRevoked ||
       packet->channel >= abi::kChannelCount)
     return Status::kCorrupt;
   if (packet->type == UcxPacketType::kMessage && body->size() > abi::kMaxMessage)
     return Status::kCorrupt;
   if (packet->type == UcxPacketType::kGet && packet->length > kUcxPiece)
+    return Status::kCorrupt;
+  return Status::kOk;
+}
+
+// A window that the initiator's NIC may write and read by itself.
+struct UcxGrant {
+  std::uint64_t address;  // of its first byte, in the target's process
+  std::uint64_t size;
+  std::uint32_t access;
+  std::uint32_t key_size;  // what follows
+};
+static_assert(sizeof(UcxGrant) == 24);
+
+inline constexpr std::size_t kMaxUcxKey = 1024;
+
+inline Status ParseUcxGrant(std::span<const std::byte> body, UcxGrant* grant,
+                            std::span<const std::byte>* key) {
+  if (body.size() < sizeof(UcxGrant))
+    return Status::kCorrupt;
+  std::memcpy(grant, body.data(), sizeof(UcxGrant));
+  *key = body.subspan(sizeof(UcxGrant));
+  if (grant->size == 0 || grant->address + grant->size < grant->address ||
+      grant->key_size != key->size() || key->empty() || key->size() > kMaxUcxKey)
     return Status::kCorrupt;
   return Status::kOk;
 }

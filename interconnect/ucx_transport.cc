@@ -21,6 +21,8 @@ UcxTransport::~UcxTransport() {
   for (auto& [id, peer] : peers_) {
     if (peer.endpoint != nullptr)
       worker_->Close(peer.endpoint);
+    peer.grants.clear();
+    peer.granted.clear();
   }
 }
 
@@ -103,6 +105,14 @@ void UcxTransport::OnPacket(std::span<const std::byte> bytes) {
       return OnHandshakeAnswer(peer, packet, body);
     case UcxPacketType::kAnswer:
       return OnAnswer(peer, packet, body);
+    case UcxPacketType::kWantGrant:
+      return OnWantGrant(peer, packet);
+    case UcxPacketType::kGrant:
+      return OnGrant(peer, packet, body);
+    case UcxPacketType::kRevoke:
+      return OnRevoke(peer, packet);
+    case UcxPacketType::kRevoked:
+      return OnRevoked(peer, packet);
     default:
       return OnRequest(peer, packet, bytes);
   }
@@ -126,6 +136,8 @@ void UcxTransport::Break(Peer& peer, Status why) {
   std::map<std::uint64_t, UnderWay> lost;
   lost.swap(peer.under_way);
   peer.pieces.clear();
+  peer.grants.clear();
+  TakeBack(peer);
   for (const auto& [serial, under_way] : lost)
     End(events_, under_way.request, Outcome::kUnknown, why);
   if (was_up) {
@@ -166,10 +178,20 @@ std::uint64_t UcxTransport::NextTimer() const {
   return next;
 }
 
-void UcxTransport::RevokeWindow(Token token, abi::WindowId) {
-  // The target performs everything itself, on this thread, after checking the window's generation:
-  // a closed window is untouched from this moment on.
-  events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
+// What the target performs itself, on this thread, after checking the window's generation: over
+// already. Who holds a grant has to let go of it.
+void UcxTransport::RevokeWindow(Token token, abi::WindowId window) {
+  Revocation revocation{token, {}};
+  for (auto& [id, peer] : peers_) {
+    if (!peer.granted.contains(window))
+      continue;
+    revocation.waiting.insert(id);
+    SendAbout(peer, UcxPacketType::kRevoke, peer.their_session, window);
+  }
+  if (revocation.waiting.empty())
+    events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
+  else
+    revocations_.emplace(window, std::move(revocation));
 }
 
 }  // namespace k42::interconnect

@@ -3,8 +3,13 @@
 // Memory operations are carried by active messages that the target's daemon performs, after it has
 // checked window and session. UCX's own put over TCP is emulated in the same way, but without a
 // check: a put on its way cannot be refused by a target that has fenced the sender. So this is the
-// form that keeps the contract on every NIC; using the NIC's own put and get where the endpoint is
-// rc is a refinement of UcxTransport::Start, see README.md.
+// form that keeps the contract on every NIC.
+//
+// Where both have an RDMA device and the endpoint is rc, the initiator asks for a grant with its
+// first put or get of a window (ucx_grants.cc), and with the grant its NIC puts and gets by itself.
+// What a grant does not allow goes by active message, so that the target says what is wrong; so do
+// atomics (a NIC's are not atomic with the CPUs) and kPutNotify (a later notification speaks for
+// the data of earlier ones, so all go the same way).
 //
 // An endpoint, per direction, as for the mapped transport:
 //   initiator: kIdle -> kHelloSent -> kConfirmed -> kUp      target: kWelcomed -> kUp
@@ -19,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +72,15 @@ class UcxTransport final : public Transport {
     std::uint64_t local_offset;
     std::uint32_t length;  // of a get
   };
+  // A peer's window, as far as our NIC may reach it.
+  struct Grant {
+    // kOvertaken: revoked before it came. kLeaving: revoked, while some transfers go on.
+    enum class State { kAsked, kHeld, kLeaving, kOvertaken };
+    State state = State::kAsked;
+    UcxGrant words{};
+    UcxKey key;
+    std::uint32_t under_way = 0;
+  };
   struct Peer {
     PeerInfo info;
     UcxWorker::Endpoint endpoint = nullptr;
@@ -81,12 +96,20 @@ class UcxTransport final : public Transport {
     RequestQueue queue;
     std::map<std::uint64_t, UnderWay> under_way;
     std::map<std::uint64_t, Piece> pieces;  // by the serial that its answer carries
+    bool one_sided = true;                  // until it turns out that it is not
+    std::map<abi::WindowId, Grant> grants;  // of its windows
 
     // Its requests to us.
     std::optional<Acceptor> acceptor;
     std::uint64_t their_session = 0;  // 0: not let in
     std::uint64_t performed = 0;
     std::map<std::uint64_t, std::vector<std::byte>> reordered;
+    std::map<abi::WindowId, UcxMemory> granted;  // of our windows
+  };
+  // Of an own window: who may still touch it.
+  struct Revocation {
+    Token token;
+    std::set<PeerId> waiting;
   };
 
   UcxTransport(const LocalIdentity& self, Arena& arena, Events& events, const Clock& clock)
@@ -116,15 +139,32 @@ class UcxTransport final : public Transport {
   void Answer(Peer& peer, const UcxPacket& packet, Status status, std::uint64_t value = 0,
               std::vector<std::byte> body = {});
 
+  // ucx_grants.cc: as initiator
+  bool StartOneSided(Peer& peer, std::uint64_t serial, const Request& request);
+  void FlushOneSided(Peer& peer, std::uint64_t serial);
+  void OneSidedEnded(PeerId id, abi::WindowId window, std::uint64_t piece, bool fine);
+  void OnGrant(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body);
+  void OnRevoke(Peer& peer, const UcxPacket& packet);
+  void LetGo(Peer& peer, abi::WindowId window);
+  void SendAbout(Peer& peer, UcxPacketType type, std::uint64_t session, abi::WindowId window);
+  // as target
+  void OnWantGrant(Peer& peer, const UcxPacket& packet);
+  Status GrantTo(Peer& peer, abi::WindowId window, std::vector<std::byte>* body);
+  void OnRevoked(Peer& peer, const UcxPacket& packet);
+  void TakeBack(Peer& peer);
+  void Returned(PeerId id, const abi::WindowId* window);
+
   LocalIdentity self_;
   Arena& arena_;
   Events& events_;
   const Clock& clock_;
   std::map<PeerId, Peer> peers_;
+  std::multimap<abi::WindowId, Revocation> revocations_;
   std::uint64_t next_serial_ = 1;
   std::size_t delivered_ = 0;
-  // Last: its end may still call back for what was sent, and that looks at the peers.
+  // Late: its end may still call back for what was sent, and that looks at the peers.
   std::unique_ptr<UcxWorker> worker_;
+  UcxMemory own_;  // the arena, as the local end of what our NIC does
 };
 
 }  // namespace k42::interconnect

@@ -1,36 +1,21 @@
 #include "interconnect/ucx_worker.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
+
+#include "interconnect/devices.h"
+#include "interconnect/ucx_address.h"
 
 namespace k42::interconnect {
 namespace {
 
 constexpr unsigned kMessageId = 1;
-constexpr char kDigits[] = "0123456789abcdef";
-
-std::string ToHex(const void* data, std::size_t size) {
-  std::string text;
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  for (std::size_t i = 0; i < size; ++i) {
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
-  }
-  return text;
-}
-
-// Empty if `text` is not hexadecimal.
-std::vector<unsigned char> FromHex(const std::string& text) {
-  std::vector<unsigned char> bytes;
-  if (text.size() % 2 != 0)
-    return {};
-  for (std::size_t i = 0; i < text.size(); i += 2) {
-    const char* high = std::strchr(kDigits, text[i]);
-    const char* low = std::strchr(kDigits, text[i + 1]);
-    if (high == nullptr || low == nullptr || text[i] == 0 || text[i + 1] == 0)
-      return {};
-    bytes.push_back(static_cast<unsigned char>((high - kDigits) << 4 | (low - kDigits)));
-  }
-  return bytes;
+// Is there a device that puts and gets by itself, and may UCX use it?
+bool HasRdma(const UcxOptions& options) {
+  return (options.transports.empty() || options.transports.find("rc") != std::string::npos) &&
+         std::ranges::any_of(ListDevices(),
+                             [](const DevicePort& port) { return port.state == "active"; });
 }
 
 }  // namespace
@@ -49,6 +34,9 @@ bool UcxWorker::Start(const UcxOptions& options, std::string* error) {
       *error = std::string(what) + ": " + ucs_status_string(status);
     return status == UCS_OK;
   };
+  // Registrations are neither shared nor kept, at either of UCX's layers: the end of one is the end
+  // of its key. What the lower one does, ucp_config_modify of 1.13 does not reach.
+  one_sided_ = HasRdma(options) && setenv("UCX_IB_REG_METHODS", "direct", 1) == 0;
   ucp_config_t* config = nullptr;
   if (!fine(ucp_config_read(nullptr, nullptr, &config), "UCX configuration"))
     return false;
@@ -56,10 +44,13 @@ bool UcxWorker::Start(const UcxOptions& options, std::string* error) {
       (options.transports.empty() ||
        fine(ucp_config_modify(config, "TLS", options.transports.c_str()), "UCX transports")) &&
       (options.net_devices.empty() ||
-       fine(ucp_config_modify(config, "NET_DEVICES", options.net_devices.c_str()), "UCX devices"));
+       fine(ucp_config_modify(config, "NET_DEVICES", options.net_devices.c_str()),
+            "UCX devices")) &&
+      (!one_sided_ || fine(ucp_config_modify(config, "RCACHE_ENABLE", "no"), "UCX registrations"));
   ucp_params_t params{};
   params.field_mask = UCP_PARAM_FIELD_FEATURES;
-  params.features = UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
+  params.features =
+      UCP_FEATURE_AM | UCP_FEATURE_WAKEUP | (one_sided_ ? std::uint64_t{UCP_FEATURE_RMA} : 0);
   bool started = configured && fine(ucp_init(&params, config, &context_), "UCX context");
   ucp_config_release(config);
   if (!started)
@@ -84,7 +75,7 @@ bool UcxWorker::Start(const UcxOptions& options, std::string* error) {
   std::size_t size = 0;
   if (!fine(ucp_worker_get_address(worker_, &address, &size), "UCX address"))
     return false;
-  address_ = ToHex(address, size);
+  address_ = PrintUcxAddress({reinterpret_cast<const std::uint8_t*>(address), size});
   ucp_worker_release_address(worker_, address);
   return true;
 }
@@ -99,7 +90,7 @@ UcxWorker::~UcxWorker() {
 }
 
 UcxWorker::Endpoint UcxWorker::Connect(const std::string& address, std::function<void()> on_error) {
-  std::vector<unsigned char> bytes = FromHex(address);
+  std::vector<std::uint8_t> bytes = ParseUcxAddress(address);
   if (bytes.empty())
     return nullptr;
   ucp_ep_params_t params{};

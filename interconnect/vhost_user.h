@@ -93,6 +93,8 @@ inline Status ParseVhostHeader(std::span<const std::byte> bytes, VhostHeader* ou
 inline Status ParseMemoryTable(std::span<const std::byte> payload, std::size_t fds,
                                VhostMemoryTable* out) {
   *out = {};
+  if (payload.size() < 8)
+    return Status::kCorrupt;
   std::memcpy(out, payload.data(), payload.size() < sizeof *out ? payload.size() : sizeof *out);
   if (out->count > kVhostMaxRegions || out->count != fds ||
       payload.size() < 8 + out->count * sizeof(VhostRegion))

@@ -22,7 +22,8 @@ json Devices() {
                        {"state", port.state},
                        {"link", port.link},
                        {"mtu", port.mtu},
-                       {"gids", port.gids}});
+                       {"gids", port.gids},
+                       {"counters", port.counters}});
   return devices;
 }
 

@@ -1,5 +1,6 @@
 """Two guests of the rival, joined by a netdev of QEMU's: Debian's kernel, the host's /usr by 9P, and
-Open MPI as Debian has it. The profile is rival.py's; only the network is added.
+Open MPI as Debian has it. The profile is rival.py's; only the network is added. (tests/cluster/rdma_test.py
+has two such guests as well, with its own init and modules.)
 
 The netdevs: `stream`, a Unix stream socket (-netdev stream, QEMU 7.2), `dgram`, a pair of Unix datagram
 sockets, `listen`, a TCP connection (-netdev socket,listen=), and `mcast`, IP multicast on the loopback.
@@ -17,8 +18,8 @@ MODULES = ("virtio_pci", "virtio_net", "9pnet_virtio", "9p")
 BUSYBOX = "/bin/busybox"  # Debian's busybox-static
 PORT = 23117              # of listen and mcast, on the loopback
 
-# Both guests: modules, file systems, address. Then guest 2 serves commands, and guest 1 launches.
-INIT = """#!/bin/busybox sh
+# Both guests: modules, file systems, address.
+START = """#!/bin/busybox sh
 /bin/busybox mkdir -p /usr /etc /proc /sys /dev /tmp /cluster /run
 /bin/busybox mount -t proc none /proc; /bin/busybox mount -t sysfs none /sys
 /bin/busybox mount -t devtmpfs none /dev; /bin/busybox mkdir -p /dev/pts /dev/shm
@@ -33,6 +34,9 @@ printf '127.0.0.1 localhost\\n10.77.0.1 l1\\n10.77.0.2 l2\\n' > /run/hosts
 /bin/busybox hostname l$node
 /bin/busybox ifconfig lo 127.0.0.1 up; /bin/busybox ifconfig eth0 10.77.0.$node netmask 255.255.255.0 up
 export HOME=/tmp PATH=/usr/bin:/usr/sbin:/bin:/sbin
+"""
+# Then guest 2 serves commands, and guest 1 launches.
+INIT = START + """
 echo clocksource $(/bin/busybox cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
 if [ $node = 2 ]; then
   exec /bin/busybox nc -ll -p 514 -e /bin/busybox sh
@@ -50,8 +54,8 @@ host=$1; shift
 """
 
 
-def module_files(version):
-    """Paths of what MODULES need, in the order of insertion. What has no file is built in."""
+def module_files(version, modules):
+    """Paths of what `modules` need, in the order of insertion. What has no file is built in."""
     files = {file.stem.replace("-", "_"): file
              for file in (rival.CACHE / "tree/lib/modules" / version).rglob("*.ko")}
     order = []
@@ -65,12 +69,12 @@ def module_files(version):
             add(one)
         order.append(file)
 
-    for name in MODULES:
+    for name in modules:
         add(name)
     return order
 
 
-def initramfs():
+def initramfs(init=INIT, modules=MODULES, name="pair.cpio"):
     rival.kernel()
     version = next((rival.CACHE / "tree/lib/modules").iterdir()).name
     entry = rival.cpio_entry
@@ -78,12 +82,12 @@ def initramfs():
     parts += [entry("dev/console", 0o20600), entry("bin/busybox", 0o100755, pathlib.Path(BUSYBOX).read_bytes()),
               entry("bin/sh", 0o120777, b"busybox"), entry("lib", 0o120777, b"usr/lib"),
               entry("lib64", 0o120777, b"usr/lib64"), entry("sbin", 0o120777, b"usr/sbin"),
-              entry("init", 0o100755, INIT.encode()), entry("rsh", 0o100755, AGENT.encode())]
-    files = module_files(version)
+              entry("init", 0o100755, init.encode()), entry("rsh", 0o100755, AGENT.encode())]
+    files = module_files(version, modules)
     parts += [entry(f"modules/{file.name}", 0o100644, file.read_bytes()) for file in files]
     parts += [entry("modules/order", 0o100644, "\n".join(file.name for file in files).encode()),
               entry("TRAILER!!!", 0)]
-    path = rival.CACHE / "pair.cpio"
+    path = rival.CACHE / name
     path.write_bytes(b"".join(parts))
     return path
 
@@ -98,11 +102,11 @@ def netdev(kind, node, folder):
     }[kind]
 
 
-def command(kind, node, folder, memory, initrd):
+def command(kind, node, folder, memory, initrd, append=""):
     words = ["qemu-system-x86_64", *rival.TIMED, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
              "-serial", "stdio", "-M", "q35", "-cpu", rival.CPU, "-smp", "1", "-m", str(memory),
              "-kernel", str(rival.kernel()), "-initrd", str(initrd),
-             "-append", f"{rival.APPEND} rdinit=/init node={node}", "-netdev", netdev(kind, node, folder),
+             "-append", f"{rival.APPEND} rdinit=/init node={node}{append}", "-netdev", netdev(kind, node, folder),
              "-device", f"virtio-net-pci,netdev=net,mac=52:54:00:77:00:0{node},romfile="]
     for tag, path, mode in (("usr", "/usr", "readonly=on"), ("etc", "/etc", "readonly=on"),
                             ("cluster", folder, "readonly=off")):

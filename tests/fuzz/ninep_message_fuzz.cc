@@ -1,7 +1,4 @@
-// libFuzzer: replies of a hostile 9P server. Built by hand (clang only):
-//   clang++ -std=c++20 -fsanitize=fuzzer,address,undefined -Inode-kernel
-//     -Inode-kernel/platform/hosted -Ibuild/generated tests/fuzz/ninep_message_fuzz.cc
-//     node-kernel/fs/ninep_message.cc -o ninep_message_fuzz
+// libFuzzer: replies of a hostile 9P server.
 #include <cstddef>
 #include <cstdint>
 #include <span>

@@ -64,6 +64,12 @@ class CarrierTest : public ::testing::Test {
   std::unique_ptr<Carrier> carrier_;
 };
 
+// Found by tests/fuzz: nothing to copy from.
+TEST(Vhost, AMemoryTableOfNoBytesIsCorrupt) {
+  VhostMemoryTable table{};
+  EXPECT_EQ(ParseMemoryTable({}, 0, &table), Status::kCorrupt);
+}
+
 TEST_F(CarrierTest, OneConnectionHasOneArena) {
   Meet();
   EXPECT_EQ(events_.arenas, 1);

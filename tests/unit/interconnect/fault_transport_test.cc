@@ -14,7 +14,7 @@ namespace {
 
 class FaultyKind : public Kind {
  public:
-  std::unique_ptr<Transport> Make(TestNode& node) override {
+  std::unique_ptr<Transport> Make(LocalNode& node) override {
     auto made = FaultTransport::Around(node.recorder, clock_, seed, [&](Events& events) {
       return std::make_unique<LoopbackTransport>(fabric_, node.identity, *node.arena, events);
     });
@@ -23,6 +23,7 @@ class FaultyKind : public Kind {
   }
   const Clock& clock() const override { return clock_; }
   void PassTime() override { clock_.Advance(20'000); }
+  std::uint64_t PatienceNs() const override { return 400'000'000; }
 
   std::uint64_t seed = 7;
   std::vector<FaultTransport*> faults;  // of node 1, node 2, ...
@@ -60,7 +61,7 @@ TEST(Faults, ACutEndsEverythingAndHealingLetsItPassAgain) {
   for (std::uint64_t i = 1; i <= kUnderWay; ++i) {
     Request request = pair.Send("under way", 64 * i);
     request.token = i;
-    pair.fabric->node(1).transport->Submit(request);
+    pair.fabric->node(1).Submit(request);
   }
   pair.at(1).Cut(2);
   pair.at(2).Cut(1);
@@ -89,7 +90,7 @@ TEST(Faults, ACutHoldsForTheNextIncarnation) {
   pair.at(1).Cut(2);
   PeerInfo next = TestFabric::InfoOf(pair.fabric->node(2));
   ++next.id.incarnation;
-  pair.fabric->node(1).transport->AddPeer(next);
+  pair.fabric->node(1).AddPeer(next);
   Request request = pair.Send("to the next life");
   request.peer = next.id;
   EXPECT_EQ(pair.fabric->Run(1, request).status, Status::kEndpointDown);
