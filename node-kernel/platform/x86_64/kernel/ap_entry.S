@@ -5,6 +5,7 @@
 // Who is not awaited (any more) halts: it has no stack, no number, and gets no interrupt.
 
     .set BASE, 0x8000                                // = kTrampolineBase
+    .cfi_sections .debug_frame
     .section .rodata
     .balign 16
     .globl ap_trampoline, ap_trampoline_end
@@ -55,8 +56,11 @@ ap_high_entry:
     movq %rcx, %cr3
     movq (%rax, %rdi, 8), %rsp
     xorl %ebp, %ebp
+    .cfi_startproc
+    .cfi_undefined rip                               // for debuggers: nobody is behind it
     call ApEntry
     ud2
+    .cfi_endproc
     .globl ap_unwanted
 ap_unwanted:
     cli

@@ -4,6 +4,7 @@
 // the direct map's base and at the kernel image's base. They serve until kernel_tables.cc replaces
 // them, and again each time an application processor starts (ap_entry.S).
 
+    .cfi_sections .debug_frame
     .section .note.pvh, "a", @note
     .balign 4
     .long 4, 8, 18          // name size, descriptor size (QEMU reads 8 bytes), XEN_ELFNOTE_PHYS32_ENTRY
@@ -93,8 +94,11 @@ boot_high_entry:
     wrmsr
     movl %esi, %edi
     xorl %ebp, %ebp
+    .cfi_startproc
+    .cfi_undefined rip                               // for debuggers: nobody is behind it
     call KernelEntry
     ud2
+    .cfi_endproc
 
     .bss
     .balign 4096

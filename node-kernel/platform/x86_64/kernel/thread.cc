@@ -55,6 +55,9 @@ Result<Thread*> Scheduler::NewThread(const char* name, Thread::Entry entry, void
 }
 
 void Scheduler::StartThread() {
+#ifdef __GCC_HAVE_DWARF2_CFI_ASM
+  asm(".cfi_undefined rip");  // for debuggers: nobody is behind it
+#endif
   EnableInterrupts();
   Thread* thread = Thread::Current();
   if (!thread->is_pool_) {

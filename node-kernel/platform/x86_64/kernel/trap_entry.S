@@ -2,41 +2,64 @@
 // The frame they build is machine/trap_frame.h. Vectors that may hit the kernel with the user's %gs
 // still in place (NMI, double fault, machine check) run on stacks of their own and find their
 // CPU's area at the base of that stack.
+//
+// For debuggers, how to get from a frame to what was interrupted (.cfi): the canonical frame address
+// is where RSP is behind the whole trap frame.
 
+    .cfi_sections .debug_frame
+    .macro push_register name
+    pushq %\name
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset \name, 0
+    .endm
     .macro push_registers
-    pushq %r15
-    pushq %r14
-    pushq %r13
-    pushq %r12
-    pushq %r11
-    pushq %r10
-    pushq %r9
-    pushq %r8
-    pushq %rbp
-    pushq %rdi
-    pushq %rsi
-    pushq %rdx
-    pushq %rcx
-    pushq %rbx
-    pushq %rax
+    push_register r15
+    push_register r14
+    push_register r13
+    push_register r12
+    push_register r11
+    push_register r10
+    push_register r9
+    push_register r8
+    push_register rbp
+    push_register rdi
+    push_register rsi
+    push_register rdx
+    push_register rcx
+    push_register rbx
+    push_register rax
+    .endm
+    .macro pop_register name
+    popq %\name
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore \name
     .endm
     .macro pop_registers
-    popq %rax
-    popq %rbx
-    popq %rcx
-    popq %rdx
-    popq %rsi
-    popq %rdi
-    popq %rbp
-    popq %r8
-    popq %r9
-    popq %r10
-    popq %r11
-    popq %r12
-    popq %r13
-    popq %r14
-    popq %r15
+    pop_register rax
+    pop_register rbx
+    pop_register rcx
+    pop_register rdx
+    pop_register rsi
+    pop_register rdi
+    pop_register rbp
+    pop_register r8
+    pop_register r9
+    pop_register r10
+    pop_register r11
+    pop_register r12
+    pop_register r13
+    pop_register r14
+    pop_register r15
     addq $16, %rsp                       // vector, error code
+    .cfi_adjust_cfa_offset -16
+    .endm
+// At a frame's first word that the hardware has pushed, and \more bytes below.
+    .macro trap_frame more
+    .cfi_startproc simple
+    .cfi_signal_frame
+    .cfi_def_cfa rsp, 40 + \more
+    .cfi_offset rip, -40
+    .cfi_offset rsp, -16
     .endm
 
     .text
@@ -61,6 +84,7 @@ trap_stubs:
 
     .balign 16
 common_trap:
+    trap_frame 16
     testb $3, 24(%rsp)                   // CS
     jz 1f
     swapgs
@@ -77,9 +101,11 @@ trap_return:
     swapgs
 1:  pop_registers
     iretq
+    .cfi_endproc
 
     .balign 16
 critical_trap:
+    trap_frame 16
     push_registers
     cld
     clac
@@ -93,6 +119,7 @@ critical_trap:
     wrgsbase %rbx
     pop_registers
     iretq
+    .cfi_endproc
 
 // void EnterUserFrame(const TrapFrame* frame, u64 user_fs, u64 user_gs): interrupts off. Uses no
 // stack until the frame has been copied to the top of this thread's (CpuArea::kernel_stack_top).
@@ -117,33 +144,40 @@ EnterUserFrame:
 2:  wrfsbase %rax
     swapgs
     wrgsbase %rdx
+    trap_frame 136                       // the other 17 words
     pop_registers
     iretq
+    .cfi_endproc
 
 // void SwitchStacks(u64* save_rsp, u64 new_rsp): interrupts off.
     .globl SwitchStacks
 SwitchStacks:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    .cfi_startproc
+    push_register rbp
+    push_register rbx
+    push_register r12
+    push_register r13
+    push_register r14
+    push_register r15
     movq %rsp, (%rdi)
     movq %rsi, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
+    pop_register r15
+    pop_register r14
+    pop_register r13
+    pop_register r12
+    pop_register rbx
+    pop_register rbp
     ret
+    .cfi_endproc
 
 // void RunOnStack(u64 rsp, void (*function)()): leaves the present stack for good.
     .globl RunOnStack
 RunOnStack:
+    .cfi_startproc
+    .cfi_undefined rip                   // nobody is behind it
     movq %rdi, %rsp
     xorl %ebp, %ebp
     call *%rsi
     ud2
+    .cfi_endproc
     .section .note.GNU-stack, "", @progbits

@@ -8,6 +8,8 @@
 // CPU goes on at the personality's entry with every register but RCX as the program left it. A
 // program may have moved its %gs base, so it is set again here.
 
+    .cfi_sections .debug_frame
+
 #define AREA_STACK 8
 #define AREA_USER_RSP 16
 #define AREA_ENTRY 56
@@ -92,7 +94,10 @@ native_call:
     pushq %rax
     movq %rsp, %rdi
     xorl %ebp, %ebp
+    .cfi_startproc
+    .cfi_undefined rip               // for debuggers: a kernel stack begins here
     call HandleSystemCall            // interrupts off afterwards; RAX: may leave by sysret
+    .cfi_endproc
     testl %eax, %eax
     jz trap_return
     popq %rax

@@ -9,12 +9,17 @@
 //
 // With no object, the handler's status is returned in RAX: a Status and every Result<T> have it there.
 
+  .cfi_sections .debug_frame
   .text
 
   .type k42_miss_common, @function
 k42_miss_common:                    // EAX: method number
+  .cfi_startproc
   push %rbp
+  .cfi_def_cfa_offset 16
+  .cfi_offset rbp, -16
   mov %rsp, %rbp
+  .cfi_def_cfa_register rbp
   push %rdi
   push %rsi
   push %rdx
@@ -36,6 +41,8 @@ k42_miss_common:                    // EAX: method number
   pop %rsi
   pop %rdi
   pop %rbp
+  .cfi_def_cfa rsp, 8
+  .cfi_restore rbp
   test %r10, %r10
   jz 1f
   mov %r10, %rdi
@@ -45,6 +52,7 @@ k42_miss_common:                    // EAX: method number
   mov %r11, %rax
   xor %edx, %edx
   ret
+  .cfi_endproc
   .size k42_miss_common, . - k42_miss_common
 
   .p2align 4
