@@ -143,7 +143,8 @@ TEST_F(Agents, ANewDaemonAdoptsTheLife) {
   one.agent().Join({});
   Node two(etcd_, 2);
   two.agent().Join({{"generation", "1"}});
-  ASSERT_TRUE(Eventually([&] { return one.Sees(2); }));
+  // The others may see it before its own answer from the store has come.
+  ASSERT_TRUE(Eventually([&] { return one.Sees(2) && two.life().incarnation != 0; }));
   const Adopted life = two.life();
   const view::Epoch epoch = one.agent().Current()->view.epoch;
   two.Die();
@@ -163,6 +164,7 @@ TEST_F(Agents, ALifeWithoutARecordIsAdoptedWithItsSecret) {
   Node two(etcd_, 2);
   two.agent().Join({});
   ASSERT_TRUE(Eventually([&] { return one.Sees(2); }));
+  ASSERT_TRUE(Eventually([&] { return two.life().incarnation != 0; }));
   const Adopted life = two.life();
   two.Die();
   ASSERT_TRUE(one.store().RevokeLease(life.lease).ok());
@@ -179,6 +181,7 @@ TEST_F(Agents, ALeaseThatEndsIsReplacedAndNamesFollow) {
   Node one(etcd_, 1);
   one.agent().Join({});
   ASSERT_TRUE(Eventually([&] { return one.agent().HasAuthority(); }));
+  ASSERT_TRUE(Eventually([&] { return one.life().incarnation != 0; }));
   const Adopted life = one.life();
   EXPECT_EQ(one.agent().Lease(), life.lease);
   const store::Revision given = one.agent().Bind("svc/mine", "here", true).value();

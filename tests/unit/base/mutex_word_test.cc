@@ -15,6 +15,8 @@
 namespace k42 {
 namespace {
 
+using Record = WaitEnd<ModelThread<>, model::Atomic>;
+
 enum class Fault { kNone, kAnnouncesBeforeTheQueue, kForgetsTheOthers };
 
 // Threads take the lock in turn, as machine::Mutex does; the queue's lock is a spin that waits.
@@ -24,7 +26,6 @@ template <std::size_t kThreads, template <typename> typename Atomic = model::Ato
 model::Exploration ExploreLock(bool held, Fault fault = Fault::kNone,
                                std::uint64_t most = 5'000'000) {
   struct World {
-    using Record = WaitEnd<ModelThread<>, model::Atomic>;
     BasicMutexWord<Atomic> word;
     model::Atomic<std::uint32_t> queue_lock{0};
     std::deque<Record*> queue;  // under queue_lock

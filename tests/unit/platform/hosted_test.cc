@@ -85,6 +85,7 @@ TEST(HostedCpu, MessagesOfOneSenderKeepTheirOrder) {
     int number;
   };
   static std::vector<int> order;
+  static std::atomic<bool> all{false};
   static Thread* self = Thread::Current();
   std::vector<Numbered> messages(50);
   for (int i = 0; i < 50; ++i) {
@@ -92,29 +93,32 @@ TEST(HostedCpu, MessagesOfOneSenderKeepTheirOrder) {
     messages[i].handler = [](CpuMessage* message) {
       EXPECT_EQ(CurrentCpu(), 2u);
       order.push_back(static_cast<Numbered*>(message)->number);
-      if (order.size() == 50)
+      if (order.size() == 50) {
+        all = true;
         self->Unblock();
+      }
     };
     Send(2, &messages[i]);
   }
-  Thread::Block();
+  while (!all) Thread::Block();  // a late wake-up of an earlier test may end the first
   for (int i = 0; i < 50; ++i) EXPECT_EQ(order[i], i);
 }
 
 TEST(HostedCpu, TimersFireInOrderAndCanBeCancelled) {
   static std::vector<int> order;
+  static std::atomic<bool> fired{false};
   static Thread* self = Thread::Current();
   Timer late, early, never;
   const std::uint64_t now = MonotonicNs();
   late.Arm(
-      now + 3'000'000, [](void*) { order.push_back(2), self->Unblock(); }, nullptr);
+      now + 3'000'000, [](void*) { order.push_back(2), fired = true, self->Unblock(); }, nullptr);
   early.Arm(
       now + 1'000'000, [](void*) { order.push_back(1); }, nullptr);
   never.Arm(
       now + 2'000'000, [](void*) { order.push_back(9); }, nullptr);
   EXPECT_TRUE(never.Cancel());
   EXPECT_FALSE(never.Cancel());
-  Thread::Block();
+  while (!fired) Thread::Block();
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
