@@ -58,7 +58,7 @@ TEST_F(Swapping, UnderCallsFromAllCpusNothingIsLost) {
   RunOnAllCpus([&](machine::CpuId cpu) {
     if (cpu == 0) {
       const std::uint64_t end = machine::MonotonicNs() + 400'000'000;
-      while (machine::MonotonicNs() < end) {
+      while (machine::MonotonicNs() < end || swaps < 4) {  // a busy host takes its time
         Root* next = swaps % 3 == 0   ? NewReplicated(1)
                      : swaps % 3 == 1 ? NewReplicated(2)
                                       : NewShared();
@@ -79,7 +79,6 @@ TEST_F(Swapping, UnderCallsFromAllCpusNothingIsLost) {
     }
     total += mine;
   });
-  EXPECT_GT(swaps, 3);  // sanitizers on a busy host are slow
   EXPECT_EQ(counter->Value().value(), total.load());
   RecordProperty("swaps", swaps);
   EXPECT_EQ(Destroy(counter), Status::kOk);
