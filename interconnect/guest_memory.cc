@@ -9,6 +9,12 @@ void GuestMemory::Add(std::uint64_t guest_address, std::uint64_t size, UniqueFd 
   pieces_.push_back({guest_address, size, std::move(fd), file_offset});
 }
 
+std::vector<GuestMemory::Range> GuestMemory::Ranges() const {
+  std::vector<Range> ranges;
+  for (const Piece& piece : pieces_) ranges.push_back({piece.address, piece.size});
+  return ranges;
+}
+
 bool GuestMemory::Read(std::uint64_t address, std::span<std::byte> to) const {
   for (const Piece& piece : pieces_) {
     if (address < piece.address || address - piece.address > piece.size ||

@@ -18,6 +18,13 @@ class GuestMemory {
   void Add(std::uint64_t guest_address, std::uint64_t size, UniqueFd fd, std::uint64_t file_offset);
   void Clear() { pieces_.clear(); }
 
+  struct Range {
+    std::uint64_t address;
+    std::uint64_t size;
+  };
+  // What there is, in the order it was added.
+  std::vector<Range> Ranges() const;
+
   // False: not all of the range is RAM, or it cannot be read.
   bool Read(std::uint64_t address, std::span<std::byte> to) const;
   template <typename T>

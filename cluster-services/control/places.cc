@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLabSocket = "/run/k42/noded.sock";
+constexpr const char* kMonitor = "qmp.sock";
 constexpr const char* kCompanion = "k42-host";
 constexpr const char* kCompanionPort = "4242";
 
@@ -54,6 +55,41 @@ Cluster Simulated(const fs::path& folder) {
   return cluster;
 }
 
+// What FindCluster and FindNodeFolder say alike; any Outcome's error.
+struct Failure {
+  Status status;
+  std::string detail;
+  template <typename T>
+  operator Outcome<T>() const {  // NOLINT: `return NotTrusted(root);`
+    return {status, detail};
+  }
+};
+
+Failure NotTrusted(const fs::path& root) {
+  return {Status::kPermissionDenied,
+          root.string() + " belongs to somebody else or others may write to it; set K42_RUN"};
+}
+Failure SeveralRun(const std::string& names) {
+  return {Status::kInvalidArgument,
+          "several clusters run here (" + names + "); choose with --cluster NAME"};
+}
+Failure NoneRuns(const std::string& name) {
+  return {Status::kNotFound, name.empty() ? "no cluster runs here; start one with: k42-sim up -n 2"
+                                          : "no cluster " + name + " runs here"};
+}
+
+// A cluster's folder: with a node's QEMU, or what one has left.
+bool HasNodes(const fs::path& folder) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with('n') && Number(name.substr(1)) != 0 &&
+        fs::exists(entry.path() / kMonitor, error))
+      return true;
+  }
+  return false;
+}
+
 bool InsideANode() {
   addrinfo hints{};
   hints.ai_family = AF_INET;
@@ -87,8 +123,7 @@ Outcome<Cluster> FindCluster(const std::string& name) {
   std::error_code error;
   const fs::path root = RunRoot();
   if (fs::exists(root, error) && !Trusted(root))
-    return {Status::kPermissionDenied,
-            root.string() + " belongs to somebody else or others may write to it; set K42_RUN"};
+    return NotTrusted(root);
   for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     if (!entry.is_directory(error) || (!name.empty() && entry.path().filename() != name))
       continue;
@@ -99,8 +134,7 @@ Outcome<Cluster> FindCluster(const std::string& name) {
   if (found.size() > 1) {
     std::string names;
     for (const Cluster& cluster : found) names += (names.empty() ? "" : ", ") + cluster.name;
-    return {Status::kInvalidArgument,
-            "several clusters run here (" + names + "); choose with --cluster NAME"};
+    return SeveralRun(names);
   }
   if (!found.empty())
     return std::move(found.front());
@@ -108,8 +142,39 @@ Outcome<Cluster> FindCluster(const std::string& name) {
     return Cluster{name, {{0, std::string("unix:") + kLabSocket}}};
   if (InsideANode())
     return Cluster{name, {{0, std::string("tcp:") + kCompanion + ":" + kCompanionPort}}};
-  return {Status::kNotFound, name.empty() ? "no cluster runs here; start one with: k42-sim up -n 2"
-                                          : "no cluster " + name + " runs here"};
+  return NoneRuns(name);
+}
+
+Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t node) {
+  constexpr std::string_view kUnix = "unix:";
+  const char* control = std::getenv("K42_CONTROL");
+  if (control != nullptr && std::string_view(control).starts_with(kUnix))
+    return fs::path(std::string_view(control).substr(kUnix.size())).parent_path().string();
+  std::error_code error;
+  const fs::path root = RunRoot();
+  if (fs::exists(root, error) && !Trusted(root))
+    return NotTrusted(root);
+  std::vector<fs::path> found;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
+    if (entry.is_directory(error) && (cluster.empty() || entry.path().filename() == cluster) &&
+        HasNodes(entry.path()))
+      found.push_back(entry.path());
+  }
+  const std::string name = "n" + std::to_string(node);
+  if (found.size() > 1) {
+    std::string names;
+    for (const fs::path& one : found)
+      names += (names.empty() ? "" : ", ") + one.filename().string();
+    return SeveralRun(names);
+  }
+  if (found.size() == 1 && fs::exists(found.front() / name / kMonitor, error))
+    return (found.front() / name).string();
+  if (found.size() == 1)
+    return {Status::kNotFound,
+            "cluster " + found.front().filename().string() + " has no node " + name + " here"};
+  if (const fs::path lab = fs::path(kLabSocket).parent_path(); fs::exists(lab / kMonitor, error))
+    return lab.string();
+  return NoneRuns(cluster);
 }
 
 std::uint32_t NodeNumber(const std::string& name) {

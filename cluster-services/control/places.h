@@ -29,6 +29,10 @@ struct Cluster {
 // The cluster of that name, or the only one there is when `name` is empty.
 Outcome<Cluster> FindCluster(const std::string& name);
 
+// The folder with the sockets of that node's parts on this host, its QEMU's monitor (qmp.sock)
+// among them; no daemon need run. `cluster` empty: the only one there is.
+Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t node);
+
 // "n3", "3", "10.42.0.3" -> 3; 0: none of these.
 std::uint32_t NodeNumber(const std::string& name);
 

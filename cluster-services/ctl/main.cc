@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cluster-services/ctl/commands.h"
+#include "cluster-services/ctl/dump_command.h"
 #include "cluster-services/ctl/mpirun.h"
 #include "cluster-services/ctl/object_commands.h"
 #include "cluster-services/ctl/trace_command.h"
@@ -62,6 +63,9 @@ int Main(int argc, char** argv) {
   ctl::TraceOptions trace_options;
   CLI::App* trace = ctl::AddTrace(app, trace_options);
 
+  ctl::DumpOptions dump_options;
+  CLI::App* dump = ctl::AddDump(app, dump_options);
+
   std::string action = "list";
   std::string path;
   std::string value;
@@ -83,6 +87,8 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
+  if (*dump)
+    return ctl::Dump(cluster_name, dump_options);
   const auto cluster = control::FindCluster(cluster_name);
   if (!cluster.ok())
     return ctl::Complain(cluster.detail());

@@ -15,10 +15,8 @@ so the sums by caller are a little too low at worst; the counts by function are 
 import argparse
 import bisect
 import collections
-import json
 import pathlib
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +26,8 @@ import time
 from bench_node import micro
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/guest"))
+sys.path[:0] = [str(ROOT / "tests/guest"), str(ROOT / "sim-fabric")]
+from k42sim.monitor import Monitor  # noqa: E402
 from node_shell import NodeShell  # noqa: E402
 
 LINE = re.compile(rb"\[[0-9a-f]+/([0-9a-f]+)/")
@@ -67,30 +66,6 @@ def shorten(name):
         name = cut
     name = name.split("(anonymous namespace)::")[-1].split("(")[0].strip()
     return re.sub(r"\b(k42|mem|proc|sched|cobj|ipc|machine|personality)::", "", name.split(" ")[-1])
-
-
-class Monitor:
-    """QEMU's monitor over QMP."""
-
-    def __init__(self, path):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-        self._lines = self._socket.makefile()
-        self._lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command, **arguments):
-        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        for line in self._lines:
-            answer = json.loads(line)
-            if "error" in answer:
-                raise RuntimeError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
-        return None  # the end of a QEMU that was told to quit
-
-    def human(self, line):
-        return self.ask("human-monitor-command", **{"command-line": line})
 
 
 def wait_for(condition, limit, what):

@@ -6,13 +6,11 @@
         text = guest.ask("cpus")           # in the debug console
         guest.nmi()
 """
-import json
 import os
 import pathlib
 import re
 import select
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric"))
 from k42sim import machine  # noqa: E402
+from k42sim.monitor import Monitor  # noqa: E402
 
 LIMIT = 60.0
 PROMPT = "k42> "
@@ -86,19 +85,8 @@ class Guest:
 
     def monitor(self, command, **arguments):
         """One QMP command; its answer."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(LIMIT)
-            connection.connect(str(self.folder / "qmp.sock"))
-            lines = connection.makefile("rw")
-            lines.readline()
-            for one in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
-                lines.write(json.dumps(one) + "\n")
-                lines.flush()
-                while "event" in (answer := json.loads(lines.readline())):
-                    pass
-            if "error" in answer:
-                raise AssertionError(f"{command}: {answer['error']}")
-            return answer["return"]
+        with Monitor(self.folder / "qmp.sock", LIMIT) as monitor:
+            return monitor.ask(command, **arguments)
 
     def wait(self, limit=LIMIT):
         """QEMU's exit status."""

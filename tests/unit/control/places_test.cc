@@ -41,7 +41,26 @@ TEST_F(Places, AFolderThatOthersMayWriteToIsNot) {
     ASSERT_EQ(chmod(root_.c_str(), mode), 0);
     EXPECT_EQ(FindCluster("").status(), Status::kPermissionDenied);
     EXPECT_EQ(FindCluster("mine").status(), Status::kPermissionDenied);
+    EXPECT_EQ(FindNodeFolder("mine", 2).status(), Status::kPermissionDenied);
   }
+}
+
+// A node whose daemon never came up, or has gone in order, has no noded.sock.
+TEST_F(Places, ANodesFolderIsThatOfItsQemu) {
+  EXPECT_EQ(FindNodeFolder("", 2).status(), Status::kNotFound);
+  std::filesystem::create_directories(root_ + "/mine/n3");
+  std::ofstream(root_ + "/mine/n3/qmp.sock") << "";
+  EXPECT_EQ(FindNodeFolder("", 3).value(), root_ + "/mine/n3");
+  EXPECT_EQ(FindNodeFolder("mine", 3).value(), root_ + "/mine/n3");
+  EXPECT_EQ(FindNodeFolder("mine", 2).detail(), "cluster mine has no node n2 here");
+  EXPECT_EQ(FindNodeFolder("yours", 3).detail(), "no cluster yours runs here");
+  std::filesystem::create_directories(root_ + "/another/n3");
+  std::ofstream(root_ + "/another/n3/qmp.sock") << "";
+  EXPECT_EQ(FindNodeFolder("", 3).status(), Status::kInvalidArgument);
+  EXPECT_EQ(FindNodeFolder("another", 3).value(), root_ + "/another/n3");
+  setenv("K42_CONTROL", ("unix:" + root_ + "/mine/n3/noded.sock").c_str(), 1);
+  EXPECT_EQ(FindNodeFolder("", 1).value(), root_ + "/mine/n3");
+  unsetenv("K42_CONTROL");
 }
 
 TEST_F(Places, NorIsSomebodyElsesFolder) {
