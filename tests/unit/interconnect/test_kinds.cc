@@ -86,6 +86,10 @@ class UcxKind : public RealKind {
     EXPECT_NE(transport, nullptr) << error;
     return transport;
   }
+  // Emulated, with an emulated NIC's timeouts of seconds.
+  std::uint64_t PatienceNs() const override {
+    return one_sided_ ? 60'000'000'000 : RealKind::PatienceNs();
+  }
   bool OneSided() const override { return one_sided_; }
 
  private:
