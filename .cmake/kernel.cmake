@@ -6,7 +6,8 @@ set(K42_FREESTANDING_FLAGS
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics
     -fno-use-cxa-atexit -nostdinc++>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-devirtualize
-    -fno-devirtualize-speculatively>)
+    -fno-devirtualize-speculatively>
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-fno-c++-static-destructors>)
 # No vector, no x87 in code that may run with somebody else's registers live.
 set(K42_NO_VECTOR_FLAGS -mno-sse -mno-mmx)
 

@@ -94,7 +94,8 @@ void ObjectManager::WaitAndDispose(Root* root, bool local) {
 }
 
 Status ObjectManager::Retire(Root& root) {
-  root.SetBits(0);  // the id lives on
+  root.SetBits(0);    // the id lives on
+  Count(destroyed_);  // so that everything has gone when as many have been disposed of
   root.departure().home = machine::CurrentCpu();
   WaitAndDispose(&root, false);
   return Status::kOk;

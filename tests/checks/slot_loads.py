@@ -5,8 +5,8 @@ usage: slot_loads.py [ELF]...      (default: build/k42.elf, and build-clang/k42.
 
 - Each load from the local table (`mov %gs:(%reg), %reg`, only machine/local_table.h makes them) must
   be followed by an indirect call through the loaded object: its vtable is loaded from the object, and
-  the call goes through a slot of it below 64. A direct call first means that the compiler
-  devirtualized it, and hot swap would not be seen.
+  the call goes through a slot of it below 64. A direct call first (but of memcpy and the like) means that
+  the compiler devirtualized it, and hot swap would not be seen.
 - No vector or x87 instruction outside the platform: the registers are the interrupted program's.
 
 First it looks at wrong code, compiled for the purpose: what it would not find there it cannot find here.
@@ -30,6 +30,9 @@ THROUGH_REGISTER = re.compile(r"^\*(%r\w+)$")
 VECTOR = re.compile(r"%(?:[xyz]mm\d|mm\d|st\b)")
 OF_PLATFORM = re.compile(r"^(non-virtual thunk to )?k42::machine::")
 X87 = re.compile(r"^(f[a-z0-9]+|x(save|rstor)[a-z0-9]*|xsetbv|emms|(ld|st)mxcsr|vzero[a-z]+)$")
+# What compilers call by themselves, while arguments are made ready (Clang does not know strlen of a literal).
+LIBRARY = re.compile(r"<(strlen|mem(cpy|move|set|cmp|chr))>$")
+LOST_BY_CALLS = {"%rax", "%rcx", "%rdx", "%rsi", "%rdi", "%r8", "%r9", "%r10", "%r11"}
 PREFIXES = {"rep", "repz", "repnz", "lock", "data16", "notrack", "cs", "bnd"}
 LONGEST = 120  # instructions between the load and its call
 
@@ -89,7 +92,11 @@ def follow(instructions, index_of, start, target):
             if match := THROUGH_REGISTER.match(operands):
                 return None if match.group(1) in methods else f"call through {operands}"
             if mnemonic.startswith("call"):
-                return f"direct call of {operands} first"
+                if not LIBRARY.search(operands):
+                    return f"direct call of {operands} first"
+                for known in (objects, tables, methods):
+                    known -= LOST_BY_CALLS
+                continue
             destination = operands.split()[0]
             if not re.fullmatch(r"[0-9a-f]+", destination) or int(destination, 16) not in index_of:
                 return f"jump to {operands} first"

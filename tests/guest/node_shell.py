@@ -6,6 +6,7 @@
 
 The node is a fresh QEMU for each run; its console is the script's standard output.
 """
+import os
 import pathlib
 import re
 import shutil
@@ -19,7 +20,9 @@ LOG_LINE = re.compile(r"^\[ *\d+\.\d+ +\d+\] ")  # the kernel's own
 
 
 class NodeShell:
-    def __init__(self, cpus=2, memory=1024, image=ROOT / "build/k42.elf"):
+    def __init__(self, cpus=2, memory=1024, image=None):
+        """The image is K42_KERNEL's where none is given, or else the one of the default build."""
+        image = image or os.environ.get("K42_KERNEL", ROOT / "build/k42.elf")
         self.cpus, self.memory, self.image = cpus, memory, image
 
     def __enter__(self):
