@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "interconnect/unix_socket.h"
 
@@ -60,8 +61,14 @@ void Carrier::Progress() {
 }
 
 void Carrier::Call(std::uint32_t queue) {
-  if (queue >= queues_.size() || !queues_[queue].call)
-    return;  // not started yet: the kernel looks at its rings when it starts them
+  if (queue >= queues_.size())
+    return;
+  // Not started, or stopped with the guest. A kernel that sleeps is called once only (KickWord), so
+  // this must not be forgotten.
+  if (!queues_[queue].call) {
+    queues_[queue].missed = true;
+    return;
+  }
   std::uint64_t one = 1;
   [[maybe_unused]] ssize_t written = write(queues_[queue].call.get(), &one, sizeof one);
 }
@@ -133,8 +140,10 @@ Status Carrier::Handle(const VhostHeader& header, std::span<std::byte> payload,
       if (payload.size() < sizeof state)
         return Status::kCorrupt;
       std::memcpy(&state, payload.data(), sizeof state);
-      if (state.queue < queues_.size())
-        queues_[state.queue] = {};
+      if (state.queue < queues_.size()) {
+        queues_[state.queue].kick.Reset();
+        queues_[state.queue].call.Reset();
+      }
       state.value = 0;
       return Reply(header, std::as_bytes(std::span(&state, 1)));
     }
@@ -199,6 +208,8 @@ Status Carrier::SetQueueFd(std::span<const std::byte> payload, std::vector<Uniqu
   UniqueFd fd = (word & kVhostNoFd) != 0 || fds.empty() ? UniqueFd() : std::move(fds[0]);
   if (!kick) {
     queues_[queue].call = std::move(fd);
+    if (queues_[queue].call && std::exchange(queues_[queue].missed, false))
+      Call(static_cast<std::uint32_t>(queue));
     return Status::kOk;
   }
   queues_[queue].kick = std::move(fd);

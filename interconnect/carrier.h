@@ -57,6 +57,7 @@ class Carrier {
   struct Queue {
     UniqueFd kick;
     UniqueFd call;
+    bool missed = false;  // called while there was no descriptor: the next one is
   };
 
   void Watch(int fd);

@@ -2,6 +2,7 @@
 #include "interconnect/carrier.h"
 
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
@@ -56,6 +57,22 @@ class CarrierTest : public ::testing::Test {
     carrier_->Progress();
   }
 
+  template <typename T>
+  void Tell(VhostRequest request, const T& payload, int fd = -1) {
+    const VhostHeader header{request, kVhostVersion, sizeof payload};
+    ASSERT_EQ(SendUnix(qemu_.get(), std::as_bytes(std::span(&header, 1)),
+                       std::as_bytes(std::span(&payload, 1)), fd),
+              Transfer::kDone);
+    carrier_->Progress();
+  }
+  // How often the descriptor that is given for queue 0 now has been written to.
+  std::uint64_t CallsOfNewDescriptor() {
+    const UniqueFd call(eventfd(0, EFD_NONBLOCK));
+    Tell(VhostRequest::kSetVringCall, std::uint64_t{0}, call.get());
+    std::uint64_t calls = 0;
+    return read(call.get(), &calls, sizeof calls) == sizeof calls ? calls : 0;
+  }
+
   std::string folder_;
   std::unique_ptr<Arena> arena_;
   Counted events_;
@@ -75,6 +92,22 @@ TEST_F(CarrierTest, OneConnectionHasOneArena) {
   EXPECT_EQ(events_.arenas, 1);
   TellMemory();  // its queues were restarted
   EXPECT_EQ(events_.arenas, 1);
+}
+
+// A guest is stopped, and what came for it meanwhile would never be called again: its kernel asks
+// to be called once, when it goes to sleep.
+TEST_F(CarrierTest, ACallToAStoppedGuestIsMadeWhenItGoesOn) {
+  Meet();
+  EXPECT_EQ(CallsOfNewDescriptor(), 0u);
+  carrier_->Call(0);
+  EXPECT_EQ(CallsOfNewDescriptor(), 0u);  // masked, or unmasked: the one before has had it
+  Tell(VhostRequest::kGetVringBase, VhostVringState{});
+  EXPECT_EQ(CallsOfNewDescriptor(), 0u);
+  Tell(VhostRequest::kGetVringBase, VhostVringState{});
+  carrier_->Call(0);
+  carrier_->Call(0);
+  EXPECT_EQ(CallsOfNewDescriptor(), 1u);
+  EXPECT_EQ(CallsOfNewDescriptor(), 0u);
 }
 
 // Whoever let go of a guest that runs on meets it again.
