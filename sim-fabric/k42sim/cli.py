@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from . import client, console, machine, places, plan as plans, processes
+from . import client, console, gdb, machine, places, plan as plans, processes
 from .places import Trouble
 
 
@@ -57,6 +57,11 @@ def arguments():
     logs.add_argument("-f", "--follow", action="store_true")
     shell = command("shell", "a shell on a node")
     shell.add_argument("node", nargs="?", default="n1")
+    debug = command("gdb", "GDB on a running node, or on a core that k42ctl dump has made")
+    debug.add_argument("target", nargs="?", metavar="n1|FILE",
+                       help="default: $K42_NODE, or the first node that runs")
+    debug.add_argument("--kernel", metavar="FILE", help="its image (default: the cluster's; of a core build/k42.elf)")
+    debug.add_argument("words", nargs="*", metavar="-- WORDS", help="more options for GDB")
     fault = command("fault", "break something on purpose")
     fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "hold"))
     fault.add_argument("targets", nargs="+", metavar="n1|m0")
@@ -248,7 +253,7 @@ def fault(args):
 def main():
     args = arguments()
     run = {"up": up, "down": down, "status": status, "list": list_clusters, "logs": logs, "shell": shell,
-           "fault": fault, "console": lambda a: console.attach(node_folder(a, a.node) / "console.sock")}
+           "fault": fault, "gdb": gdb.run, "console": lambda a: console.attach(node_folder(a, a.node) / "console.sock")}
     try:
         return run[args.command](args) or 0
     except Trouble as error:
