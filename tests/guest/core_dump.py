@@ -175,6 +175,14 @@ class Cores(unittest.TestCase):
             self.assertTrue(of_frames(node.gdb("bt")["bt"], "SpinUntil", "SpinWithInterruptsOff"))
 
 
+class Scripts(unittest.TestCase):
+    def test_they_come_with_the_image_where_gdb_may_load_them(self):
+        done = subprocess.run(["gdb", "-nx", "-q", "-batch", "-iex", f"add-auto-load-safe-path {BUILD}", IMAGE,
+                               "-ex", "k42", "-ex", "k42 objects"], capture_output=True, text=True, timeout=60)
+        self.assertIn("k42 threads [CPU]", done.stdout, done.stderr)
+        self.assertIn("there are no objects yet", done.stderr)  # of an image that does not run
+
+
 class Refusals(unittest.TestCase):
     def refused(self, done, *parts):
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)

@@ -64,31 +64,33 @@ constexpr const char* kGreeting = "{\"QMP\": {\"version\": {}, \"capabilities\":
 
 TEST(QemuMonitor, AnswersAreToldFromEvents) {
   std::string asked;
-  FakeQemu qemu([&](int fd) {
-    Say(fd, kGreeting);
-    Hear(fd);
-    Say(fd, "{\"return\": {}}\r\n{\"event\": \"STOP\", \"data\": {}}\r\n");
-    asked = Hear(fd);
-    Say(fd, "{\"event\": \"RESUME\"}\r\n{\"return\": \"two\\r");
-    Say(fd, "\\nlines\"}\r\n");
-    Hear(fd);
-    Say(fd, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}}\r\n");
-    Hear(fd);
-    Say(fd, "what?\n");
-  });
-  auto monitor = QemuMonitor::Open(qemu.path(), kLong);
-  ASSERT_TRUE(monitor.ok()) << monitor.detail();
-  EXPECT_EQ(monitor->process(), getpid());
-  const auto text = monitor.value().Human("info registers -a");
-  ASSERT_TRUE(text.ok()) << text.detail();
-  EXPECT_EQ(text.value(), "two\r\nlines");
+  {
+    FakeQemu qemu([&](int fd) {
+      Say(fd, kGreeting);
+      Hear(fd);
+      Say(fd, "{\"return\": {}}\r\n{\"event\": \"STOP\", \"data\": {}}\r\n");
+      asked = Hear(fd);
+      Say(fd, "{\"event\": \"RESUME\"}\r\n{\"return\": \"two\\r");
+      Say(fd, "\\nlines\"}\r\n");
+      Hear(fd);
+      Say(fd, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"no such thing\"}}\r\n");
+      Hear(fd);
+      Say(fd, "what?\n");
+    });
+    auto monitor = QemuMonitor::Open(qemu.path(), kLong);
+    ASSERT_TRUE(monitor.ok()) << monitor.detail();
+    EXPECT_EQ(monitor->process(), getpid());
+    const auto text = monitor.value().Human("info registers -a");
+    ASSERT_TRUE(text.ok()) << text.detail();
+    EXPECT_EQ(text.value(), "two\r\nlines");
+    const auto refused = monitor.value().Ask("stop");
+    EXPECT_EQ(refused.status(), Status::kIoError);
+    EXPECT_EQ(refused.detail(), "stop: no such thing");
+    EXPECT_EQ(monitor.value().Ask("stop").status(), Status::kCorrupt);
+    EXPECT_EQ(monitor.value().Ask("stop").status(), Status::kNotFound);  // closed
+  }
   EXPECT_EQ(Json::parse(asked), (Json{{"execute", "human-monitor-command"},
                                       {"arguments", {{"command-line", "info registers -a"}}}}));
-  const auto refused = monitor.value().Ask("stop");
-  EXPECT_EQ(refused.status(), Status::kIoError);
-  EXPECT_EQ(refused.detail(), "stop: no such thing");
-  EXPECT_EQ(monitor.value().Ask("stop").status(), Status::kCorrupt);
-  EXPECT_EQ(monitor.value().Ask("stop").status(), Status::kNotFound);  // closed
 }
 
 TEST(QemuMonitor, ASilentOneIsUnavailableInTime) {
