@@ -26,13 +26,13 @@ enum class OrderKind : std::uint32_t {
   kStep,
   kRead,
   kOpen,
-  // not answered:
   kWrite,
   kClose,
   kKeep,
-  kSubmit,
   kAddPeer,
   kRemovePeer,
+  // not answered, since their completions are:
+  kSubmit,
   kRevoke,
 };
 
@@ -230,7 +230,7 @@ std::uint64_t RemoteNode::Ask(const Order& order, const std::string& text, std::
 void RemoteNode::Write(std::uint64_t offset, const std::string& text) {
   Order order{.kind = OrderKind::kWrite};
   order.words[0] = offset;
-  Give(order, text);
+  Ask(order, text);
 }
 std::string RemoteNode::Read(std::uint64_t offset, std::size_t size) {
   Order order{.kind = OrderKind::kRead};
@@ -253,12 +253,12 @@ abi::WindowId RemoteNode::Open(std::uint32_t index, std::uint64_t offset, std::u
 void RemoteNode::CloseWindow(std::uint32_t index) {
   Order order{.kind = OrderKind::kClose};
   order.words[0] = index;
-  Give(order);
+  Ask(order);
 }
 void RemoteNode::KeepOnNotify(std::size_t size) {
   Order order{.kind = OrderKind::kKeep};
   order.words[0] = size;
-  Give(order);
+  Ask(order);
 }
 void RemoteNode::Submit(const Request& request) {
   Order order{.kind = OrderKind::kSubmit};
@@ -273,13 +273,13 @@ void RemoteNode::AddPeer(const PeerInfo& peer) {
   Order order{.kind = OrderKind::kAddPeer};
   order.peer = peer.id;
   order.secret = peer.secret;
-  Give(order, peer.address);
+  Ask(order, peer.address);
 }
 void RemoteNode::RemovePeer(PeerId peer, Status why) {
   Order order{.kind = OrderKind::kRemovePeer};
   order.peer = peer;
   order.words[0] = static_cast<std::uint64_t>(why);
-  Give(order);
+  Ask(order);
 }
 void RemoteNode::RevokeWindow(Token token, abi::WindowId window) {
   Order order{.kind = OrderKind::kRevoke};
@@ -348,7 +348,7 @@ class Agent {
     std::string answer;
     Reply reply;
     reply.value = Perform(order, text, &answer);
-    if (order.kind >= OrderKind::kWrite)
+    if (order.kind >= OrderKind::kSubmit)
       return true;
     std::string events;
     if (node_.has_value())

@@ -1,6 +1,6 @@
 // Nodes of a test in processes of their own: RemoteNode gives orders over a socket, and at its
-// other end an agent, this same program, carries them out on a LocalNode. Those that ask for
-// something are answered, with what its recorder has got since the last answer.
+// other end an agent, this same program, carries them out on a LocalNode and answers, once it has,
+// with what its recorder has got since the last answer.
 //
 // Where agents come from: ForkedAgents starts them here; ServeAgents(port), in another machine,
 // starts one for each connection of a DialledAgents. Both ends are the same build: structures
