@@ -50,7 +50,7 @@ class Node(Guest):
                  "-x", ROOT / "node-kernel/debug/gdb/k42.py", IMAGE, "-core", self.core]
         for one in commands:
             words += ["-ex", f"echo {mark}", "-ex", one]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         shown = done.stdout.split(mark)[1:]
         if done.stderr.strip() or done.returncode != 0 or len(shown) != len(commands):
             raise AssertionError(f"{commands}: {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -119,7 +119,8 @@ class Cores(unittest.TestCase):
 
     def look_at_threads(self, shown):
         """The number of the boot thread, which is blocked."""
-        self.assertRegex(shown["k42 cpus"], r"cpu  0 halts, thread pool \(\d+\)")
+        # An idle CPU may just be looking after another one, twice a second.
+        self.assertRegex(shown["k42 cpus"], r"cpu  0 (halts|runs.*), thread pool \(\d+\)")
         self.assertRegex(shown["k42 cpus"], r"cpu  1 runs with interrupts off, thread caller \(\d+\).*\n +Trap::Increment <")
         threads = shown["k42 threads"]
         boot = re.search(r" (\d+) cpu  0 blocked .*boot .*\n((?: {6}(?:at|from).*\n)*)", threads)
@@ -141,7 +142,7 @@ class Cores(unittest.TestCase):
         shown = node.gdb(f"k42 thread {thread}", "frame function k42::boot::RunGuestTests", "info locals",
                          "k42 thread off", "bt")
         frames = shown[f"k42 thread {thread}"]
-        self.assertTrue(of_frames(frames, "RunLoop", "Switch", "Block", "BlockExternal",
+        self.assertTrue(of_frames(frames, "Switch", "Block", "BlockExternal",
                                   "stuck_in_an_object_for_ever_body", "RunGuestTests", "KernelEntry"), frames)
         self.assertRegex(shown["info locals"], r"begin = \d+")
         self.assertIn("RunLoop", shown["bt"])
