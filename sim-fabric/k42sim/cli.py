@@ -63,7 +63,7 @@ def arguments():
     debug.add_argument("--kernel", metavar="FILE", help="its image (default: the cluster's; of a core build/k42.elf)")
     debug.add_argument("words", nargs="*", metavar="-- WORDS", help="more options for GDB")
     fault = command("fault", "break something on purpose")
-    fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "hold"))
+    fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "hold", "loss"))
     fault.add_argument("targets", nargs="+", metavar="n1|m0")
     fault.add_argument("--part", choices=("node", "qemu", "noded", "offload"), default="node")
     fault.add_argument("--value", type=float, help="milliseconds of delay, per cent of loss")
