@@ -39,16 +39,19 @@ void LinkHost::GoUp(const LocalIdentity& identity, std::uint64_t lease_id) {
   header.lease_id = lease_id;
   std::memcpy(header.secret, identity.secret.data(), sizeof header.secret);
   header.incarnation = identity.self.incarnation;
-  up_ = true;
-  SettlePredecessor();
   header.state.store(abi::DaemonState::kUp);
   for (std::uint32_t cpu = 0; cpu < cpus_.size(); ++cpu) wiring_.call(cpu);
+}
+
+void LinkHost::Open() {
+  if (!std::exchange(open_, true))
+    SettlePredecessor();
 }
 
 void LinkHost::Detach() {
   SetAuthority(0);
   arena_.daemon().state.store(abi::DaemonState::kDetached);
-  up_ = false;
+  open_ = false;
 }
 
 // What was taken and not ended when the predecessor died, each CPU's in the order of submission: a
@@ -158,10 +161,10 @@ void LinkHost::Begin(std::uint64_t id, abi::Operation& operation) {
     return Revoke(id, request.window);
   if (request.kind == OperationKind::kSend)
     return BeginSend(request, id);
-  Transport* transport = up_ ? wiring_.route(request.peer) : nullptr;
+  Transport* transport = open_ ? wiring_.route(request.peer) : nullptr;
   if (transport == nullptr)
     return OnCompletion(
-        {id, Outcome::kNotSent, up_ ? Status::kNotInView : Status::kUnavailable, 0});
+        {id, Outcome::kNotSent, open_ ? Status::kNotInView : Status::kUnavailable, 0});
   transport->Submit(request);
 }
 
@@ -181,7 +184,7 @@ void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
       wiring_.on_control(frame, payload);
     return OnCompletion({id, Outcome::kDone, Status::kOk, 0});
   }
-  if (!up_)
+  if (!open_)
     return refuse(Status::kUnavailable);
   if (frame.sender_node != identity_.self.node ||
       frame.sender_incarnation != identity_.self.incarnation ||

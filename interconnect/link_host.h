@@ -3,10 +3,13 @@
 //
 // States (DaemonState in the arena):
 //   Attach: kAttached   the header is checked, rings are taken over where a predecessor stopped
-//   GoUp:   kUp         identity known; what the predecessor left under way has been settled:
-//                       gets and kRepeatable operations are repeated, others end as kUnknown
+//   GoUp:   kUp         identity known
+//   Open                the ways to the members are known, too; what the predecessor left under way
+//                       is settled: gets and kRepeatable operations are repeated, others end as
+//                       kUnknown
 //   Detach: kDetached
-// Before GoUp, operations to peers end as kNotSent/kUnavailable.
+// Before Open, operations to peers end as kNotSent/kUnavailable: not as kNotInView, which would
+// tell the kernel that a member is none.
 //
 // The kernel is checked, not trusted: an id outside its ring's slots, an index out of bounds, or a
 // frame that speaks for another node. The first two break the link (broken()); the third ends that
@@ -55,6 +58,8 @@ class LinkHost final : public Events {
   // What a predecessor of the same incarnation left: 0 if this is the first daemon.
   std::uint64_t AdoptedIncarnation() { return arena_.daemon().incarnation; }
   void GoUp(const LocalIdentity& identity, std::uint64_t lease_id);
+  // Once `route` knows the members; again: nothing.
+  void Open();
   void Detach();
 
   // Takes and starts what the kernel has submitted; flushes backlogs. Returns how much it did.
@@ -117,7 +122,7 @@ class LinkHost final : public Events {
   const Clock& clock_;
   std::vector<Cpu> cpus_;
   LocalIdentity identity_;
-  bool up_ = false;
+  bool open_ = false;
   bool broken_ = false;
   std::uint32_t generation_ = 0;
   std::map<Token, std::pair<std::size_t, Completion>> revocations_;  // transports still to answer

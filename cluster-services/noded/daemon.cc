@@ -369,6 +369,12 @@ void Daemon::OnJoined(const Life& life) {
   spdlog::info("joined as {}", identity_.self.Text());
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
   TellGuestHandlers(true);
+  // Most often the view comes after this.
+  const bool known =
+      std::any_of(view_.members.begin(), view_.members.end(),
+                  [this](const MemberNode& one) { return one.id == identity_.self; });
+  if (known)
+    OnView(ViewOfCluster(view_));
 }
 
 void Daemon::OnLease(std::int64_t lease) {
@@ -414,6 +420,7 @@ void Daemon::OnView(const ViewOfCluster& view) {
       spdlog::info("{} is reached by {}", member.id.Text(), transport->Name());
     transport->AddPeer({member.id, member.secret, address});
   }
+  link_->Open();
   TellKernelView();
 }
 

@@ -156,8 +156,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 4: {
         LocalIdentity identity;
         identity.self = {1, 77};
-        if (attached)
+        if (attached) {
           daemon->link.GoUp(identity, 5);
+          daemon->link.Open();
+        }
         break;
       }
       case 5:

@@ -79,11 +79,41 @@ TEST_F(LinkTest, WhatADeadDaemonHadTakenIsUnknownAndWhatItHadNotIsServed) {
   auto second = NewDaemon();
   EXPECT_EQ(second->generation(), 2u);
   GoUp(*second);
+  second->Open();
   second->Serve();
   port_->Drain();
   EXPECT_EQ(taken.outcome, Outcome::kUnknown);
   EXPECT_EQ(waiting.outcome, Outcome::kNotSent);
   EXPECT_EQ(waiting.status, Status::kNotInView);
+}
+
+// Who is a member is known a moment after who we are. Meanwhile nobody is called no member: a
+// stream would be given up for it, of which the predecessor had a put under way.
+TEST_F(LinkTest, UntilTheMembersAreKnownNobodyIsCalledNone) {
+  auto first = NewDaemon();
+  auto taken = Request(abi::OperationKind::kPut);
+  taken.flags = abi::kRepeatable;
+  port_->Submit(taken);
+  abi::Operation& operation = arena_->operation(0);
+  operation.generation = first->generation();
+  operation.taken.store(operation.id.load());
+  first.reset();
+
+  auto second = NewDaemon();
+  GoUp(*second);
+  auto fresh = Request(abi::OperationKind::kPut);
+  port_->Submit(fresh);
+  second->Serve();
+  port_->Drain();
+  EXPECT_EQ(fresh.status, Status::kUnavailable);
+  EXPECT_EQ(taken.outcome, Outcome::kNone);  // not settled yet
+  second->Open();
+  second->Open();
+  second->Serve();
+  port_->Drain();
+  EXPECT_EQ(taken.outcome,
+            Outcome::kNotSent);  // repeated, on a way that is known now: there is none
+  EXPECT_EQ(taken.status, Status::kNotInView);
 }
 
 TEST_F(LinkTest, AnOperationOutsideTheRingsSlotsBreaksTheLink) {
@@ -107,6 +137,7 @@ TEST_F(LinkTest, TheDaemonsWordIsNotLostBehindPeersMessages) {
   port_->SetReceiver(abi::Channel::kControl, control);
   auto host = NewDaemon();
   GoUp(*host);
+  host->Open();
   std::vector<std::byte> large(4096);
   PeerId peer{2, 88};
   for (int i = 0; i < 2000 && host->TakeOverflowed().empty(); ++i)
@@ -122,6 +153,7 @@ TEST_F(LinkTest, TheDaemonsWordIsNotLostBehindPeersMessages) {
 TEST_F(LinkTest, ABusyKernelDoesNotKeepTheDaemonToItself) {
   auto host = NewDaemon();
   GoUp(*host);
+  host->Open();
   std::vector<global::LinkRequest> requests(64, Request(abi::OperationKind::kPut));
   for (auto& request : requests) port_->Submit(request);
   EXPECT_EQ(host->Serve(), 64u);
@@ -131,6 +163,7 @@ TEST_F(LinkTest, ABusyKernelDoesNotKeepTheDaemonToItself) {
 TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
   auto host = NewDaemon();
   GoUp(*host);
+  host->Open();
   std::vector<global::LinkRequest> requests(200, Request(abi::OperationKind::kPut));
   for (auto& request : requests) port_->Submit(request);
   for (int i = 0; i < 10; ++i) {

@@ -131,6 +131,31 @@ TEST_F(DaemonTest, AnotherLeaseIsKeptForTheSuccessor) {
   EXPECT_EQ(membership_->last.incarnation, 7u);
 }
 
+// The view most often comes after the life; where it came before, it is not forgotten.
+TEST_F(DaemonTest, AViewThatCameBeforeTheLifeCounts) {
+  Attach();
+  ViewOfCluster view;
+  view.epoch = 3;
+  view.members.push_back({});
+  view.members.back().id = {1, 7};
+  daemon_->OnView(view);
+  port_->Drain();
+  EXPECT_FALSE(heard_.Has(abi::ControlKind::kView));
+  daemon_->OnJoined(ALife());
+  port_->Drain();
+  EXPECT_TRUE(heard_.Has(abi::ControlKind::kView));
+}
+
+TEST_F(DaemonTest, AViewBeforeTheLifeWithoutUsIsNone) {
+  Attach();
+  ViewOfCluster view;
+  view.epoch = 3;
+  daemon_->OnView(view);
+  daemon_->OnJoined(ALife());
+  port_->Drain();
+  EXPECT_FALSE(heard_.Has(abi::ControlKind::kView));
+}
+
 TEST_F(DaemonTest, ALifeWithoutASecretDoesNotComeUp) {
   Attach();
   daemon_->OnJoined({7, 70, {}});
