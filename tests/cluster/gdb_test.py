@@ -10,7 +10,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, ROOT, SKIP, Cluster, eventually, run  # noqa: E402
+from support import BUILD, ROOT, Cluster, eventually, main, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
 from k42sim.monitor import Monitor  # noqa: E402
@@ -135,7 +135,4 @@ class Debugging(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not (BUILD / "bin/k42-noded").exists():
-        print("not built:", BUILD / "bin/k42-noded")
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -10,7 +10,7 @@ import unittest
 import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+from support import BUILD, Cluster, eventually, main  # noqa: E402
 
 CPUS = 2
 OPTIONS = ["--cpus", str(CPUS), "--memory", "128M", "--timeout", "120"]
@@ -238,8 +238,4 @@ class Global(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+from support import Cluster, eventually, main  # noqa: E402
 
 LONG = os.environ.get("K42_LONG") == "1"
 SIZE = str(1 << 20)
@@ -80,8 +80,4 @@ class Hold(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+from support import BUILD, Cluster, eventually, main  # noqa: E402
 
 HOST = "k42-host"
 # What a node's program does: written for Python on the node, which speaks plain sockets.
@@ -306,9 +306,4 @@ class Offload(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42-offload", "bin/k42ctl", "bin/k42-rsh")
-               if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main("k42.elf", "bin/k42-noded", "bin/k42-offload", "bin/k42ctl", "bin/k42-rsh")

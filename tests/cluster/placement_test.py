@@ -9,7 +9,7 @@ import pathlib
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, eventually  # noqa: E402
+from support import BUILD, Cluster, eventually, main  # noqa: E402
 
 MIB = 1 << 20
 
@@ -62,8 +62,4 @@ def spinners(cluster, node, count):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, run  # noqa: E402
+from support import BUILD, Cluster, main, run  # noqa: E402
 
 
 class Run(unittest.TestCase):
@@ -31,8 +31,4 @@ class Run(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -12,7 +12,7 @@ import unittest
 from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, ROOT, SKIP, Cluster, eventually  # noqa: E402
+from support import ROOT, Cluster, eventually, main  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
 from k42sim import etcd, machine, node, plan, processes, qemu, restarts  # noqa: E402
@@ -214,7 +214,4 @@ class Life(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not (BUILD / "k42.elf").exists():
-        print("build/k42.elf is not built")
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main("k42.elf")

@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, ROOT, SKIP, Cluster, eventually, run  # noqa: E402
+from support import BUILD, ROOT, Cluster, eventually, main, run  # noqa: E402
 
 LONG = os.environ.get("K42_LONG") == "1"
 OPTIONS = ["--cpus", "2", "--memory", "256M", "--timeout", "90"]
@@ -109,8 +109,4 @@ class Streams(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

@@ -8,8 +8,10 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -100,3 +102,13 @@ class Cluster:
                     if f"{self.run_folder}/".encode() in (folder / "cmdline").read_bytes():
                         found.append(f"process {folder.name}")
         return found
+
+
+def main(*needed):
+    """Runs the calling program's tests; skips them all, and says why, where something of build/ is not there."""
+    needed = needed or ("k42.elf", "bin/k42-noded", "bin/k42ctl")
+    missing = [name for name in needed if not (BUILD / name).exists()]
+    if missing:
+        print("not built:", *missing)
+        sys.exit(SKIP)
+    unittest.main(verbosity=2)

@@ -12,7 +12,7 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster  # noqa: E402
+from support import Cluster, main  # noqa: E402
 
 LINE = re.compile(r" *(\d+\.\d{9}) (?:n(\d+) )?(p?\d+) (\w+): .*")
 BUSY = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
@@ -160,8 +160,4 @@ class Trace(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    missing = [name for name in ("k42.elf", "bin/k42-noded", "bin/k42ctl") if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main()

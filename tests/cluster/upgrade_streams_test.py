@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import mpi_test  # noqa: E402
-from support import BUILD, ROOT, SKIP, Cluster, eventually, run  # noqa: E402
+from support import BUILD, ROOT, Cluster, eventually, main, run  # noqa: E402
 
 LONG = os.environ.get("K42_LONG") == "1"
 OPTIONS = ["--cpus", "2", "--memory", "512M", "--timeout", "120"]
@@ -134,9 +134,4 @@ class Streams(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    needed = ("k42.elf", "modules/stream_v2_k42.ko", "bin/k42-noded", "bin/k42ctl", "bin/k42-module")
-    missing = [name for name in needed if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main("k42.elf", "modules/stream_v2_k42.ko", "bin/k42-noded", "bin/k42ctl", "bin/k42-module")

@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import BUILD, SKIP, Cluster, eventually, run  # noqa: E402
+from support import BUILD, Cluster, eventually, main, run  # noqa: E402
 
 OPTIONS = ["--cpus", "2", "--memory", "128M", "--timeout", "120", "--kernel", BUILD / "k42-test.elf",
            "--append", "test=serve_probe"]
@@ -269,9 +269,4 @@ class Upgrade(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    needed = ("k42-test.elf", "modules/probe_v2_test.ko", "bin/k42-noded", "bin/k42ctl", "bin/k42-module")
-    missing = [name for name in needed if not (BUILD / name).exists()]
-    if missing:
-        print("not built:", *missing)
-        sys.exit(SKIP)
-    unittest.main(verbosity=2)
+    main("k42-test.elf", "modules/probe_v2_test.ko", "bin/k42-noded", "bin/k42ctl", "bin/k42-module")
