@@ -118,17 +118,8 @@ void MappedTransport::Drop(Incoming& from, Status why) {
 
 // The connection has let go of one window, or (nullptr) of everything.
 void MappedTransport::Revoked(int socket, const abi::WindowId* window) {
-  std::vector<Token> done;
-  for (auto it = revocations_.begin(); it != revocations_.end();) {
-    bool matches = window == nullptr || it->first == *window;
-    if (matches && it->second.waiting.erase(socket) != 0 && it->second.waiting.empty()) {
-      done.push_back(it->second.token);
-      it = revocations_.erase(it);
-    } else {
-      ++it;
-    }
-  }
-  for (Token token : done) events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
+  for (Token token : revocations_.Returned(socket, window))
+    events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
 }
 
 }  // namespace k42::interconnect

@@ -64,7 +64,7 @@ void MappedTransport::Submit(const Request& request) {
 }
 
 void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
-  Revocation revocation{token, {}};
+  std::set<int> waiting;
   std::vector<int> deaf;
   for (auto& [fd, from] : incoming_) {
     if (from.state == Incoming::State::kUp && SendPacket(fd, {.type = PacketType::kRevoke,
@@ -75,12 +75,12 @@ void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
                                                               .word = window}) != Transfer::kDone)
       deaf.push_back(fd);
     if (from.state == Incoming::State::kUp || from.state == Incoming::State::kLingering)
-      revocation.waiting.insert(fd);
+      waiting.insert(fd);
   }
-  if (revocation.waiting.empty())
+  if (waiting.empty())
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   else
-    revocations_.emplace(window, std::move(revocation));
+    revocations_.Add(window, token, std::move(waiting));
   // Who does not take the word (it has been stopped for long) must close instead: when its process
   // goes on it sees the end of the connection, unmaps, and all its revocations end.
   for (int fd : deaf) Drop(incoming_.at(fd), Status::kTimedOut);

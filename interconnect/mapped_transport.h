@@ -31,6 +31,7 @@
 #include "interconnect/handshake.h"
 #include "interconnect/mapped_packet.h"
 #include "interconnect/request_queue.h"
+#include "interconnect/revocations.h"
 #include "interconnect/transport.h"
 #include "interconnect/unique_fd.h"
 
@@ -77,10 +78,6 @@ class MappedTransport final : public Transport {
     PeerId peer;
     std::uint64_t give_up_ns = 0;
   };
-  struct Revocation {
-    Token token;
-    std::set<int> waiting;  // sockets of accepted connections
-  };
 
   MappedTransport(const LocalIdentity& self, Arena& arena, std::string socket_path, Events& events,
                   const Clock& clock)
@@ -121,7 +118,7 @@ class MappedTransport final : public Transport {
   std::map<PeerId, Outgoing> outgoing_;
   std::map<int, Incoming> incoming_;  // by socket
   std::map<int, PeerId> sockets_;     // of outgoing ones
-  std::multimap<abi::WindowId, Revocation> revocations_;
+  Revocations<int> revocations_;      // held by sockets of accepted connections
   std::vector<std::byte> buffer_;
   std::size_t delivered_ = 0;
 };

@@ -1,5 +1,8 @@
 #include "interconnect/ucx_address.h"
 
+#include <algorithm>
+#include <array>
+
 namespace k42::interconnect {
 namespace {
 
@@ -7,23 +10,27 @@ constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::size_t kSumSize = sizeof(std::uint64_t);
 
 // FNV-1a, from its lowest byte on.
-void AppendSum(std::vector<std::uint8_t>& bytes) {
+std::array<std::uint8_t, kSumSize> SumOf(std::span<const std::uint8_t> bytes) {
   std::uint64_t sum = 0xcbf2'9ce4'8422'2325;
   for (std::uint8_t byte : bytes) sum = (sum ^ byte) * 0x100'0000'01b3;
-  for (std::size_t i = 0; i < kSumSize; ++i)
-    bytes.push_back(static_cast<std::uint8_t>(sum >> 8 * i));
+  std::array<std::uint8_t, kSumSize> written;
+  for (std::size_t i = 0; i < kSumSize; ++i) written[i] = static_cast<std::uint8_t>(sum >> 8 * i);
+  return written;
+}
+
+void AppendHex(std::string* text, std::span<const std::uint8_t> bytes) {
+  for (std::uint8_t byte : bytes) {
+    *text += kDigits[byte >> 4];
+    *text += kDigits[byte & 15];
+  }
 }
 
 }  // namespace
 
 std::string PrintUcxAddress(std::span<const std::uint8_t> address) {
-  std::vector<std::uint8_t> bytes(address.begin(), address.end());
-  AppendSum(bytes);
   std::string text;
-  for (std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
+  AppendHex(&text, address);
+  AppendHex(&text, SumOf(address));
   return text;
 }
 
@@ -39,11 +46,12 @@ std::vector<std::uint8_t> ParseUcxAddress(std::string_view text) {
       return {};
     bytes.push_back(static_cast<std::uint8_t>(high << 4 | low));
   }
-  const std::vector<std::uint8_t> said = bytes;
-  bytes.resize(bytes.size() - kSumSize);
-  std::vector<std::uint8_t> whole = bytes;
-  AppendSum(whole);
-  return whole == said ? bytes : std::vector<std::uint8_t>();
+  const std::size_t size = bytes.size() - kSumSize;
+  const std::span<const std::uint8_t> whole(bytes);
+  if (!std::ranges::equal(SumOf(whole.first(size)), whole.last(kSumSize)))
+    return {};
+  bytes.resize(size);
+  return bytes;
 }
 
 }  // namespace k42::interconnect

@@ -57,7 +57,7 @@ bool UcxTransport::StartOneSided(Peer& peer, std::uint64_t serial, const Request
 
   std::uint64_t piece = next_serial_++;
   peer.under_way.at(serial).pieces = 1;
-  peer.pieces.emplace(piece, Piece{serial, request.local_offset, request.length});
+  peer.pieces.emplace(piece, Piece{serial, request.local_offset, request.length, true});
   ++grant.under_way;
   auto done = [this, id = peer.info.id, window = request.window, piece](bool fine) {
     OneSidedEnded(id, window, piece, fine);
@@ -78,7 +78,7 @@ void UcxTransport::FlushOneSided(Peer& peer, std::uint64_t serial) {
     return;
   std::uint64_t piece = next_serial_++;
   ++it->second.pieces;
-  peer.pieces.emplace(piece, Piece{serial, 0, 0});
+  peer.pieces.emplace(piece, Piece{serial, 0, 0, true});
   worker_->Flush(peer.endpoint, [this, id = peer.info.id, piece](bool fine) {
     OneSidedEnded(id, 0, piece, fine);
   });
@@ -109,6 +109,8 @@ void UcxTransport::OnGrant(Peer& peer, const UcxPacket& packet, std::span<const 
   if (grant.state == Grant::State::kHeld || grant.state == Grant::State::kLeaving)
     return;
   auto status = static_cast<Status>(packet.operand);
+  if (status == Status::kBusy && grant.state == Grant::State::kAsked)
+    return;  // no room there: not asked again in this session
   if (status == Status::kNotSupported)
     peer.one_sided = false;
   if (status != Status::kOk || grant.state == Grant::State::kOvertaken) {
@@ -201,16 +203,7 @@ void UcxTransport::TakeBack(Peer& peer) {
 
 // The peer has let go of one window, or (nullptr) of everything.
 void UcxTransport::Returned(PeerId id, const abi::WindowId* window) {
-  std::vector<Token> done;
-  for (auto it = revocations_.begin(); it != revocations_.end();) {
-    bool matches = window == nullptr || it->first == *window;
-    if (matches && it->second.waiting.erase(id) != 0 && it->second.waiting.empty()) {
-      done.push_back(it->second.token);
-      it = revocations_.erase(it);
-    } else {
-      ++it;
-    }
-  }
+  const std::vector<Token> done = revocations_.Returned(id, window);
   delivered_ += done.size();
   for (Token token : done) events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
 }

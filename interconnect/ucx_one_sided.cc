@@ -33,8 +33,13 @@ UcxMemory UcxWorker::Register(std::span<std::byte> memory) {
 }
 
 UcxKey UcxWorker::Unpack(Endpoint endpoint, std::span<const std::byte> key) {
+  // UCX takes no length and believes those inside, each one byte, of at most 64 memory domains.
+  // Zeroes behind a key that was cut end it.
+  constexpr std::size_t kMostThatUcxReads = 64 * 256;
+  std::vector<std::byte> whole(key.begin(), key.end());
+  whole.resize(key.size() + kMostThatUcxReads);
   ucp_rkey_h handle = nullptr;
-  if (ucp_ep_rkey_unpack(endpoint, key.data(), &handle) != UCS_OK)
+  if (ucp_ep_rkey_unpack(endpoint, whole.data(), &handle) != UCS_OK)
     return {};
   return UcxKey(handle);
 }
@@ -71,40 +76,39 @@ void UcxWorker::Transferred(void* request, ucs_status_t status, void* user_data)
   ended->done(ended->fine);
 }
 
+ucp_request_param_t UcxWorker::ParamOf(Transfer* transfer, ucp_mem_h local) {
+  ucp_request_param_t param{};
+  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
+  param.cb.send = &Transferred;
+  param.user_data = transfer;
+  if (local != nullptr) {
+    param.op_attr_mask |= UCP_OP_ATTR_FIELD_MEMH;
+    param.memh = local;
+  }
+  return param;
+}
+
 void UcxWorker::Put(Endpoint endpoint, std::span<const std::byte> local,
                     const UcxMemory& registered, std::uint64_t remote, const UcxKey& key,
                     std::function<void(bool)> done) {
   auto* transfer = new Transfer{std::move(done), 2};
-  ucp_request_param_t param{};
-  param.op_attr_mask =
-      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
-  param.cb.send = &Transferred;
-  param.user_data = transfer;
-  param.memh = registered.handle_;
-  Begun(ucp_put_nbx(endpoint, local.data(), local.size(), remote, key.key_, &param), transfer);
-  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
-  Begun(ucp_ep_flush_nbx(endpoint, &param), transfer);
+  const ucp_request_param_t put = ParamOf(transfer, registered.handle_);
+  const ucp_request_param_t flush = ParamOf(transfer);
+  Begun(ucp_put_nbx(endpoint, local.data(), local.size(), remote, key.key_, &put), transfer);
+  Begun(ucp_ep_flush_nbx(endpoint, &flush), transfer);
 }
 
 void UcxWorker::Get(Endpoint endpoint, std::span<std::byte> local, const UcxMemory& registered,
                     std::uint64_t remote, const UcxKey& key, std::function<void(bool)> done) {
   auto* transfer = new Transfer{std::move(done), 1};
-  ucp_request_param_t param{};
-  param.op_attr_mask =
-      UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_MEMH;
-  param.cb.send = &Transferred;
-  param.user_data = transfer;
-  param.memh = registered.handle_;
-  Begun(ucp_get_nbx(endpoint, local.data(), local.size(), remote, key.key_, &param), transfer);
+  const ucp_request_param_t get = ParamOf(transfer, registered.handle_);
+  Begun(ucp_get_nbx(endpoint, local.data(), local.size(), remote, key.key_, &get), transfer);
 }
 
 void UcxWorker::Flush(Endpoint endpoint, std::function<void(bool)> done) {
   auto* transfer = new Transfer{std::move(done), 1};
-  ucp_request_param_t param{};
-  param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA;
-  param.cb.send = &Transferred;
-  param.user_data = transfer;
-  Begun(ucp_ep_flush_nbx(endpoint, &param), transfer);
+  const ucp_request_param_t flush = ParamOf(transfer);
+  Begun(ucp_ep_flush_nbx(endpoint, &flush), transfer);
 }
 
 }  // namespace k42::interconnect

@@ -143,7 +143,7 @@ void UcxTransport::StartPieces(Peer& peer, std::uint64_t serial, const Request& 
 
 void UcxTransport::OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {
   auto it = peer.pieces.find(packet.serial);
-  if (it == peer.pieces.end())
+  if (it == peer.pieces.end() || it->second.by_nic)
     return;
   const Piece& piece = it->second;
   auto status = static_cast<Status>(packet.operand);

@@ -18,6 +18,8 @@ std::unique_ptr<UcxTransport> UcxTransport::Create(const LocalIdentity& self, Ar
 
 // Who goes has no peers any more that could be told.
 UcxTransport::~UcxTransport() {
+  if (worker_ != nullptr)
+    worker_->Deafen();  // closing moves things on: a packet must bring no new grant
   for (auto& [id, peer] : peers_) {
     if (peer.endpoint != nullptr)
       worker_->Close(peer.endpoint);
@@ -122,6 +124,7 @@ void UcxTransport::OnPacket(std::span<const std::byte> bytes) {
 // not sent.
 void UcxTransport::Break(Peer& peer, Status why) {
   bool was_up = peer.state == State::kUp || peer.their_session != 0;
+  peer.failed = true;  // nothing is sent to it while its endpoint closes, which moves things on
   if (peer.endpoint != nullptr)
     worker_->Close(peer.endpoint);
   peer.endpoint = nullptr;
@@ -181,17 +184,17 @@ std::uint64_t UcxTransport::NextTimer() const {
 // What the target performs itself, on this thread, after checking the window's generation: over
 // already. Who holds a grant has to let go of it.
 void UcxTransport::RevokeWindow(Token token, abi::WindowId window) {
-  Revocation revocation{token, {}};
+  std::set<PeerId> waiting;
   for (auto& [id, peer] : peers_) {
     if (!peer.granted.contains(window))
       continue;
-    revocation.waiting.insert(id);
+    waiting.insert(id);
     SendAbout(peer, UcxPacketType::kRevoke, peer.their_session, window);
   }
-  if (revocation.waiting.empty())
+  if (waiting.empty())
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   else
-    revocations_.emplace(window, std::move(revocation));
+    revocations_.Add(window, token, std::move(waiting));
 }
 
 }  // namespace k42::interconnect

@@ -5,11 +5,11 @@
 // check: a put on its way cannot be refused by a target that has fenced the sender. So this is the
 // form that keeps the contract on every NIC.
 //
-// Where both have an RDMA device and the endpoint is rc, the initiator asks for a grant with its
-// first put or get of a window (ucx_grants.cc), and with the grant its NIC puts and gets by itself.
-// What a grant does not allow goes by active message, so that the target says what is wrong; so do
-// atomics (a NIC's are not atomic with the CPUs) and kPutNotify (a later notification speaks for
-// the data of earlier ones, so all go the same way).
+// Where both are asked to (UcxOptions::one_sided) and the endpoint is rc, the initiator asks for a
+// grant with its first put or get of a window (ucx_grants.cc), and with the grant its NIC puts and
+// gets by itself. What a grant does not allow goes by active message, so that the target says what
+// is wrong; so do atomics (a NIC's are not atomic with the CPUs) and kPutNotify (a later
+// notification speaks for the data of earlier ones, so all go the same way).
 //
 // An endpoint, per direction, as for the mapped transport:
 //   initiator: kIdle -> kHelloSent -> kConfirmed -> kUp      target: kWelcomed -> kUp
@@ -32,6 +32,7 @@
 #include "interconnect/clock.h"
 #include "interconnect/handshake.h"
 #include "interconnect/request_queue.h"
+#include "interconnect/revocations.h"
 #include "interconnect/transport.h"
 #include "interconnect/ucx_worker.h"
 
@@ -71,6 +72,7 @@ class UcxTransport final : public Transport {
     std::uint64_t request;  // serial in under_way
     std::uint64_t local_offset;
     std::uint32_t length;  // of a get
+    bool by_nic = false;   // no answer ends it
   };
   // A peer's window, as far as our NIC may reach it.
   struct Grant {
@@ -105,11 +107,6 @@ class UcxTransport final : public Transport {
     std::uint64_t performed = 0;
     std::map<std::uint64_t, std::vector<std::byte>> reordered;
     std::map<abi::WindowId, UcxMemory> granted;  // of our windows
-  };
-  // Of an own window: who may still touch it.
-  struct Revocation {
-    Token token;
-    std::set<PeerId> waiting;
   };
 
   UcxTransport(const LocalIdentity& self, Arena& arena, Events& events, const Clock& clock)
@@ -159,7 +156,7 @@ class UcxTransport final : public Transport {
   Events& events_;
   const Clock& clock_;
   std::map<PeerId, Peer> peers_;
-  std::multimap<abi::WindowId, Revocation> revocations_;
+  Revocations<PeerId> revocations_;
   std::uint64_t next_serial_ = 1;
   std::size_t delivered_ = 0;
   // Late: its end may still call back for what was sent, and that looks at the peers.

@@ -11,10 +11,8 @@ namespace k42::interconnect {
 namespace {
 
 constexpr unsigned kMessageId = 1;
-// Is there a device that puts and gets by itself, and may UCX use it?
-bool HasRdma(const UcxOptions& options) {
-  return (options.transports.empty() || options.transports.find("rc") != std::string::npos) &&
-         std::ranges::any_of(ListDevices(),
+bool HasRdma() {
+  return std::ranges::any_of(ListDevices(),
                              [](const DevicePort& port) { return port.state == "active"; });
 }
 
@@ -28,15 +26,20 @@ std::unique_ptr<UcxWorker> UcxWorker::Create(const UcxOptions& options, OnPacket
   return worker;
 }
 
+// Registrations are neither shared nor kept, at either of UCX's layers: the end of one is the end
+// of its key. What the lower one does, ucp_config_modify of 1.13 does not reach; the upper one:
+// Start.
+void UcxWorker::PrepareProcess() {
+  setenv("UCX_IB_REG_METHODS", "direct", 1);
+}
+
 bool UcxWorker::Start(const UcxOptions& options, std::string* error) {
   auto fine = [error](ucs_status_t status, const char* what) {
     if (status != UCS_OK)
       *error = std::string(what) + ": " + ucs_status_string(status);
     return status == UCS_OK;
   };
-  // Registrations are neither shared nor kept, at either of UCX's layers: the end of one is the end
-  // of its key. What the lower one does, ucp_config_modify of 1.13 does not reach.
-  one_sided_ = HasRdma(options) && setenv("UCX_IB_REG_METHODS", "direct", 1) == 0;
+  one_sided_ = options.one_sided && HasRdma();
   ucp_config_t* config = nullptr;
   if (!fine(ucp_config_read(nullptr, nullptr, &config), "UCX configuration"))
     return false;

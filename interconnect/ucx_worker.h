@@ -4,8 +4,9 @@
 // eagerly (at most 32 KiB), so the receiver never has to fetch. Errors of a peer close its endpoint
 // (UCP_ERR_HANDLING_MODE_PEER) and are reported once.
 //
-// Where the host has an RDMA device that UCX may use, OneSided() is true: memory can be registered,
-// and a peer that holds the registration's key puts and gets without anybody's help here.
+// Where it is asked for and the host has an RDMA device, OneSided() is true: memory can be
+// registered, and a peer that holds the registration's key puts and gets without anybody's help
+// here.
 #pragma once
 
 #include <ucp/api/ucp.h>
@@ -26,6 +27,10 @@ namespace k42::interconnect {
 struct UcxOptions {
   std::string transports;   // UCX_TLS: "tcp", "rc,ud,tcp"; empty: UCX chooses
   std::string net_devices;  // UCX_NET_DEVICES; empty: UCX chooses
+  // Let the NICs put and get by themselves, where there is an RDMA device. Not by default: UCX then
+  // also performs puts and gets in software, by any address and unchecked, of whoever reaches the
+  // worker, so all of its network must be trusted. PrepareProcess must have been called.
+  bool one_sided = false;
 };
 
 // Memory that holders of its key reach until it goes: each registration has a key of its own, and
@@ -80,12 +85,17 @@ class UcxWorker {
   using OnPacket = std::function<void(std::span<const std::byte>)>;
   using Endpoint = ucp_ep_h;
 
+  // Sets what UCX reads from the environment, for one_sided: while no other thread reads that.
+  static void PrepareProcess();
   // Null: `*error` says why.
   static std::unique_ptr<UcxWorker> Create(const UcxOptions& options, OnPacket on_packet,
                                            std::string* error);
   ~UcxWorker();
   UcxWorker(const UcxWorker&) = delete;
   UcxWorker& operator=(const UcxWorker&) = delete;
+
+  // No packet is handed on any more. Not from within one.
+  void Deafen() { on_packet_ = nullptr; }
 
   const std::string& address() const { return address_; }  // as ucx_address.h prints it
 
@@ -135,6 +145,7 @@ class UcxWorker {
   static ucs_status_t Receive(void* self, const void* header, std::size_t header_length, void* data,
                               std::size_t length, const ucp_am_recv_param_t* param);
   static void Sent(void* request, ucs_status_t status, void* sending);
+  static ucp_request_param_t ParamOf(Transfer* transfer, ucp_mem_h local = nullptr);
   static void Begun(ucs_status_ptr_t request, Transfer* transfer);
   static void Transferred(void* request, ucs_status_t status, void* transfer);
   static void Failed(void* self, ucp_ep_h endpoint, ucs_status_t status);

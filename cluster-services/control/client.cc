@@ -35,6 +35,7 @@ Outcome<int> OpenUnix(const std::string& path, const Limit& limit) {
     return {Status::kLimitExceeded, std::strerror(errno)};
   LimitSends(fd, limit);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    // dump/node_dump.cc reads its end: a full queue (EAGAIN) means that the daemon hangs.
     const std::string why = path + ": " + std::strerror(errno);
     close(fd);
     return {Status::kUnavailable, why};

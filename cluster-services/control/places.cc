@@ -55,25 +55,18 @@ Cluster Simulated(const fs::path& folder) {
   return cluster;
 }
 
-// What FindCluster and FindNodeFolder say alike; any Outcome's error.
-struct Failure {
-  Status status;
-  std::string detail;
-  template <typename T>
-  operator Outcome<T>() const {  // NOLINT: `return NotTrusted(root);`
-    return {status, detail};
-  }
-};
-
-Failure NotTrusted(const fs::path& root) {
+// What FindCluster and FindNodeFolder say alike.
+Outcome<Done> NotTrusted(const fs::path& root) {
   return {Status::kPermissionDenied,
           root.string() + " belongs to somebody else or others may write to it; set K42_RUN"};
 }
-Failure SeveralRun(const std::string& names) {
+Outcome<Done> SeveralRun(const std::vector<std::string>& found) {
+  std::string names;
+  for (const std::string& one : found) names += (names.empty() ? "" : ", ") + one;
   return {Status::kInvalidArgument,
           "several clusters run here (" + names + "); choose with --cluster NAME"};
 }
-Failure NoneRuns(const std::string& name) {
+Outcome<Done> NoneRuns(const std::string& name) {
   return {Status::kNotFound, name.empty() ? "no cluster runs here; start one with: k42-sim up -n 2"
                                           : "no cluster " + name + " runs here"};
 }
@@ -123,7 +116,7 @@ Outcome<Cluster> FindCluster(const std::string& name) {
   std::error_code error;
   const fs::path root = RunRoot();
   if (fs::exists(root, error) && !Trusted(root))
-    return NotTrusted(root);
+    return Outcome<Cluster>::From(NotTrusted(root));
   for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     if (!entry.is_directory(error) || (!name.empty() && entry.path().filename() != name))
       continue;
@@ -132,9 +125,9 @@ Outcome<Cluster> FindCluster(const std::string& name) {
       found.push_back(std::move(cluster));
   }
   if (found.size() > 1) {
-    std::string names;
-    for (const Cluster& cluster : found) names += (names.empty() ? "" : ", ") + cluster.name;
-    return SeveralRun(names);
+    std::vector<std::string> names;
+    for (const Cluster& cluster : found) names.push_back(cluster.name);
+    return Outcome<Cluster>::From(SeveralRun(names));
   }
   if (!found.empty())
     return std::move(found.front());
@@ -142,7 +135,7 @@ Outcome<Cluster> FindCluster(const std::string& name) {
     return Cluster{name, {{0, std::string("unix:") + kLabSocket}}};
   if (InsideANode())
     return Cluster{name, {{0, std::string("tcp:") + kCompanion + ":" + kCompanionPort}}};
-  return NoneRuns(name);
+  return Outcome<Cluster>::From(NoneRuns(name));
 }
 
 Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t node) {
@@ -153,7 +146,7 @@ Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t no
   std::error_code error;
   const fs::path root = RunRoot();
   if (fs::exists(root, error) && !Trusted(root))
-    return NotTrusted(root);
+    return Outcome<std::string>::From(NotTrusted(root));
   std::vector<fs::path> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
     if (entry.is_directory(error) && (cluster.empty() || entry.path().filename() == cluster) &&
@@ -162,10 +155,9 @@ Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t no
   }
   const std::string name = "n" + std::to_string(node);
   if (found.size() > 1) {
-    std::string names;
-    for (const fs::path& one : found)
-      names += (names.empty() ? "" : ", ") + one.filename().string();
-    return SeveralRun(names);
+    std::vector<std::string> names;
+    for (const fs::path& one : found) names.push_back(one.filename().string());
+    return Outcome<std::string>::From(SeveralRun(names));
   }
   if (found.size() == 1 && fs::exists(found.front() / name / kMonitor, error))
     return (found.front() / name).string();
@@ -174,7 +166,7 @@ Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t no
             "cluster " + found.front().filename().string() + " has no node " + name + " here"};
   if (const fs::path lab = fs::path(kLabSocket).parent_path(); fs::exists(lab / kMonitor, error))
     return lab.string();
-  return NoneRuns(cluster);
+  return Outcome<std::string>::From(NoneRuns(cluster));
 }
 
 std::uint32_t NodeNumber(const std::string& name) {

@@ -1,6 +1,7 @@
 #include "cluster-services/dump/kernel_map.h"
 
 #include <algorithm>
+#include <span>
 
 namespace k42::dump {
 namespace {
@@ -10,6 +11,7 @@ constexpr std::uint64_t kNoExecute = 1ull << 63;
 constexpr std::uint64_t kAddressMask = 0x000f'ffff'ffff'f000;
 constexpr unsigned kEntries = 512, kFirstKernelSlot = 256;
 constexpr std::uint64_t kPage = 4096;
+constexpr std::size_t kMostMappings = 1 << 16;                // more than a core file can say
 constexpr std::uint64_t kKernelHalf = 0xffff'0000'0000'0000;  // the sign, extended
 
 class Walk {
@@ -39,6 +41,8 @@ class Walk {
       if (level == 1 || (level < 4 && (entry & kLarge) != 0)) {
         const std::uint64_t size = 1ull << shift;
         Add({at, to & ~(size - 1), size, w, x});
+        if (mappings_.size() > kMostMappings)
+          return false;
       } else if (!Table(to, level - 1, at, w, x)) {
         return false;
       }

@@ -164,13 +164,13 @@ Outcome<DumpReport> DumpNode(const std::string& folder, std::uint32_t node,
   if (!name.ok())
     return Outcome<DumpReport>::From(name);
   // The node's memory is in it: passwords, keys. And it may be somebody else's file, or a device.
-  UniqueFd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   struct stat status {};
   if (!fd || fstat(fd.get(), &status) != 0)
     return {Status::kIoError, file + ": " + std::strerror(errno)};
   if (!S_ISREG(status.st_mode))
     return {Status::kInvalidArgument, file + " is no file: a core needs one with holes"};
-  if (ftruncate(fd.get(), 0) != 0 || fchmod(fd.get(), 0600) != 0)
+  if (fchmod(fd.get(), 0600) != 0 || ftruncate(fd.get(), 0) != 0)
     return {Status::kIoError, file + ": " + std::strerror(errno)};
   Outcome<DumpReport> report = DumpInto(fd.get(), monitor.value(), !DaemonHangs(folder));
   if (!report.ok()) {

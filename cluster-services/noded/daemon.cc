@@ -273,6 +273,7 @@ bool Daemon::OpenTransports() {
     loop_.Watch(mapped_->WaitFd(), EPOLLIN, [](std::uint32_t) {});
   }
   interconnect::UcxOptions ucx;
+  ucx.one_sided = options_.one_sided && options_.transport == "ucx";
   if (options_.transport != "ucx")
     ucx.transports = "tcp";
   std::string error;

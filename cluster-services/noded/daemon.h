@@ -42,6 +42,7 @@ struct Options {
   std::string etcd;               // endpoints, comma separated
   std::string transport = "shm";  // "shm": neighbours' arenas mapped; "tcp": UCX/TCP always;
                                   // "ucx": UCX chooses among what the host has
+  bool one_sided = false;         // "ucx": NICs put and get by themselves (UcxOptions)
   std::uint32_t cpus = 1;
   std::uint64_t seed = 0;
   std::string module_keys;  // folder of public keys (*.pem) that may vouch for modules

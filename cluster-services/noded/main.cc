@@ -35,6 +35,10 @@ k42::noded::Options Parse(int argc, char** argv) {
   app.add_option("--members", options.members, "folder of members, instead of a store (tests)");
   app.add_option("--transport", options.transport, "shm, tcp or ucx")
       ->check(CLI::IsMember({"shm", "tcp", "ucx"}));
+  app.add_flag("--one-sided", options.one_sided,
+               "with ucx: let RDMA NICs put and get by themselves; whoever reaches this daemon by "
+               "UCX is then "
+               "trusted with all of its memory");
   app.add_option("--cpus", options.cpus, "CPUs of the guest")->check(CLI::Range(1, 64));
   app.add_option("--seed", options.seed, "of injected faults");
   app.add_option("--module-keys", options.module_keys,
@@ -52,6 +56,8 @@ k42::noded::Options Parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   using namespace k42;
   const noded::Options options = Parse(argc, argv);
+  if (options.one_sided)
+    interconnect::UcxWorker::PrepareProcess();
   spdlog::set_pattern("%H:%M:%S.%e n" + std::to_string(options.node) + " %l %v");
   spdlog::flush_on(spdlog::level::info);
 

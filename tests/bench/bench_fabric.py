@@ -38,7 +38,7 @@ def row(name, value, floor=None, unit="us"):
 
 
 def copy_us(size):
-    """What memcpy takes between two buffers that are in no cache for sure."""
+    """The least that a copy takes: the same two buffers again and again, by a call from Python."""
     source, target = bytearray(os.urandom(size)), bytearray(size)
     into = ctypes.addressof(ctypes.c_char.from_buffer(target))
     out_of = ctypes.addressof(ctypes.c_char.from_buffer(source))

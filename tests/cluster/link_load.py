@@ -62,7 +62,8 @@ class Faults:
         node, peer = self.draw.sample(range(1, self.fabric.count + 1), 2)
         cut = self.ask(node, "cut", peer)
         time.sleep(self.draw.uniform(0.05, 0.3))
-        while cut and not self.ask(node, "heal", peer):
+        until = time.monotonic() + 20
+        while cut and not self.ask(node, "heal", peer) and time.monotonic() < until:
             time.sleep(0.1)
         self.count["cut"] += cut
 
@@ -70,7 +71,7 @@ class Faults:
         request = {"request": "fault", "kind": kind, "peer": f"n{peer}"}
         try:
             asyncio.run(noded.ask(self.fabric.node(node) / "noded.sock", request))
-        except (OSError, TimeoutError):
+        except OSError:
             return False
         return True
 

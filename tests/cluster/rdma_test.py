@@ -55,7 +55,8 @@ def run(program, chosen):
                 command = rival_pair.command("stream", node, folder, 512, initrd, " no_timer_check")
                 guests[node] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=consoles[node],
                                                 stderr=subprocess.STDOUT)
-                while node == 2 and not pathlib.Path(f"{folder}/net").exists():  # where the other connects
+                while (node == 2 and not pathlib.Path(f"{folder}/net").exists()  # where the other connects
+                       and guests[2].poll() is None and time.monotonic() - began < LIMIT_S):
                     time.sleep(0.05)
             while guests[1].poll() is None:
                 if guests[2].poll() is not None:

@@ -39,8 +39,8 @@ def main():
         return 2
     name, seconds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) == 3 else 60
     folder = build(name)
-    # A length that lets a fuzzer reach the largest of what is parsed.
-    done = subprocess.run([folder / "fuzz", f"-max_total_time={seconds}", "-max_len=4096", "-timeout=10",
+    # Beyond the largest of what is parsed (a ring of 64 KiB); the fuzzer grows lengths by itself.
+    done = subprocess.run([folder / "fuzz", f"-max_total_time={seconds}", "-max_len=70000", "-timeout=10",
                            "-print_final_stats=1", f"-artifact_prefix={folder}/", folder / "corpus"], cwd=ROOT,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     runs = re.search(r"number_of_executed_units: (\d+)", done.stderr)

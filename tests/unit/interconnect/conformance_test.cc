@@ -371,8 +371,7 @@ TEST_P(Conformance, EveryRequestEndsOnce) {
   for (std::uint64_t i = 0; i < submitted; ++i) EXPECT_EQ(seen[i], 1) << i;
 }
 
-// -- what only shows when the other end is a process of its own, the target or the initiator
-// --------
+// -- the other end is a process of its own: the target, or the initiator -------------------------
 
 class BetweenProcesses : public Conformance {};
 
@@ -479,12 +478,12 @@ TEST_P(BetweenProcesses, AFencedInitiatorWritesNothingWhenItGoesOn) {
   EXPECT_EQ(target.Read(0, 1024), std::string(1024, 'c'));
 }
 
-// With K42_NODE_AGENTS ("10.77.0.2:7000", a machine that serves them) the transport is UCX over
-// RDMA, and every second node there (tests/cluster/rdma_test.py).
 void PrintTo(const Named& named, std::ostream* out) {
   *out << named.name;
 }
 
+// With K42_NODE_AGENTS ("10.77.0.2:7000", a machine that serves them) the transport is UCX over
+// RDMA, and every second node there (tests/cluster/rdma_test.py).
 std::vector<Named> Between() {
   if (const char* place = getenv("K42_NODE_AGENTS"); place != nullptr)
     return {{"Rdma", MakeUcxRdmaKind, std::make_shared<DialledAgents>("ucx-rdma", place)}};

@@ -4,10 +4,12 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "interconnect/ucx_worker.h"
 #include "unit/interconnect/node_agent.h"
 
 int main(int argc, char** argv) {
   using namespace k42::interconnect;
+  UcxWorker::PrepareProcess();
   if (argc == 2) {
     constexpr std::string_view kAgent = "--node-agent=";
     constexpr std::string_view kAgents = "--node-agents=";

@@ -106,7 +106,8 @@ std::unique_ptr<Kind> MakeUcxRdmaKind() {
   const char* device = getenv("K42_RDMA_DEVICE");
   // ud only for the exchange that connects the queue pairs.
   return std::make_unique<UcxKind>(UcxOptions{.transports = "rc_verbs,ud_verbs:aux",
-                                              .net_devices = device == nullptr ? "" : device},
+                                              .net_devices = device == nullptr ? "" : device,
+                                              .one_sided = true},
                                    true);
 }
 std::unique_ptr<Kind> MakeLoopbackKind() {

@@ -18,7 +18,8 @@ class OneSided : public ::testing::Test {
     const char* device = getenv("K42_RDMA_DEVICE");
     if (device == nullptr)
       GTEST_SKIP() << "no device named";
-    UcxOptions options{.transports = "rc_verbs,ud_verbs:aux", .net_devices = device};
+    UcxOptions options{
+        .transports = "rc_verbs,ud_verbs:aux", .net_devices = device, .one_sided = true};
     std::string error;
     for (auto* one : {&near_, &far_}) {
       *one = UcxWorker::Create(
