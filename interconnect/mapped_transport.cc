@@ -65,25 +65,30 @@ void MappedTransport::Submit(const Request& request) {
 
 void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
   std::set<int> waiting;
-  std::vector<int> deaf;
+  std::vector<std::pair<int, Status>> deaf;
   for (auto& [fd, from] : incoming_) {
-    if (from.state == Incoming::State::kUp && SendPacket(fd, {.type = PacketType::kRevoke,
-                                                              .channel = 0,
-                                                              .reserved = 0,
-                                                              .receiver_cpu = 0,
-                                                              .length = 0,
-                                                              .word = window}) != Transfer::kDone)
-      deaf.push_back(fd);
-    if (from.state == Incoming::State::kUp || from.state == Incoming::State::kLingering)
-      waiting.insert(fd);
+    if (from.state != Incoming::State::kUp && from.state != Incoming::State::kLingering)
+      continue;
+    waiting.insert(fd);
+    if (from.state != Incoming::State::kUp)
+      continue;
+    const Transfer told = SendPacket(fd, {.type = PacketType::kRevoke,
+                                          .channel = 0,
+                                          .reserved = 0,
+                                          .receiver_cpu = 0,
+                                          .length = 0,
+                                          .word = window});
+    if (told != Transfer::kDone)
+      deaf.push_back({fd, told == Transfer::kClosed ? Status::kEndpointDown : Status::kTimedOut});
   }
   if (waiting.empty())
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   else
     revocations_.Add(window, token, std::move(waiting));
   // Who does not take the word (it has been stopped for long) must close instead: when its process
-  // goes on it sees the end of the connection, unmaps, and all its revocations end.
-  for (int fd : deaf) Drop(incoming_.at(fd), Status::kTimedOut);
+  // goes on it sees the end of the connection, unmaps, and all its revocations end. Who has closed
+  // has unmapped.
+  for (const auto& [fd, why] : deaf) Drop(incoming_.at(fd), why);
 }
 
 std::uint64_t MappedTransport::NextTimer() const {

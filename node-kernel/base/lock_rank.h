@@ -55,11 +55,11 @@ enum class LockRank : std::uint8_t {
   kKernelSpace = 140,    // mem: ranges of kernel virtual memory
   kFabricArena = 146,    // global: chunks and windows of the arena
   kPageTable = 148,
+  kKernelTables = 149,  // platform: page tables of the kernel's half; take frames
   kHeapRecords = 150,   // mem: what the debug heap knows of blocks
   kUntouched = 151,     // mem: chunks whose descriptors are not made yet
   kFrames = 152,        // mem: frame allocator
   kThreadStacks = 156,  // platform: stack slots
-  kKernelTables = 158,  // platform: page tables of the kernel's half
   kSpinTest = 190,
   kLog = 250,  // innermost: any code may log
 };

@@ -3,8 +3,8 @@
 //
 // It asks a ForwardPolicy whom to call; between the policy's Enter and Leave the call is *inside*,
 // and a record of it is on the stack, linked into the thread. So a policy can recognise a thread
-// that is already inside (recursion), and a debugger can list who is inside what. Hot swap,
-// interposition and version adaptors are policies.
+// that is already inside (recursion), and a debugger can list who is inside what (counted calls).
+// Hot swap, interposition and version adaptors are policies.
 #pragma once
 
 #include <cstdint>

@@ -171,7 +171,7 @@ void CallLayer::OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload,
 }
 
 void CallLayer::OnPeerDown(LinkPeer peer, Status why) {
-  if (why == Status::kEndpointDown || why == Status::kUnknown)
+  if (!PeerIsGone(why))
     return;  // the peer lives: repetition and the table of replies make the break a mere delay
   for (;;) {
     Call* found = nullptr;

@@ -49,6 +49,12 @@ struct LinkRequest : QueueLink<> {
   std::uint64_t value = 0;
 };
 
+// Of OnPeerDown: has the peer itself gone, and not only the way to it? Breaks have many reasons (a
+// neighbour that was too slow, bytes that made no sense): after them it may be reached again.
+constexpr bool PeerIsGone(Status why) {
+  return why == Status::kNodeDead;
+}
+
 // Who hears what arrives on a channel. Called by the link thread of the CPU that the sender named,
 // so it must not block. `payload` is the ring's memory: copy what is checked.
 class LinkReceiver {

@@ -100,6 +100,8 @@ void PutEcho::Submit(Request& request) {
   request.done = [](LinkRequest& ended) {
     auto& own = static_cast<Request&>(ended);
     own.under_way = false;
+    if (own.pad != nullptr && own.pad->closing && own.pad->window == 0)
+      own.pad->revocation.echo->Forget(*own.pad);
     if (own.waiter != nullptr)
       own.waiter->Unblock();
   };
@@ -242,6 +244,7 @@ void PutEcho::PutBack(LinkPeer from, std::uint64_t word) {
   request.window = pad.target.window;
   request.remote_offset = 0;
   request.operand = word | kAnswer;
+  request.pad = &pad;
   Submit(request);
 }
 
@@ -264,19 +267,24 @@ void PutEcho::GiveUp(Pad& pad) {
 void PutEcho::OnRevoked(LinkRequest& request) {
   auto& revocation = static_cast<Revocation&>(request);
   Pad& pad = *revocation.pad;
-  if (revocation.outcome == abi::Outcome::kDone) {
-    LinkMemory& memory = revocation.echo->port_.memory();
-    memory.WindowClosed(pad.window);
-    if (!pad.request.under_way)
-      memory.Free(pad.range);
-  }
-  pad.range = {};
+  pad.revoked = revocation.outcome == abi::Outcome::kDone;
+  if (pad.revoked)
+    revocation.echo->port_.memory().WindowClosed(pad.window);
   pad.window = 0;
+  if (!pad.request.under_way)
+    revocation.echo->Forget(pad);
+}
+
+// The window is gone, and nothing of ours names the range: it is free, unless others may reach it.
+void PutEcho::Forget(Pad& pad) {
+  if (pad.revoked)
+    port_.memory().Free(pad.range);
+  pad.range = {};
   pad.closing = false;
 }
 
 void PutEcho::OnPeerDown(LinkPeer peer, Status why) {
-  if (why == Status::kEndpointDown)
+  if (!PeerIsGone(why))
     return;  // it may come back
   Cpu& cpu = cpus_[machine::CurrentCpu()];
   for (Pad& pad : cpu.pads) {

@@ -9,9 +9,10 @@
 //
 //   0..31 number of the round trip   32..39 the answerer's pad   40 is an answer   41.. length
 //
-// Windows are open to every peer, and stay. When an asker is dead, its pad's window is revoked, and
-// the memory used again once the fabric says that nothing can touch it any more; it is left alone
-// for good if that cannot be said.
+// Pads and benches are of 1 MiB each, and taken for good: who pings spends arena. Windows are open
+// to every peer, and stay. When an asker is dead, its pad's window is revoked, and the memory used
+// again once the fabric says that nothing can touch it any more; it is left alone for good if that
+// cannot be said.
 //
 // Locking: a CPU's things are touched by its threads only, between two switches. OnMessage and
 // OnNotify are the link thread's.
@@ -53,8 +54,10 @@ class PutEcho {
     std::uint32_t cpu;  // whose pad or bench it is
   };
   // `under_way`: it is the fabric's.
+  struct Pad;
   struct Request : LinkRequest {
     machine::Thread* waiter = nullptr;
+    Pad* pad = nullptr;  // of a pad: its memory may have waited for this
     bool under_way = false;
   };
   struct Bench {
@@ -69,7 +72,6 @@ class PutEcho {
     bool answered = false;
     Request request;
   };
-  struct Pad;
   struct Revocation : LinkRequest {
     PutEcho* echo = nullptr;
     Pad* pad = nullptr;
@@ -81,7 +83,10 @@ class PutEcho {
     Opened target{};  // the asker's
     Request request;
     Revocation revocation;
+    // From the asker's end on. Over when the window's revocation has ended and nothing of ours is
+    // under way: whichever comes last gives the memory back, if `revoked`.
     bool closing = false;
+    bool revoked = false;
   };
   struct Cpu {
     Bench bench;
@@ -104,6 +109,7 @@ class PutEcho {
   void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);
   void PutBack(LinkPeer from, std::uint64_t word);
   void GiveUp(Pad& pad);
+  void Forget(Pad& pad);
   static void OnRevoked(LinkRequest& request);
 
   LinkPort& port_;

@@ -228,11 +228,10 @@ void FabricNetwork::OnNotify(global::LinkPeer from, std::uint64_t word) {
 void FabricNetwork::OnPeerDown(global::LinkPeer peer, Status why) {
   if (machine::CurrentCpu() != 0)
     return;  // it is told on every CPU
-  const bool lives = why == Status::kEndpointDown || why == Status::kUnknown;
   ForEach([&](FabricConnection& connection) {
     if (connection.peer() != peer)
       return;
-    lives ? connection.OnBreak() : connection.OnPeerGone();
+    global::PeerIsGone(why) ? connection.OnPeerGone() : connection.OnBreak();
   });
 }
 

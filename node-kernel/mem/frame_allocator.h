@@ -114,7 +114,7 @@ class FrameAllocator {
   void AddRange(const MemoryRange& range);
   bool AddUntouched(const MemoryRange& whole, std::byte* descriptors);
 
-  ChunkTable table_;
+  ChunkTable table_;  // an entry is read only for frames that were handed out: it is there then
   std::uint64_t total_frames_ = 0;
   std::uint64_t descriptor_bytes_ = 0;
   std::uint64_t user_reserve_ = 0;

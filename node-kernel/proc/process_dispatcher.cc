@@ -85,6 +85,8 @@ void ProcessDispatcher::Reset() {
   page->thread = nullptr;
   page->stack = 0;
   page->faults_completed.store(0, std::memory_order_relaxed);
+  if (trace_ == nullptr)
+    page->trace_buffer = 0;  // a refusal is the old program's
 }
 
 void ProcessDispatcher::LoadSpace() {

@@ -1,5 +1,7 @@
 #include "proc/trace_buffers.h"
 
+#include <atomic>
+
 #include "machine/page_table.h"
 #include "mem/services.h"
 #include "trace/trace.h"
@@ -53,6 +55,8 @@ Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
       trace::UserTrace& shown = k42_trace_area.users[entry - entries_];
       if (entry->pages_ != nullptr)
         NextTurn(shown);
+      // What follows is not seen under the old turn: x86 keeps stores in order, compilers need not.
+      std::atomic_signal_fence(std::memory_order_seq_cst);
       shown.address = pages->address();
       shown.process = process;
       shown.ended = 0;

@@ -33,7 +33,8 @@ GUEST_TEST(pci_window_aligns_and_ends) {
   EXPECT(window.Take(1).status() == Status::kNoSpace);
 }
 
-// run.py --expect "2 virtio devices": with `-device virtio-rng-pci` twice.
+// run.py --expect "3 virtio devices, 6 places": with the devices of guest/pci
+// (tests/manifest.toml).
 GUEST_TEST(pci_devices_have_places_of_their_own) {
   constexpr std::uint16_t kVirtioVendor = 0x1af4;
   struct Place {

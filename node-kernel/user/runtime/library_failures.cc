@@ -1,17 +1,2 @@
-// What compilers and the C++ library call when code breaks a rule: the precondition of an inline
-// function (std::string_view::substr out of range), a pure virtual function. GCC sees that these
-// calls cannot happen and drops them, Clang keeps them. The kernel's are in
-// platform/x86_64/kernel/library_failures.cc.
-#include "machine/log.h"
-
-namespace std {
-
-[[gnu::noreturn]] void __throw_out_of_range_fmt(const char* format, ...) {
-  k42::machine::Panic("C++ library: {}", format);
-}
-
-}  // namespace std
-
-extern "C" [[noreturn]] void __cxa_pure_virtual() {
-  k42::machine::Panic("pure virtual function called");
-}
+// GCC sees that these calls cannot happen in an image and drops them, Clang keeps them.
+#include "library_failures.h"

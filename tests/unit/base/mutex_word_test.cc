@@ -27,7 +27,7 @@ model::Exploration ExploreLock(bool held, Fault fault = Fault::kNone,
                                std::uint64_t most = 5'000'000) {
   struct World {
     BasicMutexWord<Atomic> word;
-    model::Atomic<std::uint32_t> queue_lock{0};
+    ModelSpin queue_lock;
     std::deque<Record*> queue;  // under queue_lock
     std::array<ModelThread<>, kThreads> threads;
     model::Atomic<std::uint32_t> count{0};
@@ -36,38 +36,29 @@ model::Exploration ExploreLock(bool held, Fault fault = Fault::kNone,
     std::uintptr_t HolderOf(const ModelThread<>& thread) const {
       return 2 * static_cast<std::uintptr_t>(&thread - threads.data() + 1);
     }
-    void LockQueue() {
-      for (;;) {
-        std::uint32_t expected = 0;
-        if (queue_lock.compare_exchange_strong(expected, 1))
-          return;
-        model::Wait([this] { return queue_lock.Peek() == 0; });
-      }
-    }
-    void UnlockQueue() { queue_lock.store(0, std::memory_order_release); }
 
     void AcquireSlow(ModelThread<>& self, Fault fault_of_test) {
       Record record(&self);
       if (fault_of_test == Fault::kAnnouncesBeforeTheQueue && !word.Announce(HolderOf(self)))
         return;
-      LockQueue();
+      queue_lock.Lock();
       if (fault_of_test != Fault::kAnnouncesBeforeTheQueue && !word.Announce(HolderOf(self)))
-        return UnlockQueue();
+        return queue_lock.Unlock();
       queue.push_back(&record);
-      UnlockQueue();
+      queue_lock.Unlock();
       while (!record.ended()) self.Block();
     }
     void ReleaseSlow(Fault fault_of_test) {
-      LockQueue();
+      queue_lock.Lock();
       if (queue.empty()) {
         fault = "the word says that somebody waits, the queue does not";
-        return UnlockQueue();
+        return queue_lock.Unlock();
       }
       Record* first = queue.front();
       queue.pop_front();
       word.HandOver(HolderOf(*first->waiter()),
                     !queue.empty() && fault_of_test != Fault::kForgetsTheOthers);
-      UnlockQueue();
+      queue_lock.Unlock();
       first->End()->Unblock();
     }
   };

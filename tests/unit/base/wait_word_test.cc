@@ -21,7 +21,7 @@ template <std::size_t kThreads>
 model::Exploration ExploreLock(std::uint64_t most) {
   struct World {
     BasicWaitWord<model::Atomic> word{7};
-    model::Atomic<std::uint32_t> queue_lock{0};
+    ModelSpin queue_lock;
     using Record = WaitEnd<ModelThread<>, model::Atomic>;
     std::deque<Record*> queue;  // under queue_lock
     std::array<ModelThread<>, kThreads> threads;
@@ -29,16 +29,6 @@ model::Exploration ExploreLock(std::uint64_t most) {
     std::size_t ended = 0;
     bool violated = false;
     std::string fault;
-
-    void LockQueue() {
-      for (;;) {
-        std::uint32_t expected = 0;
-        if (queue_lock.compare_exchange_strong(expected, 1))
-          return;
-        model::Wait([this] { return queue_lock.Peek() == 0; });
-      }
-    }
-    void UnlockQueue() { queue_lock.store(0, std::memory_order_release); }
   };
   return model::Explore(
       [] {
@@ -47,21 +37,21 @@ model::Exploration ExploreLock(std::uint64_t most) {
           while (!world->word.TryAcquire()) {
             if (!world->word.Announce())
               continue;
-            world->LockQueue();
+            world->queue_lock.Lock();
             if (!world->word.MustWait()) {
-              world->UnlockQueue();
+              world->queue_lock.Unlock();
               continue;
             }
             typename World::Record record(&world->threads[me]);
             world->queue.push_back(&record);
-            world->UnlockQueue();
+            world->queue_lock.Unlock();
             while (!record.ended()) world->threads[me].Block();
           }
           world->violated = world->violated || world->inside++ != 0;
           world->word.SetUser(world->word.user() + 1);
           --world->inside;
           if (world->word.Release()) {
-            world->LockQueue();
+            world->queue_lock.Lock();
             typename World::Record* first = nullptr;
             if (!world->queue.empty()) {
               first = world->queue.front();
@@ -69,7 +59,7 @@ model::Exploration ExploreLock(std::uint64_t most) {
             }
             if (world->queue.empty())
               world->word.NobodyWaits();
-            world->UnlockQueue();
+            world->queue_lock.Unlock();
             if (first != nullptr)
               first->End()->Unblock();
           }

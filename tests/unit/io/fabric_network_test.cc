@@ -119,12 +119,16 @@ class Node final : public global::Link {
   void Submit(global::LinkRequest& request) override {
     world_.threads.Post(machine::CurrentCpu(), [this, &request] { Begin(request); });
   }
-  // As when a daemon dies: both ends hear of it.
+  // As when a daemon dies, or was too slow, or made no sense: both ends hear of it, and the peer
+  // lives.
   void Break() {
-    world_.threads.Post(0, [this] { network.OnPeerDown(Other().Self(), Status::kEndpointDown); });
+    constexpr Status kWhy[] = {Status::kEndpointDown, Status::kTimedOut, Status::kCorrupt};
+    const Status why = kWhy[breaks_++ % std::size(kWhy)];
+    world_.threads.Post(0, [this, why] { network.OnPeerDown(Other().Self(), why); });
   }
 
  private:
+  std::size_t breaks_ = 0;
   struct Page {
     alignas(4096) std::byte bytes[4096];
   };

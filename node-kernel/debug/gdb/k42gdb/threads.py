@@ -99,11 +99,12 @@ def of_context(context):
 
 
 def inside(thread):
-    """The forwarded calls that the thread is in, innermost first: (method, policy's address)."""
+    """The forwarded calls, counted ones, that the thread is in, innermost first: (method, policy's address)."""
     record = int(thread.value["context_"]["forward_records"])
     found = []
     while record and len(found) < chains.DEEPEST and kernel.read(record, 24):
         value = kernel.pointer(record, "k42::cobj::ForwardRecord")
-        found.append((int(value["method"]), int(value["policy"])))
+        if int(value["policy"]):
+            found.append((int(value["method"]), int(value["policy"])))
         record = int(value["outer"])
     return found

@@ -1,12 +1,9 @@
-// What the C++ library calls when a precondition of its inline code fails (std::string_view::substr
-// out of range and the like): the kernel has no exceptions, so it is a panic.
+// What only the kernel's code may call beside what images do.
+#include "library_failures.h"
 #include "machine/log.h"
 
 namespace std {
 
-[[gnu::noreturn]] void __throw_out_of_range_fmt(const char* format, ...) {
-  k42::machine::Panic("C++ library: {}", format);
-}
 [[gnu::noreturn]] void __throw_length_error(const char* what) {
   k42::machine::Panic("C++ library: {}", what);
 }
@@ -21,7 +18,3 @@ namespace std {
 }
 
 }  // namespace std
-
-extern "C" [[noreturn]] void __cxa_pure_virtual() {
-  k42::machine::Panic("pure virtual function called");
-}

@@ -85,10 +85,12 @@ void MaskPic() {
   OutByte(0xa1, 0xff);
 }
 
+namespace {
+
 // Starts one processor as `cpu` and waits until it is in its loop; false: it never came. A
 // processor that came and then got stuck executes kernel code on kernel tables: nobody can go on
 // beside it.
-static bool StartCpu(CpuId cpu, std::uint32_t apic_id) {
+bool StartCpu(CpuId cpu, std::uint32_t apic_id) {
   std::atomic<std::uint8_t>& number = ap_cpu_of_apic[apic_id];
   number.store(static_cast<std::uint8_t>(cpu), std::memory_order_release);
   SendStartup(apic_id, kTrampolineBase >> kPageShift);
@@ -102,8 +104,7 @@ static bool StartCpu(CpuId cpu, std::uint32_t apic_id) {
       auto expected = static_cast<std::uint8_t>(cpu);
       if (number.compare_exchange_strong(expected, 0)) {
         Log("the processor with APIC id {} does not start: CPU {} sent it INIT and {} start-ups "
-            "and "
-            "waited {} ms, and it never came; going on without it",
+            "and waited {} ms, and it never came; going on without it",
             apic_id, CurrentCpu(), sent, (now - begin) / kNsPerMs);
         return false;
       }
@@ -121,6 +122,8 @@ static bool StartCpu(CpuId cpu, std::uint32_t apic_id) {
   }
   return true;
 }
+
+}  // namespace
 
 void StartOtherCpus() {
   const AcpiInfo& acpi = GetAcpi();

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "cycles.h"
 #include "machine/cpu_area.h"
 #include "platform/contract/types.h"
 
@@ -19,12 +20,6 @@ CpuId CpuCount();
 
 inline void Pause() {
   asm volatile("pause" ::: "memory");
-}
-
-inline std::uint64_t CycleCount() {
-  std::uint32_t low, high;
-  asm volatile("rdtsc" : "=a"(low), "=d"(high));
-  return std::uint64_t{high} << 32 | low;
 }
 
 }  // namespace k42::machine

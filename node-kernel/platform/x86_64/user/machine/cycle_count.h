@@ -1,14 +1,4 @@
-// The cycle counter, as the kernel reads it.
+// See cycles.h of the shared part.
 #pragma once
 
-#include <cstdint>
-
-namespace k42::machine {
-
-inline std::uint64_t CycleCount() {
-  std::uint32_t low = 0, high = 0;
-  asm volatile("rdtsc" : "=a"(low), "=d"(high));
-  return std::uint64_t{high} << 32 | low;
-}
-
-}  // namespace k42::machine
+#include "cycles.h"
