@@ -32,8 +32,8 @@ def trace_events():
 def micro():
     program = rival.CACHE / "micro"
     rival.CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["musl-gcc", "-static", "-O2", "-o", program, ROOT / "tests/bench/programs/micro.c"],
-                   check=True)
+    sources = sorted((ROOT / "tests/bench/programs").glob("micro*.c"))
+    subprocess.run(["musl-gcc", "-static", "-O2", "-o", program, *sources], check=True)
     return program
 
 

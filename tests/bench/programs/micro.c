@@ -5,6 +5,8 @@
  * COUNT` one of them for ever. Run as init of a Linux guest it mounts what it needs and powers the
  * machine off when done. */
 #define _GNU_SOURCE
+#include "micro.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -30,7 +32,7 @@ static uint64_t Now(void) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void Check(int ok, const char* what) {
+void Check(int ok, const char* what) {
   if (ok) return;
   printf("row-failed %s errno %d\n", what, errno);
   exit(1);
@@ -48,28 +50,6 @@ static void GetPid(int count) {
 
 static void GetUid(int count) {
   while (count-- > 0) syscall(SYS_getuid);
-}
-
-static void Stat(int count) {
-  struct stat st;
-  while (count-- > 0) Check(stat("/tmp", &st) == 0, "stat");
-}
-
-static void PipePingPong(int count) {
-  int there[2], back[2];
-  char byte = 1;
-  Check(pipe(there) == 0 && pipe(back) == 0, "pipe");
-  pid_t child = fork();
-  Check(child >= 0, "fork");
-  if (child == 0) {
-    for (int i = 0; i < count; i++)
-      if (read(there[0], &byte, 1) != 1 || write(back[1], &byte, 1) != 1) _exit(1);
-    _exit(0);
-  }
-  for (int i = 0; i < count; i++)
-    Check(write(there[1], &byte, 1) == 1 && read(back[0], &byte, 1) == 1, "pipe ping-pong");
-  Check(waitpid(child, NULL, 0) == child, "wait");
-  close(there[0]), close(there[1]), close(back[0]), close(back[1]);
 }
 
 static void ForkExit(int count) {
@@ -112,19 +92,6 @@ static void FirstTouch(int count) {
   munmap(pages, size);
 }
 
-static void OpenReadClose(int count) {
-  char block[4096];
-  int file = open("/tmp/micro.file", O_CREAT | O_RDWR, 0600);
-  Check(file >= 0 && write(file, block, sizeof block) == sizeof block, "create");
-  close(file);
-  while (count-- > 0) {
-    file = open("/tmp/micro.file", O_RDONLY);
-    Check(file >= 0 && read(file, block, sizeof block) == sizeof block, "read");
-    close(file);
-  }
-  unlink("/tmp/micro.file");
-}
-
 static const struct {
   const char* name;
   void (*run)(int);
@@ -133,7 +100,12 @@ static const struct {
     {"null_call", NullCall, 10000},  {"getpid", GetPid, 10000},
     {"getuid", GetUid, 10000},
     {"stat", Stat, 2000},            {"open_read_close_4k", OpenReadClose, 1000},
-    {"pipe_ping_pong", PipePingPong, 1000}, {"first_touch", FirstTouch, 1000},
+    {"reread_4k", RereadSmall, 2000}, {"create_write_unlink", CreateWriteUnlink, 500},
+    {"file_touch", FileTouch, 256},
+    {"pipe_ping_pong", PipePingPong, 1000}, {"unix_ping_pong", UnixPingPong, 1000},
+    {"tcp_ping_pong", TcpPingPong, 500},
+    {"futex_ping_pong", FutexPingPong, 1000}, {"thread_create_join", ThreadCreateJoin, 200},
+    {"signal", Signal, 2000},        {"first_touch", FirstTouch, 1000},
     {"fork_exit", ForkExit, 50},     {"fork_exec", ForkExec, 30},
     {"posix_spawn", Spawn, 30},
 };

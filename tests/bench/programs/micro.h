@@ -1,0 +1,23 @@
+/* Rows of micro.c by subject. Each runs its operation `count` times and ends the program by Check
+ * when something fails. */
+#ifndef K42_BENCH_MICRO_H
+#define K42_BENCH_MICRO_H
+
+void Check(int ok, const char* what);
+
+/* micro_files.c: files in /tmp, a file system in memory on both sides. */
+void Stat(int count);
+void OpenReadClose(int count);
+void RereadSmall(int count);
+void CreateWriteUnlink(int count);
+void FileTouch(int count);
+
+/* micro_talk.c: two processes or threads that answer each other, one byte at a time. */
+void PipePingPong(int count);
+void UnixPingPong(int count);
+void TcpPingPong(int count);
+void FutexPingPong(int count);
+void ThreadCreateJoin(int count);
+void Signal(int count);
+
+#endif
