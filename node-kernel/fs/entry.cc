@@ -41,8 +41,13 @@ void Entry::Dispose() {
 // -- EntryTable -----------------------------------------------------------------------------------
 
 EntryTable::~EntryTable() {
-  for (RefPtr<Entry>& entry : kept_) {
-    entry = nullptr;
+  while (true) {
+    RefPtr<Entry> oldest;  // dropped after the lock
+    machine::SpinGuard guard(kept_lock_);
+    if (kept_.empty()) {
+      return;
+    }
+    oldest = TakeKeptLocked(*kept_.Front());
   }
 }
 
@@ -73,22 +78,33 @@ Result<Entry*> EntryTable::Add(Entry& parent, std::string_view name, RefPtr<Node
   if (!hashed) {
     return entry.Release();
   }
-  Bucket& bucket = BucketOf(&parent, name);
-  {
-    machine::SpinGuard guard(bucket.lock);
-    for (Entry& other : bucket.chain) {
-      if (other.parent_.get() == &parent && other.name() == name && other.node_ == node &&
-          other.TryAddReference()) {
-        return &other;
-      }
-    }
-    bucket.chain.PushFront(made);
-    made->hashed_ = true;
+  const FileSystem::Caching caching = parent.file_system_.caching();
+  const bool keep = caching == FileSystem::Caching::kAlways ||
+                    (caching == FileSystem::Caching::kFound && !made->negative());
+  if (keep) {
+    Keep(*made);  // before anybody can find it, and so forget it
   }
-  if (parent.file_system_.caching() == FileSystem::Caching::kAlways) {
-    Keep(*made);
+  if (Entry* other = HashOrFindSame(*made)) {
+    if (keep) {
+      StopKeeping(*made);
+    }
+    return other;
   }
   return entry.Release();
+}
+
+Entry* EntryTable::HashOrFindSame(Entry& made) {
+  Bucket& bucket = BucketOf(made.parent_.get(), made.name());
+  machine::SpinGuard guard(bucket.lock);
+  for (Entry& other : bucket.chain) {
+    if (other.parent_ == made.parent_ && other.name() == made.name() && other.node_ == made.node_ &&
+        other.TryAddReference()) {
+      return &other;
+    }
+  }
+  bucket.chain.PushFront(&made);
+  made.hashed_ = true;
+  return nullptr;
 }
 
 Result<Entry*> EntryTable::MakeRoot(FileSystem& file_system, std::uint32_t mount_number) {
@@ -99,10 +115,31 @@ Result<Entry*> EntryTable::MakeRoot(FileSystem& file_system, std::uint32_t mount
 }
 
 void EntryTable::Keep(Entry& entry) {
-  RefPtr<Entry> reference(&entry);  // the displaced one is dropped after the lock
+  RefPtr<Entry> displaced;  // dropped after the lock
   machine::SpinGuard guard(kept_lock_);
-  std::swap(kept_[next_kept_], reference);
-  next_kept_ = (next_kept_ + 1) % kKept;
+  if (kept_count_ == kKept) {
+    displaced = TakeKeptLocked(*kept_.Front());
+  }
+  entry.AddReference();
+  entry.kept_ = true;
+  kept_.PushBack(&entry);
+  ++kept_count_;
+}
+
+RefPtr<Entry> EntryTable::TakeKeptLocked(Entry& entry) {
+  IntrusiveList<Entry, KeptEntry>::Remove(&entry);
+  entry.kept_ = false;
+  --kept_count_;
+  return RefPtr<Entry>::Adopt(&entry);
+}
+
+// What has no name any more must not keep its file's memory.
+void EntryTable::StopKeeping(Entry& entry) {
+  RefPtr<Entry> dropped;
+  machine::SpinGuard guard(kept_lock_);
+  if (entry.kept_) {
+    dropped = TakeKeptLocked(entry);
+  }
 }
 
 bool EntryTable::Unhash(Entry& entry) {
@@ -116,13 +153,22 @@ bool EntryTable::Unhash(Entry& entry) {
   return true;
 }
 
+// Precondition: its parent and name do not change meanwhile (the file system's change lock).
+void EntryTable::Hash(Entry& entry) {
+  Bucket& bucket = BucketOf(entry.parent_.get(), entry.name());
+  machine::SpinGuard guard(bucket.lock);
+  bucket.chain.PushFront(&entry);
+  entry.hashed_ = true;
+}
+
 void EntryTable::Forget(Entry& entry) {
   Unhash(entry);
+  StopKeeping(entry);
 }
 
 void EntryTable::Forget(const Entry& parent, std::string_view name) {
   while (RefPtr<Entry> entry = Find(parent, name)) {
-    Unhash(*entry);
+    Forget(*entry);
   }
 }
 
@@ -154,10 +200,33 @@ void EntryTable::Move(Entry& entry, Entry& new_parent, std::string_view new_name
     mem::Free(const_cast<char*>(old_name), old_size);
   }
   if (was_hashed) {
-    Bucket& bucket = BucketOf(&new_parent, new_name);
-    machine::SpinGuard guard(bucket.lock);
-    bucket.chain.PushFront(&entry);
-    entry.hashed_ = true;
+    Hash(entry);
+  }
+}
+
+void EntryTable::Exchange(Entry& one, Entry& other) {
+  const bool one_was_hashed = Unhash(one);
+  const bool other_was_hashed = Unhash(other);
+  {
+    machine::SpinGuard guard(shape_lock_);
+    const bool one_inline = one.name_ == one.inline_name_;
+    const bool other_inline = other.name_ == other.inline_name_;
+    std::swap(one.inline_name_, other.inline_name_);
+    std::swap(one.name_, other.name_);
+    if (other_inline) {
+      one.name_ = one.inline_name_;
+    }
+    if (one_inline) {
+      other.name_ = other.inline_name_;
+    }
+    std::swap(one.name_size_, other.name_size_);
+    std::swap(one.parent_, other.parent_);
+  }
+  if (one_was_hashed) {
+    Hash(one);
+  }
+  if (other_was_hashed) {
+    Hash(other);
   }
 }
 

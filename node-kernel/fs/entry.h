@@ -3,7 +3,8 @@
 // States:  positive (node), negative (no such name; only where FileSystem::caching is kAlways);
 //          hashed (findable) or not (removed, replaced, or of a file system that caches nothing).
 // An entry holds its parent; parents find children through the table, which holds no reference
-// (an entry nobody uses leaves it) except the ring of kept entries of cached file systems.
+// (an entry nobody uses leaves it), except for kept ones: the table holds the youngest of those whose
+// file system allows it (FileSystem::Caching), until their name is forgotten.
 //
 // Locking: parent and name of a hashed entry change only in Move, under the table's shape lock;
 // readers of both (paths, "..") take it. Each bucket has a spin lock for its chain. All are leaves:
@@ -24,7 +25,7 @@ namespace k42::fs {
 
 class EntryTable;
 
-class Entry final : public RefCounted, public ListLink<> {
+class Entry final : public RefCounted, public ListLink<>, public ListLink<struct KeptEntry> {
  public:
   Node* node() const { return node_.get(); }
   bool negative() const { return !node_; }
@@ -63,6 +64,7 @@ class Entry final : public RefCounted, public ListLink<> {
   std::uint32_t name_size_ = 0;
   std::uint32_t mount_number_;
   bool hashed_ = false;  // bucket lock
+  bool kept_ = false;    // kept lock: the table holds a reference
   char inline_name_[kInlineName];
   std::atomic<Entry*> mounted_{nullptr};
   std::atomic<Entry*> covers_{nullptr};
@@ -89,6 +91,9 @@ class EntryTable {
   // The name has moved. Failing to remember the new name only unhashes the entry.
   void Move(Entry& entry, Entry& new_parent, std::string_view new_name);
 
+  // The names of two entries have been exchanged.
+  void Exchange(Entry& one, Entry& other);
+
   // `..`: the parent, through mounts; the root's is itself.
   RefPtr<Entry> Parent(const Entry& entry);
   bool IsBelow(const Entry& entry, const Entry& ancestor);
@@ -107,13 +112,18 @@ class EntryTable {
   };
   Bucket& BucketOf(const Entry* parent, std::string_view name);
   bool Unhash(Entry& entry);
+  void Hash(Entry& entry);
+  // Puts a new entry into its bucket; or the one that says the same, with a reference, if it is there.
+  Entry* HashOrFindSame(Entry& made);
   void Keep(Entry& entry);
+  void StopKeeping(Entry& entry);
+  RefPtr<Entry> TakeKeptLocked(Entry& entry) K42_REQUIRES(kept_lock_);
 
   Bucket buckets_[kBuckets];
   machine::SpinLock<LockRank::kNameShape> shape_lock_;  // every entry's parent and name
   machine::SpinLock<LockRank::kNameShape> kept_lock_;
-  RefPtr<Entry> kept_[kKept] K42_GUARDED_BY(kept_lock_);
-  std::size_t next_kept_ K42_GUARDED_BY(kept_lock_) = 0;
+  IntrusiveList<Entry, KeptEntry> kept_ K42_GUARDED_BY(kept_lock_);  // oldest first
+  std::size_t kept_count_ K42_GUARDED_BY(kept_lock_) = 0;
 };
 
 }  // namespace k42::fs

@@ -30,7 +30,7 @@ class MemoryFileSystem final : public FileSystem {
   void Clear() { root_ = nullptr; }
 
   MemoryFileSystem(FileDataSource& source, std::uint64_t device)
-      : FileSystem(Caching::kInUse, false, device), source_(source) {}
+      : FileSystem(Caching::kFound, false, device), source_(source) {}
 
  private:
   static constexpr std::uint64_t kMaxFiles = 1 << 20;

@@ -178,7 +178,11 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
   }
   Node& what = *from.entry->node();
   const bool is_directory = what.kind() == FileKind::kDirectory;
-  if (!is_directory && (to.slash || from.slash)) {
+  // A slash behind a name asks that what bears it afterwards is a directory, and with an exchange
+  // that what bears it now is one.
+  const bool second_is_directory =
+      exchange ? to.entry->node()->kind() == FileKind::kDirectory : is_directory;
+  if ((from.slash && !is_directory) || (to.slash && !second_is_directory)) {
     return Status::kNotDirectory;
   }
   TRY(ReadyToRemove(from, who));
@@ -203,14 +207,15 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
   Change change(from.parent->file_system());
   TRY(from.parent->node()->RenameTo(from.last_name(), what, *to.parent->node(), to.last_name(),
                                     to.found() ? to.entry->node() : nullptr, exchange));
+  if (exchange) {
+    entries_.Exchange(*from.entry, *to.entry);
+    return Status::kOk;
+  }
   if (to.entry) {
     entries_.Forget(*to.entry);
   }
   entries_.Forget(*to.parent, to.last_name());
   entries_.Move(*from.entry, *to.parent, to.last_name());
-  if (exchange) {
-    entries_.Move(*to.entry, *from.parent, from.last_name());
-  }
   return Status::kOk;
 }
 

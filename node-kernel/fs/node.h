@@ -136,6 +136,7 @@ class FileSystem {
   enum class Caching : std::uint8_t {
     kNever,   // others change it behind our back: ask each time
     kInUse,   // while somebody uses the entry; asking again is cheap
+    kFound,   // keep entries of names that exist: all changes come through the tree
     kAlways,  // keep entries, also for names that do not exist
   };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <vector>
 
@@ -41,8 +42,12 @@ class HeapFileData final : public fs::FileData {
     return Status::kNotSupported;
   }
   void Dispose() override { delete this; }
+  HeapFileData() { ++alive_; }
+  ~HeapFileData() { --alive_; }
+  static int alive() { return alive_; }
 
  private:
+  inline static std::atomic<int> alive_{0};
   std::vector<std::byte> bytes_;
 };
 

@@ -1,6 +1,7 @@
 // The name tree over a memory file system, against the host's own: the same random operations on
 // both must end the same way, error for error, and leave the same tree.
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +65,7 @@ class NamesAgainstHost : public test::ObjectFixture {
     const std::string a = kPaths[random_() % std::size(kPaths)];
     const std::string b = kPaths[random_() % std::size(kPaths)];
     const Identity& who = Identity::Kernel();
-    switch (random_() % 8) {
+    switch (random_() % 9) {
       case 0:
         return Same("mkdir", a, "", Make(a, FileKind::kDirectory),
                     Of(::mkdir(Host(a).c_str(), 0755)));
@@ -86,6 +87,10 @@ class NamesAgainstHost : public test::ObjectFixture {
       case 6:
         return Same("rename", a, b, tree_.Rename(nullptr, a, nullptr, b, 0, who),
                     Of(::rename(Host(a).c_str(), Host(b).c_str())));
+      case 7:
+        return Same("exchange", a, b, tree_.Rename(nullptr, a, nullptr, b, kRenameExchange, who),
+                    Of(::renameat2(AT_FDCWD, Host(a).c_str(), AT_FDCWD, Host(b).c_str(),
+                                   RENAME_EXCHANGE)));
       default:
         return Look(a);
     }
@@ -134,6 +139,39 @@ TEST_F(NamesAgainstHost, RenamedOpenDirectoryHasItsNewPath) {
   EXPECT_EQ(std::string(text, size.value()), "/three/two");
   ASSERT_EQ(tree_.Remove(nullptr, "three/two", true, Identity::Kernel()), Status::kOk);
   EXPECT_EQ(tree_.entries().Path(*inner, text).status(), Status::kNotFound);
+}
+
+TEST_F(NamesAgainstHost, ExchangedDirectoriesHaveEachOthersPath) {
+  const char* long_name = "a name that is longer than what an entry keeps in itself";
+  for (const std::string& name : {std::string("short"), std::string(long_name)}) {
+    ASSERT_EQ(Make("one", FileKind::kDirectory), Status::kOk);
+    ASSERT_EQ(Make(name, FileKind::kDirectory), Status::kOk);
+    const auto one = RefPtr<Entry>::Adopt(tree_.Find(nullptr, "one", 0, Identity::Kernel()).value());
+    const auto other = RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value());
+    ASSERT_EQ(tree_.Rename(nullptr, "one", nullptr, name, kRenameExchange, Identity::Kernel()),
+              Status::kOk);
+    char text[128];
+    auto size = tree_.entries().Path(*one, text);
+    EXPECT_EQ(std::string(text, size.ValueOr(0)), "/" + name);
+    size = tree_.entries().Path(*other, text);
+    EXPECT_EQ(std::string(text, size.ValueOr(0)), "/one");
+    EXPECT_EQ(RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value())->node(),
+              one->node());
+    EXPECT_EQ(tree_.Remove(nullptr, "one", true, Identity::Kernel()), Status::kOk);
+    EXPECT_EQ(tree_.Remove(nullptr, name, true, Identity::Kernel()), Status::kOk);
+  }
+}
+
+// Entries of names that exist are kept; a file whose name has gone must not be kept by them.
+TEST_F(NamesAgainstHost, WhatIsRemovedOrReplacedIsNotKept) {
+  const int before = test::HeapFileData::alive();
+  ASSERT_EQ(Make("x", FileKind::kRegular), Status::kOk);
+  ASSERT_EQ(Make("y", FileKind::kRegular), Status::kOk);
+  EXPECT_EQ(test::HeapFileData::alive(), before + 2);
+  ASSERT_EQ(tree_.Rename(nullptr, "x", nullptr, "y", 0, Identity::Kernel()), Status::kOk);
+  EXPECT_EQ(test::HeapFileData::alive(), before + 1);
+  ASSERT_EQ(tree_.Remove(nullptr, "y", false, Identity::Kernel()), Status::kOk);
+  EXPECT_EQ(test::HeapFileData::alive(), before);
 }
 
 TEST_F(NamesAgainstHost, PermissionsAreAsked) {

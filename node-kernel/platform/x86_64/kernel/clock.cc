@@ -26,6 +26,7 @@ struct Sample {
 // Written by the boot CPU before others start.
 constinit ClockParameters clock = {(kNsPerSecond << kShift) / kAssumedTscHz, kShift, 0, 0};
 constinit std::uint64_t lapic_per_ns = 1 << kShift;  // scaled by 2^kShift
+constinit std::uint64_t boot_realtime_ns = 0;
 constinit std::uint32_t pm_port = 0;
 constinit Sample first = {};
 
@@ -61,6 +62,19 @@ std::uint64_t DaysSince1970(std::uint64_t year, std::uint64_t month, std::uint64
   return days - 719'468;
 }
 
+// Nanoseconds since 1970 when MonotonicNs() was 0, as far as whole seconds of the machine's clock
+// tell. Each of its registers takes two ports: an exit to the host where there is one.
+std::uint64_t ReadRealtimeClock() {
+  std::uint8_t second;
+  std::uint64_t seconds;
+  do {  // a carry between two fields would be far off
+    second = ReadCmos(0);
+    const std::uint64_t days = DaysSince1970(2000 + ReadCmos(9), ReadCmos(8), ReadCmos(7));
+    seconds = ((days * 24 + ReadCmos(4)) * 60 + ReadCmos(2)) * 60 + second;
+  } while (second != ReadCmos(0));
+  return seconds * kNsPerSecond - MonotonicNs();
+}
+
 }  // namespace
 
 void StampBootTime() {
@@ -85,6 +99,7 @@ void FinishCalibration() {
   clock.mult = (ns << kShift) / (last.tsc - first.tsc);
   lapic_per_ns = (std::uint64_t{first.lapic - last.lapic} << kShift) / ns;
   K42_ASSERT(clock.mult != 0 && lapic_per_ns != 0, "a clock stands still");
+  boot_realtime_ns = ReadRealtimeClock();
   Log("clock: TSC {} MHz, LAPIC timer {} MHz", (1000ull << kShift) / clock.mult,
       lapic_per_ns * 1000 >> kShift);
 }
@@ -106,14 +121,7 @@ std::uint32_t LapicTicks(std::uint64_t ns) {
 }
 
 std::uint64_t BootRealtimeNs() {
-  std::uint8_t second;
-  std::uint64_t seconds;
-  do {  // a carry between two fields would be far off
-    second = ReadCmos(0);
-    const std::uint64_t days = DaysSince1970(2000 + ReadCmos(9), ReadCmos(8), ReadCmos(7));
-    seconds = ((days * 24 + ReadCmos(4)) * 60 + ReadCmos(2)) * 60 + second;
-  } while (second != ReadCmos(0));
-  return seconds * kNsPerSecond - MonotonicNs();
+  return boot_realtime_ns;
 }
 
 }  // namespace k42::machine

@@ -17,7 +17,8 @@ struct ClockParameters {
 };
 ClockParameters GetClockParameters();
 
-// Seconds since 1970 when MonotonicNs() was 0, from the machine's real-time clock.
+// Nanoseconds since 1970 when MonotonicNs() was 0, from the machine's real-time clock, which tells
+// whole seconds. Read once, when the clock has been calibrated: it is the same for every caller.
 std::uint64_t BootRealtimeNs();
 
 }  // namespace k42::machine
