@@ -86,7 +86,9 @@ struct alignas(kPageSize) DispatcherPage {
   std::atomic<std::uint64_t> signals_pending;  // bit n-1: signal n posted to this process
   std::atomic<std::uint64_t> faults_completed;
   std::atomic<std::uint32_t> parent;  // number of the main task's parent, 0: none
-  std::uint64_t trace_buffer;         // address; 0: not asked for (kTraceBuffer), 1: was refused
+  // The main task's credential, for who wants to read it: the kernel keeps and checks its own.
+  std::atomic<std::uint32_t> user, effective_user, group, effective_group;
+  std::uint64_t trace_buffer;  // address; 0: not asked for (kTraceBuffer), 1: was refused
 
   UserState saved;    // enabled state at an upcall
   UserState trapped;  // state of disabled code at a trap
@@ -110,6 +112,7 @@ struct alignas(kPageSize) TicketResults {
     std::int64_t status;  // Status
     std::uint64_t value;
   } entry[kTicketCount];
+  static constexpr std::uint32_t kPerPage = kPageSize / sizeof(Entry);
 };
 
 // Registered once by kSetEntries. All addresses are user addresses of the personality or runtime.
@@ -141,13 +144,14 @@ inline constexpr std::uint64_t kPersonalityBase =
     0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
 inline constexpr std::uint64_t kPersonalityLimit =
     0x0000'7fff'f000'0000;  // the top, hidden from maps
-inline constexpr std::uint64_t kTimePageAddress = 0x0000'7fff'f000'0000;
 inline constexpr std::uint64_t kDispatcherBase =
     0x0000'7fff'f100'0000;  // page + results, 256 KiB each
 inline constexpr std::uint64_t kDispatcherStride = 0x40000;
 // Where a dispatcher's trace buffer is mapped, from its page, once it has asked for one.
 inline constexpr std::uint64_t kTraceBufferOffset = 0x20000;
-static_assert(sizeof(DispatcherPage) + sizeof(TicketResults) <= kTraceBufferOffset);
+// Between the first dispatcher's results and its trace buffer: the same page-table page.
+inline constexpr std::uint64_t kTimePageAddress = kDispatcherBase + kTraceBufferOffset - kPageSize;
+static_assert(sizeof(DispatcherPage) + sizeof(TicketResults) <= kTraceBufferOffset - kPageSize);
 inline constexpr std::uint64_t kUserMapLimit = kPersonalityBase;  // programs map below this
 
 }  // namespace k42::abi

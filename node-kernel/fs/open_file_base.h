@@ -75,6 +75,16 @@ class OpenFileBase : public I {
   }
   Result<Entry*> TakeEntry() override { return static_cast<Entry*>(nullptr); }
 
+  Result<std::uint64_t> ReadOrArm(const cobj::CallContext& caller, BufferOut data,
+                                  cobj::Ticket ready) final {
+    const Result<std::uint64_t> got = this->Read(caller, data);
+    if (got.status() != Status::kWouldBlock || (flags() & kOpenNonBlocking) != 0) {
+      return got;
+    }
+    TRY(this->Arm(abi::kReadable, abi::kArmLevel, ready));
+    return Status::kPending;
+  }
+
   // -- flags ------------------------------------------------------------------------------------
   Result<std::uint32_t> GetFlags() final { return flags(); }
   Status SetFlags(std::uint32_t flags) override {

@@ -17,7 +17,8 @@ Status HandleTable::CopyAll(HandleTable& parent) K42_NO_THREAD_SAFETY_ANALYSIS {
     SpinGuard guard(parent.lock_);
     if (parent.capacity_ > capacity_)
       continue;  // it has grown meanwhile
-    for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < parent.capacity_; ++index) {
+    StartLocked(parent.fresh_);
+    for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < parent.fresh_; ++index) {
       entries_[index] = parent.entries_[index];
       used_ += entries_[index].object ? 1 : 0;
     }
@@ -26,7 +27,7 @@ Status HandleTable::CopyAll(HandleTable& parent) K42_NO_THREAD_SAFETY_ANALYSIS {
   }
   // An object that ends meanwhile refuses: this copy has then only what it holds.
   Status status = Status::kOk;
-  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < capacity_; ++index) {
+  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < fresh_; ++index) {
     if (!entries_[index].object)
       continue;
     if (status == Status::kOk)
@@ -51,6 +52,8 @@ Status HandleTable::CopyListed(HandleTable& parent,
     if (index < abi::kFirstFreeHandleIndex)
       return Status::kBadHandle;
     while (index >= capacity_) TRY(GrowLocked(capacity_ == 0 ? kFirstCapacity : capacity_ * 2));
+    if (index >= fresh_)
+      StartLocked(index + 1);
     if (entries_[index].object)
       continue;  // listed twice
     TRY(cobj::Hold(object));
@@ -62,26 +65,31 @@ Status HandleTable::CopyListed(HandleTable& parent,
   return Status::kOk;
 }
 
-void HandleTable::CloseIndex(std::uint32_t index, bool fixed_too, bool respect_keep) {
-  ObjectRef object;
-  {
-    SpinGuard guard(lock_);
-    Entry& entry = entries_[index];
-    if (respect_keep && entry.keep) {
-      entry.keep = false;
-      return;
+// Some at a time: objects are told without the lock.
+void HandleTable::CloseFrom(std::uint32_t index, bool respect_keep) {
+  constexpr std::uint32_t kBatch = 16;
+  for (;;) {
+    ObjectRef closed[kBatch];
+    std::uint32_t count = 0;
+    {
+      SpinGuard guard(lock_);
+      for (; index < fresh_ && count < kBatch; ++index) {
+        Entry& entry = entries_[index];
+        if (respect_keep && entry.keep) {
+          entry.keep = false;
+        } else if (entry.object) {
+          closed[count++] = entry.object;
+          if (index >= abi::kFirstFreeHandleIndex)
+            PutFreeLocked(index);
+          else
+            entry.object = {};
+        }
+      }
     }
-    if (!entry.object)
+    if (count == 0)
       return;
-    object = entry.object;
-    if (index >= abi::kFirstFreeHandleIndex)
-      PutFreeLocked(index);
-    else if (fixed_too)
-      entry.object = {};
-    else
-      return;
+    for (std::uint32_t i = 0; i < count; ++i) cobj::Release(closed[i]);
   }
-  cobj::Release(object);
 }
 
 void HandleTable::KeepOnly(std::span<const abi::Handle> handles) {
@@ -92,12 +100,11 @@ void HandleTable::KeepOnly(std::span<const abi::Handle> handles) {
         entry->keep = true;
     }
   }
-  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < Capacity(); ++index)
-    CloseIndex(index, false, true);
+  CloseFrom(abi::kFirstFreeHandleIndex, true);
 }
 
 void HandleTable::CloseAll() {
-  for (std::uint32_t index = 0; index < Capacity(); ++index) CloseIndex(index, true, false);
+  CloseFrom(0, false);
 }
 
 }  // namespace k42::ipc

@@ -20,7 +20,7 @@ Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
   {
     SpinGuard guard(lock_);
     if (used_ < limit_) {
-      if (first_free_ == 0)
+      if (first_free_ == 0 && fresh_ == capacity_)
         refused = GrowLocked(std::max(kFirstCapacity, capacity_ * 2));
       if (const std::uint32_t index = TakeFreeLocked(); index != 0) {
         entries_[index].object = object;
@@ -93,17 +93,27 @@ void HandleTable::SetLimit(std::uint32_t limit) {
 
 HandleTable::Entry* HandleTable::FindLocked(abi::Handle handle) {
   const std::uint32_t index = abi::HandleIndex(handle);
-  if (handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) != 0 || index >= capacity_)
+  if (handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) != 0 || index >= fresh_)
     return nullptr;
   Entry& entry = entries_[index];
   return entry.object && entry.generation == abi::HandleGeneration(handle) ? &entry : nullptr;
 }
 
+// 0: there is none.
 std::uint32_t HandleTable::TakeFreeLocked() {
+  if (fresh_ < capacity_) {
+    StartLocked(fresh_ + 1);
+    return fresh_ - 1;
+  }
   const std::uint32_t index = first_free_;
   if (index != 0)
     first_free_ = entries_[index].next_free;
   return index;
+}
+
+// Makes entries below `end` of fresh ones.
+void HandleTable::StartLocked(std::uint32_t end) {
+  for (; fresh_ < end; ++fresh_) ::new (&entries_[fresh_]) Entry{};
 }
 
 void HandleTable::PutFreeLocked(std::uint32_t index) {
@@ -124,19 +134,19 @@ Status HandleTable::GrowLocked(std::uint32_t capacity) {
       static_cast<Entry*>(allocator_.Allocate(capacity * sizeof(Entry), alignof(Entry)));
   if (entries == nullptr)
     return Status::kNoMemory;
-  for (std::uint32_t index = 0; index < capacity; ++index)
-    ::new (&entries[index]) Entry(index < capacity_ ? entries_[index] : Entry{});
+  for (std::uint32_t index = 0; index < fresh_; ++index)
+    ::new (&entries[index]) Entry(entries_[index]);
   if (entries_ != nullptr)
     allocator_.Free(entries_, capacity_ * sizeof(Entry));
   entries_ = entries;
   capacity_ = capacity;
-  RebuildFreeListLocked();
+  StartLocked(abi::kFirstFreeHandleIndex);
   return Status::kOk;
 }
 
 void HandleTable::RebuildFreeListLocked() {
   first_free_ = last_free_ = 0;
-  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < capacity_; ++index) {
+  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < fresh_; ++index) {
     if (entries_[index].object)
       continue;
     entries_[index].next_free = 0;

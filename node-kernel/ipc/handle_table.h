@@ -1,8 +1,9 @@
 // HandleTable: the handles of one process. A handle is an index and an 8-bit generation
 // (abi/native_call.h); the table maps it to an object, its interface and the holder's rights.
 //
-// Entries are free (generation = that of the next handle with this index) or taken. Free indices
-// are reused first in, first out, so that a stale handle is noticed for as long as possible. The
+// Entries are fresh (never taken; from fresh_ on), free (generation = that of the next handle with
+// this index) or taken. Fresh ones are taken first, free indices are reused first in, first out: so
+// a stale handle is noticed for as long as possible, and a table costs what was used of it. The
 // first kFirstFreeHandleIndex indices are filled by whoever makes the process and are never reused.
 //
 // Objects whose interface derives from cobj.Counted are told of each handle made and closed; always
@@ -75,12 +76,14 @@ class HandleTable final : public cobj::HandleSpace {
   std::uint32_t TakeFreeLocked() K42_REQUIRES(lock_);
   void PutFreeLocked(std::uint32_t index) K42_REQUIRES(lock_);
   void RebuildFreeListLocked() K42_REQUIRES(lock_);
-  void CloseIndex(std::uint32_t index, bool fixed_too, bool respect_keep);
+  void StartLocked(std::uint32_t end) K42_REQUIRES(lock_);
+  void CloseFrom(std::uint32_t index, bool respect_keep);
 
   Allocator& allocator_;
   machine::SpinLock<LockRank::kHandles> lock_;
   Entry* entries_ K42_GUARDED_BY(lock_) = nullptr;
   std::uint32_t capacity_ K42_GUARDED_BY(lock_) = 0;
+  std::uint32_t fresh_ K42_GUARDED_BY(lock_) = 0;  // entries below it are objects
   std::uint32_t first_free_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t last_free_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t used_ = 0;  // beyond the fixed ones

@@ -11,7 +11,7 @@ Status TicketSink::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t
 }
 
 Result<TicketSink*> TicketSinks::Take(TicketSink::Owner& owner, abi::DispatcherPage* page,
-                                      abi::TicketResults* results) {
+                                      TicketPages& results) {
   TicketSink* sink = nullptr;
   {
     const machine::SpinGuard guard(lock_);

@@ -60,9 +60,9 @@ class TicketSinks {
   TicketSinks(const TicketSinks&) = delete;
   TicketSinks& operator=(const TicketSinks&) = delete;
 
-  // A sink for `owner`, whose pages these are (the kernel's aliases).
+  // A sink for `owner`, whose page (the kernel's alias) and results these are.
   Result<TicketSink*> Take(TicketSink::Owner& owner, abi::DispatcherPage* page,
-                           abi::TicketResults* results);
+                           TicketPages& results);
   // Precondition: retired, or never armed; a grace period has passed since.
   void Give(TicketSink* sink);
 

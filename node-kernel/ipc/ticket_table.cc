@@ -7,7 +7,8 @@ Status TicketTable::Fire(std::uint32_t ticket, Status status, std::uint64_t valu
   const std::uint32_t generation = ticket >> kIndexBits;
   if (!words_[number].BeginFire(generation))
     return Status::kAlreadyCompleted;
-  results_->entry[number] = {static_cast<std::int64_t>(status), value};
+  constexpr std::uint32_t kPerPage = abi::TicketResults::kPerPage;
+  results_->At(number / kPerPage)[number % kPerPage] = {static_cast<std::int64_t>(status), value};
   page_->tickets_fired[number / 64].fetch_or(std::uint64_t{1} << number % 64,
                                              std::memory_order_release);
   words_[number].EndFire(generation);

@@ -19,6 +19,17 @@
 
 namespace k42::ipc {
 
+// Where results go: pages of a dispatcher, each made when a ticket of it is first armed.
+class TicketPages {
+ public:
+  virtual Status Make(std::uint32_t page) = 0;
+  // The kernel's alias of a page that was made.
+  virtual abi::TicketResults::Entry* At(std::uint32_t page) = 0;
+
+ protected:
+  ~TicketPages() = default;
+};
+
 class TicketTable {
  public:
   static constexpr std::uint32_t kIndexBits = 12;
@@ -27,15 +38,17 @@ class TicketTable {
   TicketTable() = default;
   // The kernel's aliases of the dispatcher's pages; they stay until a grace period after Retire.
   // Precondition: no ticket is armed.
-  void Attach(abi::DispatcherPage* page, abi::TicketResults* results) {
+  void Attach(abi::DispatcherPage* page, TicketPages& results) {
     page_ = page;
-    results_ = results;
+    results_ = &results;
   }
 
-  // What a Ticket carries: index and generation. kInvalidArgument: no such ticket.
+  // What a Ticket carries: index and generation. kInvalidArgument: no such ticket; kNoMemory: its
+  // result has no page.
   Result<std::uint32_t> Arm(std::uint32_t number) {
     if (number >= abi::kTicketCount)
       return Status::kInvalidArgument;
+    TRY(results_->Make(number / abi::TicketResults::kPerPage));
     for (std::uint32_t end = end_.load(std::memory_order_relaxed); number >= end;) {
       if (end_.compare_exchange_weak(end, number + 1, std::memory_order_relaxed))
         break;
@@ -56,7 +69,7 @@ class TicketTable {
 
  private:
   abi::DispatcherPage* page_ = nullptr;
-  abi::TicketResults* results_ = nullptr;
+  TicketPages* results_ = nullptr;
   std::atomic<std::uint32_t> end_{0};  // numbers from here on were never armed
   TicketWord words_[abi::kTicketCount];
 };

@@ -25,15 +25,31 @@ Result<AddressSpace*> AddressSpace::Create(MemoryServices& services) {
   return space;
 }
 
+// The page tables go as a whole, before the pages: entry by entry would be half the cost of an
+// exit.
 void AddressSpace::Destroy() {
+  IntrusiveList<Region> gone;
   {
-    const MutexGuard guard(change_);
-    const Closure closed(*this, 0, abi::kUserLimit);
-    const Status status = UnmapClosed(0, abi::kUserLimit);
-    K42_ASSERT(IsOk(status), "unmapping whole regions needs no memory");
+    const SpinGuard guard(lock_);
+    K42_ASSERT(waiters_.empty(), "a fault waits in an address space that goes");
+    while (Region* region = FirstAboveLocked(0)) {
+      regions_.Remove(region);
+      region->fcm->Abandon(region);
+      gone.PushBack(region);
+    }
   }
   hat_.Destroy();
+  GiveBack(gone);
   Delete(this);
+}
+
+// What the regions showed. No translation is left anywhere.
+void AddressSpace::GiveBack(IntrusiveList<Region>& gone) {
+  while (Region* region = gone.PopFront()) {
+    region->fcm->Forget(region, region->start, region->end);
+    region->fcm->DropReference();
+    Delete(region);
+  }
 }
 
 // -- closing --------------------------------------------------------------------------------------
@@ -58,11 +74,12 @@ AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::ui
     {
       const SpinGuard guard(space.lock_);
       Region* region = space.FirstAboveLocked(at);
-      if (region == nullptr || region->start >= end) {
-        break;
+      for (; !wait && region != nullptr && region->start < end;
+           region = space.regions_.Next(region)) {
+        wait = !region->requests.Stop(&drained);
+        at = region->end;
       }
-      wait = !region->requests.Stop(&drained);
-      at = region->end;
+      at = wait ? at : end;
     }
     if (wait) {
       drained.Wait();
@@ -103,11 +120,6 @@ Region* AddressSpace::FirstAboveLocked(std::uint64_t address) const {
 Region* AddressSpace::FirstAbove(std::uint64_t address) {
   const SpinGuard guard(lock_);
   return FirstAboveLocked(address);
-}
-
-Region* AddressSpace::Next(Region* region) {
-  const SpinGuard guard(lock_);
-  return regions_.Next(region);
 }
 
 Status AddressSpace::SplitAt(std::uint64_t at) {

@@ -162,7 +162,8 @@ class AddressSpace {
   // The first region that ends above `address`.
   Region* FirstAboveLocked(std::uint64_t address) const K42_REQUIRES(lock_);
   Region* FirstAbove(std::uint64_t address);
-  Region* Next(Region* region);
+  // change_ is held, without which nobody changes the tree.
+  Region* Next(Region* region) K42_NO_THREAD_SAFETY_ANALYSIS { return regions_.Next(region); }
   // Makes `at` a boundary between regions. The range is closed.
   Status SplitAt(std::uint64_t at);
   void MergeAround(std::uint64_t start, std::uint64_t end);
@@ -178,6 +179,7 @@ class AddressSpace {
   bool ExtendNeighbour(const MapRequest& request, std::uint64_t address, std::uint64_t size);
   void Insert(Region* region);
   Status UnmapClosed(std::uint64_t start, std::uint64_t end);
+  static void GiveBack(IntrusiveList<Region>& gone);
   void Populate(std::uint64_t start, std::uint64_t end, Access access);
   std::uint64_t MappedIn(std::uint64_t start, std::uint64_t end);
   void AddMapped(std::int64_t bytes);
@@ -191,8 +193,9 @@ class AddressSpace {
   Result<std::uint64_t> Move(std::uint64_t from, std::uint64_t size, std::uint64_t to,
                              std::uint64_t new_size);
   Result<Region*> CopyOf(const Region& region, std::uint64_t to);
-  Status CopyRegions(AddressSpace& child);
-  Status CopyRegion(Region& region, AddressSpace& child);
+  struct Copying;  // what is common to the regions of one copy
+  Status CopyRegions(Copying& copying);
+  Status CopyRegion(Region& region, Copying& copying);
   void DropCopies();
 
   // -- faults --

@@ -1,9 +1,15 @@
 // AddressSpace: the copy-on-write copy.
 //
-// With the whole space closed: first nobody may write private memory through a page table any more
-// (and no TLB remembers otherwise), then the child's maps take the frames, each counted once more.
-// From then on whoever writes first takes a copy; the last holder writes in place. Shared memory is
-// the same Fcm in both.
+// With the whole space closed, region by region: nobody may write its private memory through a page
+// table any more, the child's maps take the frames, each counted once more, and the child's page
+// table shows what the parent's does. Then every TLB is told, before anybody uses the child. From
+// then on whoever writes first takes a copy; the last holder writes in place. Shared memory is the
+// same Fcm in both.
+//
+// Some pages are copied at once: a page that was written since the last copy will mostly be written
+// by the parent again, and that would cost two faults and the same copy. So the personality's (its
+// stack, its tables), which both sides go on with, and a few of the program's; not where another
+// CPU may be writing meanwhile.
 #include "mem/address_space_closure.h"
 #include "mem/fcm_private.h"
 #include "mem/heap.h"
@@ -14,6 +20,14 @@ namespace k42::mem {
 using machine::MutexGuard;
 using machine::SpinGuard;
 
+struct AddressSpace::Copying {
+  AddressSpace& child;
+  TlbGather& gather;
+  // How many more pages are copied at once.
+  std::uint32_t own_personality = 16;
+  std::uint32_t own_program = 6;
+};
+
 Result<AddressSpace*> AddressSpace::ForkCopy() {
   AddressSpace* child = TRY(Create(services_));
   Status status = Status::kOk;
@@ -21,13 +35,12 @@ Result<AddressSpace*> AddressSpace::ForkCopy() {
     const MutexGuard guard(change_);
     const Closure closed(*this, 0, abi::kUserLimit);
     TlbGather gather(services_.frames);
-    for (Region* region = FirstAbove(0); region != nullptr; region = Next(region)) {
-      if (!region->shared && region->fork == ForkPolicy::kCopy) {
-        hat_.Restrict(region->start, region->end, kProtectRead | kProtectExecute, gather);
-      }
+    Copying copying{*child, gather};
+    if (!(hat_.active() - CpuSet::Of(machine::CurrentCpu())).empty()) {
+      copying.own_personality = copying.own_program = 0;
     }
+    status = CopyRegions(copying);
     gather.Finish();
-    status = CopyRegions(*child);
     DropCopies();
   }
   if (!IsOk(status)) {
@@ -37,18 +50,21 @@ Result<AddressSpace*> AddressSpace::ForkCopy() {
   return child;
 }
 
-Status AddressSpace::CopyRegions(AddressSpace& child) {
+Status AddressSpace::CopyRegions(Copying& copying) {
   std::uint64_t limit = kNoLimit;
   {
     const SpinGuard guard(lock_);
     limit = limit_;
   }
-  child.SetLimit(limit);
+  copying.child.SetLimit(limit);
+  std::uint64_t mapped = 0;
   for (Region* region = FirstAbove(0); region != nullptr; region = Next(region)) {
     if (region->fork != ForkPolicy::kOmit) {
-      TRY(CopyRegion(*region, child));
+      TRY(CopyRegion(*region, copying));
+      mapped += region->size();
     }
   }
+  copying.child.AddMapped(static_cast<std::int64_t>(mapped));
   return Status::kOk;
 }
 
@@ -65,7 +81,8 @@ void AddressSpace::DropCopies() {
   }
 }
 
-Status AddressSpace::CopyRegion(Region& region, AddressSpace& child) {
+Status AddressSpace::CopyRegion(Region& region, Copying& copying) {
+  AddressSpace& child = copying.child;
   Fcm* fcm = region.fcm;
   if (fcm->is_private()) {
     auto* parent = static_cast<FcmPrivate*>(fcm);
@@ -78,10 +95,10 @@ Status AddressSpace::CopyRegion(Region& region, AddressSpace& child) {
   fcm->AddReference();
   made->fcm = fcm;
   child.Insert(made);
-  child.AddMapped(static_cast<std::int64_t>(made->size()));
   if (fcm->is_private() && region.fork == ForkPolicy::kCopy) {
-    return static_cast<FcmPrivate*>(fcm)->ShareFrom(*static_cast<FcmPrivate*>(region.fcm),
-                                                    region.start, region.end, 0);
+    std::uint32_t& own = region.personality ? copying.own_personality : copying.own_program;
+    return static_cast<FcmPrivate*>(fcm)->ForkFrom(*static_cast<FcmPrivate*>(region.fcm), region,
+                                                   *made, own, copying.gather);
   }
   return Status::kOk;
 }

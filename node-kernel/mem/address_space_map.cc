@@ -185,6 +185,7 @@ Status AddressSpace::UnmapClosed(std::uint64_t start, std::uint64_t end) {
   TRY(SplitAt(end));
   TlbGather gather(services_.frames);
   IntrusiveList<Region> gone;
+  std::uint64_t bytes = 0;
   {
     const SpinGuard guard(lock_);
     for (;;) {
@@ -194,17 +195,13 @@ Status AddressSpace::UnmapClosed(std::uint64_t start, std::uint64_t end) {
       }
       regions_.Remove(region);
       region->fcm->Detach(region, gather);
+      bytes += region->size();
       gone.PushBack(region);
     }
   }
   gather.Finish();
-  // No translation is left anywhere: the pages can go.
-  while (Region* region = gone.PopFront()) {
-    AddMapped(-static_cast<std::int64_t>(region->size()));
-    region->fcm->Forget(region, region->start, region->end);
-    region->fcm->DropReference();
-    Delete(region);
-  }
+  AddMapped(-static_cast<std::int64_t>(bytes));
+  GiveBack(gone);
   return Status::kOk;
 }
 

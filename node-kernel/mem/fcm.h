@@ -3,6 +3,7 @@
 //
 //   FcmPrivate  memory of one address space: zero-filled, or a copy-on-write view of an FcmFile
 //   FcmFile     one file's page cache; or, without a FileRepresentative, shared anonymous memory
+//   FcmOnDemand the same, each made when it is first wanted
 //   FcmPinned   a few pages that the kernel shares with user space
 //
 // A page is named by its offset in the Fcm (bytes, page aligned).
@@ -72,6 +73,9 @@ class Fcm {
   virtual void SetProtection(Region* region, Protection protection, TlbGather& gather) = 0;
   // Takes the region's pages out of the page table, and forgets the region.
   virtual void Detach(Region* region, TlbGather& gather) = 0;
+
+  // Forgets the region. Its whole page table is about to go, and nobody uses it any more.
+  virtual void Abandon(Region* region) = 0;
 
   // The pages [start, end) (addresses) that `region` showed are wanted no more. Their translations
   // are gone from every TLB. Shared memory keeps them.

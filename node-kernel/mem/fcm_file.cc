@@ -130,15 +130,17 @@ Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
 }
 
 void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
-                             FunctionRef<bool(std::uint64_t, Frame*)> use) {
+                             FunctionRef<void(std::uint64_t, Frame*)> use,
+                             FunctionRef<void()> then) {
   const SpinGuard guard(lock_);
   (void)map_.ForEach(PageIndex(offset), PageIndex(end), [&](std::uint64_t page, Entry& entry) {
-    if ((entry & kFilling) != 0) {
-      return true;
+    if ((entry & kFilling) == 0) {
+      entry |= kMapped;
+      use(page << kPageShift, FrameOf(entry));
     }
-    entry |= kMapped;
-    return use(page << kPageShift, FrameOf(entry));
+    return true;
   });
+  then();
 }
 
 void FcmFile::UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) {

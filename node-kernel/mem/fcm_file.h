@@ -78,10 +78,16 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   void RemoveView(FcmPrivate* view);
   // Calls use(frame) with the page present, under lock_. It becomes part of the answer.
   Status WithFilePage(std::uint64_t offset, FaultWaiter* waiter, FunctionRef<Status(Frame*)> use);
-  // Calls use(offset, frame) for the pages of [offset, end) that are in memory, under lock_, until
-  // it answers false. Fetches nothing.
+  // Calls use() under lock_: no page is taken out of page tables meanwhile.
+  void Locked(FunctionRef<void()> use) {
+    const machine::SpinGuard guard(lock_);
+    use();
+  }
+  // Calls use(offset, frame) for the pages of [offset, end) that are in memory, and then(), under
+  // lock_. Fetches nothing.
   void ForEachPresent(std::uint64_t offset, std::uint64_t end,
-                      FunctionRef<bool(std::uint64_t offset, Frame*)> use);
+                      FunctionRef<void(std::uint64_t offset, Frame*)> use,
+                      FunctionRef<void()> then);
 
  private:
   using Entry = PageMap::Entry;

@@ -15,7 +15,8 @@ namespace {
 constexpr std::uint32_t kBatch = 128;
 
 // Pages of the aligned piece of a file that a read fault maps.
-constexpr std::uint64_t kAround = 16;
+constexpr std::uint64_t kAround = 32;
+static_assert(kAround <= Hat::kLeaves);
 
 Protection WithoutWrite(Protection protection) {
   return protection & static_cast<Protection>(~kProtectWrite);
@@ -95,7 +96,11 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
     return Insert(request, TRY(frames.AllocateZeroed(FramePurpose::kUser)), nullptr, gather);
   }
   const std::uint64_t source_offset = request.address + source_delta_;
-  if (request.access != Access::kWrite) {
+  // What the personality reads of its own variables it writes a moment later.
+  const Region& region = *request.region;
+  const bool own = request.access == Access::kWrite ||
+                   (region.personality && Permits(region.protection, Access::kWrite));
+  if (!own) {
     TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
       const SpinGuard guard(lock_);
       if (map_.Find(PageIndex(request.address)) != nullptr) {
@@ -126,12 +131,24 @@ void FcmPrivate::MapAround(const FaultRequest& request) {
   const std::uint64_t start = window > region.start ? window : region.start;
   const std::uint64_t end =
       region.end - window < kAround * kPageSize ? region.end : window + kAround * kPageSize;
+  Hat::Leaves leaves;
   source_->ForEachPresent(
-      start + source_delta_, end + source_delta_, [&](std::uint64_t offset, Frame* page) {
-        const std::uint64_t address = offset - source_delta_;
+      start + source_delta_, end + source_delta_,
+      [&](std::uint64_t offset, Frame* page) {
+        leaves.leaf[leaves.count++] = {
+            offset - source_delta_, Hat::LeafEntry(page->address, WithoutWrite(region.protection)),
+            false};
+      },
+      [&] {
         const SpinGuard guard(lock_);
-        return map_.Find(PageIndex(address)) != nullptr ||
-               region.hat->MapMissing(address, page->address, WithoutWrite(region.protection));
+        for (std::uint32_t i = 0; i < leaves.count && !map_.empty();) {
+          if (map_.Find(PageIndex(leaves.leaf[i].address)) == nullptr) {
+            ++i;
+          } else {
+            leaves.leaf[i] = leaves.leaf[--leaves.count];
+          }
+        }
+        region.hat->MapLeaves(leaves);
       });
 }
 
@@ -201,9 +218,14 @@ Status FcmPrivate::WithPage(const FaultRequest& request, PageUser use, TlbGather
   }
 }
 
+bool FcmPrivate::IsEmpty() {
+  const SpinGuard guard(lock_);
+  return map_.empty();
+}
+
 void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
   std::uint64_t next = PageIndex(start);
-  const std::uint64_t last = PageIndex(end);
+  const std::uint64_t last = IsEmpty() ? next : PageIndex(end);
   while (next < last) {
     std::uint32_t count = 0;
     {
@@ -215,6 +237,54 @@ void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
     }
     machine::Thread::PreemptionPoint();
   }
+}
+
+// Gives the page a frame of its own, a copy. False: no memory.
+bool FcmPrivate::CopyNow(Hat::Leaf& leaf) {
+  FrameAllocator& frames = services_.frames;
+  Frame* fresh = nullptr;
+  if (!IsOk(CopyOf(frames.FrameOf(machine::PteAddress(leaf.entry)), fresh))) {
+    return false;
+  }
+  const SpinGuard guard(lock_);
+  const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(leaf.address));
+  if (!entry.ok()) {
+    frames.DropReference(fresh);
+    return false;
+  }
+  *entry.value() = fresh->address;
+  leaf.entry = (leaf.entry & ~machine::kPteAddressMask) | fresh->address;
+  return true;
+}
+
+// A page of the source is in our page table for as long as the source keeps it: so its lock is held
+// from reading the parent's table to writing ours. Our own pages nobody takes away, and the parent
+// is closed. Nobody uses the copy before the gather is finished, so a CPU that still writes through
+// an old translation writes what both will see.
+Status FcmPrivate::ForkFrom(FcmPrivate& parent, Region& from, Region& to, std::uint32_t& own,
+                            TlbGather& gather) {
+  Hat::Leaves leaves;
+  for (std::uint64_t at = from.start; at < from.end;) {
+    const auto batch = [&] {
+      at = from.hat->ForkLeaves(at, from.end, own, leaves, gather);
+      for (std::uint32_t i = 0; i < leaves.count; ++i) {
+        Hat::Leaf& leaf = leaves.leaf[i];
+        if (leaf.own && !CopyNow(leaf)) {
+          leaf.own = false;
+          from.hat->Restrict(leaf.address, leaf.address + kPageSize, WithoutWrite(from.protection),
+                             gather);
+        }
+      }
+      to.hat->MapLeaves(leaves);
+    };
+    if (source_ != nullptr) {
+      source_->Locked(batch);
+    } else {
+      batch();
+    }
+    machine::Thread::PreemptionPoint();
+  }
+  return ShareFrom(parent, from.start, from.end, 0);
 }
 
 Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64_t end,
@@ -243,6 +313,10 @@ Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64
         status = entry.status();
         if (!entry.ok()) {
           break;
+        }
+        if (*entry.value() != 0) {  // has its own
+          frames.DropReference(shared[done]);
+          continue;
         }
         *entry.value() = shared[done]->address;
       }

@@ -43,6 +43,12 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
   std::uint64_t ObjectOffset(std::uint64_t offset) const override;
   FcmIdentity identity() const override;
 
+  // For a copy of an address space: `to` (of this, empty so far, like `from` otherwise) shows what
+  // `from` (of `parent`, closed) shows, all shared on write but for the first `own` writable pages,
+  // which are copied at once. Page tables are copied, too. On kNoMemory the copy is unfinished.
+  Status ForkFrom(FcmPrivate& parent, Region& from, Region& to, std::uint32_t& own,
+                  TlbGather& gather);
+
   // Shows the pages [start, end) of `other` too, `shift` bytes higher (modulo 2^64), all shared on
   // write. The caller has seen to it that nobody can write them through a page table any more. On
   // kNoMemory some may be in: the caller forgets them.
@@ -60,6 +66,7 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
 
  private:
   void Destroy() override;
+  bool IsEmpty();
   Status MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather)
       K42_REQUIRES(lock_);
   // Makes the page exist, the region's own if it is to be written, and maps it.
@@ -68,6 +75,7 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
   void MapAround(const FaultRequest& request);
   Status Insert(const FaultRequest& request, Frame* fresh, Frame* expected, TlbGather& gather);
   Status CopyOf(Frame* original, Frame*& copy);
+  bool CopyNow(Hat::Leaf& leaf);
 
   MemoryServices& services_;
   FcmFile* const source_;

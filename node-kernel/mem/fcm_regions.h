@@ -43,6 +43,10 @@ class FcmRegions : public Fcm {
     regions_.Remove(region);
     region->hat->Unmap(region->start, region->end, gather);
   }
+  void Abandon(Region* region) override {
+    const machine::SpinGuard guard(lock_);
+    regions_.Remove(region);
+  }
 
  protected:
   FcmRegions() = default;

@@ -35,6 +35,10 @@ struct alignas(64) Frame : ListLink<> {
     void* owner;         // the FcmFile whose page this is; null for all other frames
     std::uint64_t page;  // index in it
   };
+  struct TableUse {
+    void* owner;         // null
+    std::uint64_t used;  // a page-table page: bit per kHatGroup entries, set when one was used
+  };
   struct SlabUse {
     void* free;          // first free block
     std::uint32_t used;  // blocks handed out
@@ -49,6 +53,7 @@ struct alignas(64) Frame : ListLink<> {
   bool filled = false;  // debug builds
   union {
     PageUse page = {nullptr, 0};
+    TableUse table;
     SlabUse slab;
   };
 };

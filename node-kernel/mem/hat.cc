@@ -1,5 +1,7 @@
 #include "mem/hat.h"
 
+#include <bit>
+
 #include "base/assert.h"
 #include "mem/shoot_down.h"
 
@@ -24,28 +26,8 @@ constexpr std::uint64_t SpanOf(unsigned level) {
   return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
 }
 
-// The first entry of [index, end) that is not 0; an index not below `end` if there is none. Tables
-// are mostly empty, and fork and exit walk all of them: eight at a time. Only for who keeps writers
-// out.
-unsigned FirstUsed(const machine::PageTableEntry* table, unsigned index,
-                   unsigned end = kEntriesPerTable) {
-  constexpr unsigned kStride = 8;
-  for (; index < end && index % kStride != 0; ++index) {
-    if (table[index] != 0) {
-      return index;
-    }
-  }
-  for (; index < end; index += kStride) {
-    const machine::PageTableEntry* at = table + index;
-    if ((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) != 0) {
-      while (table[index] == 0) {
-        ++index;
-      }
-      return index;
-    }
-  }
-  return index;
-}
+// Entries that share a bit of TableUse::used.
+constexpr unsigned kHatGroup = kEntriesPerTable / 64;
 
 }  // namespace
 
@@ -58,7 +40,7 @@ void Hat::Store(Entry& entry, Entry value) {
   __atomic_store_n(&entry, value, __ATOMIC_RELEASE);
 }
 
-Hat::Entry Hat::Leaf(PhysAddr frame, Protection protection) {
+Hat::Entry Hat::LeafEntry(PhysAddr frame, Protection protection) {
   return frame | kPtePresent | kPteUser | machine::kPteAccessed |
          ((protection & kProtectWrite) != 0 ? kPteWritable | machine::kPteDirty : 0) |
          ((protection & kProtectExecute) == 0 ? machine::kPteNoExecute : 0);
@@ -79,11 +61,38 @@ Status Hat::Initialise() {
   return Status::kOk;
 }
 
+// Tables are mostly empty, and fork and exit walk all of them.
+unsigned Hat::FirstUsed(PhysAddr table, unsigned index, unsigned end) const {
+  const Entry* entries = TableAt(table);
+  const std::uint64_t used = frames_.FrameOf(table)->table.used;
+  while (index < end) {
+    const std::uint64_t rest = used >> (index / kHatGroup);
+    if (rest == 0) {
+      return end;
+    }
+    if ((rest & 1) == 0) {
+      index =
+          AlignDown(index, kHatGroup) + kHatGroup * static_cast<unsigned>(std::countr_zero(rest));
+      continue;
+    }
+    do {
+      if (entries[index] != 0) {
+        return index < end ? index : end;
+      }
+    } while (++index % kHatGroup != 0);
+  }
+  return end;
+}
+
+void Hat::MarkUsed(PhysAddr table, unsigned index) {
+  frames_.FrameOf(table)->table.used |= std::uint64_t{1} << index / kHatGroup;
+}
+
 void Hat::FreeTables(PhysAddr table, unsigned level) {
   const unsigned slots = level == machine::kPageTableLevels ? kFirstKernelSlot : kEntriesPerTable;
   if (level > 1) {
     const Entry* entries = TableAt(table);
-    for (unsigned i = 0; (i = FirstUsed(entries, i)) < slots; ++i) {
+    for (unsigned i = 0; (i = FirstUsed(table, i, slots)) < slots; ++i) {
       if ((entries[i] & kPtePresent) != 0 && (entries[i] & kPteLarge) == 0) {
         FreeTables(PteAddress(entries[i]), level - 1);
       }
@@ -169,9 +178,11 @@ Result<Hat::Entry*> Hat::MakeLocked(std::uint64_t address, unsigned level, TlbGa
       ReplaceLocked(slot, 0, AlignDown(address, SpanOf(at)), SpanOf(at), gather);
       entry = frame->address | kTableBits;
       Store(*slot, entry);
+      MarkUsed(table, PageTableIndex(address, at));
     }
     table = PteAddress(entry);
   }
+  MarkUsed(table, PageTableIndex(address, level));
   return &TableAt(table)[PageTableIndex(address, level)];
 }
 
@@ -194,21 +205,8 @@ void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::ui
 Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather) {
   const SpinGuard guard(lock_);
   Entry* slot = TRY(MakeLocked(address, 1, gather));
-  ReplaceLocked(slot, Leaf(frame, protection), address, kPageSize, gather);
+  ReplaceLocked(slot, LeafEntry(frame, protection), address, kPageSize, gather);
   return Status::kOk;
-}
-
-bool Hat::MapMissing(std::uint64_t address, PhysAddr frame, Protection protection) {
-  const SpinGuard guard(lock_);
-  Entry* slot = FindLocked(address, 1);
-  if (slot == nullptr) {
-    return false;
-  }
-  if (*slot == 0) {
-    Store(*slot, Leaf(frame, protection));
-    CountResident(1);
-  }
-  return true;
 }
 
 Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protection,
@@ -221,20 +219,22 @@ Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protectio
   if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
     return Status::kBusy;
   }
-  ReplaceLocked(slot, Leaf(frame, protection) | kPteLarge, address, kLargePageSize, gather);
+  ReplaceLocked(slot, LeafEntry(frame, protection) | kPteLarge, address, kLargePageSize, gather);
   return Status::kOk;
 }
 
 template <typename F>
-void Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
+std::uint64_t Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
   std::uint64_t address = start;
   while (address < end) {
     // Down to the lowest table that there is for `address`.
-    Entry* table = TableAt(root_);
+    PhysAddr table = root_;
     unsigned level = machine::kPageTableLevels;
     unsigned index = PageTableIndex(address, level);
-    while (level > 1 && (table[index] & kPtePresent) != 0 && (table[index] & kPteLarge) == 0) {
-      table = TableAt(PteAddress(table[index]));
+    for (Entry entry = TableAt(table)[index];
+         level > 1 && (entry & kPtePresent) != 0 && (entry & kPteLarge) == 0;
+         entry = TableAt(table)[index]) {
+      table = PteAddress(entry);
       index = PageTableIndex(address, --level);
     }
     // Along it, over what is empty, up to its end or to an entry that leads further down.
@@ -244,20 +244,21 @@ void Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) {
     const unsigned limit = left < kEntriesPerTable ? static_cast<unsigned>(left) : kEntriesPerTable;
     for (;; ++index) {
       index = FirstUsed(table, index, limit);
+      address = base + index * span;
       if (index >= limit) {
-        address = base + limit * span;
         break;
       }
-      address = base + index * span;
-      const Entry entry = Load(table[index]);
+      Entry* slot = &TableAt(table)[index];
+      const Entry entry = Load(*slot);
       if (level > 1 && (entry & kPteLarge) == 0 && (entry & kPtePresent) != 0) {
         break;
       }
-      if ((entry & kPtePresent) != 0) {
-        visit(&table[index], address, span);
+      if ((entry & kPtePresent) != 0 && !visit(slot, address, span)) {
+        return address + span;
       }
     }
   }
+  return end;
 }
 
 void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
@@ -281,10 +282,71 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
 
 void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
   const SpinGuard guard(lock_);
-  ForEachLeafLocked(start, end,
-                    [&](Entry* slot, std::uint64_t address, std::uint64_t size)
-                        K42_REQUIRES(lock_) { ReplaceLocked(slot, 0, address, size, gather); });
+  ForEachLeafLocked(
+      start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
+        ReplaceLocked(slot, 0, address, size, gather);
+        return true;
+      });
   DropLeafTablesLocked(start, end, gather);
+}
+
+std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
+                              Leaves& leaves, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  bool changed = false;
+  leaves.count = 0;
+  const std::uint64_t next = ForEachLeafLocked(
+      start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
+        if (size != kPageSize) {
+          ReplaceLocked(slot, 0, address, size, gather);
+          return true;
+        }
+        const Entry entry = Load(*slot);
+        Leaf& leaf = leaves.leaf[leaves.count++];
+        leaf = {address, entry & ~kPteWritable, false};
+        if ((entry & kPteWritable) != 0) {
+          if (own != 0) {
+            --own;
+            leaf.own = true;
+          } else {
+            Store(*slot, leaf.entry);
+            changed = true;
+          }
+        }
+        return leaves.count < kLeaves;
+      });
+  if (changed) {
+    NoteChanged(start, next, gather);
+  }
+  return next;
+}
+
+void Hat::MapLeaves(const Leaves& leaves) {
+  const SpinGuard guard(lock_);
+  TlbGather nothing(frames_);  // nothing was mapped, so no entry is replaced
+  std::uint64_t base = ~std::uint64_t{0};
+  PhysAddr table = 0;
+  std::int64_t mapped = 0;
+  for (std::uint32_t i = 0; i < leaves.count; ++i) {
+    const Leaf& leaf = leaves.leaf[i];
+    const unsigned index = PageTableIndex(leaf.address, 1);
+    if (AlignDown(leaf.address, kLargePageSize) != base) {
+      const Result<Entry*> slot = MakeLocked(leaf.address, 1, nothing);
+      if (!slot.ok()) {
+        break;
+      }
+      base = AlignDown(leaf.address, kLargePageSize);
+      table = AlignDown(machine::VirtToPhys(slot.value()), kPageSize);
+    }
+    Entry& slot = TableAt(table)[index];
+    if (slot != 0) {
+      continue;
+    }
+    ++mapped;
+    Store(slot, leaf.own ? leaf.entry | kPteWritable : leaf.entry);
+    MarkUsed(table, index);
+  }
+  CountResident(mapped);
 }
 
 void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection,
@@ -306,6 +368,7 @@ void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection
         if (value != old) {
           ReplaceLocked(slot, value, address, size, gather);
         }
+        return true;
       });
 }
 
@@ -316,6 +379,7 @@ std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
     const std::uint64_t from = address > start ? address : start;
     const std::uint64_t to = address + size < end ? address + size : end;
     pages += (to - from) / kPageSize;
+    return true;
   });
   return pages;
 }
@@ -324,7 +388,10 @@ machine::PageTableEntry Hat::EntryOf(std::uint64_t address) {
   const SpinGuard guard(lock_);
   Entry found = 0;
   ForEachLeafLocked(PageFloor(address), PageFloor(address) + kPageSize,
-                    [&](Entry* slot, std::uint64_t, std::uint64_t) { found = Load(*slot); });
+                    [&](Entry* slot, std::uint64_t, std::uint64_t) {
+                      found = Load(*slot);
+                      return true;
+                    });
   return found;
 }
 

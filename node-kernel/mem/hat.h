@@ -47,14 +47,30 @@ class Hat {
 
   // Makes `frame` what `address` shows. Replacing an entry goes into the gather. kNoMemory.
   Status Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
-  // The same where nothing is mapped and the tables are there; what is there stays. False: there is
-  // no table for this address.
-  bool MapMissing(std::uint64_t address, PhysAddr frame, Protection protection);
   // A 2 MiB page: both aligned. kBusy where small pages are mapped: the caller unmaps first. It is
   // dropped as a whole when any part of it is unmapped, restricted or mapped otherwise.
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // Page-table pages whose whole range goes are given up with it.
   void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  // Pages mapped many at a time: without write permission, see own.
+  struct Leaf {
+    std::uint64_t address;
+    machine::PageTableEntry entry;
+    bool own;  // still writable in the original: the copy wants a frame of its own
+  };
+  static machine::PageTableEntry LeafEntry(PhysAddr frame, Protection protection);
+  static constexpr std::uint32_t kLeaves = 64;  // at a time
+  struct Leaves {
+    Leaf leaf[kLeaves];
+    std::uint32_t count = 0;
+  };
+  // For a copy on write: the small pages of [start, end), which lose their write permission, all
+  // but the first `own`. Returns the address to go on from, or `end`.
+  std::uint64_t ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
+                           Leaves& leaves, TlbGather& gather);
+  // Shows them here: where nothing is mapped, and as far as there is memory for tables. Those that
+  // are own may be written.
+  void MapLeaves(const Leaves& leaves);
   // Takes away what `protection` does not grant; grants nothing (the next fault does).
   void Restrict(std::uint64_t start, std::uint64_t end, Protection protection, TlbGather& gather);
 
@@ -80,7 +96,6 @@ class Hat {
   static Entry* TableAt(PhysAddr address) { return machine::PhysToVirt<Entry>(address); }
   static Entry Load(const Entry& entry);
   static void Store(Entry& entry, Entry value);
-  static Entry Leaf(PhysAddr frame, Protection protection);
 
   // The entry of `address` in a table of `level`; null where a table is missing.
   Entry* FindLocked(std::uint64_t address, unsigned level) K42_REQUIRES(lock_);
@@ -89,9 +104,14 @@ class Hat {
       K42_REQUIRES(lock_);
   void ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
                      TlbGather& gather) K42_REQUIRES(lock_);
-  // Calls visit(slot, address, size) for each present leaf that meets the range.
+  // Calls visit(slot, address, size) for each present leaf that meets the range, until it returns
+  // false. Returns the address to go on from, or the end.
   template <typename F>
-  void ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit) K42_REQUIRES(lock_);
+  std::uint64_t ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit)
+      K42_REQUIRES(lock_);
+  // The first entry of [index, end) that is not 0; `end` if there is none.
+  unsigned FirstUsed(PhysAddr table, unsigned index, unsigned end) const;
+  void MarkUsed(PhysAddr table, unsigned index);
   // Takes out the leaf tables (level 1) that lie wholly in the range.
   void DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
       K42_REQUIRES(lock_);

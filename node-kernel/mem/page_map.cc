@@ -82,28 +82,35 @@ Result<PageMap::Entry*> PageMap::FindOrAdd(std::uint64_t index) {
   return &node->slots[within & (kFanOut - 1)];
 }
 
-bool PageMap::IsEmpty(const Node& node) {
-  for (const std::uint64_t slot : node.slots) {
-    if (slot != 0) {
-      return false;
+// The first slot from `index` on that is not 0; kFanOut if there is none. Eight at a time.
+std::uint64_t PageMap::FirstUsed(const Node& node, std::uint64_t index) {
+  for (; index % 8 != 0; ++index) {
+    if (node.slots[index] != 0) {
+      return index;
     }
   }
-  return true;
+  for (; index < kFanOut; index += 8) {
+    const std::uint64_t* at = &node.slots[index];
+    if ((at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7]) != 0) {
+      while (node.slots[index] == 0) {
+        ++index;
+      }
+      return index;
+    }
+  }
+  return kFanOut;
 }
 
 // False if the visitor wants to stop.
 bool PageMap::Visit(Node* node, unsigned height, std::uint64_t base, Walk& walk) {
   const std::uint64_t span = SpanOf(height - 1);  // of one slot
   const std::uint64_t from = walk.first > base ? (walk.first - base) / span : 0;
-  for (std::uint64_t i = from; i < kFanOut; ++i) {
+  for (std::uint64_t i = FirstUsed(*node, from); i < kFanOut; i = FirstUsed(*node, i + 1)) {
     const std::uint64_t slot_base = base + i * span;
     if (slot_base >= walk.end) {
       break;
     }
     std::uint64_t& slot = node->slots[i];
-    if (slot == 0) {
-      continue;
-    }
     if (height == 1) {
       const bool more = walk.visit(slot_base, slot);
       if (walk.remove) {
@@ -116,7 +123,7 @@ bool PageMap::Visit(Node* node, unsigned height, std::uint64_t base, Walk& walk)
       continue;
     }
     const bool more = Visit(ChildOf(slot), height - 1, slot_base, walk);
-    if (walk.remove && IsEmpty(*ChildOf(slot))) {
+    if (walk.remove && FirstUsed(*ChildOf(slot), 0) == kFanOut) {
       Delete(ChildOf(slot));
       slot = 0;
     }
@@ -139,7 +146,7 @@ std::uint64_t PageMap::RemoveRange(std::uint64_t first, std::uint64_t end, Visit
   Walk walk{first, end, visit, true, end};
   if (root_ != nullptr) {
     Visit(root_, height_, base_, walk);
-    if (IsEmpty(*root_)) {
+    if (FirstUsed(*root_, 0) == kFanOut) {
       Delete(root_);
       root_ = nullptr;
     }

@@ -53,7 +53,7 @@ class PageMap {
     return root_ != nullptr && index >= base_ && index - base_ < SpanOf(height_);
   }
   Status GrowTo(std::uint64_t index);
-  static bool IsEmpty(const Node& node);
+  static std::uint64_t FirstUsed(const Node& node, std::uint64_t index);
   static void FreeTree(Node* node, unsigned height);
   static bool Visit(Node* node, unsigned height, std::uint64_t base, Walk& walk);
 

@@ -61,10 +61,16 @@ void Process::SignalsChanged(Task& task) {
   dispatcher_->scheduled().Post(abi::kEventSignal);
 }
 
-void Process::ParentChanged(Task& task) {
-  if (task.is_main)
-    dispatcher_->scheduled().page()->parent.store(task.parent == nullptr ? 0 : task.parent->number,
-                                                  std::memory_order_relaxed);
+void Process::IdentityChanged(Task& task) {
+  if (!task.is_main)
+    return;
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  abi::DispatcherPage* page = dispatcher_->scheduled().page();
+  page->parent.store(task.parent == nullptr ? 0 : task.parent->number, kRelaxed);
+  page->user.store(task.credential.user, kRelaxed);
+  page->effective_user.store(task.credential.effective_user, kRelaxed);
+  page->group.store(task.credential.group, kRelaxed);
+  page->effective_group.store(task.credential.effective_group, kRelaxed);
 }
 
 void Process::StopRunning() {

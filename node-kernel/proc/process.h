@@ -59,7 +59,7 @@ class Process final : public IProcess, public TaskHost {
 
   // TaskHost
   void SignalsChanged(Task& task) override;
-  void ParentChanged(Task& task) override;
+  void IdentityChanged(Task& task) override;
   void StopRunning() override;
   void ContinueRunning() override;
   void EndRunning(ExitKind kind, std::uint32_t code) override;

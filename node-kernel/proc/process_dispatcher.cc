@@ -13,17 +13,13 @@ constexpr std::uint64_t UserPage(std::uint32_t index) {
   return abi::kDispatcherBase + index * abi::kDispatcherStride;
 }
 
-abi::DispatcherPage* PageOf(mem::FcmPinned* pages) {
-  return pages->data<abi::DispatcherPage>();
-}
-
-abi::TicketResults* ResultsOf(mem::FcmPinned* pages) {
-  return reinterpret_cast<abi::TicketResults*>(pages->data<unsigned char>() + abi::kPageSize);
+abi::DispatcherPage* PageOf(mem::FcmOnDemand* pages) {
+  return pages->data<abi::DispatcherPage>(0);
 }
 
 }  // namespace
 
-ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmPinned* pages)
+ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmOnDemand* pages)
     : process_(process),
       pages_(pages),
       scheduled_(*this, PageOf(pages), UserPage(index)),
@@ -35,11 +31,13 @@ ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem:
 }
 
 Status ProcessDispatcher::TakeSink() {
-  sink_ = TRY(process_.services().sinks.Take(*this, PageOf(pages_), ResultsOf(pages_)));
+  sink_ = TRY(process_.services().sinks.Take(*this, PageOf(pages_), *this));
   return Status::kOk;
 }
 
 ProcessDispatcher::~ProcessDispatcher() {
+  if (blocked_ != nullptr)
+    process_.services().allocator.Destroy(blocked_);
   if (trace_ != nullptr)
     process_.services().traces.End(trace_);
   if (sink_ != nullptr)
@@ -85,6 +83,8 @@ void ProcessDispatcher::Reset() {
   page->thread = nullptr;
   page->stack = 0;
   page->faults_completed.store(0, std::memory_order_relaxed);
+  if (blocked_ != nullptr)
+    blocked_->ForgetFailures();
   if (trace_ == nullptr)
     page->trace_buffer = 0;  // a refusal is the old program's
 }
@@ -106,10 +106,35 @@ void ProcessDispatcher::WaitForPage(machine::TrapFrame* frame) {
   sched::CpuScheduler::Here().Wait(frame, sched::Dispatcher::kFaultDone, 0);
 }
 
-Status ProcessDispatcher::TakeFaultStatus() {
+Status ProcessDispatcher::TakeFaultStatus(std::uint64_t address) {
   const Status status = fault_.status;
   fault_.status = Status::kOk;
-  return status;
+  return status == Status::kOk && blocked_ != nullptr ? blocked_->TakeFailure(address) : status;
+}
+
+BlockedFaults::Fault* ProcessDispatcher::TakeBlockedFault(std::uint64_t address) {
+  if (blocked_ == nullptr) {
+    const auto made = process_.services().allocator.Make<BlockedFaults>(*this, PageOf(pages_));
+    if (!made.ok())
+      return nullptr;
+    blocked_ = made.value();
+  }
+  BlockedFaults::Fault* fault = blocked_->Take(address);
+  if (fault != nullptr && !process_.TryHold()) {
+    blocked_->Return(fault);
+    return nullptr;
+  }
+  return fault;
+}
+
+void ProcessDispatcher::ReturnBlockedFault(BlockedFaults::Fault* fault) {
+  blocked_->Return(fault);
+  process_.Drop();
+}
+
+void ProcessDispatcher::FaultOver() {
+  scheduled_.Post(abi::kEventFault);
+  process_.Drop();
 }
 
 }  // namespace k42::proc

@@ -10,8 +10,9 @@
 
 #include "ipc/ticket_sink.h"
 #include "machine/trap_frame.h"
-#include "mem/fcm_pinned.h"
+#include "mem/fcm_on_demand.h"
 #include "mem/types.h"
+#include "proc/blocked_faults.h"
 #include "proc/trace_buffers.h"
 #include "sched/dispatcher.h"
 
@@ -19,10 +20,13 @@ namespace k42::proc {
 
 class Process;
 
-class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::DispatcherOwner {
+class ProcessDispatcher final : public ipc::TicketSink::Owner,
+                                public ipc::TicketPages,
+                                public BlockedFaults::Owner,
+                                public sched::DispatcherOwner {
  public:
   // `pages`: the page and the ticket results; takes over the reference.
-  ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmPinned* pages);
+  ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmOnDemand* pages);
   // Before anybody arms a ticket. kNoMemory.
   Status TakeSink();
   ~ProcessDispatcher();
@@ -34,6 +38,11 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::Dis
   cobj::Ref<cobj::ITicketSink> sink() const { return sink_->self(); }
   // ipc::TicketSink::Owner
   void TicketFired() override { scheduled_.Post(abi::kEventTicket); }
+  // ipc::TicketPages: after the dispatcher's own.
+  Status Make(std::uint32_t page) override { return pages_->Make(page + 1); }
+  abi::TicketResults::Entry* At(std::uint32_t page) override {
+    return pages_->data<abi::TicketResults::Entry>(page + 1);
+  }
 
   Result<std::uint32_t> Arm(std::uint32_t number) { return sink_->tickets().Arm(number); }
   Status CancelTicket(std::uint64_t number) { return sink_->tickets().Cancel(number); }
@@ -50,15 +59,22 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::Dis
   void LoadSpace() override;
   void Ended() override;
 
-  // The page fault's address; on its way: the dispatcher waits, and this does not return.
+  // The page is on its way: the dispatcher waits, and this does not return.
   [[noreturn]] void WaitForPage(machine::TrapFrame* frame);
   mem::FaultWaiter* fault_waiter() { return &fault_; }
   // Why the page that was waited for did not come; asking forgets it.
-  Status TakeFaultStatus();
+  Status TakeFaultStatus(std::uint64_t address);
+  // For a fault that blocks the thread only: what to wait with, holding the process; null if there
+  // is no memory or no id. ReturnBlockedFault if it came to no waiting.
+  BlockedFaults::Fault* TakeBlockedFault(std::uint64_t address);
+  const BlockedFaults& blocked_faults() const { return *blocked_; }
+  void ReturnBlockedFault(BlockedFaults::Fault* fault);
+  // BlockedFaults::Owner
+  void FaultOver() override;
 
   sched::Dispatcher& scheduled() { return scheduled_; }
   Process& process() { return process_; }
-  mem::FcmPinned* pages() const { return pages_; }
+  mem::FcmOnDemand* pages() const { return pages_; }
   std::uint64_t user_page() const { return scheduled_.user_page(); }
 
   // The task of the process that its calls are made for (DispatcherCall::kSetTask).
@@ -74,11 +90,12 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner, public sched::Dis
   static void OnPage(mem::FaultWaiter* waiter);
 
   Process& process_;
-  mem::FcmPinned* const pages_;
+  mem::FcmOnDemand* const pages_;
   sched::Dispatcher scheduled_;
   ipc::TicketSink* sink_ = nullptr;
   TraceBuffers::Entry* trace_ = nullptr;
   Fault fault_;
+  BlockedFaults* blocked_ = nullptr;  // made when first needed
 };
 
 }  // namespace k42::proc

@@ -69,6 +69,7 @@ Status Process::GetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     schedule.cpus = process->cpus_;
     schedule.band = static_cast<std::uint32_t>(dispatcher.band);
     schedule.nice = found.nice;
+    schedule.weight = dispatcher.weight == sched::WeightOf(found.nice) ? 0 : dispatcher.weight;
     schedule.quantum_ns = dispatcher.quantum_ns;
     return Status::kOk;
   });
@@ -83,6 +84,7 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
   wanted.nice = schedule.nice;
   wanted.quantum_ns = schedule.quantum_ns == 0 ? sched::kQuantum : schedule.quantum_ns;
   wanted.cpus = schedule.cpus;
+  wanted.weight = schedule.weight;
   if (!sched::IsValid(wanted))
     return Status::kInvalidArgument;
   TRY(services_.tasks.RequireControl(Number(caller), task));
@@ -93,7 +95,8 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     if (process == nullptr)
       return Status::kNoProcess;
     sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
-    const bool more = wanted.nice < found.nice || wanted.band < dispatcher.band;
+    const bool more = wanted.nice < found.nice || wanted.band < dispatcher.band ||
+                      (wanted.weight != 0 && wanted.weight > dispatcher.weight);
     if (more && credential.effective_user != 0)
       return Status::kPermissionDenied;
     found.nice = wanted.nice;

@@ -39,7 +39,7 @@ Status ProcessMaker::Begin(mem::AddressSpace* copy, std::uint64_t cpus) {
   process_ = process;
   if (copy == nullptr)
     process->space_ = TRY(mem::AddressSpace::Create(services_.memory));
-  mem::FcmPinned* pages = TRY(mem::FcmPinned::Create(services_.memory, kDispatcherPages));
+  mem::FcmOnDemand* pages = TRY(mem::FcmOnDemand::Create(services_.memory, kDispatcherPages));
   const auto dispatcher = services_.allocator.Make<ProcessDispatcher>(*process, 0u, pages);
   if (!dispatcher.ok()) {
     pages->DropReference();

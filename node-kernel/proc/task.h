@@ -26,8 +26,9 @@ class TaskHost {
  public:
   // The task's pending signals changed.
   virtual void SignalsChanged(Task& task) = 0;
-  // The task has another parent: it is new, has become a main task, or its parent has ended.
-  virtual void ParentChanged(Task& task) = 0;
+  // The task has another parent (it is new, has become a main task, or its parent has ended), or
+  // another credential.
+  virtual void IdentityChanged(Task& task) = 0;
   virtual void StopRunning() = 0;
   virtual void ContinueRunning() = 0;
   // Ends the process as if its main task had said so.

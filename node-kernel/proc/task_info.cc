@@ -75,6 +75,7 @@ Status TaskTable::SetCredential(std::uint32_t caller, std::uint32_t number, bool
     task->credential.group_count = old.group_count;
     for (std::uint32_t i = 0; i < kGroupsMax; ++i) task->credential.groups[i] = old.groups[i];
   }
+  task->host->IdentityChanged(*task);
   return Status::kOk;
 }
 

@@ -51,7 +51,6 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
     return task;
   }
   task->parent = parent;
-  host->ParentChanged(*task);
   parent->children.PushBack(task);
   task->group = parent->group;
   task->session = parent->session;
@@ -60,6 +59,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
   task->options[static_cast<std::uint32_t>(TaskOption::kDumpable)] =
       parent->options[static_cast<std::uint32_t>(TaskOption::kDumpable)];
   for (std::uint32_t i = 0; i < Task::kLimits; ++i) task->limits[i] = parent->limits[i];
+  host->IdentityChanged(*task);
   return task;
 }
 
@@ -71,7 +71,7 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
     return Status::kNoProcess;
   found->host = host;
   found->is_main = true;
-  host->ParentChanged(*found);
+  host->IdentityChanged(*found);
   *task = found;
   return Status::kOk;
 }
@@ -105,7 +105,7 @@ void TaskTable::ReparentLocked(Task& task, Fired* fired) {
     IntrusiveList<Task, BySiblings>::Remove(child);
     child->parent = heir;
     if (child->host != nullptr)
-      child->host->ParentChanged(*child);
+      child->host->IdentityChanged(*child);
     if (heir == nullptr) {
       if (child->state == TaskState::kZombie)
         ReleaseLocked(child);  // nobody will ever wait for it

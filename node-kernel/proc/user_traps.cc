@@ -23,12 +23,13 @@ mem::Access AccessOf(std::uint64_t error_code) {
 }
 
 void Deliver(ProcessDispatcher& caller, machine::TrapFrame* frame, abi::TrapKind kind,
-             std::uint64_t address) {
+             std::uint64_t address, std::uint32_t fault_id = 0) {
   abi::TrapInfo trap = {};
   trap.kind = kind;
   trap.vector = static_cast<std::uint32_t>(frame->vector);
   trap.error_code = frame->error_code;
   trap.address = address;
+  trap.fault_id = fault_id;
   const std::uint64_t rip = frame->rip;
   {
     const machine::InterruptsOff off;
@@ -40,18 +41,46 @@ void Deliver(ProcessDispatcher& caller, machine::TrapFrame* frame, abi::TrapKind
   caller.process().EndRunning(ExitKind::kKilled, kFaultSignal);
 }
 
+// A page that must be fetched. Enabled code has other threads beside it: user space is told which
+// fault is to come, and goes on with them. kPending: told.
+Status FetchForThread(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t address) {
+  BlockedFaults::Fault* fault = caller.TakeBlockedFault(address);
+  if (fault == nullptr)
+    return Status::kWouldBlock;
+  const std::uint32_t id = caller.blocked_faults().IdOf(fault);
+  const Status status =
+      caller.process().space().HandleFault(address, AccessOf(frame->error_code), fault);
+  if (status == Status::kPending)
+    Deliver(caller, frame, abi::kTrapFaultBlocked, address, id);
+  else
+    caller.ReturnBlockedFault(fault);
+  return status;
+}
+
 void OnPageFault(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t address) {
   // A page that could not be brought is not asked for again and again.
-  Status status = caller.TakeFaultStatus();
+  Status status = caller.TakeFaultStatus(address);
   trace::Log(trace::kPageFault, address, frame->error_code);
-  if (status == Status::kOk)
-    status = caller.process().space().HandleFault(address, AccessOf(frame->error_code),
-                                                  caller.fault_waiter());
+  mem::AddressSpace& space = caller.process().space();
+  const mem::Access access = AccessOf(frame->error_code);
+  bool told = false;
+  if (status == Status::kOk) {
+    const bool thread_only = sched::Upcall(caller.scheduled()).InterruptsThread(frame);
+    status = space.HandleFault(address, access, thread_only ? nullptr : caller.fault_waiter());
+    if (status == Status::kWouldBlock) {
+      status = FetchForThread(caller, frame, address);
+      told = status == Status::kPending;
+      if (status == Status::kWouldBlock)
+        status = space.HandleFault(address, access, caller.fault_waiter());
+    }
+  }
   trace::Log(trace::kPageFaultEnd, address, -static_cast<std::int64_t>(status));
   switch (status) {
     case Status::kOk:
       return;
     case Status::kPending:
+      if (told)
+        return;
       caller.WaitForPage(frame);
     case Status::kOutOfRange:
     case Status::kIoError:

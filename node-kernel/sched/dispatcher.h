@@ -81,7 +81,7 @@ class Dispatcher : public Entity {
 
   void SetParameters(const Parameters& parameters) {
     band = parameters.band;
-    weight = WeightOf(parameters.nice);
+    weight = parameters.weight != 0 ? parameters.weight : WeightOf(parameters.nice);
     quantum_ns = parameters.quantum_ns;
   }
 

@@ -35,6 +35,11 @@ void Upcall::DeliverPending(machine::TrapFrame* frame) {
   EnterAt(frame, dispatcher_.entries().run_entry);
 }
 
+bool Upcall::InterruptsThread(const machine::TrapFrame* frame) const {
+  return dispatcher_.entries().trap_entry != 0 && dispatcher_.page()->disabled == 0 &&
+         !InLeaveRange(frame->rip);
+}
+
 bool Upcall::DeliverTrap(machine::TrapFrame* frame, const abi::TrapInfo& trap) {
   abi::DispatcherPage* page = dispatcher_.page();
   if (dispatcher_.entries().trap_entry == 0 || frame->rip == dispatcher_.entries().trap_entry)

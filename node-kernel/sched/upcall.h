@@ -21,6 +21,10 @@ class Upcall {
   // range goes back to its start, disabled: it looks for events itself.
   void DeliverPending(machine::TrapFrame* frame);
 
+  // The frame is code that the kernel may leave for another thread of the same dispatcher: enabled,
+  // and user space has somewhere to be told.
+  bool InterruptsThread(const machine::TrapFrame* frame) const;
+
   // trap_entry. False: none is registered, or the trap hit while one was being entered.
   bool DeliverTrap(machine::TrapFrame* frame, const abi::TrapInfo& trap);
 

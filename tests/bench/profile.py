@@ -7,7 +7,8 @@
 Runs programs/micro.c's ROW over and over on a node of one CPU, lets QEMU log each instruction's
 address for some whole operations (one instruction per block, no chaining), and counts them by
 function: the kernel's (build/k42.elf), the personality's (build/images/linux), the program's.
-`--calls` also tells what the functions whose name contains SYMBOL took with all they called, and
+`--faults` lists the page faults of each operation: how often, how (P present, W write, X fetch; K the
+kernel's), page, and the place that touched it. `--calls` also tells what the functions whose name contains SYMBOL took with all they called, and
 what those callees were. Who called whom is read from the addresses alone: a function is entered at
 its first instruction and left for one that was there before it. Switches of threads cut that short,
 so the sums by caller are a little too low at worst; the counts by function are exact.
@@ -31,6 +32,7 @@ from k42sim.monitor import Monitor  # noqa: E402
 from node_shell import NodeShell  # noqa: E402
 
 LINE = re.compile(rb"\[[0-9a-f]+/([0-9a-f]+)/")
+FAULT = re.compile(rb"v=0e e=([0-9a-f]+) .*? pc=([0-9a-f]+) .*CR2=([0-9a-f]+)")
 LINE_BYTES = 110  # of QEMU's log, about
 SETTLE = 2.0      # seconds of the row before the log is on: caches are warm, the heap has its size
 
@@ -89,7 +91,7 @@ def record(program, row, count, megabytes, folder):
             wait_for((shell.share / "begun").exists, 60, "the row's start")
             time.sleep(SETTLE)
             monitor = Monitor(control)
-            for line in ("stop", "singlestep on", "log exec,nochain", "cont"):
+            for line in ("stop", "singlestep on", "log exec,nochain,int", "cont"):
                 monitor.human(line)
             wait_for(lambda: log.exists() and log.stat().st_size > megabytes << 20, 200, "the log")
             monitor.human("log none")
@@ -97,6 +99,21 @@ def record(program, row, count, megabytes, folder):
         finally:
             thread.join()
     return log
+
+
+def show_faults(log, symbols, mark):
+    """The page faults between the first mark and the last."""
+    found, marks, counted = collections.Counter(), 0, collections.Counter()
+    for line in log.read_bytes().splitlines():
+        if (fault := FAULT.search(line)) and marks:
+            code, pc, address = (int(word, 16) for word in fault.groups())
+            how = "".join(letter for bit, letter in ((1, "P"), (2, "W"), (16, "X")) if code & bit)
+            found[(how + ("" if code & 4 else "K"), address & ~4095, " ".join(symbols.at(pc)[:2]))] += 1
+        elif (step := LINE.search(line)) and int(step.group(1), 16) == mark:
+            counted, marks = found.copy(), marks + 1
+    print(f"\npage faults: {sum(counted.values()) / max(marks - 1, 1):.1f} an operation")
+    for (how, page, place), times in sorted(counted.items(), key=lambda item: item[0][1]):
+        print(f"{times / (marks - 1):8.1f}  {how:3} {page:14x}  {place}")
 
 
 def instructions(log, symbols, mark):
@@ -149,6 +166,7 @@ def main():
     parser.add_argument("--count", type=int, default=1, help="operations in one call of the row's function")
     parser.add_argument("--megabytes", type=int, default=150, help="of log, about 9000 instructions each")
     parser.add_argument("--calls", action="append", default=[], metavar="SYMBOL")
+    parser.add_argument("--faults", action="store_true")
     parser.add_argument("--top", type=int, default=40)
     options = parser.parse_args()
     program = micro()
@@ -156,6 +174,8 @@ def main():
                        ("program", program)])
     with tempfile.TemporaryDirectory(prefix="k42-profile-") as folder:
         log = record(program, options.row, options.count, options.megabytes, pathlib.Path(folder))
+        if options.faults:
+            show_faults(log, symbols, symbols.address_of("Mark"))
         addresses, operations = instructions(log, symbols, symbols.address_of("Mark"))
     operations *= options.count
     spaces, functions, tree = collections.Counter(), collections.Counter(), CallTree(options.calls)

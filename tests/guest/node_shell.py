@@ -39,14 +39,16 @@ class NodeShell:
         shutil.copy(path, target)
         target.chmod(0o755)
 
-    def run(self, script, timeout, icount=False, extra=()):
+    def run(self, script, timeout, icount=False, extra=(), append=""):
         """Exit status of the script (None: the node did not end well), and the console without the
-        kernel's lines. `icount`: its clock counts instructions, one a nanosecond. `extra`: QEMU's."""
+        kernel's lines. `icount`: its clock counts instructions, one a nanosecond. `extra`: QEMU's;
+        `append`: the kernel's further options."""
         (self.share / "script.sh").write_text(
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root\n" + script + "\n")
         command = [sys.executable, str(ROOT / "tests/guest/run.py"), str(self.image), *(["--icount"] * icount),
                    "--cpus", str(self.cpus), "--memory", str(self.memory), "--timeout", str(timeout),
-                   "--append", "mount=usr:/usr:ro mount=etc:/etc:ro mount=cluster:/cluster node=1 name=n1 exit "
+                   "--append", "mount=usr:/usr:ro mount=etc:/etc:ro mount=cluster:/cluster node=1 name=n1 "
+                               f"{append} exit "
                                "init=/cluster/busybox -- sh /cluster/script.sh", "--"]
         for tag, path, mode in (("usr", "/usr", "readonly=on"), ("etc", "/etc", "readonly=on"),
                                 ("cluster", self.share, "readonly=off")):

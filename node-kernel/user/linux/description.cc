@@ -20,6 +20,20 @@ struct ThreadWatch final : Watch {
   bool fired = false;
 };
 
+std::int64_t AwaitWatch(Description* description, ThreadWatch* watch, std::uint64_t deadline_ns) {
+  while (!watch->fired) {
+    const Wake wake = Here().Block(deadline_ns, true);
+    if (watch->fired || wake == Wake::kEvent) {
+      continue;
+    }
+    description->StopWatch(watch);
+    if (!watch->fired) {
+      return wake == Wake::kSignal ? -kERESTARTSYS : -kEAGAIN;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
 
 void Watch::TicketFired(std::uint32_t fired) {
@@ -74,15 +88,40 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
   const std::uint64_t deadline =
       receive_timeout_ns ? kernel::MonotonicNs() + receive_timeout_ns : 0;
   for (;;) {
+    if (is_stream_) {
+      const std::int64_t got = ReadOrWait(address, size, deadline);
+      if (got != kNotYet) {
+        return got;
+      }
+    }
     const Result<std::uint64_t> got = kernel::Read(handle_, address, size);
     if (got.status() != Status::kWouldBlock || nonblocking()) {
       return ToReply(got);
     }
+    is_stream_ = true;
     const std::int64_t waited = WaitReady(this, abi::kReadable, deadline);
     if (waited < 0) {
       return waited;
     }
   }
+}
+
+std::int64_t KernelFile::ReadOrWait(std::uint64_t address, std::uint64_t size,
+                                    std::uint64_t deadline) {
+  ThreadWatch watch(&Self());
+  watch.ticket = Here().tickets().Take(&watch);
+  if (watch.ticket == kNoTicket) {
+    return kNotYet;
+  }
+  watch.waiting = true;
+  const Result<std::uint64_t> got = kernel::ReadOrArm(handle_, address, size, watch.ticket);
+  if (got.status() == Status::kPending) {
+    const std::int64_t waited = AwaitWatch(this, &watch, deadline);
+    return waited < 0 ? waited : kNotYet;
+  }
+  Here().tickets().Release(watch.ticket);
+  watch.Forget();
+  return ToReply(got);
 }
 
 std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
@@ -199,20 +238,7 @@ void LocalDescription::Notify() {
 std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns) {
   ThreadWatch watch(&Self());
   const Status status = description->StartWatch(&watch, mask, abi::kArmLevel);
-  if (status != Status::kOk) {
-    return ErrnoOf(status);
-  }
-  while (!watch.fired) {
-    const Wake wake = Here().Block(deadline_ns, true);
-    if (watch.fired || wake == Wake::kEvent) {
-      continue;
-    }
-    description->StopWatch(&watch);
-    if (!watch.fired) {
-      return wake == Wake::kSignal ? -kERESTARTSYS : -kEAGAIN;
-    }
-  }
-  return 0;
+  return status == Status::kOk ? AwaitWatch(description, &watch, deadline_ns) : ErrnoOf(status);
 }
 
 }  // namespace k42::personality

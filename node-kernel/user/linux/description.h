@@ -105,8 +105,14 @@ class KernelFile final : public Description {
   explicit KernelFile(kernel::Handle handle, std::uint32_t linux_flags)
       : Description(Kind::kFile, linux_flags), handle_(handle) {}
   void Destroy() override;
+  // Bytes, an error number, or kNotYet: try again.
+  static constexpr std::int64_t kNotYet = INT64_MIN;
+  std::int64_t ReadOrWait(std::uint64_t address, std::uint64_t size, std::uint64_t deadline);
 
   kernel::Handle handle_;
+  // It has answered that there is nothing yet: a stream. A read that may have to wait for a device
+  // is tried once more by the kernel in the background; of a stream we ask and wait in one call.
+  bool is_stream_ = false;
 };
 
 // Base of the kinds that live here.

@@ -47,9 +47,10 @@ class Service final : public Watch {
       (void)socket_->StartWatch(this, abi::kReadable, abi::kArmLevel);
     }
   }
+  // Nothing is written where nothing was started: after a fork each page written is one copied.
   void ForgetSocket() {
-    Forget();
     if (socket_) {
+      Forget();
       Description::Release(socket_);
       socket_ = nullptr;
     }

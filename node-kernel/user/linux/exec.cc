@@ -240,19 +240,30 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
   }
 }
 
+// A thread whose task has moved ends here, where nothing is held any more: its stack is not
+// unwound.
+std::int64_t RunOrEnd(Thread& thread, std::int32_t directory, std::uint64_t path,
+                      std::uint64_t arguments, std::uint64_t environment, std::uint32_t flags) {
+  const std::int64_t error = Run(thread, directory, path, arguments, environment, flags);
+  if (thread.task->moved) {
+    EndThread(thread);
+  }
+  return error;
+}
+
 }  // namespace
 
 namespace calls {
 
 Reply Execve(Thread& thread, Address path, Address arguments, Address environment) {
-  return Run(thread, kAtFdCwd, path, arguments, environment, 0);
+  return RunOrEnd(thread, kAtFdCwd, path, arguments, environment, 0);
 }
 Reply ExecveAt(Thread& thread, I32 directory, Address path, Address arguments, Address environment,
                U32 flags) {
   if ((flags & ~(kAT_EMPTY_PATH | kAT_SYMLINK_NOFOLLOW)) != 0) {
     return -kEINVAL;
   }
-  return Run(thread, directory, path, arguments, environment, flags);
+  return RunOrEnd(thread, directory, path, arguments, environment, flags);
 }
 
 }  // namespace calls

@@ -253,14 +253,15 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
     DetachSharedMemory();
     return ErrnoOf(kernel::Replace(blob.data(), blob.used(), handles, handle_count));
   }
-  // A task that shares its parent's memory gets a process of its own; its thread here is over.
+  // A task that shares its parent's memory gets a process of its own; its thread here is over, once
+  // the caller has given back what it holds.
   const Result<std::uint32_t> spawned = kernel::Spawn(
       static_cast<std::uint32_t>(task.pid), 0, blob.data(), blob.used(), handles, handle_count);
   if (!spawned.ok()) {
     return ErrnoOf(spawned.status());
   }
   task.moved = true;
-  EndThread(thread);
+  return 0;
 }
 
 void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {

@@ -52,7 +52,7 @@ struct ExecTarget {
 };
 
 // Starts the target for the thread's task: in this process (the main task) or in a new one. Returns
-// only on failure, or after Spawn (0).
+// only on failure, or after Spawn (0, and the task has moved: its thread is to end).
 std::int64_t PassOn(Thread& thread, const ExecTarget& target);
 
 // The other side: rebuilds the task's state and loads the program. Never returns.

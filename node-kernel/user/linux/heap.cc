@@ -19,6 +19,8 @@ struct FreeBlock {
 
 FreeBlock* small_free[kClassCount];
 FreeBlock* large_free;
+char* small_next;  // the rest of a page
+char* small_end;
 char* chunk_next;
 char* chunk_end;
 
@@ -66,6 +68,30 @@ void* AllocateLarge(std::size_t size) {
   return TakePages(size);
 }
 
+// A block of a power of two, aligned to it, off the page that small blocks of all sizes are cut
+// from: a new process has few of each, and each page that it touches costs a fault.
+void* CutSmall(std::size_t size) {
+  for (;;) {
+    if (small_next == small_end) {
+      small_next = static_cast<char*>(AllocateLarge(kPage));
+      small_end = small_next ? small_next + kPage : nullptr;
+      if (!small_next) {
+        return nullptr;
+      }
+    }
+    char* block = small_next;
+    // The largest block that may begin here. The page's end is aligned, so it is within the page.
+    const auto at = reinterpret_cast<std::uintptr_t>(block) | kPage;
+    const std::size_t largest = at & ~(at - 1);
+    if (largest >= size) {
+      small_next += size;
+      return block;
+    }
+    small_next += largest;
+    Free(block, largest);
+  }
+}
+
 }  // namespace
 
 void* Allocate(std::size_t size) {
@@ -74,16 +100,7 @@ void* Allocate(std::size_t size) {
   }
   const std::size_t index = ClassOf(size);
   if (!small_free[index]) {
-    char* page = static_cast<char*>(AllocateLarge(kPage));
-    if (!page) {
-      return nullptr;
-    }
-    const std::size_t block_size = kSmallest << index;
-    for (std::size_t offset = 0; offset < kPage; offset += block_size) {
-      auto* block = reinterpret_cast<FreeBlock*>(page + offset);
-      block->next = small_free[index];
-      small_free[index] = block;
-    }
+    return CutSmall(kSmallest << index);
   }
   FreeBlock* block = small_free[index];
   small_free[index] = block->next;

@@ -28,6 +28,11 @@ Reply Number(I32 pid, proc::TaskNumber which) {
   return ToReply(kernel::GetNumber(static_cast<U32>(pid), which));
 }
 
+// The kernel keeps the main task's where we can read it.
+Reply Own(const Thread& thread, const std::atomic<std::uint32_t>& word, proc::TaskNumber which) {
+  return thread.task->main ? Reply(word.load(std::memory_order_relaxed)) : Number(0, which);
+}
+
 }  // namespace
 
 Reply GetPid(Thread& thread) {
@@ -37,22 +42,19 @@ Reply GetTid(Thread& thread) {
   return thread.tid;
 }
 Reply GetPpid(Thread& thread) {
-  if (thread.task->main) {
-    return kernel::Page()->parent.load(std::memory_order_relaxed);
-  }
-  return Number(0, proc::TaskNumber::kParent);
+  return Own(thread, kernel::Page()->parent, proc::TaskNumber::kParent);
 }
-Reply GetUid(Thread&) {
-  return Number(0, proc::TaskNumber::kUser);
+Reply GetUid(Thread& thread) {
+  return Own(thread, kernel::Page()->user, proc::TaskNumber::kUser);
 }
-Reply GetGid(Thread&) {
-  return Number(0, proc::TaskNumber::kGroupId);
+Reply GetGid(Thread& thread) {
+  return Own(thread, kernel::Page()->group, proc::TaskNumber::kGroupId);
 }
-Reply GetEuid(Thread&) {
-  return Number(0, proc::TaskNumber::kEffectiveUser);
+Reply GetEuid(Thread& thread) {
+  return Own(thread, kernel::Page()->effective_user, proc::TaskNumber::kEffectiveUser);
 }
-Reply GetEgid(Thread&) {
-  return Number(0, proc::TaskNumber::kEffectiveGroup);
+Reply GetEgid(Thread& thread) {
+  return Own(thread, kernel::Page()->effective_group, proc::TaskNumber::kEffectiveGroup);
 }
 
 Reply SetUid(Thread&, U32 user) {

@@ -138,6 +138,9 @@ Result<Handle> MakeUnnamed(std::uint32_t flags);
 void Close(Handle handle);
 Result<Handle> Duplicate(Handle handle);
 Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size);
+// Of a stream: kPending if there is nothing yet; the ticket fires when there is.
+Result<std::uint64_t> ReadOrArm(Handle file, std::uint64_t buffer, std::uint64_t size,
+                                std::uint32_t ticket);
 Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t size);
 Result<std::uint64_t> ReadAt(Handle file, std::uint64_t offset, std::uint64_t buffer,
                              std::uint64_t size);

@@ -154,6 +154,10 @@ Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size
   return Await(
       [&](std::uint32_t ticket) { return File(file).Read(Out(buffer), Clamp(size), ticket); });
 }
+Result<std::uint64_t> ReadOrArm(Handle file, std::uint64_t buffer, std::uint64_t size,
+                                std::uint32_t ticket) {
+  return File(file).ReadOrArm(Out(buffer), Clamp(size), ticket);
+}
 Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t size) {
   return Await(
       [&](std::uint32_t ticket) { return File(file).Write(In(buffer), Clamp(size), ticket); });

@@ -5,6 +5,7 @@
 // unlink: what is attached stays mapped. An id is the file's number in its file system. Limits:
 // nattch is not counted across processes (IPC_STAT reports 1 while attached here, else 0).
 #include <cstring>
+#include <span>
 
 #include "user/linux/call_support.h"
 #include "user/linux/shared_memory.h"
@@ -39,6 +40,11 @@ struct Attachment {
 };
 constexpr int kAttachmentsMax = 256;
 Attachment attachments[kAttachmentsMax];
+int attachments_used;  // those from here on were never used, and are not looked at
+
+std::span<Attachment> Attachments() {
+  return {attachments, static_cast<std::size_t>(attachments_used)};
+}
 
 class Name {
  public:
@@ -105,7 +111,7 @@ std::int64_t CreateSegment(U64 size, U32 mode) {
 }
 
 Attachment* FindAttachment(std::uint64_t address) {
-  for (Attachment& attachment : attachments) {
+  for (Attachment& attachment : Attachments()) {
     if (attachment.size != 0 && attachment.address == address) {
       return &attachment;
     }
@@ -114,7 +120,7 @@ Attachment* FindAttachment(std::uint64_t address) {
 }
 
 bool AttachedHere(I32 id) {
-  for (const Attachment& attachment : attachments) {
+  for (const Attachment& attachment : Attachments()) {
     if (attachment.size != 0 && attachment.id == id) {
       return true;
     }
@@ -137,7 +143,7 @@ Status RemoveSegment(I32 id) {
     return kernel::Remove(name.path(), 0);
   }
   const Status status = kernel::Rename(name.path(), Name(kRemoved, static_cast<U32>(id)).path(), 0);
-  for (Attachment& attachment : attachments) {
+  for (Attachment& attachment : Attachments()) {
     attachment.removed |= status == Status::kOk && attachment.size != 0 && attachment.id == id;
   }
   return status;
@@ -222,9 +228,10 @@ Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
   if (!mapped.ok()) {
     return mapped.status() == Status::kAlreadyExists ? -kEINVAL : ErrnoOf(mapped.status());
   }
-  for (Attachment& attachment : attachments) {
-    if (attachment.size == 0) {
-      attachment = {mapped.value(), size, id, false};
+  for (int i = 0; i < kAttachmentsMax; ++i) {
+    if (i == attachments_used || attachments[i].size == 0) {
+      attachments[i] = {mapped.value(), size, id, false};
+      attachments_used = i == attachments_used ? i + 1 : attachments_used;
       return static_cast<Reply>(mapped.value());
     }
   }
@@ -260,7 +267,7 @@ Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
       descriptor.mode = attributes.mode & 0777;
       descriptor.size = attributes.size;
       descriptor.changed_at = attributes.change_ns / kNsPerSecond;
-      for (const Attachment& attachment : attachments) {
+      for (const Attachment& attachment : Attachments()) {
         descriptor.attached += attachment.size != 0 && attachment.id == id;
       }
       return WriteUser(buffer, descriptor) ? 0 : -kEFAULT;
@@ -277,7 +284,7 @@ Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
 namespace k42::personality {
 
 void DetachSharedMemory() {
-  for (auto& attachment : calls::attachments) {
+  for (auto& attachment : calls::Attachments()) {
     if (attachment.size != 0) {
       calls::Forget(&attachment);
     }
@@ -285,7 +292,7 @@ void DetachSharedMemory() {
 }
 
 void InheritSharedMemory() {
-  for (auto& attachment : calls::attachments) {
+  for (auto& attachment : calls::Attachments()) {
     attachment.removed = false;
   }
 }

@@ -14,6 +14,7 @@ std::uint32_t Tickets::Take(TicketUser* user) {
       const auto bit = static_cast<std::uint32_t>(std::countr_one(taken_[word]));
       taken_[word] |= 1ull << bit;
       hint_ = word;
+      words_ = word < words_ ? words_ : word + 1;
       users_[word * 64 + bit] = user;
       return word * 64 + bit;
     }
@@ -28,7 +29,7 @@ void Tickets::Release(std::uint32_t ticket) {
 
 bool Tickets::TakeFired(abi::DispatcherPage* page) {
   bool any = false;
-  for (std::uint32_t word = 0; word < kWords; ++word) {
+  for (std::uint32_t word = 0; word < words_; ++word) {
     if (page->tickets_fired[word].load(std::memory_order_relaxed) == 0) {
       continue;
     }
@@ -47,7 +48,7 @@ bool Tickets::TakeFired(abi::DispatcherPage* page) {
 
 // Touches what is taken only: after a fork each page that is written is one that is copied.
 void Tickets::Reset() {
-  for (std::uint32_t word = 0; word < kWords; ++word) {
+  for (std::uint32_t word = 0; word < words_; ++word) {
     while (taken_[word] != 0) {
       Release(word * 64 + static_cast<std::uint32_t>(std::countr_zero(taken_[word])));
     }

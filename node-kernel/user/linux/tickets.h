@@ -45,6 +45,7 @@ class Tickets {
   TicketUser* users_[abi::kTicketCount] = {};
   std::uint64_t taken_[abi::kTicketCount / 64] = {};
   std::uint32_t hint_ = 0;
+  std::uint32_t words_ = 0;  // of taken_ that ever held one
 };
 
 }  // namespace k42::personality

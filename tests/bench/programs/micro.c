@@ -104,6 +104,7 @@ static const struct {
     {"file_touch", FileTouch, 256},
     {"pipe_ping_pong", PipePingPong, 1000}, {"unix_ping_pong", UnixPingPong, 1000},
     {"tcp_ping_pong", TcpPingPong, 500},
+    {"thread_switch", ThreadSwitch, 4000},
     {"futex_ping_pong", FutexPingPong, 1000}, {"thread_create_join", ThreadCreateJoin, 200},
     {"signal", Signal, 2000},        {"first_touch", FirstTouch, 1000},
     {"fork_exit", ForkExit, 50},     {"fork_exec", ForkExec, 30},

@@ -17,6 +17,7 @@ void PipePingPong(int count);
 void UnixPingPong(int count);
 void TcpPingPong(int count);
 void FutexPingPong(int count);
+void ThreadSwitch(int count);
 void ThreadCreateJoin(int count);
 void Signal(int count);
 

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -108,6 +109,19 @@ void FutexPingPong(int count) {
     Give(1);
     Wait(1);
   }
+  Check(pthread_join(thread, NULL) == 0, "join");
+}
+
+static void* Yielder(void* count) {
+  for (int i = 0; i < *(int*)count / 2; i++) sched_yield();
+  return NULL;
+}
+
+/* Two threads that give way to each other: a call and a switch each time, vector state included. */
+void ThreadSwitch(int count) {
+  pthread_t thread;
+  Check(pthread_create(&thread, NULL, Yielder, &count) == 0, "thread");
+  Yielder(&count);
   Check(pthread_join(thread, NULL) == 0, "join");
 }
 

@@ -11,16 +11,17 @@
 #include "mem/heap.h"
 #include "support/counted_object.h"
 #include "support/node_fixture.h"
+#include "unit/ipc/ticket_result_pages.h"
 
 namespace k42::ipc {
 namespace {
 
 struct Dispatcher final : TicketSink::Owner {
   void TicketFired() override { ++woken; }
-  Result<TicketSink*> Take(TicketSinks& sinks) { return sinks.Take(*this, &page, results.get()); }
+  Result<TicketSink*> Take(TicketSinks& sinks) { return sinks.Take(*this, &page, results); }
 
   abi::DispatcherPage page{};
-  std::unique_ptr<abi::TicketResults> results = std::make_unique<abi::TicketResults>();
+  TicketResultPages results;
   int woken = 0;
 };
 
@@ -48,7 +49,7 @@ TEST_F(TicketSinkTest, TheNextDispatcherHasTheSinkAndNotTheTickets) {
   EXPECT_EQ(second.woken, 0);
   EXPECT_EQ(present.Fire(Status::kOk, 4), Status::kOk);
   EXPECT_EQ(second.woken, 1);
-  EXPECT_EQ(second.results->entry[7].value, 4u);
+  EXPECT_EQ(second.results.Of(7).value, 4u);
   EXPECT_EQ(first.woken, 1);
 }
 

@@ -6,6 +6,7 @@
 #include "ipc/ticket_table.h"
 #include "ipc/ticket_word.h"
 #include "model/interleave.h"
+#include "unit/ipc/ticket_result_pages.h"
 
 namespace k42::ipc {
 namespace {
@@ -123,16 +124,14 @@ TEST(TicketWord, AnOldOperationNeverEndsANewOne) {
 class TicketTableTest : public ::testing::Test {
  protected:
   TicketTableTest()
-      : page_(std::make_unique<abi::DispatcherPage>()),
-        results_(std::make_unique<abi::TicketResults>()),
-        table_(std::make_unique<TicketTable>()) {
-    table_->Attach(page_.get(), results_.get());
+      : page_(std::make_unique<abi::DispatcherPage>()), table_(std::make_unique<TicketTable>()) {
+    table_->Attach(page_.get(), results_);
   }
   bool IsSet(std::uint32_t number) const {
     return (page_->tickets_fired[number / 64].load() >> number % 64 & 1) != 0;
   }
   std::unique_ptr<abi::DispatcherPage> page_;
-  std::unique_ptr<abi::TicketResults> results_;
+  TicketResultPages results_;
   std::unique_ptr<TicketTable> table_;
 };
 
@@ -141,10 +140,10 @@ TEST_F(TicketTableTest, FiringLeavesResultAndBit) {
   EXPECT_FALSE(IsSet(70));
   EXPECT_EQ(table_->Fire(ticket, Status::kNotFound, 5), Status::kOk);
   EXPECT_TRUE(IsSet(70));
-  EXPECT_EQ(results_->entry[70].status, static_cast<std::int64_t>(Status::kNotFound));
-  EXPECT_EQ(results_->entry[70].value, 5u);
+  EXPECT_EQ(results_.Of(70).status, static_cast<std::int64_t>(Status::kNotFound));
+  EXPECT_EQ(results_.Of(70).value, 5u);
   EXPECT_EQ(table_->Fire(ticket, Status::kOk, 6), Status::kAlreadyCompleted);
-  EXPECT_EQ(results_->entry[70].value, 5u);
+  EXPECT_EQ(results_.Of(70).value, 5u);
   EXPECT_EQ(table_->Cancel(70), Status::kAlreadyCompleted);
 }
 
@@ -152,6 +151,18 @@ TEST_F(TicketTableTest, NumbersAreChecked) {
   EXPECT_EQ(table_->Arm(abi::kTicketCount).status(), Status::kInvalidArgument);
   EXPECT_EQ(table_->Cancel(~std::uint64_t{0}), Status::kInvalidArgument);
   EXPECT_EQ(table_->Cancel(0), Status::kAlreadyCompleted);
+}
+
+TEST_F(TicketTableTest, AResultHasItsPageBeforeATicketIsArmed) {
+  EXPECT_EQ(results_.pages[0], nullptr);
+  EXPECT_TRUE(table_->Arm(1).ok());
+  EXPECT_NE(results_.pages[0], nullptr);
+  EXPECT_EQ(results_.pages[15], nullptr);
+  EXPECT_TRUE(table_->Arm(abi::kTicketCount - 1).ok());
+  EXPECT_NE(results_.pages[15], nullptr);
+  results_.refuse = true;
+  EXPECT_EQ(table_->Arm(700).status(), Status::kNoMemory);
+  EXPECT_EQ(table_->Cancel(700), Status::kAlreadyCompleted);
 }
 
 TEST_F(TicketTableTest, CancelAllForgetsWhatFired) {
@@ -168,14 +179,14 @@ TEST_F(TicketTableTest, ALateTicketOfAnEarlierDispatcherFiresInVain) {
   const std::uint32_t late = table_->Arm(5).value();
   table_->Retire();
   abi::DispatcherPage page{};
-  auto results = std::make_unique<abi::TicketResults>();
-  table_->Attach(&page, results.get());
+  TicketResultPages results;
+  table_->Attach(&page, results);
   const std::uint32_t present = table_->Arm(5).value();
   EXPECT_EQ(table_->Fire(late, Status::kOk, 1), Status::kAlreadyCompleted);
   EXPECT_EQ(page.tickets_fired[0].load(), 0u);
   EXPECT_FALSE(IsSet(5));
   EXPECT_EQ(table_->Fire(present, Status::kOk, 2), Status::kOk);
-  EXPECT_EQ(results->entry[5].value, 2u);
+  EXPECT_EQ(results.Of(5).value, 2u);
   EXPECT_FALSE(IsSet(5));
 }
 

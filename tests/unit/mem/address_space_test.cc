@@ -1,5 +1,6 @@
 #include "mem/address_space.h"
 
+#include "mem/fcm_on_demand.h"
 #include "mem/fcm_pinned.h"
 #include "unit/mem/test_space.h"
 
@@ -166,6 +167,102 @@ TEST_F(SpaceTest, RemapMovesGrowsAndShrinks) {
             moved);
   EXPECT_EQ(Load(*space, moved + kPageSize).status(), Status::kBadAddress);
   EXPECT_EQ(space->Use().mapped, kPageSize);
+}
+
+// Pages of a private region that `space` can write without a fault.
+std::uint64_t WritableIn(AddressSpace& space, std::uint64_t start, std::uint64_t pages) {
+  std::uint64_t count = 0;
+  for (std::uint64_t at = start; at < start + pages * kPageSize; at += kPageSize) {
+    count += (space.hat().EntryOf(at) & machine::kPteWritable) != 0 ? 1 : 0;
+  }
+  return count;
+}
+
+TEST_F(SpaceTest, AForkCopiesPageTablesAndSomePagesAtOnce) {
+  constexpr std::uint64_t kPages = 40;
+  const std::uint64_t at =
+      space->Map({.size = kPages * kPageSize, .protection = kReadWrite}).value();
+  for (std::uint64_t i = 0; i < kPages; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kPageSize, i), Status::kOk);
+  }
+  AddressSpace* child = space->ForkCopy().value();
+  const std::uint64_t own = WritableIn(*space, at, kPages);
+  EXPECT_GT(own, 0u);
+  EXPECT_LT(own, kPages / 2);
+  EXPECT_EQ(WritableIn(*child, at, kPages), own);
+  EXPECT_EQ(child->hat().CountPresent(at, at + kPages * kPageSize), kPages);
+  EXPECT_EQ(child->Use().resident, kPages * kPageSize);
+  for (std::uint64_t i = 0; i < kPages; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kPageSize, 1000 + i), Status::kOk);
+    ASSERT_EQ(Load(*child, at + i * kPageSize).value(), i);
+    ASSERT_EQ(Store(*child, at + i * kPageSize, 2000 + i), Status::kOk);
+    ASSERT_EQ(Load(*space, at + i * kPageSize).value(), 1000 + i);
+  }
+  child->Destroy();
+}
+
+TEST_F(SpaceTest, AForkWithAnotherCpuInsideCopiesNothingAtOnce) {
+  constexpr std::uint64_t kPages = 4;
+  const std::uint64_t at =
+      space->Map({.size = kPages * kPageSize, .protection = kReadWrite}).value();
+  for (std::uint64_t i = 0; i < kPages; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kPageSize, i), Status::kOk);
+  }
+  const auto thread = machine::Thread::Create(
+      "another cpu",
+      [](void* other) {
+        static_cast<AddressSpace*>(other)->Activate();
+        machine::Thread::Exit();
+      },
+      space, 1);
+  ASSERT_TRUE(thread.ok());
+  while (!space->hat().active().Contains(1)) {
+    machine::Thread::Yield();
+  }
+  AddressSpace* child = space->ForkCopy().value();
+  EXPECT_EQ(WritableIn(*space, at, kPages), 0u);
+  EXPECT_EQ(WritableIn(*child, at, kPages), 0u);
+  child->Destroy();
+}
+
+// A page of a file that a copy's page table got from its parent's goes with the file's, too.
+TEST_F(SpaceTest, CopiedTranslationsOfAFileGoWithItsPages) {
+  TestFile file(test.services, 4 * kPageSize, false);
+  file.bytes[kPageSize] = 5;
+  const std::uint64_t at =
+      space->Map({.size = 4 * kPageSize, .protection = kReadWrite, .source = file.fcm}).value();
+  ASSERT_EQ(Load(*space, at + kPageSize).value(), 5u);
+  AddressSpace* child = space->ForkCopy().value();
+  EXPECT_NE(child->hat().EntryOf(at + kPageSize), 0u);
+  ASSERT_EQ(file.fcm->Resize(kPageSize), Status::kOk);
+  EXPECT_EQ(child->hat().EntryOf(at + kPageSize), 0u);
+  EXPECT_EQ(Load(*child, at + kPageSize).status(), Status::kOutOfRange);
+  child->Destroy();
+  ASSERT_EQ(space->Unmap(at, 4 * kPageSize), Status::kOk);
+  file.fcm->DropReference();
+}
+
+TEST_F(SpaceTest, PagesOnDemandAreMadeByWhoeverIsFirst) {
+  const std::uint64_t before = test.frames.allocator->free_frames();
+  FcmOnDemand* pages = FcmOnDemand::Create(test.services, 3).value();
+  EXPECT_LE(before - test.frames.allocator->free_frames(), 2u);
+  const std::uint64_t at = space
+                               ->Map({.address = abi::kDispatcherBase,
+                                      .size = 3 * kPageSize,
+                                      .placement = Placement::kFixed,
+                                      .protection = kReadWrite,
+                                      .shared = true,
+                                      .personality = true,
+                                      .source = pages})
+                               .value();
+  ASSERT_EQ(Store(*space, at + kPageSize, 4), Status::kOk);
+  EXPECT_EQ(*pages->data<std::uint64_t>(1), 4u);
+  ASSERT_EQ(pages->Make(2), Status::kOk);
+  *pages->data<std::uint64_t>(2) = 6;
+  EXPECT_EQ(Load(*space, at + 2 * kPageSize).value(), 6u);
+  EXPECT_EQ(pages->Make(3), Status::kOutOfRange);
+  ASSERT_EQ(space->Unmap(at, 3 * kPageSize), Status::kOk);
+  pages->DropReference();
 }
 
 TEST_F(SpaceTest, PinnedPagesAreTheKernelsOwn) {

@@ -14,8 +14,9 @@ namespace {
 
 struct FakeHost final : TaskHost {
   void SignalsChanged(Task&) override { ++signals; }
-  void ParentChanged(Task& task) override {
+  void IdentityChanged(Task& task) override {
     parent = task.parent == nullptr ? 0 : task.parent->number;
+    user = task.credential.user;
   }
   void StopRunning() override { stopped = true; }
   void ContinueRunning() override { stopped = false; }
@@ -26,6 +27,7 @@ struct FakeHost final : TaskHost {
   }
   int signals = 0;
   std::uint32_t parent = 0;
+  std::uint32_t user = ~0u;
   bool stopped = false;
   bool ended = false;
   ExitKind exit_kind = ExitKind::kExited;
@@ -366,6 +368,17 @@ TEST(SignalState, OrdinarySignalsMerge) {
   EXPECT_FALSE(state.Take(abi::SignalBit(14), &info));
   EXPECT_TRUE(state.Take(~0ull, &info));
   EXPECT_FALSE(state.Take(~0ull, &info));
+}
+
+TEST_F(TaskTableTest, AProcessIsToldOfItsCredential) {
+  EXPECT_EQ(first_host_.user, ~0u);  // its page is new: zeros are right
+  Credential credential = first_->credential;
+  credential.user = credential.effective_user = credential.saved_user = 7;
+  ASSERT_EQ(tasks_.SetCredential(1, 1, false, credential), Status::kOk);
+  EXPECT_EQ(first_host_.user, 7u);
+  FakeHost child_host;
+  New(1, &child_host);
+  EXPECT_EQ(child_host.user, 7u);
 }
 
 }  // namespace

@@ -1,0 +1,59 @@
+#include "proc/blocked_faults.h"
+
+namespace k42::proc {
+
+namespace {
+constexpr std::uint64_t kPageMask = ~std::uint64_t{abi::kPageSize - 1};
+}  // namespace
+
+BlockedFaults::Fault* BlockedFaults::Take(std::uint64_t address) {
+  for (Fault& fault : faults_) {
+    const std::uint64_t bit = std::uint64_t{1} << IdOf(&fault);
+    if (fault.state.load(std::memory_order_acquire) == kFree &&
+        (page_->faults_completed.load(std::memory_order_acquire) & bit) == 0) {
+      fault.page = address & kPageMask;
+      fault.state.store(kWaiting, std::memory_order_relaxed);
+      return &fault;
+    }
+  }
+  return nullptr;
+}
+
+// The bit first: an id is used again only once its bit has been taken.
+void BlockedFaults::OnPage(mem::FaultWaiter* waiter) {
+  auto* fault = static_cast<Fault*>(waiter);
+  BlockedFaults& all = *fault->all;
+  const bool failed = fault->status != Status::kOk;
+  if (failed)
+    all.failed_.fetch_add(1, std::memory_order_relaxed);
+  all.page_->faults_completed.fetch_or(std::uint64_t{1} << all.IdOf(fault),
+                                       std::memory_order_release);
+  fault->state.store(failed ? kFailed : kFree, std::memory_order_release);
+  all.owner_.FaultOver();
+}
+
+Status BlockedFaults::TakeFailure(std::uint64_t address) {
+  if (failed_.load(std::memory_order_relaxed) == 0)
+    return Status::kOk;
+  for (Fault& fault : faults_) {
+    if (fault.state.load(std::memory_order_acquire) == kFailed &&
+        fault.page == (address & kPageMask)) {
+      const Status status = fault.status;
+      failed_.fetch_sub(1, std::memory_order_relaxed);
+      fault.state.store(kFree, std::memory_order_relaxed);
+      return status;
+    }
+  }
+  return Status::kOk;
+}
+
+void BlockedFaults::ForgetFailures() {
+  for (Fault& fault : faults_) {
+    if (fault.state.load(std::memory_order_acquire) == kFailed) {
+      failed_.fetch_sub(1, std::memory_order_relaxed);
+      fault.state.store(kFree, std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace k42::proc
