@@ -16,7 +16,7 @@ foreach(idl ${K42_IDL_FILES})
   get_filename_component(stem ${idl} NAME_WE)
   set(header ${K42_GENERATED}/${module}/${name}.h)
   set(parts)
-  foreach(part types dispatch stub forward wire)
+  foreach(part types dispatch stub forward wire serve)
     list(APPEND parts ${K42_GENERATED}/${module}/${stem}.${part}.h)
   endforeach()
   add_custom_command(

@@ -122,6 +122,7 @@ struct DispatcherEntries {
   std::uint64_t syscall_entry;  // reflected Linux system calls
   std::uint64_t leave_begin;    // [begin, end): the range that leaves the disabled state
   std::uint64_t leave_end;
+  std::uint64_t call_entry;  // protected calls (abi/served_call.h); 0: it serves none
 };
 
 // Read-only page, mapped at kTimePageAddress in every process: the clock without a call, and what

@@ -42,6 +42,7 @@ inline constexpr Handle kNameSpaceHandle = 2;   // fs/name_space.idl
 inline constexpr Handle kNodeHandle = 3;        // proc/node.idl: name, boot id, CPUs, memory, time
 inline constexpr Handle kIoHandle = 4;          // io/io_factory.idl: pipes, sockets, terminals
 inline constexpr Handle kClusterHandle = 5;     // global/cluster_objects.idl: shared by all nodes
+inline constexpr Handle kExporterHandle = 6;    // proc/exporter.idl: own objects for others to call
 inline constexpr std::uint32_t kFirstFreeHandleIndex = 16;
 
 // Methods of handle 0: what a dispatcher asks about itself. They need no object and no lookup.
@@ -59,6 +60,8 @@ enum class DispatcherCall : std::uint32_t {
   kSetTask = 10,  // (task): calls of this dispatcher are made on behalf of that task of the process
   kTraceBuffer = 11,  // () -> its address: this dispatcher's trace buffer, made when first asked
                       // for (trace/user_buffer.h); kNoMemory, kLimitExceeded: none to be had
+  kServe = 12,        // idle: takes calls (abi/served_call.h) until an event is pending
+  kReturnCall = 13,   // (number, status, value): ends the call that this code serves; no return
 };
 
 // Where a method takes a ticket: none given, answer kWouldBlock instead of kPending.

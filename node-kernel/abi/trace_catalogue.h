@@ -36,6 +36,10 @@ inline constexpr Event<u64, u64> kDispatchIn{Class::kSchedule, 48, "dispatch_in"
 inline constexpr Event<u64, u64> kDispatchOut{Class::kSchedule, 49, "dispatch_out",
                                               "process {}, state {}"};
 
+inline constexpr Event<u64> kQueueInsert{Class::kSchedule, 58, "queue_insert", "process {}"};
+inline constexpr Event<u64, u64> kHandOver{Class::kSchedule, 59, "hand_over",
+                                           "from process {} to process {}"};
+
 // -- memory --
 inline constexpr Event<u64, u64> kPageFault{Class::kMemory, 64, "page_fault",
                                             "address {x}, error {x}"};
@@ -103,7 +107,8 @@ inline constexpr EventInfo kCatalogue[] = {
     kCallEnd.info,      kLinkSubmit.info,     kLinkDone.info,    kLinkReceive.info,
     kObjectMake.info,   kObjectDestroy.info,  kObjectMiss.info,  kObjectSwap.info,
     kProcessMake.info,  kProcessReplace.info, kProcessExit.info, kProcessName.info,
-    kLinuxCall.info,    kLinuxReturn.info,    kUserMark.info,
+    kLinuxCall.info,    kLinuxReturn.info,    kUserMark.info,    kQueueInsert.info,
+    kHandOver.info,
 };
 
 // Null for a number that this catalogue does not have.

@@ -43,6 +43,7 @@ enum class LockRank : std::uint8_t {
   kNameShape = 116,  // fs: parents and names of entries
   kScheduler = 120,
   kWaitQueue = 124,  // a list of waiters inside an object
+  kCalls = 125,      // ipc: protected calls that wait for one server
   kTicket = 126,
   kDeviceQueue = 128,    // drivers: rings shared with a device
   kMutexQueue = 130,     // inside machine::Mutex

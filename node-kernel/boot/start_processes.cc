@@ -10,6 +10,8 @@
 #include "machine/log.h"
 #include "machine/power.h"
 #include "mem/heap.h"
+#include "proc/exporter.dispatch.h"
+#include "proc/exporter.h"
 #include "proc/node.dispatch.h"
 #include "proc/node_object.h"
 #include "proc/process.h"
@@ -96,6 +98,10 @@ void StartProcesses() {
       cobj::MakeShared<proc::NodeObject>(*services, BootOption("name", "k42"), node);
   K42_ASSERT(object.ok(), "memory for the node's object");
   services->fixed[abi::kNodeHandle] = {object.value().bits(), kAllRights, &proc::kNodeInfo};
+  const auto exporter = cobj::MakeShared<proc::Exporter>(*services);
+  K42_ASSERT(exporter.ok(), "memory for the exporter's object");
+  services->fixed[abi::kExporterHandle] = {exporter.value().bits(), kAllRights,
+                                           &proc::kExporterInfo};
   for (const UserImage* image = user_images; image->name != nullptr; ++image) {
     const Status added =
         services->images.Add(services->memory, image->name, {image->begin, image->end});

@@ -4,30 +4,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 #include "base/buffer.h"
+#include "base/narrow.h"
 #include "base/result.h"
 #include "cobj/call_context.h"
 #include "cobj/interface_info.h"
 
 namespace k42::cobj {
 
-// A word that must hold a T exactly: upper bits zero, or copies of the sign.
-template <typename T>
-constexpr Result<T> Narrow(std::uint64_t word) {
-  if constexpr (std::is_same_v<T, bool>) {
-    if (word > 1)
-      return Status::kInvalidArgument;
-    return word == 1;
-  } else {
-    using Wide = std::conditional_t<std::is_signed_v<T>, std::int64_t, std::uint64_t>;
-    const T value = static_cast<T>(word);
-    if (static_cast<std::uint64_t>(static_cast<Wide>(value)) != word)
-      return Status::kInvalidArgument;
-    return value;
-  }
-}
+using k42::Narrow;
 
 template <typename B>
 constexpr Result<B> UserBuffer(std::uint64_t address, std::uint64_t size, std::size_t limit) {

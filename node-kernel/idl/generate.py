@@ -14,6 +14,7 @@ import sys
 import emit_dispatch
 import emit_forward
 import emit_interface
+import emit_serve
 import emit_stub
 import emit_types
 import emit_wire
@@ -22,7 +23,8 @@ from parser import Loader
 from source import IdlError
 
 EMITTERS = {"types": emit_types, "idl": emit_interface, "dispatch": emit_dispatch,
-            "stub": emit_stub, "forward": emit_forward, "wire": emit_wire}
+            "stub": emit_stub, "forward": emit_forward, "wire": emit_wire,
+            "serve": emit_serve}
 
 
 def main():

@@ -40,6 +40,7 @@ void Process::Reap(ipc::Work* work) {
 void Process::GiveBack() {
   const mem::MemoryUse use = space_->Use();
   services_.words.Forget(dispatcher_->sink());
+  dispatcher_->calls().GiveBack();
   handles_.CloseAll();
   space_->Destroy();
   space_ = nullptr;

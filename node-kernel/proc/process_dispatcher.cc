@@ -23,11 +23,13 @@ ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem:
     : process_(process),
       pages_(pages),
       scheduled_(*this, PageOf(pages), UserPage(index)),
+      calls_(scheduled_, process.handles()),
       fault_(this) {
   abi::DispatcherPage* page = PageOf(pages);
   page->self = reinterpret_cast<abi::DispatcherPage*>(UserPage(index));
   page->disabled = 1;
   page->dispatcher_index = index;
+  scheduled_.calls = &calls_;
 }
 
 Status ProcessDispatcher::TakeSink() {
@@ -74,6 +76,8 @@ Result<std::uint64_t> ProcessDispatcher::TraceBuffer() {
 }
 
 void ProcessDispatcher::Reset() {
+  calls_.Restart();
+  calls_.GiveBack();
   sink_->tickets().CancelAll();
   scheduled_.ForgetEntries();
   scheduled_.SetTimer(0);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "ipc/call_end.h"
 #include "ipc/ticket_sink.h"
 #include "machine/trap_frame.h"
 #include "mem/fcm_on_demand.h"
@@ -58,6 +59,11 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   // sched::DispatcherOwner
   void LoadSpace() override;
   void Ended() override;
+  bool FindActivity() override { return calls_.FindActivity(); }
+  void FinishFirst(machine::TrapFrame* frame) override { calls_.FinishFirst(frame); }
+  void EndCalls() override { calls_.End(); }
+
+  ipc::CallEnd& calls() { return calls_; }
 
   // The page is on its way: the dispatcher waits, and this does not return.
   [[noreturn]] void WaitForPage(machine::TrapFrame* frame);
@@ -92,6 +98,7 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   Process& process_;
   mem::FcmOnDemand* const pages_;
   sched::Dispatcher scheduled_;
+  ipc::CallEnd calls_;
   ipc::TicketSink* sink_ = nullptr;
   TraceBuffers::Entry* trace_ = nullptr;
   Fault fault_;

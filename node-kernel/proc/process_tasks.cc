@@ -64,7 +64,8 @@ Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, Tas
     if (found.is_main)
       info.user_ns = dispatcher.run_ns();
     if (info.state == TaskState::kRunning &&
-        dispatcher.state() == sched::Dispatcher::State::kWaiting)
+        (dispatcher.state() == sched::Dispatcher::State::kWaiting ||
+         dispatcher.state() == sched::Dispatcher::State::kIdle))
       info.state = TaskState::kWaiting;
     info.cpu = dispatcher.cpu();
     info.process = process->main_number_;

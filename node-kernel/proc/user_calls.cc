@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "ipc/exported.dispatch.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
 #include "machine/user_copy.h"
@@ -114,6 +115,10 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       value = buffer.ValueOr(0);
       break;
     }
+    case DispatcherCall::kServe:
+      return caller.calls().Serve(frame);
+    case DispatcherCall::kReturnCall:
+      return caller.calls().Return(frame, a, static_cast<std::int64_t>(b), frame->rdx);
     default:
       status = Status::kNoMethod;
   }
@@ -121,12 +126,9 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
   frame->rdx = value;
 }
 
-NativeResult CallObject(ProcessDispatcher& caller, abi::Handle handle, std::uint32_t method,
-                        const cobj::Words& words) {
+NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object,
+                        std::uint32_t method, const cobj::Words& words) {
   Process& process = caller.process();
-  cobj::ObjectRef object;
-  if (const Status status = process.handles().Resolve(handle, &object); status != Status::kOk)
-    return {status, 0};
   cobj::CallContext context;
   context.handles = &process.handles();
   context.process = process.self().bits();
@@ -137,6 +139,19 @@ NativeResult CallObject(ProcessDispatcher& caller, abi::Handle handle, std::uint
   if (result.status != Status::kWouldBlock || !object.info->Blocks(method))
     return result;
   return {AsyncCall::Start(caller, object, method, words, context), 0};
+}
+
+// An object that a program serves: the frame may be the server's afterwards.
+void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                 const cobj::ObjectRef& object, std::uint32_t method) {
+  const auto target = cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target();
+  if (!target.ok()) {
+    frame->rax = static_cast<std::uint64_t>(target.status());
+    frame->rdx = 0;
+    return;
+  }
+  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task;
+  caller.calls().CallOut(frame, *target.value(), object.rights, method, identity);
 }
 
 }  // namespace
@@ -152,7 +167,12 @@ void OnNativeCall(machine::TrapFrame* frame) {
   trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
-  const NativeResult result = CallObject(caller, handle, method, words);
+  cobj::ObjectRef object;
+  const Status found = caller.process().handles().Resolve(handle, &object);
+  if (object.info == &ipc::kExportedInfo)
+    return CallProgram(caller, frame, object, method);
+  const NativeResult result =
+      found == Status::kOk ? CallObject(caller, object, method, words) : NativeResult{found, 0};
   frame->rax = static_cast<std::uint64_t>(result.status);
   frame->rdx = result.value;
   trace::Log(trace::kNativeReturn, caller.scheduled().name(),

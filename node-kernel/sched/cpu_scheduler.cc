@@ -78,8 +78,20 @@ void CpuScheduler::MakeReady(Dispatcher& dispatcher) {
     return;
   }
   SetState(dispatcher, State::kReady);
-  queue_.Insert(&dispatcher);
+  Enqueue(dispatcher);
   ConsiderPreemption();
+}
+
+// In the queue stands whoever pays.
+void CpuScheduler::Enqueue(Dispatcher& dispatcher) {
+  Entity& payer = dispatcher.payer();
+  payer.runs = &dispatcher;
+  queue_.Insert(&payer);
+  trace::Log(trace::kQueueInsert, dispatcher.name());
+}
+
+void CpuScheduler::Dequeue(Dispatcher& dispatcher) {
+  queue_.Remove(&dispatcher.payer());
 }
 
 void CpuScheduler::Finish(Dispatcher& dispatcher) {
@@ -87,7 +99,11 @@ void CpuScheduler::Finish(Dispatcher& dispatcher) {
   dispatcher.user_timer_.Cancel();
   if (owner_ == &dispatcher)
     owner_ = nullptr;
+  if (dispatcher.payer().runs == &dispatcher)
+    dispatcher.payer().runs = nullptr;
+  dispatcher.payer_ = &dispatcher;
   SetState(dispatcher, State::kEnded);
+  dispatcher.owner_.EndCalls();
   Close(dispatcher);
 }
 
@@ -107,13 +123,13 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
       Finish(dispatcher);
       return;
     }
-    queue_.StartLevel(&dispatcher, current_);
+    queue_.StartLevel(&dispatcher, payer_);
     MakeReady(dispatcher);
   }
   if ((requests & Dispatcher::kStop) != 0) {
     dispatcher.stop_asked_ = true;
     if (dispatcher.state_ == State::kReady) {
-      queue_.Remove(&dispatcher);
+      Dequeue(dispatcher);
       SetState(dispatcher, State::kStopped);
     }
   }
@@ -126,14 +142,17 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
     dispatcher.wait_timer_.Cancel();
     MakeReady(dispatcher);
   }
+  if ((requests & Dispatcher::kEnd) == 0)
+    WakeIdle(dispatcher);
   if ((requests & Dispatcher::kEnd) != 0) {
     dispatcher.ending_ = true;
     switch (dispatcher.state_) {
       case State::kReady:
-        queue_.Remove(&dispatcher);
+        Dequeue(dispatcher);
         Finish(dispatcher);
         break;
       case State::kStopped:
+      case State::kIdle:
         Finish(dispatcher);
         break;
       case State::kWaiting:
@@ -151,11 +170,11 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
   }
 }
 
-void CpuScheduler::Charge(Dispatcher& dispatcher, std::uint64_t now_ns) {
+void CpuScheduler::Charge(Entity& payer, std::uint64_t now_ns) {
   const std::uint64_t ran = now_ns - since_ns_;
   since_ns_ = now_ns;
-  dispatcher.usage.Charge(ran, dispatcher.weight, now_ns);
-  dispatcher.run_ns_.fetch_add(ran, std::memory_order_relaxed);
+  payer.usage.Charge(ran, payer.weight, now_ns);
+  payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
   busy_ns_.fetch_add(ran, std::memory_order_relaxed);
 }
 
@@ -163,17 +182,17 @@ void CpuScheduler::ConsiderPreemption() {
   if (current_ == nullptr || switch_wanted_)
     return;
   const std::uint64_t now = MonotonicNs();
-  Charge(*current_, now);
-  if (queue_.Preempts(*current_, now))
+  Charge(*payer_, now);
+  if (queue_.Preempts(*payer_, now))
     OnQuantum();
-  else if (queue_.HasCompetitor(*current_) && !quantum_timer_.armed())
+  else if (queue_.HasCompetitor(*payer_) && !quantum_timer_.armed())
     quantum_timer_.Arm(
-        turn_began_ns_ + current_->quantum_ns,
+        turn_began_ns_ + payer_->quantum_ns,
         [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
 }
 
 void CpuScheduler::OnQuantum() {
-  if (current_ == nullptr || !queue_.HasCompetitor(*current_))
+  if (current_ == nullptr || !queue_.HasCompetitor(*payer_))
     return;
   if (grace_given_ || current_->entries_.run_entry == 0) {
     switch_wanted_ = true;
@@ -206,6 +225,8 @@ void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
 // The CPU is the dispatcher's from now on. Interrupts off.
 void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   current_ = &dispatcher;
+  payer_ = &dispatcher.payer();
+  payer_->runs = &dispatcher;
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
   switch_wanted_ = grace_given_ = false;
@@ -224,10 +245,15 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
 void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
   Dispatcher& dispatcher = *current_;
   StateFromFrame(*frame, &dispatcher.user_state_);
-  Charge(dispatcher, MonotonicNs());
+  GiveUpCpu();
+  SetState(dispatcher, state);
+}
+
+void CpuScheduler::GiveUpCpu() {
+  Charge(*payer_, MonotonicNs());
   quantum_timer_.Cancel();
   current_ = nullptr;
-  SetState(dispatcher, state);
+  payer_ = nullptr;
 }
 
 void CpuScheduler::ToLoop() {
@@ -240,13 +266,11 @@ void CpuScheduler::ToLoop() {
 void CpuScheduler::RunUser() {
   if (current_ != nullptr) {
     // Its thread has blocked: it comes back by BeforeUser.
-    Charge(*current_, MonotonicNs());
     SetState(*current_, State::kInKernel);
-    quantum_timer_.Cancel();
-    current_ = nullptr;
+    GiveUpCpu();
   }
   if (Entity* entity = queue_.TakeFirst())
-    Enter(*static_cast<Dispatcher*>(entity));
+    Enter(*entity->runs);
 }
 
 void CpuScheduler::OnRunUser() {
@@ -267,6 +291,13 @@ void CpuScheduler::Enter(Dispatcher& dispatcher) {
   TakeCpu(dispatcher);
   machine::TrapFrame frame;
   FrameFromState(dispatcher.user_state_, &frame);
+  if (dispatcher.finish_first) {
+    dispatcher.finish_first = false;
+    machine::EnableInterrupts();
+    dispatcher.owner_.FinishFirst(&frame);
+    machine::DisableInterrupts();
+    BeforeUser(&frame);
+  }
   Upcall(dispatcher).DeliverPending(&frame);
   // The gs base is set afresh: whatever ran may have moved it.
   machine::EnterUser(frame, machine::ReadFsBase(), dispatcher.user_page_);
@@ -295,7 +326,7 @@ void CpuScheduler::BeforeUser(machine::TrapFrame* frame) {
   }
   if (switch_wanted_) {
     LeaveCurrent(frame, State::kReady);
-    queue_.Insert(&dispatcher);
+    Enqueue(dispatcher);
     ToLoop();
   }
   Upcall(dispatcher).DeliverPending(frame);
@@ -322,18 +353,80 @@ void CpuScheduler::Yield(machine::TrapFrame* frame) {
   const machine::InterruptsOff off;
   Dispatcher& dispatcher = *current_;
   LeaveCurrent(frame, State::kReady);
-  queue_.Insert(&dispatcher);
+  Enqueue(dispatcher);
   ToLoop();
+}
+
+void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
+  Dispatcher& from = *current_;
+  trace::Log(trace::kHandOver, from.name(), to.name());
+  trace::SetContext(to.name());
+  from.state_ = State::kIdle;
+  from.payer_ = &from;
+  if (&payer != payer_) {
+    const std::uint64_t now = MonotonicNs();
+    Charge(*payer_, now);
+    payer_->runs = nullptr;
+    payer_ = &payer;
+    turn_began_ns_ = now;
+    quantum_timer_.Cancel();
+    ConsiderPreemption();
+  }
+  payer.runs = &to;
+  to.payer_ = &payer;
+  to.state_ = State::kRunning;
+  current_ = &to;
+  machine::Thread::Current()->context().user_call = &to;
+  machine::SetUserEntry(to.page_, to.entries_.syscall_entry, to.user_page_);
+  machine::SetUserGsBase(to.user_page_);
+  LoadRegisters(to);
+  to.owner_.LoadSpace();
+}
+
+void CpuScheduler::GoIdle() {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  if (current_ == &dispatcher)
+    GiveUpCpu();
+  if (dispatcher.payer_->runs == &dispatcher)
+    dispatcher.payer_->runs = nullptr;
+  dispatcher.payer_ = &dispatcher;
+  SetState(dispatcher, State::kIdle);
+  if (dispatcher.ending_)
+    Finish(dispatcher);
+  else
+    WakeIdle(dispatcher);
+  ToLoop();
+}
+
+void CpuScheduler::WakeIdle(Dispatcher& dispatcher) {
+  if (dispatcher.state_ == State::kIdle && dispatcher.owner_.FindActivity())
+    MakeReady(dispatcher);
+}
+
+void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
+  Dispatcher* runs = from.runs;
+  if (runs == nullptr || &from == &to)
+    return;
+  const bool queued = runs->state_ == State::kReady;
+  if (queued)
+    queue_.Remove(&from);
+  from.runs = nullptr;
+  to.runs = runs;
+  runs->payer_ = &to;
+  if (queued)
+    queue_.Insert(&to);
+  if (payer_ == &from) {
+    Charge(from, MonotonicNs());
+    payer_ = &to;
+  }
 }
 
 void CpuScheduler::EndCurrent() {
   const machine::InterruptsOff off;
   Dispatcher& dispatcher = *Dispatcher::Current();
-  if (current_ == &dispatcher) {
-    Charge(dispatcher, MonotonicNs());
-    quantum_timer_.Cancel();
-    current_ = nullptr;
-  }
+  if (current_ == &dispatcher)
+    GiveUpCpu();
   Finish(dispatcher);
   ToLoop();
 }
@@ -342,11 +435,8 @@ void CpuScheduler::Restart() {
   const machine::InterruptsOff off;
   Dispatcher& dispatcher = *Dispatcher::Current();
   owner_ = owner_ == &dispatcher ? nullptr : owner_;  // its memory says what it goes on with
-  if (current_ == &dispatcher) {
-    Charge(dispatcher, MonotonicNs());
-    quantum_timer_.Cancel();
-    current_ = nullptr;
-  }
+  if (current_ == &dispatcher)
+    GiveUpCpu();
   MakeReady(dispatcher);
   ToLoop();
 }

@@ -14,6 +14,9 @@
 // it is stopped wherever it is (hard). Dispatchers without entries get no grace. A woken dispatcher
 // of an earlier band, or of much less usage, is such a competitor at once.
 //
+// Protected calls hand the CPU from one dispatcher to another within one native call: no queue, no
+// clock, no new thread. Time is charged to `payer_`, which then stays what it is: the first caller.
+//
 // Locking: none; interrupts are off where current_ and the machine's registers must agree.
 #pragma once
 
@@ -53,6 +56,18 @@ class CpuScheduler {
 
   void Apply(Dispatcher& dispatcher, std::uint32_t requests);
 
+  // -- for protected calls; interrupts off, on the dispatchers' CPU --
+  // The current dispatcher, whose code has been put away, is idle; `to`, which was idle, has the
+  // CPU, on `payer`'s time. What it goes on with is in the present frame when this call returns to
+  // user space.
+  void HandOver(Dispatcher& to, Entity& payer);
+  // The same, and nobody has the CPU. Its own dispatcher need not be current any more.
+  [[noreturn]] void GoIdle();
+  // If it is idle and has something to do by now, it is ready.
+  void WakeIdle(Dispatcher& dispatcher);
+  // What `from` pays for is paid by `to` from now on.
+  void ChangePayer(Entity& from, Entity& to);
+
   // Brings the dispatcher's registers that live in this CPU into its memory.
   void FlushRegisters();
 
@@ -73,7 +88,10 @@ class CpuScheduler {
   void LoadRegisters(Dispatcher& dispatcher);
   [[noreturn]] void Enter(Dispatcher& dispatcher);
   [[noreturn]] void ToLoop();
-  void Charge(Dispatcher& dispatcher, std::uint64_t now_ns);
+  void Charge(Entity& payer, std::uint64_t now_ns);
+  void Enqueue(Dispatcher& dispatcher);
+  void Dequeue(Dispatcher& dispatcher);
+  void GiveUpCpu();
   void ConsiderPreemption();
   void OnQuantum();
 
@@ -83,6 +101,7 @@ class CpuScheduler {
   bool grace_given_ = false;    // kEventPreempt was posted to current_
   RunQueue queue_;
   Dispatcher* current_ = nullptr;
+  Entity* payer_ = nullptr;      // with current_: on whose time it runs
   Dispatcher* owner_ = nullptr;  // whose vector state and %fs base are in the machine
   std::uint64_t since_ns_ = 0;   // current_ was charged up to here
   std::uint64_t turn_began_ns_ = 0;

@@ -51,13 +51,18 @@ void Dispatcher::Post(std::uint32_t events) {
 }
 
 Status Dispatcher::SetEntries(const abi::DispatcherEntries& entries) {
-  const std::uint64_t addresses[] = {entries.run_entry, entries.trap_entry, entries.syscall_entry,
-                                     entries.leave_begin, entries.leave_end};
+  const std::uint64_t addresses[] = {entries.run_entry,   entries.trap_entry, entries.syscall_entry,
+                                     entries.leave_begin, entries.leave_end,  entries.call_entry};
   for (const std::uint64_t address : addresses) {
     if (!IsUserAddress(address))
       return Status::kBadAddress;
   }
-  if (entries.leave_begin > entries.leave_end || entries.run_entry == 0 || entries.trap_entry == 0)
+  if (entries.leave_begin > entries.leave_end)
+    return Status::kInvalidArgument;
+  // Neither of the two: a program that serves calls and is never upcalled otherwise.
+  const bool calls_only =
+      entries.run_entry == 0 && entries.trap_entry == 0 && entries.call_entry != 0;
+  if (!calls_only && (entries.run_entry == 0 || entries.trap_entry == 0))
     return Status::kInvalidArgument;
   entries_ = entries;
   return Status::kOk;

@@ -7,11 +7,15 @@
 //   kRunning    its user code runs, or a trap of it is being served, and the CPU is its
 //   kInKernel   its call or trap blocks a kernel thread; the CPU has gone on to others
 //   kWaiting    gave up the CPU (kWait, or a page is on its way); no kernel thread is held
-//   kStopped    would be ready, but was stopped
-//   kEnded      left its CPU for good
+//   kIdle       no code of it runs or waits to run: it takes calls, and waits for answers to its
+//   own kStopped    would be ready, but was stopped kEnded      left its CPU for good
 //
 //   kNew -> kReady <-> kRunning -> kInKernel -> kReady;  kRunning -> kWaiting -> kReady
+//   kRunning -> kIdle -> kReady, or at once kRunning by another's hand-off (CpuScheduler::HandOver)
 //   kReady, kRunning, kWaiting -> kStopped -> kReady;    any -> kEnded
+//
+// Code of a dispatcher that serves a protected call runs on its caller's time: payer() says on
+// whose. An entity pays for one dispatcher at a time (Entity::runs).
 //
 // A dispatcher belongs to one CPU, and only threads of that CPU change its state: no lock. Others
 // send it *requests*: bits in one atomic word, of which the first sends a message to the CPU
@@ -32,6 +36,13 @@
 #include "sched/request_word.h"
 #include "sched/run_queue.h"
 
+namespace k42::machine {
+struct TrapFrame;
+}
+namespace k42::ipc {
+class CallEnd;
+}
+
 namespace k42::sched {
 
 class CpuScheduler;
@@ -45,13 +56,31 @@ class DispatcherOwner {
   // CPU, thread context; must not wait.
   virtual void Ended() = 0;
 
+  // The dispatcher is idle. True: its user_state(), and SetPayer, say with what it goes on. Its
+  // CPU; must not wait.
+  virtual bool FindActivity() { return false; }
+  // What it chose, if it set finish_first, is about to go on: on its thread, its space loaded,
+  // interrupts on. May wait.
+  virtual void FinishFirst(machine::TrapFrame*) {}
+  // The dispatcher ends: it has state kEnded. Its CPU; must not wait.
+  virtual void EndCalls() {}
+
  protected:
   ~DispatcherOwner() = default;
 };
 
 class Dispatcher : public Entity {
  public:
-  enum class State : std::uint8_t { kNew, kReady, kRunning, kInKernel, kWaiting, kStopped, kEnded };
+  enum class State : std::uint8_t {
+    kNew,
+    kReady,
+    kRunning,
+    kInKernel,
+    kWaiting,
+    kStopped,
+    kEnded,
+    kIdle,
+  };
   enum Request : std::uint32_t {
     kAdmit = 1u << 0,
     kWake = 1u << 1,       // an event is pending
@@ -59,6 +88,8 @@ class Dispatcher : public Entity {
     kStop = 1u << 3,
     kContinue = 1u << 4,
     kEnd = 1u << 5,
+    kCall = 1u << 6,   // a call was queued at it
+    kReply = 1u << 7,  // a call of its own has ended
   };
 
   // `page`: the kernel's alias; `user_page`: where user space sees it. Both outlive the dispatcher.
@@ -103,9 +134,21 @@ class Dispatcher : public Entity {
   std::uint32_t cpu() const { return cpu_; }
   void PlaceOn(std::uint32_t cpu) { cpu_ = cpu; }  // kNew only
   State state() const { return state_; }
-  std::uint64_t run_ns() const { return run_ns_.load(std::memory_order_relaxed); }
+  std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return ending_; }
+  // May a caller of this CPU hand over to it?
+  bool IsCallable() const {
+    return state_ == State::kIdle && !stop_asked_ && !ending_ && entries_.call_entry != 0;
+  }
+
+  // -- its own CPU --
+  Entity& payer() const { return *payer_; }
+  void SetPayer(Entity& payer) { payer_ = &payer; }
+  bool finish_first = false;
+  // Time that others spent for it, on other CPUs.
+  void AddTime(std::uint64_t ns) { charged_ns.fetch_add(ns, std::memory_order_relaxed); }
+  ipc::CallEnd* calls = nullptr;  // its part in protected calls; its owner's
 
  private:
   friend class CpuScheduler;
@@ -125,13 +168,13 @@ class Dispatcher : public Entity {
   bool stop_asked_ = false;
   bool ending_ = false;
   std::uint32_t wakes_on_ = 0;  // kWaiting: the requests that end it
+  Entity* payer_ = this;
   RequestWord requests_;
   Message message_;
   machine::Timer wait_timer_;
   machine::Timer user_timer_;
   abi::DispatcherEntries entries_ = {};
   abi::UserState user_state_ = {};
-  std::atomic<std::uint64_t> run_ns_{0};
   std::atomic<std::uint64_t> switches_{0};
   alignas(64) unsigned char vector_state_[abi::kVectorStateSize];
 };

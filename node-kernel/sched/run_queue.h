@@ -5,6 +5,7 @@
 // call it, one at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/intrusive_list.h"
@@ -12,12 +13,17 @@
 
 namespace k42::sched {
 
-// What the policy knows of a dispatcher.
+class Dispatcher;
+
+// What the policy knows of a dispatcher, and an account of CPU time. In a protected call the
+// server's code runs on the caller's time: then it is the caller's entity that waits in the queue.
 struct Entity : ListLink<Entity> {
   Band band = Band::kNormal;
   std::uint32_t weight = kNormalWeight;
   std::uint64_t quantum_ns = kQuantum;
   Usage usage;
+  Dispatcher* runs = nullptr;  // whose code runs or would run on this time; null: nobody's
+  std::atomic<std::uint64_t> charged_ns{0};
 };
 
 class RunQueue {

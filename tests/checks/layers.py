@@ -36,7 +36,7 @@ MAY = {
     "sim-fabric": {"base", "abi", "machine", "interconnect", "global-policy", "cluster-services"},
 }
 # Generated stubs may be used by user space: they carry the interface, not its implementation.
-STUB = re.compile(r"\.(idl|stub|types)\.h$|\.idl\.\w+\.h$")
+STUB = re.compile(r"\.(idl|stub|types|serve)\.h$|\.idl\.\w+\.h$")
 
 
 def room_of(path):

@@ -23,6 +23,7 @@ class Thread {
   static Thread* Current();  // null on a host thread without virtual CPU
   static void Block();
   static void BlockExternal();
+  static void BecomeActive() {}  // always are
   void Unblock();
   static void Yield();
   static void PreemptionPoint();

@@ -96,6 +96,10 @@ void Thread::BlockExternal() {
   Scheduler::SetActive(true);
 }
 
+void Thread::BecomeActive() {
+  Scheduler::SetActive(true);
+}
+
 void Thread::OnWakeMessage(CpuMessage* message) {
   const auto offset =
       reinterpret_cast<std::uint64_t>(&static_cast<Thread*>(nullptr)->wake_message_);

@@ -50,6 +50,10 @@ class Thread {
   // is not active meanwhile, so every pointer to a rep that the caller holds is stale afterwards.
   static void BlockExternal();
 
+  // Calls of a dispatcher about itself are served by threads that are not active: those few that
+  // reach into others' memory after all begin with this.
+  static void BecomeActive();
+
   // Gives the token. Any context, any CPU.
   void Unblock();
 

@@ -44,6 +44,10 @@ inline Status CancelTicket(std::uint32_t ticket) {
 inline void SetTimer(std::uint64_t deadline_ns) {
   (void)CallDispatcher(abi::DispatcherCall::kSetTimer, deadline_ns);
 }
+// Takes protected calls until an event is pending.
+inline void ServeCalls() {
+  (void)CallDispatcher(abi::DispatcherCall::kServe);
+}
 inline void LogText(const char* text, std::size_t size) {
   (void)CallDispatcher(abi::DispatcherCall::kLog, reinterpret_cast<std::uint64_t>(text), size);
 }

@@ -1,0 +1,422 @@
+#include "ipc/call_end.h"
+
+#include <algorithm>
+
+#include "abi/native_call.h"
+#include "cobj/hold.h"
+#include "machine/interrupts.h"
+#include "machine/thread.h"
+#include "machine/user_copy.h"
+#include "sched/cpu_scheduler.h"
+#include "sched/frame.h"
+
+namespace k42::ipc {
+
+using machine::InterruptsOff;
+using machine::TrapFrame;
+using sched::CpuScheduler;
+using sched::Dispatcher;
+using sched::Entity;
+using State = Dispatcher::State;
+using Word = CallWord;
+
+namespace {
+
+// What a server may answer. Others would be taken for the kernel's word on tickets.
+Status Sane(std::int64_t status) {
+  constexpr std::int64_t kLowest = -9999;
+  if (status > 0 || status < kLowest || status == static_cast<std::int64_t>(Status::kPending))
+    return Status::kCorrupt;
+  return static_cast<Status>(status);
+}
+
+}  // namespace
+
+Status CallEnd::Open(CallTable* table) {
+  if (table_ != nullptr)
+    return Status::kAlreadyExists;
+  table_ = table;
+  return Status::kOk;
+}
+
+Entity& CallEnd::PayerOf(const Call* serving) {
+  CallEnd* end = this;
+  for (; serving != nullptr; serving = serving->outer) {
+    if (serving->remote || serving->caller == nullptr)
+      return const_cast<Call*>(serving)->time;
+    end = serving->caller;
+  }
+  return end->dispatcher_;
+}
+
+bool CallEnd::HasWork() const {
+  return (table_ != nullptr && table_->has_queued()) ||
+         (in_serve_ && dispatcher_.page()->pending.load(std::memory_order_seq_cst) != 0);
+}
+
+// -- caller ---------------------------------------------------------------------------------------
+
+void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
+                      std::uint32_t method, std::uint64_t identity) {
+  const Status status = Begin(frame, target, rights, method, identity);
+  if (status != Status::kOk) {
+    frame->rax = static_cast<std::uint64_t>(status);
+    frame->rdx = 0;
+  }
+}
+
+// kOk: the frame is the server's.
+Status CallEnd::Begin(TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
+                      std::uint32_t method, std::uint64_t identity) {
+  if (method >= target.method_count)
+    return Status::kNoMethod;
+  const abi::ServedMethod& shape = target.method[method];
+  if ((rights & shape.rights) != shape.rights)
+    return Status::kPermissionDenied;
+  CallTable& table = *target.table;
+  Call* call = table.Take();
+  if (call == nullptr)
+    return table.closed() ? Status::kEndpointDown : Status::kBusy;
+  call->cookie = target.cookie;
+  call->identity = identity;
+  call->method = method;
+  call->rights = rights;
+  call->words[0] = frame->rdi, call->words[1] = frame->rsi, call->words[2] = frame->rdx;
+  call->words[3] = frame->r10, call->words[4] = frame->r8, call->words[5] = frame->r9;
+  call->flags = shape.flags;
+  call->layout.count = 0;
+  if ((target.bulk_methods >> method & 1) != 0) {
+    const Status status = CopyIn(*call, abi::ServedMethod(shape));
+    if (status != Status::kOk) {
+      table.Give(*call);
+      return status;
+    }
+  }
+  // From here on nothing waits.
+  const InterruptsOff off;
+  CpuScheduler& here = CpuScheduler::Here();
+  // While arguments were copied the server may have ended, or this caller been told to.
+  if (table.closed() || dispatcher_.ending()) [[unlikely]] {
+    table.Give(*call);
+    return dispatcher_.ending() ? Status::kCancelled : Status::kEndpointDown;
+  }
+  call->caller = this;
+  call->outer = serving_;
+  call->back.Save(*frame, *dispatcher_.page());
+  Dispatcher& server = table.server();
+  call->remote = server.cpu() != dispatcher_.cpu();
+  if (!call->remote && server.IsCallable() && here.current() == &dispatcher_) [[likely]] {
+    call->next_of_caller = calls_;
+    calls_ = call;
+    serving_ = nullptr;
+    call->word.Run();
+    here.HandOver(server, dispatcher_.payer());
+    CallEnd& end = *server.calls;
+    end.serving_ = call;
+    end.Enter(*call, frame);
+    if (HasWork()) [[unlikely]]
+      here.WakeIdle(dispatcher_);
+    return Status::kOk;
+  }
+  const Entity& payer = dispatcher_.payer();
+  call->time.band = payer.band, call->time.weight = payer.weight;
+  call->time.quantum_ns = payer.quantum_ns, call->time.usage = payer.usage;
+  call->time.charged_ns.store(0, std::memory_order_relaxed);
+  if (!table.Push(*call)) {
+    table.Give(*call);
+    return Status::kEndpointDown;
+  }
+  call->next_of_caller = calls_;
+  calls_ = call;
+  serving_ = nullptr;
+  server.Ask(Dispatcher::kCall);
+  here.GoIdle();
+}
+
+// May wait, so that the object may go meanwhile: its description is a copy.
+Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape) {
+  CallTable& table = *call.table;
+  TRY(LayOut(shape, call.words, table.bulk_size(), &call.layout));
+  std::uint32_t index = 0;
+  for (std::uint32_t word = 0; word < abi::kCallWords; ++word) {
+    const abi::WordKind kind = abi::KindOfWord(shape.word[word]);
+    if (kind == abi::WordKind::kValue || kind == abi::WordKind::kSize)
+      continue;
+    const BulkPart& part = call.layout.part[index++];
+    if (part.in && part.size != 0)
+      TRY(machine::CopyIn(table.BulkOf(call) + part.offset, part.user, part.size));
+    call.words[word] = table.UserBulkOf(call) + part.offset;
+  }
+  return Status::kOk;
+}
+
+// The caller's thread, its space loaded: results to where it wants them. Gives the call back.
+void CallEnd::Complete(Call& call, TrapFrame* frame) {
+  CallTable& table = *call.table;
+  Status status = call.status;
+  std::uint64_t value = status == Status::kOk ? call.value : 0;
+  for (std::uint32_t i = 0; i < call.layout.count && status == Status::kOk; ++i) {
+    const BulkPart& part = call.layout.part[i];
+    if (part.in)
+      continue;
+    const bool cut = part.buffer && (call.flags & abi::kServedSize) != 0;
+    const std::uint64_t size = cut ? std::min<std::uint64_t>(value, part.size) : part.size;
+    if (size != 0)
+      status = machine::CopyOut(part.user, table.BulkOf(call) + part.offset, size);
+  }
+  if (call.object) {
+    if (status == Status::kOk) {
+      const Result<abi::Handle> granted = handles_.Grant(call.object);
+      status = granted.status();
+      value = granted.ValueOr(0);
+    }
+    cobj::Release(call.object);
+    call.object = {};
+  }
+  table.Give(call);
+  frame->rax = static_cast<std::uint64_t>(status);
+  frame->rdx = status == Status::kOk ? value : 0;
+}
+
+void CallEnd::Forget(Call& call) {
+  Call** at = &calls_;
+  while (*at != &call) at = &(*at)->next_of_caller;
+  *at = call.next_of_caller;
+}
+
+// -- server ---------------------------------------------------------------------------------------
+
+// The present frame enters the server's code.
+void CallEnd::Enter(Call& call, TrapFrame* frame) {
+  dispatcher_.page()->disabled = 1;
+  frame->rax = call.number();
+  frame->rbx = call.cookie;
+  frame->rbp = call.method;
+  frame->rdi = call.words[0], frame->rsi = call.words[1], frame->rdx = call.words[2];
+  frame->r10 = call.words[3], frame->r8 = call.words[4], frame->r9 = call.words[5];
+  frame->r12 = call.identity;
+  frame->r13 = call.rights;
+  frame->r14 = frame->r15 = frame->rsp = 0;
+  frame->rip = dispatcher_.entries().call_entry;
+  frame->rflags = sched::kFixedFlags;
+}
+
+void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status,
+                     std::uint64_t value) {
+  Call* call = table_ == nullptr ? nullptr : table_->Find(number);
+  if (call == nullptr || call != serving_) {
+    frame->rax = static_cast<std::uint64_t>(Status::kInvalidArgument);
+    frame->rdx = 0;
+    return;
+  }
+  call->status = Sane(status);
+  call->value = value;
+  if ((call->flags & abi::kServedHandle) != 0 && call->status == Status::kOk) [[unlikely]]
+    TakeResultObject(*call);
+  CpuScheduler& here = CpuScheduler::Here();
+  CallEnd* const back = call->caller;
+  serving_ = nullptr;
+  if (call->remote) {
+    machine::Thread::BecomeActive();  // the caller, on its CPU, may end meanwhile
+    if (call->word.End())
+      back->dispatcher_.Ask(Dispatcher::kReply);
+    else
+      Discard(*call);
+    here.GoIdle();
+  }
+  if (back == nullptr) {
+    Discard(*call);
+    here.GoIdle();
+  }
+  call->word.End();
+  if (back->dispatcher_.state() != State::kIdle)
+    here.GoIdle();  // it is at something else, and sees to this when it is idle again
+  {
+    const InterruptsOff off;
+    back->Forget(*call);
+    back->serving_ = call->outer;
+    here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
+    call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call->status),
+                    call->status == Status::kOk ? value : 0);
+    if (HasWork()) [[unlikely]]
+      here.WakeIdle(dispatcher_);
+  }
+  if (call->layout.count == 0 && !call->object) [[likely]]
+    call->table->Give(*call);
+  else
+    back->Complete(*call, frame);
+}
+
+// Nobody wants its result. May wait.
+void CallEnd::Discard(Call& call) {
+  if (call.object)
+    cobj::Release(call.object);
+  call.object = {};
+  call.table->Give(call);
+}
+
+// The server's handle moves to the caller.
+void CallEnd::TakeResultObject(Call& call) {
+  cobj::ObjectRef object;
+  const auto handle = static_cast<abi::Handle>(call.value);
+  Status status = call.value > UINT32_MAX ? Status::kBadHandle : handles_.Resolve(handle, &object);
+  if (status == Status::kOk)
+    status = cobj::Hold(object);
+  if (status != Status::kOk) {
+    call.status = Status::kCorrupt;  // the server's fault
+    return;
+  }
+  call.object = object;
+  (void)handles_.Close(handle);
+}
+
+void CallEnd::Serve(TrapFrame* frame) {
+  frame->rdx = 0;
+  if (serving_ != nullptr) {
+    frame->rax = static_cast<std::uint64_t>(Status::kInvalidArgument);
+    return;
+  }
+  frame->rax = 0;
+  if (dispatcher_.page()->pending.load(std::memory_order_seq_cst) != 0)
+    return;
+  const InterruptsOff off;
+  serve_.Save(*frame, *dispatcher_.page());
+  in_serve_ = true;
+  CpuScheduler::Here().GoIdle();
+}
+
+bool CallEnd::FindActivity() {
+  abi::UserState& state = dispatcher_.user_state();
+  abi::DispatcherPage* page = dispatcher_.page();
+  for (Call* call = calls_; call != nullptr; call = call->next_of_caller) {
+    if (call->word.state() != Word::kDone)
+      continue;
+    Forget(*call);
+    if (call->remote)
+      dispatcher_.AddTime(call->time.charged_ns.load(std::memory_order_relaxed));
+    serving_ = call->outer;
+    completing_ = call;
+    dispatcher_.finish_first = true;
+    call->back.Load(&state, page);
+    dispatcher_.SetPayer(PayerOf(serving_));
+    return true;
+  }
+  if (in_serve_ && page->pending.load(std::memory_order_seq_cst) != 0) {
+    in_serve_ = false;
+    serving_ = nullptr;
+    serve_.Load(&state, page);
+    dispatcher_.SetPayer(dispatcher_);
+    return true;
+  }
+  if (table_ == nullptr || dispatcher_.entries().call_entry == 0)
+    return false;
+  while (Call* call = table_->Pop()) {
+    if (!call->word.Begin()) {
+      GiveUp(*call);
+      continue;
+    }
+    serving_ = call;
+    TrapFrame frame = {};
+    Enter(*call, &frame);
+    sched::StateFromFrame(frame, &state);
+    dispatcher_.SetPayer(PayerOf(call));
+    return true;
+  }
+  return false;
+}
+
+void CallEnd::FinishFirst(TrapFrame* frame) {
+  Call* call = completing_;
+  completing_ = nullptr;
+  if (call != nullptr)
+    Complete(*call, frame);
+}
+
+// -- ends -----------------------------------------------------------------------------------------
+
+// Of a call whose other end has gone. What it holds is released where one may call objects.
+void CallEnd::GiveUp(Call& call) {
+  if (!call.object) {
+    call.table->Give(call);
+    return;
+  }
+  call.next_of_caller = left_over_;
+  left_over_ = &call;
+}
+
+void CallEnd::AbandonCalls() {
+  while (Call* call = calls_) {
+    calls_ = call->next_of_caller;
+    if (call->word.state() == Word::kRunning && !call->remote) {
+      // Whoever runs below this call goes on, on an account of the call's own.
+      Entity& payer = PayerOf(call->outer);
+      call->time.band = payer.band, call->time.weight = payer.weight;
+      call->time.quantum_ns = payer.quantum_ns, call->time.usage = payer.usage;
+      CpuScheduler::Here().ChangePayer(payer, call->time);
+    }
+    if (!call->remote)
+      call->caller = nullptr;
+    if (!call->word.Abandon())
+      GiveUp(*call);
+  }
+  if (Call* call = completing_) {
+    completing_ = nullptr;
+    GiveUp(*call);
+  }
+}
+
+void CallEnd::FailCalls() {
+  if (table_ == nullptr)
+    return;
+  table_->Close();
+  while (table_->Pop() != nullptr) {
+  }
+  for (std::uint32_t i = 0; i < table_->slot_count(); ++i) {
+    Call& call = table_->slot(i);
+    if (!table_->IsTaken(i))
+      continue;
+    const bool remote = call.remote;
+    const Word::State state = call.word.state();
+    if (state != Word::kQueued && state != Word::kRunning && state != Word::kAbandoned)
+      continue;
+    call.status = state == Word::kQueued ? Status::kEndpointDown : Status::kUnknown;
+    call.layout.count = 0;
+    CallEnd* caller = call.caller;
+    if (call.word.Fail() == Word::kAbandoned)
+      GiveUp(call);
+    else if (remote)
+      caller->dispatcher_.Ask(Dispatcher::kReply);
+    else
+      CpuScheduler::Here().WakeIdle(caller->dispatcher_);
+  }
+}
+
+void CallEnd::End() {
+  machine::Thread::BecomeActive();
+  serving_ = nullptr;
+  in_serve_ = false;
+  AbandonCalls();
+  FailCalls();
+}
+
+void CallEnd::Restart() {
+  const InterruptsOff off;
+  machine::Thread::BecomeActive();
+  serving_ = nullptr;
+  in_serve_ = false;
+  AbandonCalls();
+  CpuScheduler::Here().ChangePayer(dispatcher_.payer(), dispatcher_);
+  FailCalls();
+}
+
+void CallEnd::GiveBack() {
+  while (Call* call = left_over_) {
+    left_over_ = call->next_of_caller;
+    Discard(*call);
+  }
+  if (table_ != nullptr)
+    table_->Drop();
+  table_ = nullptr;
+}
+
+}  // namespace k42::ipc

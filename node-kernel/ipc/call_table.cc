@@ -1,0 +1,130 @@
+#include "ipc/call_table.h"
+
+namespace k42::ipc {
+
+using machine::SpinGuard;
+
+Result<CallTable*> CallTable::Create(Allocator& allocator, sched::Dispatcher& server,
+                                     std::uint32_t slots, mem::FcmPinned* bulk,
+                                     std::uint64_t bulk_user) {
+  const auto made = allocator.Make<CallTable>(allocator, server, slots, bulk, bulk_user);
+  if (!made.ok() && bulk != nullptr)
+    bulk->DropReference();
+  return made;
+}
+
+CallTable::CallTable(Allocator& allocator, sched::Dispatcher& server, std::uint32_t slots,
+                     mem::FcmPinned* bulk, std::uint64_t bulk_user)
+    : allocator_(allocator),
+      server_(server),
+      bulk_(bulk),
+      bulk_user_(bulk_user),
+      count_(slots),
+      bulk_size_(bulk == nullptr ? 0 : static_cast<std::uint32_t>(bulk->size() / slots)),
+      slots_(slots) {
+  for (std::uint32_t i = 0; i < kMaxCallSlots; ++i) {
+    calls_[i].slot = i;
+    calls_[i].table = this;
+  }
+}
+
+CallTable::~CallTable() {
+  while (ReleasedObject* object = released_.PopFront()) allocator_.Destroy(object);
+  if (bulk_ != nullptr)
+    bulk_->DropReference();
+}
+
+void CallTable::Drop() {
+  if (slots_.Drop())
+    allocator_.Destroy(this);
+}
+
+Call* CallTable::Take() {
+  const std::uint32_t slot = slots_.Take();
+  if (slot == SlotWord::kNone)
+    return nullptr;
+  Call& call = calls_[slot];
+  call.word.Fill();
+  return &call;
+}
+
+void CallTable::Give(Call& call) {
+  ++call.generation;
+  call.word.Free();
+  if (slots_.Give(call.slot))
+    allocator_.Destroy(this);
+}
+
+Call* CallTable::Find(std::uint64_t number) {
+  const std::uint32_t slot = abi::SlotOfCall(number);
+  if (slot >= count_ || calls_[slot].number() != number)
+    return nullptr;
+  return &calls_[slot];
+}
+
+void CallTable::Close() {
+  const SpinGuard guard(lock_);
+  closed_.store(true, std::memory_order_release);
+}
+
+bool CallTable::Push(Call& call) {
+  const SpinGuard guard(lock_);
+  if (closed_.load(std::memory_order_relaxed))
+    return false;
+  call.word.Queue();
+  queue_.PushBack(&call);
+  queued_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+Call* CallTable::Pop() {
+  if (!has_queued())
+    return nullptr;
+  const SpinGuard guard(lock_);
+  Call* call = queue_.PopFront();
+  if (call != nullptr)
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+  return call;
+}
+
+Result<ReleasedObject*> CallTable::NewObject(std::uint64_t cookie) {
+  auto* object = TRY(allocator_.Make<ReleasedObject>());
+  object->cookie = cookie;
+  {
+    const SpinGuard guard(lock_);
+    if (objects_ < kMaxObjects) {
+      ++objects_;
+      return object;
+    }
+  }
+  allocator_.Destroy(object);
+  return Status::kLimitExceeded;
+}
+
+bool CallTable::Released(ReleasedObject* object) {
+  {
+    const SpinGuard guard(lock_);
+    if (!closed_.load(std::memory_order_relaxed)) {
+      released_.PushBack(object);
+      return true;
+    }
+  }
+  allocator_.Destroy(object);
+  return false;
+}
+
+Result<std::uint64_t> CallTable::TakeReleased() {
+  ReleasedObject* object = nullptr;
+  {
+    const SpinGuard guard(lock_);
+    object = released_.PopFront();
+    objects_ -= object != nullptr ? 1 : 0;
+  }
+  if (object == nullptr)
+    return Status::kNotFound;
+  const std::uint64_t cookie = object->cookie;
+  allocator_.Destroy(object);
+  return cookie;
+}
+
+}  // namespace k42::ipc

@@ -1,0 +1,174 @@
+#include "proc/exporter.h"
+
+#include "cobj/hold.h"
+#include "cobj/make.h"
+#include "ipc/exported.dispatch.h"
+#include "ipc/exported_object.h"
+#include "proc/map_at.h"
+#include "proc/process.h"
+
+namespace k42::proc {
+
+using cobj::ObjectRef;
+using machine::SpinGuard;
+
+namespace {
+
+// Is it an object whose server has ended?
+bool HasEnded(const ObjectRef& object) {
+  if (object.info != &ipc::kExportedInfo)
+    return false;
+  const auto target = cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target();
+  return !target.ok() || target.value()->table->closed();
+}
+
+}  // namespace
+
+Result<std::uint64_t> Exporter::OpenCalls(std::uint32_t slots, std::uint32_t bulk) {
+  ProcessDispatcher* caller = ProcessDispatcher::Current();
+  if (caller == nullptr)
+    return Status::kNotSupported;
+  if (slots == 0 || slots > kCallSlotsMax || bulk > kCallBulkMax || bulk % abi::kPageSize != 0)
+    return Status::kInvalidArgument;
+  if (caller->calls().table() != nullptr)
+    return Status::kAlreadyExists;
+  const std::uint64_t address =
+      abi::kCallBulkBase + caller->scheduled().page()->dispatcher_index * abi::kCallBulkStride;
+  mem::FcmPinned* pages = nullptr;
+  if (bulk != 0) {
+    pages = TRY(mem::FcmPinned::Create(services_.memory, slots * (bulk / abi::kPageSize)));
+    const Status mapped =
+        MapAt(caller->process().space(), address, pages->size(),
+              mem::kProtectRead | mem::kProtectWrite, pages, 0, true, mem::ForkPolicy::kOmit);
+    if (mapped != Status::kOk) {
+      pages->DropReference();
+      return mapped;
+    }
+  }
+  ipc::CallTable* table =
+      TRY(ipc::CallTable::Create(services_.allocator, caller->scheduled(), slots, pages, address));
+  const Status opened = caller->calls().Open(table);
+  if (opened != Status::kOk) {
+    table->Drop();
+    return opened;
+  }
+  return address;
+}
+
+Result<abi::Handle> Exporter::Export(const cobj::CallContext& caller, const ExportRequest& request,
+                                     BufferIn methods) {
+  ProcessDispatcher* dispatcher = ProcessDispatcher::Current();
+  ipc::CallTable* table = dispatcher == nullptr ? nullptr : dispatcher->calls().table();
+  if (table == nullptr)
+    return Status::kNotSupported;
+  if (methods.size() == 0 || methods.size() % sizeof(abi::ServedMethod) != 0 ||
+      methods.size() / sizeof(abi::ServedMethod) > abi::kMaxMethods ||
+      (request.rights & ~kAllRights) != 0 || request.reserved != 0)
+    return Status::kInvalidArgument;
+  // Large for a stack.
+  auto* target = TRY(services_.allocator.Make<ipc::ExportTarget>());
+  const auto made = [&]() -> Result<cobj::Ref<ipc::IExported>> {
+    target->table = table;
+    target->cookie = request.cookie;
+    target->method_count = static_cast<std::uint32_t>(methods.size() / sizeof(abi::ServedMethod));
+    TRY(methods.CopyTo(target->method, 0, methods.size()));
+    for (std::uint32_t i = 0; i < target->method_count; ++i) {
+      TRY(ipc::CheckShape(target->method[i]));
+      target->bulk_methods |= std::uint64_t{ipc::HasBulk(target->method[i]) ? 1u : 0u} << i;
+    }
+    ipc::ReleasedObject* note = TRY(table->NewObject(request.cookie));
+    const auto object = cobj::MakeShared<ipc::ExportedObject>(*target, note);
+    if (!object.ok())
+      (void)table->Released(note);  // the server hears of it as of any other
+    return object;
+  }();
+  services_.allocator.Destroy(target);
+  if (!made.ok())
+    return made.status();
+  return caller.handles->Grant({made.value().bits(), request.rights, &ipc::kExportedInfo});
+}
+
+Result<std::uint64_t> Exporter::TakeReleased() {
+  ProcessDispatcher* caller = ProcessDispatcher::Current();
+  ipc::CallTable* table = caller == nullptr ? nullptr : caller->calls().table();
+  return table == nullptr ? Result<std::uint64_t>(Status::kNotFound) : table->TakeReleased();
+}
+
+Status Exporter::GetCaller(std::uint64_t number, Credential& credential) {
+  ProcessDispatcher* caller = ProcessDispatcher::Current();
+  const ipc::Call* call = caller == nullptr ? nullptr : caller->calls().serving();
+  if (call == nullptr || call->number() != number)
+    return Status::kNotFound;
+  return services_.tasks.GetCredential(static_cast<std::uint32_t>(call->identity), 0, &credential);
+}
+
+Result<Exporter::Name> Exporter::NameFrom(BufferIn name) {
+  Name copy = {};
+  if (name.size() == 0 || name.size() > copy.size())
+    return Status::kInvalidArgument;
+  TRY(name.CopyTo(copy.data(), 0, name.size()));
+  return copy;
+}
+
+Exporter::Published* Exporter::FindLocked(const Name& name) {
+  for (Published& published : names_) {
+    if (published.object && published.name == name)
+      return &published;
+  }
+  return nullptr;
+}
+
+Status Exporter::Publish(const cobj::CallContext& caller, BufferIn name, abi::Handle what) {
+  const Name key = TRY(NameFrom(name));
+  ObjectRef object;
+  TRY(caller.handles->Resolve(what, &object));
+  if ((object.rights & kRightGrant) == 0)
+    return Status::kPermissionDenied;
+  TRY(cobj::Hold(object));
+  ObjectRef former;
+  Status status = Status::kOk;
+  {
+    // The lock is not held over calls of objects: first whom the name belongs to.
+    SpinGuard guard(lock_);
+    if (const Published* there = FindLocked(key); there != nullptr)
+      former = there->object;
+  }
+  if (!former || HasEnded(former)) {
+    SpinGuard guard(lock_);
+    Published* place = FindLocked(key);
+    if (place != nullptr && place->object.ref != former.ref) {
+      status = Status::kAlreadyExists;  // another was quicker
+    } else {
+      for (Published& published : names_) {
+        if (place == nullptr && !published.object)
+          place = &published;
+      }
+      if (place == nullptr)
+        status = Status::kLimitExceeded;
+      else
+        *place = {key, object};
+    }
+  } else {
+    status = Status::kAlreadyExists;
+  }
+  if (status != Status::kOk)
+    cobj::Release(object);
+  else if (former)
+    cobj::Release(former);
+  return status;
+}
+
+Result<abi::Handle> Exporter::Find(const cobj::CallContext& caller, BufferIn name) {
+  const Name key = TRY(NameFrom(name));
+  ObjectRef object;
+  {
+    SpinGuard guard(lock_);
+    if (const Published* there = FindLocked(key); there != nullptr)
+      object = there->object;
+  }
+  if (!object || HasEnded(object))
+    return Status::kNotFound;
+  return caller.handles->Grant(object);
+}
+
+}  // namespace k42::proc

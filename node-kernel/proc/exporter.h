@@ -1,0 +1,47 @@
+// Exporter: what programs need to serve objects (exporter.idl), one object for the node. The
+// objects and calls themselves are ipc's (ipc/README.md, "Protected calls").
+//
+// Locking: lock_ guards the names. A published object is held, as by a handle.
+#pragma once
+
+#include <array>
+
+#include "ipc/export_target.h"
+#include "machine/spin_lock.h"
+#include "proc/exporter.idl.h"
+#include "proc/services.h"
+
+namespace k42::proc {
+
+class Exporter final : public IExporter {
+ public:
+  using Interface = IExporter;
+
+  explicit Exporter(ProcessServices& services) : services_(services) {}
+
+  Result<std::uint64_t> OpenCalls(std::uint32_t slots, std::uint32_t bulk) override;
+  Result<abi::Handle> Export(const cobj::CallContext& caller, const ExportRequest& request,
+                             BufferIn methods) override;
+  Result<std::uint64_t> TakeReleased() override;
+  Status GetCaller(std::uint64_t call, Credential& credential) override;
+  Status Publish(const cobj::CallContext& caller, BufferIn name, abi::Handle what) override;
+  Result<abi::Handle> Find(const cobj::CallContext& caller, BufferIn name) override;
+
+ private:
+  static constexpr std::size_t kNames = 64;
+  static constexpr std::size_t kNameSize = 32;
+
+  using Name = std::array<char, kNameSize>;
+  struct Published {
+    Name name = {};
+    cobj::ObjectRef object;  // none: free
+  };
+  static Result<Name> NameFrom(BufferIn name);
+  Published* FindLocked(const Name& name) K42_REQUIRES(lock_);
+
+  ProcessServices& services_;
+  machine::SpinLock<LockRank::kWaitQueue> lock_;
+  Published names_[kNames] K42_GUARDED_BY(lock_);
+};
+
+}  // namespace k42::proc
