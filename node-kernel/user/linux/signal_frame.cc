@@ -104,7 +104,8 @@ bool PopVectorState(Thread& thread, std::uint64_t address) {
   std::uint32_t magic2 = 0;
   const bool extended = software.magic1 == kFpMagic1 && software.state_size == size &&
                         ReadUser(&magic2, address + size) && magic2 == kFpMagic2;
-  // Straight to where it belongs: the state that is there was the handler's, and is of no use any more.
+  // Straight to where it belongs: the state that is there was the handler's, and is of no use any
+  // more.
   VectorStateChanged(&thread);
   if (!extended) {
     std::memset(thread.vector + kFxSaveBytes, 0, sizeof(thread.vector) - kFxSaveBytes);
