@@ -74,7 +74,8 @@ Status IdentityOfTask(const cobj::CallContext& caller, bool real, fs::Identity* 
   proc::Credential credential;
   const auto number = static_cast<std::uint32_t>(caller.process_id);
   TRY(Processes().tasks.GetCredential(number, 0, &credential));
-  *identity = {};
+  identity->session = identity->task_group = 0;
+  identity->file_size_limit = ~std::uint64_t{0};
   identity->user = real ? credential.user : credential.file_user;
   identity->group = real ? credential.group : credential.file_group;
   identity->process = number;

@@ -3,8 +3,8 @@
 // States:  positive (node), negative (no such name; only where FileSystem::caching is kAlways);
 //          hashed (findable) or not (removed, replaced, or of a file system that caches nothing).
 // An entry holds its parent; parents find children through the table, which holds no reference
-// (an entry nobody uses leaves it), except for kept ones: the table holds the youngest of those whose
-// file system allows it (FileSystem::Caching), until their name is forgotten.
+// (an entry nobody uses leaves it), except for kept ones: the table holds the youngest of those
+// whose file system allows it (FileSystem::Caching), until their name is forgotten.
 //
 // Locking: parent and name of a hashed entry change only in Move, under the table's shape lock;
 // readers of both (paths, "..") take it. Each bucket has a spin lock for its chain. All are leaves:
@@ -113,7 +113,8 @@ class EntryTable {
   Bucket& BucketOf(const Entry* parent, std::string_view name);
   bool Unhash(Entry& entry);
   void Hash(Entry& entry);
-  // Puts a new entry into its bucket; or the one that says the same, with a reference, if it is there.
+  // Puts a new entry into its bucket; or the one that says the same, with a reference, if it is
+  // there.
   Entry* HashOrFindSame(Entry& made);
   void Keep(Entry& entry);
   void StopKeeping(Entry& entry);

@@ -2,7 +2,7 @@
 
 namespace k42::fs {
 namespace {
-constexpr Identity kKernelIdentity;
+constexpr Identity kKernelIdentity{.groups = {}};
 constexpr std::uint32_t kAnyExecute = 0111;
 }  // namespace
 

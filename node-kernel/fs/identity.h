@@ -18,7 +18,7 @@ struct Identity {
   std::uint32_t task_group = 0;
   std::uint32_t group_count = 0;
   std::uint64_t file_size_limit = ~std::uint64_t{0};
-  std::uint32_t groups[kMaxGroups] = {};
+  std::uint32_t groups[kMaxGroups];  // the first group_count
 
   bool privileged() const { return user == 0; }
   bool InGroup(std::uint32_t wanted) const {

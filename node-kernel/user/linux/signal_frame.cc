@@ -16,13 +16,14 @@ namespace k42::personality {
 namespace {
 
 constexpr std::uint64_t kRedZone = 128;
+constexpr std::size_t kFxSaveBytes = 512;
 constexpr std::uint16_t kLinuxCs = 0x33, kLinuxSs = 0x2b;
 constexpr std::uint64_t kFlagsCleared = 0x10500;     // RF DF TF
 constexpr std::uint64_t kFlagsRestorable = 0x50dd5;  // AC OF DF TF SF ZF AF PF CF RF
 
+// Precondition: *context is zero.
 void FillContext(const Thread& thread, LinuxSigContext* context) {
   const abi::UserState& regs = thread.regs;
-  *context = {};
   context->r8 = regs.r8;
   context->r9 = regs.r9;
   context->r10 = regs.r10;
@@ -95,29 +96,27 @@ bool PopVectorState(Thread& thread, std::uint64_t address) {
     InitialVectorState(&thread);
     return true;
   }
-  unsigned char state[abi::kVectorStateSize] = {};
   LinuxFpSoftware software;
-  if (!CopyIn(state, address, 512)) {
+  if (!ReadUser(&software, address + kFpSoftwareOffset)) {
     return false;
   }
-  std::memcpy(&software, state + kFpSoftwareOffset, sizeof(software));
   const std::uint32_t size = VectorStateBytes();
   std::uint32_t magic2 = 0;
   const bool extended = software.magic1 == kFpMagic1 && software.state_size == size &&
                         ReadUser(&magic2, address + size) && magic2 == kFpMagic2;
-  if (extended) {
-    if (!CopyIn(state, address, size)) {
-      return false;
-    }
-  } else {
-    state[512] = 3;  // the FXSAVE part only: x87 and SSE
+  // Straight to where it belongs: the state that is there was the handler's, and is of no use any
+  // more.
+  VectorStateChanged(&thread);
+  if (!extended) {
+    std::memset(thread.vector + kFxSaveBytes, 0, sizeof(thread.vector) - kFxSaveBytes);
+    thread.vector[kFxSaveBytes] = 3;  // the FXSAVE part only: x87 and SSE
   }
-  std::memset(state + kFpSoftwareOffset, 0, sizeof(software));
-  if (!SanitizeVectorState(state)) {
+  const bool ok = CopyIn(thread.vector, address, extended ? size : kFxSaveBytes);
+  std::memset(thread.vector + kFpSoftwareOffset, 0, sizeof(software));
+  if (!ok || !SanitizeVectorState(thread.vector)) {
+    InitialVectorState(&thread);
     return false;
   }
-  std::memcpy(thread.vector, state, sizeof(state));
-  VectorStateChanged(&thread);
   return true;
 }
 

@@ -67,7 +67,9 @@ void VectorStateChanged(Thread* thread) {
 }
 
 void InitialVectorState(Thread* thread) {
-  std::memset(thread->vector, 0, sizeof(thread->vector));
+  // With an empty header nothing behind it counts; the part before it is what unwinders may look
+  // at.
+  std::memset(thread->vector, 0, kHeader + kHeaderSize);
   std::memcpy(thread->vector + kControlWord, &kControlWordInitial, sizeof(kControlWordInitial));
   std::memcpy(thread->vector + kMxcsr, &kMxcsrInitial, sizeof(kMxcsrInitial));
   VectorStateChanged(thread);

@@ -1,7 +1,7 @@
 // The name tree over a memory file system, against the host's own: the same random operations on
 // both must end the same way, error for error, and leave the same tree.
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,9 +88,9 @@ class NamesAgainstHost : public test::ObjectFixture {
         return Same("rename", a, b, tree_.Rename(nullptr, a, nullptr, b, 0, who),
                     Of(::rename(Host(a).c_str(), Host(b).c_str())));
       case 7:
-        return Same("exchange", a, b, tree_.Rename(nullptr, a, nullptr, b, kRenameExchange, who),
-                    Of(::renameat2(AT_FDCWD, Host(a).c_str(), AT_FDCWD, Host(b).c_str(),
-                                   RENAME_EXCHANGE)));
+        return Same(
+            "exchange", a, b, tree_.Rename(nullptr, a, nullptr, b, kRenameExchange, who),
+            Of(::renameat2(AT_FDCWD, Host(a).c_str(), AT_FDCWD, Host(b).c_str(), RENAME_EXCHANGE)));
       default:
         return Look(a);
     }
@@ -146,8 +146,10 @@ TEST_F(NamesAgainstHost, ExchangedDirectoriesHaveEachOthersPath) {
   for (const std::string& name : {std::string("short"), std::string(long_name)}) {
     ASSERT_EQ(Make("one", FileKind::kDirectory), Status::kOk);
     ASSERT_EQ(Make(name, FileKind::kDirectory), Status::kOk);
-    const auto one = RefPtr<Entry>::Adopt(tree_.Find(nullptr, "one", 0, Identity::Kernel()).value());
-    const auto other = RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value());
+    const auto one =
+        RefPtr<Entry>::Adopt(tree_.Find(nullptr, "one", 0, Identity::Kernel()).value());
+    const auto other =
+        RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value());
     ASSERT_EQ(tree_.Rename(nullptr, "one", nullptr, name, kRenameExchange, Identity::Kernel()),
               Status::kOk);
     char text[128];
@@ -155,8 +157,9 @@ TEST_F(NamesAgainstHost, ExchangedDirectoriesHaveEachOthersPath) {
     EXPECT_EQ(std::string(text, size.ValueOr(0)), "/" + name);
     size = tree_.entries().Path(*other, text);
     EXPECT_EQ(std::string(text, size.ValueOr(0)), "/one");
-    EXPECT_EQ(RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value())->node(),
-              one->node());
+    EXPECT_EQ(
+        RefPtr<Entry>::Adopt(tree_.Find(nullptr, name, 0, Identity::Kernel()).value())->node(),
+        one->node());
     EXPECT_EQ(tree_.Remove(nullptr, "one", true, Identity::Kernel()), Status::kOk);
     EXPECT_EQ(tree_.Remove(nullptr, name, true, Identity::Kernel()), Status::kOk);
   }
