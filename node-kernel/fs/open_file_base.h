@@ -78,7 +78,7 @@ class OpenFileBase : public I {
   Result<std::uint64_t> ReadOrArm(const cobj::CallContext& caller, BufferOut data,
                                   cobj::Ticket ready) final {
     const Result<std::uint64_t> got = this->Read(caller, data);
-    if (got.status() != Status::kWouldBlock || (flags() & kOpenNonBlocking) != 0) {
+    if (got.status() != Status::kWouldBlock || (flags() & kOpenNonBlocking) != 0 || !ready) {
       return got;
     }
     TRY(this->Arm(abi::kReadable, abi::kArmLevel, ready));

@@ -1,9 +1,11 @@
 #include "ipc/call_end.h"
 
-#include <algorithm>
+#include <cstring>
 
 #include "abi/native_call.h"
 #include "cobj/hold.h"
+#include "ipc/exported.dispatch.h"
+#include "machine/clock.h"
 #include "machine/interrupts.h"
 #include "machine/thread.h"
 #include "machine/user_copy.h"
@@ -30,6 +32,11 @@ Status Sane(std::int64_t status) {
   return static_cast<Status>(status);
 }
 
+// Whether the result says how much of it there is.
+bool IsCut(std::uint32_t flags, const BulkPart& part) {
+  return part.buffer && (flags & abi::kServedSize) != 0;
+}
+
 }  // namespace
 
 Status CallEnd::Open(CallTable* table) {
@@ -49,7 +56,13 @@ Entity& CallEnd::PayerOf(const Call* serving) {
   return end->dispatcher_;
 }
 
+// Whether there is something to do once it is idle: an answer that came while it was not is told
+// of no more.
 bool CallEnd::HasWork() const {
+  for (const Call* call = calls_; call != nullptr; call = call->next_of_caller) {
+    if (call->word.state() == Word::kDone)
+      return true;
+  }
   return (table_ != nullptr && table_->has_queued()) ||
          (in_serve_ && dispatcher_.page()->pending.load(std::memory_order_seq_cst) != 0);
 }
@@ -77,7 +90,7 @@ Status CallEnd::Begin(TrapFrame* frame, const ExportTarget& target, std::uint32_
   Call* call = table.Take();
   if (call == nullptr)
     return table.closed() ? Status::kEndpointDown : Status::kBusy;
-  call->cookie = target.cookie;
+  call->cookie.store(target.cookie, std::memory_order_relaxed);
   call->identity = identity;
   call->method = method;
   call->rights = rights;
@@ -143,8 +156,11 @@ Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape) {
     if (kind == abi::WordKind::kValue || kind == abi::WordKind::kSize)
       continue;
     const BulkPart& part = call.layout.part[index++];
+    std::byte* bulk = table.BulkOf(call) + part.offset;
     if (part.in && part.size != 0)
-      TRY(machine::CopyIn(table.BulkOf(call) + part.offset, part.user, part.size));
+      TRY(machine::CopyIn(bulk, part.user, part.size));
+    else if (!part.in && !IsCut(call.flags, part))
+      std::memset(bulk, 0, part.size);  // all of it goes back, and earlier callers' bytes lie there
     call.words[word] = table.UserBulkOf(call) + part.offset;
   }
   return Status::kOk;
@@ -159,8 +175,12 @@ void CallEnd::Complete(Call& call, TrapFrame* frame) {
     const BulkPart& part = call.layout.part[i];
     if (part.in)
       continue;
-    const bool cut = part.buffer && (call.flags & abi::kServedSize) != 0;
-    const std::uint64_t size = cut ? std::min<std::uint64_t>(value, part.size) : part.size;
+    const bool cut = IsCut(call.flags, part);
+    if (cut && value > part.size) {
+      status = Status::kCorrupt;  // callers rely on it as for the kernel's objects
+      break;
+    }
+    const std::uint64_t size = cut ? value : part.size;
     if (size != 0)
       status = machine::CopyOut(part.user, table.BulkOf(call) + part.offset, size);
   }
@@ -190,13 +210,14 @@ void CallEnd::Forget(Call& call) {
 void CallEnd::Enter(Call& call, TrapFrame* frame) {
   dispatcher_.page()->disabled = 1;
   frame->rax = call.number();
-  frame->rbx = call.cookie;
+  frame->rbx = call.cookie.load(std::memory_order_relaxed);
   frame->rbp = call.method;
   frame->rdi = call.words[0], frame->rsi = call.words[1], frame->rdx = call.words[2];
   frame->r10 = call.words[3], frame->r8 = call.words[4], frame->r9 = call.words[5];
   frame->r12 = call.identity;
   frame->r13 = call.rights;
   frame->r14 = frame->r15 = frame->rsp = 0;
+  frame->rcx = frame->r11 = 0;
   frame->rip = dispatcher_.entries().call_entry;
   frame->rflags = sched::kFixedFlags;
 }
@@ -216,21 +237,33 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   CpuScheduler& here = CpuScheduler::Here();
   CallEnd* const back = call->caller;
   serving_ = nullptr;
+  if (call->remote || back == nullptr) {
+    // The call's account is not ours to charge once the call has ended.
+    const InterruptsOff off;
+    here.ChangePayer(dispatcher_.payer(), dispatcher_);
+  }
   if (call->remote) {
     machine::Thread::BecomeActive();  // the caller, on its CPU, may end meanwhile
     if (call->word.End())
       back->dispatcher_.Ask(Dispatcher::kReply);
     else
       Discard(*call);
+    TellOfKeptBack();
     here.GoIdle();
   }
   if (back == nullptr) {
     Discard(*call);
+    TellOfKeptBack();
     here.GoIdle();
   }
   call->word.End();
+  TellOfKeptBack();
   if (back->dispatcher_.state() != State::kIdle)
     here.GoIdle();  // it is at something else, and sees to this when it is idle again
+  if (here.current() != &dispatcher_ || dispatcher_.ending()) [[unlikely]] {
+    back->dispatcher_.Ask(Dispatcher::kReply);  // taking the object waited: no hand-off from here
+    here.GoIdle();
+  }
   {
     const InterruptsOff off;
     back->Forget(*call);
@@ -247,6 +280,11 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
     back->Complete(*call, frame);
 }
 
+void CallEnd::TellOfKeptBack() {
+  if (table_->TakeKeptBack()) [[unlikely]]
+    dispatcher_.Post(abi::kEventMessage);
+}
+
 // Nobody wants its result. May wait.
 void CallEnd::Discard(Call& call) {
   if (call.object)
@@ -255,11 +293,21 @@ void CallEnd::Discard(Call& call) {
   call.table->Give(call);
 }
 
-// The server's handle moves to the caller.
+bool CallEnd::ServesObject(const cobj::ObjectRef& object) const {
+  if (object.info != &kExportedInfo)
+    return false;
+  const auto target = cobj::Ref<IExported>::FromBits(object.ref)->Target();
+  return target.ok() && target.value()->table == table_;
+}
+
+// The server's handle moves to the caller: of an object of its own, or one that it may pass on.
 void CallEnd::TakeResultObject(Call& call) {
   cobj::ObjectRef object;
   const auto handle = static_cast<abi::Handle>(call.value);
   Status status = call.value > UINT32_MAX ? Status::kBadHandle : handles_.Resolve(handle, &object);
+  if (status == Status::kOk && (abi::HandleIndex(handle) < abi::kFirstFreeHandleIndex ||
+                                ((object.rights & kRightGrant) == 0 && !ServesObject(object))))
+    status = Status::kPermissionDenied;
   if (status == Status::kOk)
     status = cobj::Hold(object);
   if (status != Status::kOk) {
@@ -292,8 +340,12 @@ bool CallEnd::FindActivity() {
     if (call->word.state() != Word::kDone)
       continue;
     Forget(*call);
-    if (call->remote)
-      dispatcher_.AddTime(call->time.charged_ns.load(std::memory_order_relaxed));
+    if (call->remote) {
+      Entity& payer = PayerOf(call->outer);
+      const std::uint64_t ran = call->time.charged_ns.load(std::memory_order_relaxed);
+      payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
+      payer.usage.Charge(ran, payer.weight, machine::MonotonicNs());
+    }
     serving_ = call->outer;
     completing_ = call;
     dispatcher_.finish_first = true;

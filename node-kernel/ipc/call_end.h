@@ -66,8 +66,10 @@ class CallEnd {
   void Complete(Call& call, machine::TrapFrame* frame);
   void Enter(Call& call, machine::TrapFrame* frame);
   void TakeResultObject(Call& call);
+  bool ServesObject(const cobj::ObjectRef& object) const;
   sched::Entity& PayerOf(const Call* serving);
   bool HasWork() const;
+  void TellOfKeptBack();
   void Forget(Call& call);
   void AbandonCalls();
   void FailCalls();

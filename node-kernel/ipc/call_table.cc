@@ -113,11 +113,29 @@ bool CallTable::Released(ReleasedObject* object) {
   return false;
 }
 
+// A call that is at the object still: its method may be suspended in a call of its own.
+bool CallTable::IsUsed(std::uint64_t cookie) const {
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    const CallWord::State state = calls_[i].word.state();
+    if (state != CallWord::kFree && state != CallWord::kDone &&
+        calls_[i].cookie.load(std::memory_order_relaxed) == cookie)
+      return true;
+  }
+  return false;
+}
+
 Result<std::uint64_t> CallTable::TakeReleased() {
   ReleasedObject* object = nullptr;
   {
     const SpinGuard guard(lock_);
-    object = released_.PopFront();
+    IntrusiveQueue<ReleasedObject> used;
+    while ((object = released_.PopFront()) != nullptr) {
+      if (!IsUsed(object->cookie))
+        break;
+      used.PushBack(object);
+    }
+    kept_back_ = !used.empty();
+    released_.Append(used);
     objects_ -= object != nullptr ? 1 : 0;
   }
   if (object == nullptr)

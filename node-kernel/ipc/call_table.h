@@ -47,7 +47,7 @@ struct Call : QueueLink<> {
   bool remote = false;  // the caller is on another CPU than the server
 
   // What the server is told.
-  std::uint64_t cookie = 0;
+  std::atomic<std::uint64_t> cookie{0};  // looked at by IsUsed
   std::uint64_t identity = 0;
   std::uint32_t method = 0;
   std::uint32_t rights = 0;
@@ -106,6 +106,8 @@ class CallTable {
   // Good while the table is not closed, and until a grace period later.
   sched::Dispatcher& server() const { return server_; }
   std::uint32_t bulk_size() const { return bulk_size_; }
+  std::uint64_t bulk_user() const { return bulk_user_; }
+  std::uint64_t bulk_bytes() const { return bulk_ == nullptr ? 0 : bulk_->size(); }
   std::byte* BulkOf(const Call& call) const {
     return bulk_->data<std::byte>() + std::uint64_t{call.slot} * bulk_size_;
   }
@@ -118,10 +120,19 @@ class CallTable {
   Result<ReleasedObject*> NewObject(std::uint64_t cookie);
   // The last handle has gone. True: the server should be told.
   bool Released(ReleasedObject* object);
-  // The cookie of an object that was released; kNotFound.
+  // The cookie of an object that was released, and that no call is at any more; kNotFound.
   Result<std::uint64_t> TakeReleased();
+  // A call has ended: was such an object's cookie kept back? Once. The server's CPU.
+  bool TakeKeptBack() {
+    if (!kept_back_) [[likely]]
+      return false;
+    kept_back_ = false;
+    return true;
+  }
 
  private:
+  bool IsUsed(std::uint64_t cookie) const;
+
   Allocator& allocator_;
   sched::Dispatcher& server_;
   mem::FcmPinned* const bulk_;
@@ -135,6 +146,8 @@ class CallTable {
   IntrusiveQueue<Call> queue_ K42_GUARDED_BY(lock_);
   IntrusiveQueue<ReleasedObject> released_ K42_GUARDED_BY(lock_);
   std::uint32_t objects_ K42_GUARDED_BY(lock_) = 0;
+  // A released object is not told of while a call is at it. The server's CPU.
+  bool kept_back_ = false;
   Call calls_[kMaxCallSlots];
 };
 

@@ -1,6 +1,8 @@
 // FcmFile: pages, and the regions and private views that show them.
 #include "mem/fcm_file.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "mem/fcm_private.h"
 #include "mem/heap.h"
@@ -133,7 +135,10 @@ void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
                              FunctionRef<void(std::uint64_t, Frame*)> use,
                              FunctionRef<void()> then) {
   const SpinGuard guard(lock_);
-  (void)map_.ForEach(PageIndex(offset), PageIndex(end), [&](std::uint64_t page, Entry& entry) {
+  // What lies beyond the size is being dropped, or not yet part of the file: its translations are
+  // nobody's to undo.
+  const std::uint64_t last = std::min(PageIndex(end), PagesOf(size()));
+  (void)map_.ForEach(PageIndex(offset), last, [&](std::uint64_t page, Entry& entry) {
     if ((entry & kFilling) == 0) {
       entry |= kMapped;
       use(page << kPageShift, FrameOf(entry));

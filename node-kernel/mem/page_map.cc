@@ -84,7 +84,7 @@ Result<PageMap::Entry*> PageMap::FindOrAdd(std::uint64_t index) {
 
 // The first slot from `index` on that is not 0; kFanOut if there is none. Eight at a time.
 std::uint64_t PageMap::FirstUsed(const Node& node, std::uint64_t index) {
-  for (; index % 8 != 0; ++index) {
+  for (; index < kFanOut && index % 8 != 0; ++index) {
     if (node.slots[index] != 0) {
       return index;
     }
@@ -104,6 +104,7 @@ std::uint64_t PageMap::FirstUsed(const Node& node, std::uint64_t index) {
 // False if the visitor wants to stop.
 bool PageMap::Visit(Node* node, unsigned height, std::uint64_t base, Walk& walk) {
   const std::uint64_t span = SpanOf(height - 1);  // of one slot
+  // The first may lie beyond all that the map has grown to.
   const std::uint64_t from = walk.first > base ? (walk.first - base) / span : 0;
   for (std::uint64_t i = FirstUsed(*node, from); i < kFanOut; i = FirstUsed(*node, i + 1)) {
     const std::uint64_t slot_base = base + i * span;

@@ -12,6 +12,7 @@ BlockedFaults::Fault* BlockedFaults::Take(std::uint64_t address) {
     if (fault.state.load(std::memory_order_acquire) == kFree &&
         (page_->faults_completed.load(std::memory_order_acquire) & bit) == 0) {
       fault.page = address & kPageMask;
+      fault.start = start_.load(std::memory_order_relaxed);
       fault.state.store(kWaiting, std::memory_order_relaxed);
       return &fault;
     }
@@ -19,16 +20,21 @@ BlockedFaults::Fault* BlockedFaults::Take(std::uint64_t address) {
   return nullptr;
 }
 
-// The bit first: an id is used again only once its bit has been taken.
+// A failure is there before the bit is: who takes the bit may try at once. What came is free after
+// its bit is set: an id is used again only once its bit has been taken.
 void BlockedFaults::OnPage(mem::FaultWaiter* waiter) {
   auto* fault = static_cast<Fault*>(waiter);
   BlockedFaults& all = *fault->all;
   const bool failed = fault->status != Status::kOk;
-  if (failed)
+  const bool wanted = failed && fault->start == all.start_.load(std::memory_order_acquire);
+  if (wanted) {
     all.failed_.fetch_add(1, std::memory_order_relaxed);
+    fault->state.store(kFailed, std::memory_order_release);
+  }
   all.page_->faults_completed.fetch_or(std::uint64_t{1} << all.IdOf(fault),
                                        std::memory_order_release);
-  fault->state.store(failed ? kFailed : kFree, std::memory_order_release);
+  if (!wanted)
+    fault->state.store(kFree, std::memory_order_release);
   all.owner_.FaultOver();
 }
 
@@ -48,6 +54,7 @@ Status BlockedFaults::TakeFailure(std::uint64_t address) {
 }
 
 void BlockedFaults::ForgetFailures() {
+  start_.fetch_add(1, std::memory_order_acq_rel);
   for (Fault& fault : faults_) {
     if (fault.state.load(std::memory_order_acquire) == kFailed) {
       failed_.fetch_sub(1, std::memory_order_relaxed);

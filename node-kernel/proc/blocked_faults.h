@@ -36,6 +36,7 @@ class BlockedFaults {
     Fault() : FaultWaiter(OnPage) {}
     BlockedFaults* all = nullptr;
     std::uint64_t page = 0;
+    std::uint32_t start = 0;  // which program's
     std::atomic<std::uint8_t> state{0};
   };
 
@@ -64,6 +65,8 @@ class BlockedFaults {
   Owner& owner_;
   abi::DispatcherPage* const page_;
   std::atomic<std::uint32_t> failed_{0};
+  std::atomic<std::uint32_t> start_{
+      0};  // counts the starts of programs: earlier ones' failures are not kept
   Fault faults_[abi::kFaultIdCount];
 };
 

@@ -32,8 +32,9 @@ Result<std::uint64_t> Exporter::OpenCalls(std::uint32_t slots, std::uint32_t bul
     return Status::kInvalidArgument;
   if (caller->calls().table() != nullptr)
     return Status::kAlreadyExists;
-  const std::uint64_t address =
-      abi::kCallBulkBase + caller->scheduled().page()->dispatcher_index * abi::kCallBulkStride;
+  const std::uint64_t address = abi::kCallBulkBase + (caller->user_page() - abi::kDispatcherBase) /
+                                                         abi::kDispatcherStride *
+                                                         abi::kCallBulkStride;
   mem::FcmPinned* pages = nullptr;
   if (bulk != 0) {
     pages = TRY(mem::FcmPinned::Create(services_.memory, slots * (bulk / abi::kPageSize)));
@@ -45,13 +46,18 @@ Result<std::uint64_t> Exporter::OpenCalls(std::uint32_t slots, std::uint32_t bul
       return mapped;
     }
   }
-  ipc::CallTable* table =
-      TRY(ipc::CallTable::Create(services_.allocator, caller->scheduled(), slots, pages, address));
-  const Status opened = caller->calls().Open(table);
-  if (opened != Status::kOk) {
-    table->Drop();
-    return opened;
+  const std::uint64_t size = pages == nullptr ? 0 : pages->size();
+  const auto table =
+      ipc::CallTable::Create(services_.allocator, caller->scheduled(), slots, pages, address);
+  Status status = table.status();
+  if (status == Status::kOk) {
+    status = caller->calls().Open(table.value());
+    if (status != Status::kOk)
+      table.value()->Drop();
   }
+  if (status != Status::kOk && size != 0)
+    (void)caller->process().space().Unmap(address, size);
+  TRY(status);
   return address;
 }
 
@@ -98,6 +104,9 @@ Status Exporter::GetCaller(std::uint64_t number, Credential& credential) {
   ProcessDispatcher* caller = ProcessDispatcher::Current();
   const ipc::Call* call = caller == nullptr ? nullptr : caller->calls().serving();
   if (call == nullptr || call->number() != number)
+    return Status::kNotFound;
+  // Of a caller that has gone, the number may be another's by now.
+  if (call->word.state() != ipc::CallWord::kRunning || (!call->remote && call->caller == nullptr))
     return Status::kNotFound;
   return services_.tasks.GetCredential(static_cast<std::uint32_t>(call->identity), 0, &credential);
 }

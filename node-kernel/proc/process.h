@@ -157,6 +157,8 @@ class Process final : public IProcess, public TaskHost {
   void Abandon();
   // The process that the task lives in, held; kNoProcess, kPermissionDenied.
   Result<Process*> HoldOther(const cobj::CallContext& caller, std::uint32_t task);
+  // A task that has ended, or lives elsewhere now: its number may be another's soon.
+  void NoLongerActsFor(std::uint32_t task);
   std::uint32_t Number(const cobj::CallContext& caller) const {
     return static_cast<std::uint32_t>(caller.process_id);
   }

@@ -77,6 +77,9 @@ Result<std::uint64_t> ProcessDispatcher::TraceBuffer() {
 
 void ProcessDispatcher::Reset() {
   calls_.Restart();
+  // What callers passed is not for the next program.
+  if (const ipc::CallTable* table = calls_.table(); table != nullptr && table->bulk_bytes() != 0)
+    (void)process_.space().Unmap(table->bulk_user(), table->bulk_bytes());
   calls_.GiveBack();
   sink_->tickets().CancelAll();
   scheduled_.ForgetEntries();

@@ -95,8 +95,9 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     if (process == nullptr)
       return Status::kNoProcess;
     sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
-    const bool more = wanted.nice < found.nice || wanted.band < dispatcher.band ||
-                      (wanted.weight != 0 && wanted.weight > dispatcher.weight);
+    const std::uint32_t weight = wanted.weight != 0 ? wanted.weight : sched::WeightOf(wanted.nice);
+    const bool more =
+        wanted.nice < found.nice || wanted.band < dispatcher.band || weight > dispatcher.weight;
     if (more && credential.effective_user != 0)
       return Status::kPermissionDenied;
     found.nice = wanted.nice;

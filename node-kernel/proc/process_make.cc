@@ -84,6 +84,7 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
   if (request.task != 0) {
     // From here on the task is the child's; what is left cannot fail.
     TRY(services_.tasks.Adopt(parent, request.task, this, &child, &child.task_));
+    NoLongerActsFor(request.task);
   } else {
     child.task_ = TRY(
         services_.tasks.Create(parent, request.exit_signal, &child, true, machine::MonotonicNs()));

@@ -26,10 +26,18 @@ Status Process::Exit(const cobj::CallContext& caller, std::uint32_t task, ExitKi
   if (kind == ExitKind::kStopped || kind == ExitKind::kContinued)
     return Status::kInvalidArgument;
   const std::uint32_t number = task == 0 ? Number(caller) : task;
-  if (number != main_number_)
-    return services_.tasks.EndOwn(this, number, kind, code);
+  if (number != main_number_) {
+    TRY(services_.tasks.EndOwn(this, number, kind, code));
+    NoLongerActsFor(number);
+    return Status::kOk;
+  }
   EndRunning(kind, code);
   return Status::kOk;  // the dispatcher ends on its way back to user space
+}
+
+void Process::NoLongerActsFor(std::uint32_t task) {
+  if (dispatcher_->task == task)
+    dispatcher_->task = main_number_;
 }
 
 Status Process::Wait(const cobj::CallContext& caller, const WaitRequest& request, WaitResult& found,

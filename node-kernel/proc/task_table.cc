@@ -23,7 +23,10 @@ Task* TaskTable::FindLocked(std::uint32_t number) const {
 Task* TaskTable::FindOwnLocked(std::uint32_t caller, std::uint32_t number) const {
   const Task* self = FindLocked(caller);
   Task* task = FindLocked(number == 0 ? caller : number);
-  return self != nullptr && task != nullptr && task->host == self->host ? task : nullptr;
+  // One that has ended has no host, and is nobody's own.
+  return self != nullptr && self->host != nullptr && task != nullptr && task->host == self->host
+             ? task
+             : nullptr;
 }
 
 Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,

@@ -140,6 +140,10 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
   }
   if (dispatcher.state_ == State::kWaiting && (requests & dispatcher.wakes_on_) != 0) {
     dispatcher.wait_timer_.Cancel();
+    if (dispatcher.ending_) {  // it waited for a page that had to come first
+      Finish(dispatcher);
+      return;
+    }
     MakeReady(dispatcher);
   }
   if ((requests & Dispatcher::kEnd) == 0)
@@ -211,6 +215,10 @@ void CpuScheduler::FlushRegisters() {
   owner_->user_state_.fs_base = machine::ReadFsBase();
   machine::SaveVectorState(owner_->vector_state_);
   owner_ = nullptr;
+}
+
+std::uint64_t CpuScheduler::FsBaseOf(const Dispatcher& dispatcher) const {
+  return owner_ == &dispatcher ? machine::ReadFsBase() : dispatcher.user_state_.fs_base;
 }
 
 void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
@@ -296,7 +304,16 @@ void CpuScheduler::Enter(Dispatcher& dispatcher) {
     machine::EnableInterrupts();
     dispatcher.owner_.FinishFirst(&frame);
     machine::DisableInterrupts();
-    BeforeUser(&frame);
+    // Interrupts and threads that it made ready are the loop's, which looks at them before user
+    // code.
+    StateFromFrame(frame, &dispatcher.user_state_);
+    if (current_ == &dispatcher)
+      GiveUpCpu();
+    if (dispatcher.ending_)
+      Finish(dispatcher);
+    else
+      MakeReady(dispatcher);
+    ToLoop();
   }
   Upcall(dispatcher).DeliverPending(&frame);
   // The gs base is set afresh: whatever ran may have moved it.
@@ -310,6 +327,7 @@ void CpuScheduler::BeforeUser(machine::TrapFrame* frame) {
     StateFromFrame(*frame, &dispatcher.user_state_);
     if (current_ == nullptr && !dispatcher.ending_ && !dispatcher.stop_asked_ && queue_.empty()) {
       TakeCpu(dispatcher);
+      machine::SetUserGsBase(dispatcher.user_page_);
     } else {
       if (dispatcher.ending_)
         Finish(dispatcher);
@@ -336,8 +354,12 @@ void CpuScheduler::Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
                         std::uint64_t deadline_ns) {
   const machine::InterruptsOff off;
   Dispatcher& dispatcher = *Dispatcher::Current();
-  K42_ASSERT(current_ == &dispatcher, "only the current dispatcher waits");
-  LeaveCurrent(frame, State::kWaiting);
+  if (current_ == &dispatcher) {
+    LeaveCurrent(frame, State::kWaiting);
+  } else {  // its thread has blocked before, and others run
+    StateFromFrame(*frame, &dispatcher.user_state_);
+    SetState(dispatcher, State::kWaiting);
+  }
   dispatcher.wakes_on_ = wakes_on;
   if (dispatcher.ending_ && wakes_on != Dispatcher::kFaultDone) {
     Finish(dispatcher);
@@ -363,14 +385,15 @@ void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
   trace::SetContext(to.name());
   from.state_ = State::kIdle;
   from.payer_ = &from;
-  if (&payer != payer_) {
+  const bool another_pays = &payer != payer_;
+  if (another_pays) {
     const std::uint64_t now = MonotonicNs();
     Charge(*payer_, now);
     payer_->runs = nullptr;
     payer_ = &payer;
     turn_began_ns_ = now;
     quantum_timer_.Cancel();
-    ConsiderPreemption();
+    switch_wanted_ = grace_given_ = false;
   }
   payer.runs = &to;
   to.payer_ = &payer;
@@ -381,6 +404,8 @@ void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
   machine::SetUserGsBase(to.user_page_);
   LoadRegisters(to);
   to.owner_.LoadSpace();
+  if (another_pays)
+    ConsiderPreemption();
 }
 
 void CpuScheduler::GoIdle() {
@@ -400,7 +425,9 @@ void CpuScheduler::GoIdle() {
 }
 
 void CpuScheduler::WakeIdle(Dispatcher& dispatcher) {
-  if (dispatcher.state_ == State::kIdle && dispatcher.owner_.FindActivity())
+  // A stopped one begins nothing: its payer could go before it is continued.
+  if (dispatcher.state_ == State::kIdle && !dispatcher.stop_asked_ &&
+      dispatcher.owner_.FindActivity())
     MakeReady(dispatcher);
 }
 

@@ -68,6 +68,8 @@ class CpuScheduler {
   // What `from` pays for is paid by `to` from now on.
   void ChangePayer(Entity& from, Entity& to);
 
+  // Of a dispatcher of this CPU, wherever it is now.
+  std::uint64_t FsBaseOf(const Dispatcher& dispatcher) const;
   // Brings the dispatcher's registers that live in this CPU into its memory.
   void FlushRegisters();
 

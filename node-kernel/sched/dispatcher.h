@@ -147,7 +147,6 @@ class Dispatcher : public Entity {
   void SetPayer(Entity& payer) { payer_ = &payer; }
   bool finish_first = false;
   // Time that others spent for it, on other CPUs.
-  void AddTime(std::uint64_t ns) { charged_ns.fetch_add(ns, std::memory_order_relaxed); }
   ipc::CallEnd* calls = nullptr;  // its part in protected calls; its owner's
 
  private:

@@ -15,7 +15,8 @@ enum class Band : std::uint8_t {
 };
 inline constexpr std::uint32_t kBands = 3;
 
-inline constexpr std::uint64_t kQuantum = 10'000'000;  // ns, at kNormalWeight, before a competitor's turn
+inline constexpr std::uint64_t kQuantum =
+    10'000'000;  // ns, at kNormalWeight, before a competitor's turn
 inline constexpr std::uint64_t kQuantumMin = 100'000;
 inline constexpr std::uint64_t kQuantumMax = 40'000'000;
 // From the soft preemption (kEventPreempt) to the hard one.

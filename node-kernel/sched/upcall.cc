@@ -2,6 +2,7 @@
 
 #include "machine/user_entry.h"
 #include "machine/vector_state.h"
+#include "sched/cpu_scheduler.h"
 #include "sched/frame.h"
 
 namespace k42::sched {
@@ -11,7 +12,9 @@ bool Upcall::InLeaveRange(std::uint64_t rip) const {
 }
 
 void Upcall::EnterAt(machine::TrapFrame* frame, std::uint64_t entry) {
-  machine::SetUserGsBase(dispatcher_.user_page());  // the program may have moved it
+  // The program may have moved it. If another has the CPU it is set when this one gets it back.
+  if (CpuScheduler::Here().current() == &dispatcher_)
+    machine::SetUserGsBase(dispatcher_.user_page());
   frame->rip = entry;
   frame->rflags = kFixedFlags;
   frame->vector = 0;
@@ -48,7 +51,8 @@ bool Upcall::DeliverTrap(machine::TrapFrame* frame, const abi::TrapInfo& trap) {
   const bool was_disabled = page->disabled != 0 || InLeaveRange(frame->rip);
   abi::UserState* state = was_disabled ? &page->trapped : &page->saved;
   StateFromFrame(*frame, state);
-  state->fs_base = machine::ReadFsBase();
+  // The kernel's part of the fault may have blocked: then the register is another's by now.
+  state->fs_base = CpuScheduler::Here().FsBaseOf(dispatcher_);
   page->saved_vector_valid = 0;
   page->trap = trap;
   page->trap.was_disabled = was_disabled ? 1 : 0;

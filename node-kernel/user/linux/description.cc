@@ -182,7 +182,9 @@ void KernelFile::StopWatch(Watch* watch) {
   if (!watch->waiting) {
     return;
   }
-  if (kernel::Disarm(handle_, watch->ticket)) {
+  // Cancelled first: what a disarmed object has begun to say by then comes to nothing.
+  if (kernel::CancelTicket(watch->ticket)) {
+    (void)kernel::Disarm(handle_, watch->ticket);
     Here().tickets().Release(watch->ticket);
     watch->Forget();
     return;
