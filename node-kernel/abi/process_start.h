@@ -32,9 +32,11 @@
 
 namespace k42::abi {
 
-inline constexpr std::uint64_t kStartAddress = 0x0000'7fff'e000'0000;
+// The stack and the block's beginning are in the same 2 MiB: one page-table page.
+inline constexpr std::uint64_t kStartAddress = 0x0000'7fff'e002'0000;
 inline constexpr std::uint64_t kStartStackTop = kStartAddress - kPageSize;  // a page stays unmapped
 inline constexpr std::uint64_t kStartStackSize = 64 * 1024;
+static_assert((kStartStackTop - kStartStackSize) >> 21 == kStartAddress >> 21);
 inline constexpr std::uint64_t kStartBlobMax = 2u << 20;
 inline constexpr std::uint64_t kStartHandlesMax = 16384;  // listed handles
 

@@ -176,6 +176,7 @@ class AddressSpace {
   bool IsFree(std::uint64_t start, std::uint64_t end);
   Status CheckLimit(std::uint64_t more, std::uint64_t less);
   Result<Region*> NewRegion(const MapRequest& request, std::uint64_t address, std::uint64_t size);
+  Region* Extendable(const MapRequest& request, std::uint64_t address);
   bool ExtendNeighbour(const MapRequest& request, std::uint64_t address, std::uint64_t size);
   void Insert(Region* region);
   Status UnmapClosed(std::uint64_t start, std::uint64_t end);

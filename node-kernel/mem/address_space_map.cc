@@ -104,10 +104,14 @@ Result<std::uint64_t> AddressSpace::Map(const MapRequest& request) {
     const MutexGuard guard(change_);
     address = TRY(Place(request, size));
     TRY(CheckLimit(size, MappedIn(address, address + size)));
-    const Closure closed(*this, address, address + size);
-    TRY(UnmapClosed(address, address + size));
-    if (!ExtendNeighbour(request, address, size)) {
-      Insert(TRY(NewRegion(request, address, size)));
+    if (IsFree(address, address + size) && Extendable(request, address) == nullptr) {
+      Insert(TRY(NewRegion(request, address, size)));  // no region changes: none need be closed
+    } else {
+      const Closure closed(*this, address, address + size);
+      TRY(UnmapClosed(address, address + size));
+      if (!ExtendNeighbour(request, address, size)) {
+        Insert(TRY(NewRegion(request, address, size)));
+      }
     }
     AddMapped(static_cast<std::int64_t>(size));
   }
@@ -120,10 +124,9 @@ Result<std::uint64_t> AddressSpace::Map(const MapRequest& request) {
 
 // Private zero-filled memory next to such memory becomes part of it: its FcmPrivate is keyed by
 // address, so it has room there.
-bool AddressSpace::ExtendNeighbour(const MapRequest& request, std::uint64_t address,
-                                   std::uint64_t size) {
+Region* AddressSpace::Extendable(const MapRequest& request, std::uint64_t address) {
   if (request.shared || request.source != nullptr || address == 0) {
-    return false;
+    return nullptr;
   }
   const SpinGuard guard(lock_);
   Region* low = FindLocked(address - 1);
@@ -131,8 +134,18 @@ bool AddressSpace::ExtendNeighbour(const MapRequest& request, std::uint64_t addr
       static_cast<FcmPrivate*>(low->fcm)->source() != nullptr ||
       low->protection != request.protection || low->personality != request.personality ||
       low->fork != request.fork) {
+    return nullptr;
+  }
+  return low;
+}
+
+bool AddressSpace::ExtendNeighbour(const MapRequest& request, std::uint64_t address,
+                                   std::uint64_t size) {
+  Region* low = Extendable(request, address);
+  if (low == nullptr) {
     return false;
   }
+  const SpinGuard guard(lock_);
   low->fcm->Grow(low, address + size);
   return true;
 }

@@ -39,7 +39,8 @@ void Process::Reap(ipc::Work* work) {
 
 void Process::GiveBack() {
   const mem::MemoryUse use = space_->Use();
-  services_.words.Forget(dispatcher_->sink());
+  if (waited_for_words_.load(std::memory_order_relaxed))
+    services_.words.Forget(dispatcher_->sink());
   dispatcher_->calls().GiveBack();
   handles_.CloseAll();
   space_->Destroy();

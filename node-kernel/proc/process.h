@@ -174,6 +174,7 @@ class Process final : public IProcess, public TaskHost {
   std::uint32_t main_number_ = 0;
   std::atomic<std::uint32_t> holds_{1};
   std::atomic<bool> ending_{false};
+  std::atomic<bool> waited_for_words_{false};
   ExitKind exit_kind_ = ExitKind::kExited;
   std::uint32_t exit_code_ = 0;
   Reaper reaper_;

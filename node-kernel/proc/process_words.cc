@@ -9,6 +9,7 @@ Status Process::WaitWord(const cobj::CallContext&, std::uint64_t address, std::u
   if (!ticket || mask == 0 || address % 4 != 0)
     return Status::kInvalidArgument;
   const mem::WordKey key = TRY(space_->KeyOf(address));
+  waited_for_words_.store(true, std::memory_order_relaxed);
   // First in the list, then the look: a wake that came after the word was changed finds us.
   TRY(services_.words.Add(key, mask, ticket));
   const auto word = machine::LoadUser32(address);

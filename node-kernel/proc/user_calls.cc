@@ -78,6 +78,7 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       frame->rax = 0;
       frame->rdx = 0;
       CpuScheduler::Here().Yield(frame);
+      return;
     case DispatcherCall::kResume:
       status = Resume(caller, frame, a);
       if (status == Status::kOk)

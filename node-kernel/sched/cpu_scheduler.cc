@@ -191,7 +191,7 @@ void CpuScheduler::ConsiderPreemption() {
     OnQuantum();
   else if (queue_.HasCompetitor(*payer_) && !quantum_timer_.armed())
     quantum_timer_.Arm(
-        turn_began_ns_ + payer_->quantum_ns,
+        turn_began_ns_ + SliceOf(payer_->quantum_ns, payer_->weight, kQuantumMin, kQuantumMax),
         [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
 }
 
@@ -374,6 +374,8 @@ void CpuScheduler::Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
 void CpuScheduler::Yield(machine::TrapFrame* frame) {
   const machine::InterruptsOff off;
   Dispatcher& dispatcher = *current_;
+  if (!queue_.HasCompetitor(*payer_))
+    return;
   LeaveCurrent(frame, State::kReady);
   Enqueue(dispatcher);
   ToLoop();

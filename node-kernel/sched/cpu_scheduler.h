@@ -48,7 +48,8 @@ class CpuScheduler {
   // return: the dispatcher goes on later with what is in the frame.
   [[noreturn]] void Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
                          std::uint64_t deadline_ns);
-  [[noreturn]] void Yield(machine::TrapFrame* frame);
+  // Returns if nobody else may have the CPU.
+  void Yield(machine::TrapFrame* frame);
   // It ends here and now, whatever is in the frame.
   [[noreturn]] void EndCurrent();
   // The CPU goes on with what user_state() of the current dispatcher says.

@@ -49,6 +49,15 @@ class Usage {
   std::uint64_t epoch_ = 0;
 };
 
+// How long one turn is: by weight, so that a turn adds as much to the usage of each, and equals in
+// usage take turns. (Turns of one length would favour the light ones: an epoch's end halves what a
+// heavy one is behind, and it takes several turns to catch up.)
+constexpr std::uint64_t SliceOf(std::uint64_t quantum_ns, std::uint32_t weight, std::uint64_t least,
+                                std::uint64_t most) {
+  const std::uint64_t slice = quantum_ns * weight / kNormalWeight;
+  return slice < least ? least : slice > most ? most : slice;
+}
+
 // Weight of a nice value, -20..19: each step is a factor of about 1.25, 0 is kNormalWeight.
 constexpr std::uint32_t WeightOf(std::int32_t nice) {
   std::uint64_t weight = kNormalWeight;

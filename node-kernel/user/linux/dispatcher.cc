@@ -77,7 +77,7 @@ void Dispatcher::Yield() {
   if (ready_.empty()) {
     return;
   }
-  slice_end_ns_ = kernel::MonotonicNs() + kSliceNs;
+  slice_end_ns_ = 0;  // ProgramTimer begins another
   ready_.PushBack(current_);
   SwitchToNext();
 }
@@ -167,7 +167,8 @@ void Dispatcher::ProgramTimer() {
       wanted = slice_end_ns_;
     }
   }
-  if (wanted != programmed_ns_) {
+  // One that comes too early, or for nothing, is a moment's work; to move it is a call each time.
+  if (wanted != 0 && (programmed_ns_ == 0 || wanted < programmed_ns_)) {
     programmed_ns_ = wanted;
     kernel::SetTimer(wanted);
   }

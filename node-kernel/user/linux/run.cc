@@ -49,6 +49,15 @@ void SegmentationFault(Thread* thread, const abi::TrapInfo& trap) {
   ForceSignal(*thread, info);
 }
 
+// Mapped, but beyond the end of the file, or its page cannot be read.
+void LostPage(Thread* thread, const abi::TrapInfo& trap) {
+  LinuxSigInfo info{};
+  info.signo = kSIGBUS;
+  info.code = kBusAddressError;
+  info.fault.address = trap.address;
+  ForceSignal(*thread, info);
+}
+
 void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
   LinuxSigInfo info{};
   info.fault.address = thread->regs.rip;
@@ -111,7 +120,8 @@ extern "C" void UpcallFromProgram(Thread* thread) {
 extern "C" void TrapFromProgram(Thread* thread) {
   TakeSavedState(thread);
   const abi::TrapInfo trap = kernel::Page()->trap;
-  thread->trap_number = trap.kind == abi::kTrapPageFault ? 14 : trap.vector;
+  thread->trap_number =
+      trap.kind == abi::kTrapPageFault || trap.kind == abi::kTrapPageLost ? 14 : trap.vector;
   thread->trap_error = trap.error_code;
   thread->trap_address = trap.address;
   switch (trap.kind) {
@@ -126,6 +136,9 @@ extern "C" void TrapFromProgram(Thread* thread) {
     }
     case abi::kTrapPageFault:
       SegmentationFault(thread, trap);
+      break;
+    case abi::kTrapPageLost:
+      LostPage(thread, trap);
       break;
     default:
       HardwareException(thread, trap);

@@ -50,6 +50,25 @@ TEST(RunQueue, SharesFollowWeights) {
   Drain<3>(queue);
 }
 
+// Turns of the real length, as the scheduler gives them: one of the light for one of the heavy.
+TEST(RunQueue, WeightsOneTwoFourShareWithinTwoPercent) {
+  RunQueue queue;
+  std::array<Entity, 3> entities;
+  for (std::size_t i = 0; i < entities.size(); ++i) {
+    entities[i].weight = kNormalWeight << i;
+    entities[i].quantum_ns = SliceOf(kQuantum, entities[i].weight, kQuantumMin, kQuantumMax);
+    queue.Insert(&entities[i]);
+  }
+  std::array<std::uint64_t, 3> got = {};
+  std::uint64_t now = 0;
+  TakeTurns(queue, entities, got, now, 7000 * kMs);
+  for (std::size_t i = 0; i < entities.size(); ++i) {
+    const double due = 1000.0 * kMs * (1 << i);
+    EXPECT_NEAR(static_cast<double>(got[i]), due, due * 0.02);
+  }
+  Drain<3>(queue);
+}
+
 TEST(RunQueue, AnEarlierBandGoesFirst) {
   RunQueue queue;
   Entity normal, realtime, background;
