@@ -17,12 +17,24 @@ void FaultTransport::Cut(std::uint32_t node) {
     if (id.node != node)
       continue;
     inner_->RemovePeer(id, Status::kEndpointDown);
+    EndDoubtful(peer, Status::kEndpointDown);
     FailHeld(peer, Status::kEndpointDown);
   }
 }
 
 void FaultTransport::Delay(std::uint32_t node, std::uint64_t delay_ns) {
   faults_[node].delay_ns = delay_ns;
+}
+
+void FaultTransport::Slow(std::uint32_t node, std::uint64_t bytes_per_second) {
+  faults_[node].bytes_per_second = bytes_per_second;
+}
+
+void FaultTransport::Break(std::uint32_t node, std::uint32_t operations, bool done) {
+  for (auto& [id, peer] : peers_) {
+    if (id.node == node && !IsCut(node) && !peer.breaking)
+      peer.breaking = Breaking{operations, done, {}};
+  }
 }
 
 void FaultTransport::Hold(std::uint32_t node) {
@@ -50,6 +62,11 @@ std::uint64_t FaultTransport::DelayOf(std::uint32_t node) const {
   return fault == faults_.end() ? 0 : fault->second.delay_ns;
 }
 
+std::uint64_t FaultTransport::RateOf(std::uint32_t node) const {
+  const auto fault = faults_.find(node);
+  return fault == faults_.end() ? 0 : fault->second.bytes_per_second;
+}
+
 std::map<PeerId, FaultTransport::Counts> FaultTransport::counts() const {
   std::map<PeerId, Counts> all;
   for (const auto& [id, peer] : peers_) all.emplace(id, peer.counts);
@@ -68,9 +85,11 @@ void FaultTransport::RemovePeer(PeerId id, Status why) {
   const auto found = peers_.find(id);
   if (found == peers_.end())
     return inner_->RemovePeer(id, why);
-  FailHeld(found->second, why);
+  Peer peer = std::move(found->second);
+  peers_.erase(found);  // what is submitted when its ends are told is to nobody
   inner_->RemovePeer(id, why);
-  peers_.erase(id);
+  EndDoubtful(peer, why);
+  FailHeld(peer, why);
 }
 
 void FaultTransport::Submit(const Request& request) {
@@ -81,18 +100,32 @@ void FaultTransport::Submit(const Request& request) {
   if (IsCut(request.peer.node))
     return events_.OnCompletion({request.token, Outcome::kNotSent, Status::kEndpointDown, 0});
   const std::uint64_t delay = DelayOf(request.peer.node);
-  if (delay == 0 && peer.held.empty())
+  const std::uint64_t rate = RateOf(request.peer.node);
+  if (delay == 0 && rate == 0 && peer.held.empty() && !peer.at_break())
     return HandOn(peer, request);
   if (peer.held.size() >= kMaxWaiting)
     return events_.OnCompletion({request.token, Outcome::kNotSent, Status::kBusy, 0});
   const std::uint64_t earliest = peer.held.empty() ? 0 : peer.held.back().due_ns;
-  const std::uint64_t due = clock_.NowNs() + random_() % (2 * delay + 1);
+  const std::uint64_t now = clock_.NowNs();
+  std::uint64_t due = now + random_() % (2 * delay + 1);
+  if (rate != 0) {
+    const std::uint64_t bytes = kRequestBytes + request.length;
+    peer.free_ns = std::max(peer.free_ns, now) + bytes * 1'000'000'000 / rate;
+    due = std::max(due, peer.free_ns);
+  }
   peer.held.push_back({std::max(earliest, due), request});
 }
 
 void FaultTransport::HandOn(Peer& peer, const Request& request) {
   ++peer.counts.sent;
   peer.counts.sent_bytes += request.length;
+  if (peer.breaking && peer.breaking->left != 0) {
+    --peer.breaking->left;
+    peer.breaking->doubtful.push_back(request.token);
+    if (!peer.breaking->done)
+      return;
+    withheld_.insert(request.token);
+  }
   const bool put = request.kind == OperationKind::kPut || request.kind == OperationKind::kPutNotify;
   const auto fault = faults_.find(peer.info.id.node);
   const bool hold =
@@ -107,6 +140,32 @@ void FaultTransport::HandOn(Peer& peer, const Request& request) {
     raise(SIGSTOP);
 }
 
+// When all the requests that it was to be at have come, and what was begun of them has ended.
+bool FaultTransport::BreakIsDue(const Peer& peer) const {
+  return peer.at_break() && std::ranges::none_of(peer.breaking->doubtful, [this](Token token) {
+           return withheld_.contains(token);
+         });
+}
+
+void FaultTransport::BreakNow(Peer& peer) {
+  const PeerInfo info = peer.info;
+  inner_->RemovePeer(info.id, Status::kEndpointDown);
+  EndDoubtful(peer, Status::kEndpointDown);
+  FailHeld(peer, Status::kEndpointDown);
+  inner_->AddPeer(info);
+}
+
+void FaultTransport::EndDoubtful(Peer& peer, Status why) {
+  if (!peer.breaking)
+    return;
+  const std::vector<Token> doubtful = std::move(peer.breaking->doubtful);
+  peer.breaking.reset();
+  for (const Token token : doubtful) {
+    withheld_.erase(token);
+    events_.OnCompletion({token, Outcome::kUnknown, why, 0});
+  }
+}
+
 void FaultTransport::FailHeld(Peer& peer, Status why) {
   std::deque<Held> held;
   held.swap(peer.held);
@@ -117,7 +176,12 @@ std::size_t FaultTransport::Progress() {
   std::size_t released = 0;
   const std::uint64_t now = clock_.NowNs();
   for (auto& [id, peer] : peers_) {
-    while (!peer.held.empty() && peer.held.front().due_ns <= now) {
+    if (BreakIsDue(
+            peer)) {  // here, not where it came due: the inner transport may be at work there
+      BreakNow(peer);
+      ++released;
+    }
+    while (!peer.held.empty() && peer.held.front().due_ns <= now && !peer.at_break()) {
       const Request request = peer.held.front().request;
       peer.held.pop_front();
       HandOn(peer, request);
@@ -130,7 +194,9 @@ std::size_t FaultTransport::Progress() {
 std::uint64_t FaultTransport::NextTimer() const {
   std::uint64_t next = inner_->NextTimer();
   for (const auto& [id, peer] : peers_) {
-    if (!peer.held.empty())
+    if (BreakIsDue(peer))
+      next = EarlierTimer(next, 1);
+    else if (!peer.held.empty() && !peer.at_break())
       next = EarlierTimer(next, peer.held.front().due_ns);
   }
   return next;
@@ -152,6 +218,11 @@ void FaultTransport::OnNotify(PeerId from, abi::Channel channel, std::uint32_t r
   if (const auto found = peers_.find(from); found != peers_.end())
     ++found->second.counts.notifications;
   events_.OnNotify(from, channel, receiver_cpu, word);
+}
+
+void FaultTransport::OnCompletion(const Completion& completion) {
+  if (withheld_.erase(completion.token) == 0)  // else: its end is told with its endpoint's
+    events_.OnCompletion(completion);
 }
 
 void FaultTransport::OnPeerDown(PeerId peer, Status why) {

@@ -5,19 +5,28 @@
 //           says), requests end as kNotSent/kEndpointDown, and nothing of it is heard
 //   delay   each request waits a time drawn from the seed, up to twice `delay`; order per peer
 //   stays
+//   slow    requests leave one after the other, at so many bytes a second (kRequestBytes and what
+//           they carry); a get costs what it brings
+//   break   the endpoint breaks, once: at the next k requests, all of which end as kUnknown though
+//           they were carried out, or though none was; what comes between waits and was not sent.
+//           k is 0: at once, and what is under way ends as the contract says
 //   hold    the next large put to a node stops this process half-way, after all checks: where this
 //           process does the copy itself, in the middle of it, else when it was handed to the
 //           network
 // Loss is no fault here: the contract knows only endpoints that break.
 //
-// A fault is of a node, so it outlives the node's incarnations, until Heal. To cut both directions
+// A fault is of a node, so it outlives the node's incarnations, until Heal; but a break is of the
+// endpoint that there is. To cut both directions
 // both ends are told. Without faults this only counts.
 #pragma once
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
+#include <set>
+#include <vector>
 
 #include "interconnect/clock.h"
 #include "interconnect/transport.h"
@@ -47,11 +56,14 @@ class FaultTransport final : public Transport, private Events {
 
   void Cut(std::uint32_t node);
   void Delay(std::uint32_t node, std::uint64_t delay_ns);
+  void Slow(std::uint32_t node, std::uint64_t bytes_per_second);  // 0: no more
+  void Break(std::uint32_t node, std::uint32_t operations, bool done);
   void Hold(std::uint32_t node);  // once
   void Heal(std::uint32_t node);  // of all
 
   bool IsCut(std::uint32_t node) const;
   std::uint64_t DelayOf(std::uint32_t node) const;
+  std::uint64_t RateOf(std::uint32_t node) const;
   std::map<PeerId, Counts> counts() const;
 
   // -- Transport --
@@ -73,7 +85,15 @@ class FaultTransport final : public Transport, private Events {
   struct Fault {
     bool cut = false;
     std::uint64_t delay_ns = 0;
+    std::uint64_t bytes_per_second = 0;
     bool hold = false;
+  };
+  static constexpr std::uint64_t kRequestBytes = 64;
+  // A break that was asked for: at `left` more requests, whose ends are `doubtful`.
+  struct Breaking {
+    std::uint32_t left;
+    bool done;
+    std::vector<Token> doubtful;
   };
   struct Held {
     std::uint64_t due_ns;
@@ -83,12 +103,19 @@ class FaultTransport final : public Transport, private Events {
     PeerInfo info;
     Counts counts;
     std::deque<Held> held;
+    std::uint64_t free_ns = 0;  // of a slow way: when all that left before has passed
+    std::optional<Breaking> breaking;
+    // All that the break was to be at has come: nothing more passes before it.
+    bool at_break() const { return breaking && breaking->left == 0; }
   };
 
   FaultTransport(Events& events, const Clock& clock, std::uint64_t seed)
       : events_(events), clock_(clock), random_(seed) {}
 
   void HandOn(Peer& peer, const Request& request);
+  bool BreakIsDue(const Peer& peer) const;
+  void BreakNow(Peer& peer);
+  void EndDoubtful(Peer& peer, Status why);
   void FailHeld(Peer& peer, Status why);
 
   // -- Events, of the inner transport --
@@ -96,7 +123,7 @@ class FaultTransport final : public Transport, private Events {
                  std::span<const std::byte> message) override;
   void OnNotify(PeerId from, abi::Channel channel, std::uint32_t receiver_cpu,
                 std::uint64_t word) override;
-  void OnCompletion(const Completion& completion) override { events_.OnCompletion(completion); }
+  void OnCompletion(const Completion& completion) override;
   void OnPeerDown(PeerId peer, Status why) override;
 
   Events& events_;
@@ -104,6 +131,7 @@ class FaultTransport final : public Transport, private Events {
   std::mt19937_64 random_;
   std::map<PeerId, Peer> peers_;
   std::map<std::uint32_t, Fault> faults_;
+  std::set<Token> withheld_;          // doubtful ones, under way in the inner transport
   std::unique_ptr<Transport> inner_;  // last: it reports to us until it is gone
 };
 

@@ -61,11 +61,8 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
           packet.type == PacketType::kConfirm ? from.handshake->OnConfirm(body) : Status::kCorrupt;
       if (status != Status::kOk)
         return Refuse(from, status);
-      ArenaPlace place{arena_.file_offset(), arena_.size()};
-      if (SendPacket(from.socket.get(), Header(PacketType::kReady),
-                     std::as_bytes(std::span(&place, 1)), arena_.fd()) != Transfer::kDone)
-        return Drop(from, Status::kEndpointDown);
-      from.state = State::kUp;
+      if (!GiveArena(from))
+        return;
       // What an earlier connection of this peer still holds is late now.
       for (auto& [fd, other] : incoming_) {
         if (&other != &from && other.peer == from.peer && other.state == State::kUp) {
@@ -78,6 +75,8 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
     case State::kLingering:
       return;  // removed: nothing from it is heard
     case State::kUp:
+      if (!std::exchange(from.spoke, true))
+        holders_.Spoke(*from.holder);
       break;
   }
   switch (packet.type) {
@@ -92,6 +91,33 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
     default:
       return Drop(from, Status::kCorrupt);
   }
+}
+
+bool MappedTransport::GiveArena(Incoming& from) {
+  const ArenaHolders::Process process = ArenaHolders::PeerOf(from.socket.get());
+  if (process.id == 0) {
+    Refuse(from, Status::kPermissionDenied);  // nobody could tell when it has let go
+    return false;
+  }
+  std::vector<ArenaHolders::Slot> let_go;
+  const auto slot = holders_.Enter(process, &let_go);
+  for (const ArenaHolders::Slot heir : let_go) {
+    awaited_.erase(heir);
+    Revoked(HeirNumber(heir), nullptr);
+  }
+  if (!slot.ok()) {
+    Refuse(from, slot.status());
+    return false;
+  }
+  from.holder = slot.value();
+  const ArenaPlace place{arena_.file_offset(), arena_.size()};
+  if (SendPacket(from.socket.get(), Header(PacketType::kReady), std::as_bytes(std::span(&place, 1)),
+                 arena_.fd()) != Transfer::kDone) {
+    Drop(from, Status::kEndpointDown);
+    return false;
+  }
+  from.state = Incoming::State::kUp;
+  return true;
 }
 
 void MappedTransport::Refuse(Incoming& from, Status why) {
@@ -109,6 +135,8 @@ void MappedTransport::Drop(Incoming& from, Status why) {
     from.state = Incoming::State::kLingering;
     shutdown(fd, SHUT_WR);
   } else {
+    if (from.holder)
+      holders_.Leave(*from.holder);
     Revoked(fd, nullptr);
     incoming_.erase(fd);
   }
@@ -116,10 +144,20 @@ void MappedTransport::Drop(Incoming& from, Status why) {
     events_.OnPeerDown(peer, why);
 }
 
-// The connection has let go of one window, or (nullptr) of everything.
-void MappedTransport::Revoked(int socket, const abi::WindowId* window) {
-  for (Token token : revocations_.Returned(socket, window))
+// The connection, or the heir, has let go of one window, or (nullptr) of everything.
+void MappedTransport::Revoked(int holder, const abi::WindowId* window) {
+  for (Token token : revocations_.Returned(holder, window))
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
+}
+
+void MappedTransport::LookForHeirs() {
+  look_for_heirs_ns_ = clock_.NowNs() + kLookForHeirsNs;
+  for (const ArenaHolders::Slot slot : std::set<ArenaHolders::Slot>(awaited_)) {
+    if (holders_.HeirHolds(slot))
+      continue;
+    awaited_.erase(slot);
+    Revoked(HeirNumber(slot), nullptr);
+  }
 }
 
 }  // namespace k42::interconnect

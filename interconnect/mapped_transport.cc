@@ -17,6 +17,7 @@ std::unique_ptr<MappedTransport> MappedTransport::Create(const LocalIdentity& se
   if (!transport->epoll_ || !transport->listener_)
     return nullptr;
   transport->buffer_.resize(kMaxPacket);
+  transport->holders_.Adopt();
   transport->Watch(transport->listener_.get(), EPOLLIN, true);
   return transport;
 }
@@ -81,6 +82,11 @@ void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
     if (told != Transfer::kDone)
       deaf.push_back({fd, told == Transfer::kClosed ? Status::kEndpointDown : Status::kTimedOut});
   }
+  for (const ArenaHolders::Slot slot : holders_.HeirsHolding()) {
+    waiting.insert(HeirNumber(slot));
+    awaited_.insert(slot);
+    look_for_heirs_ns_ = clock_.NowNs() + kLookForHeirsNs;
+  }
   if (waiting.empty())
     events_.OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   else
@@ -104,7 +110,7 @@ std::uint64_t MappedTransport::NextTimer() const {
     if (from.state == Incoming::State::kNew || from.state == Incoming::State::kWelcomed)
       next = EarlierTimer(next, from.give_up_ns);
   }
-  return next;
+  return awaited_.empty() ? next : EarlierTimer(next, look_for_heirs_ns_);
 }
 
 std::size_t MappedTransport::Timers() {
@@ -127,6 +133,8 @@ std::size_t MappedTransport::Timers() {
       late.push_back(fd);
   }
   for (int fd : late) Drop(incoming_.at(fd), Status::kTimedOut);
+  if (!awaited_.empty() && now >= look_for_heirs_ns_)
+    LookForHeirs();
   return ended;
 }
 

@@ -16,7 +16,8 @@
 // Invariant that fencing rests on: an initiator unmaps the peer's arena before it closes the
 // connection, and a dead one has no mapping. So end of file on an accepted connection means: that
 // process cannot touch our arena any more. A connection to a removed peer therefore lingers,
-// unheard, until its end of file, and revocations wait for it.
+// unheard, until its end of file, and revocations wait for it. Those whom this daemon's predecessor
+// let in have no connection to it: arena_holders.h tells when they have let go.
 #pragma once
 
 #include <map>
@@ -27,6 +28,7 @@
 #include <vector>
 
 #include "interconnect/arena.h"
+#include "interconnect/arena_holders.h"
 #include "interconnect/clock.h"
 #include "interconnect/handshake.h"
 #include "interconnect/mapped_packet.h"
@@ -77,6 +79,8 @@ class MappedTransport final : public Transport {
     std::optional<Acceptor> handshake;
     PeerId peer;
     std::uint64_t give_up_ns = 0;
+    std::optional<ArenaHolders::Slot> holder;  // it may have our arena
+    bool spoke = false;                        // since it was given it
   };
 
   MappedTransport(const LocalIdentity& self, Arena& arena, std::string socket_path, Events& events,
@@ -85,7 +89,8 @@ class MappedTransport final : public Transport {
         arena_(arena),
         socket_path_(std::move(socket_path)),
         events_(events),
-        clock_(clock) {}
+        clock_(clock),
+        holders_(arena) {}
 
   void Watch(int fd, std::uint32_t interest, bool add);
   std::size_t Serve(int fd, std::uint32_t ready);
@@ -106,7 +111,13 @@ class MappedTransport final : public Transport {
   void OnHello(Incoming& from, std::span<const std::byte> body);
   void Refuse(Incoming& from, Status why);
   void Drop(Incoming& from, Status why);
-  void Revoked(int socket, const abi::WindowId* window);
+  // Gives the peer our arena, written down. False: it is not to have it, or does not take it.
+  bool GiveArena(Incoming& from);
+  void Revoked(int holder, const abi::WindowId* window);
+  // Revocations wait for a predecessor's neighbours under numbers that no socket has.
+  static int HeirNumber(ArenaHolders::Slot slot) { return -1 - static_cast<int>(slot); }
+  static constexpr std::uint64_t kLookForHeirsNs = 50'000'000;
+  void LookForHeirs();
 
   LocalIdentity self_;
   Arena& arena_;
@@ -118,7 +129,10 @@ class MappedTransport final : public Transport {
   std::map<PeerId, Outgoing> outgoing_;
   std::map<int, Incoming> incoming_;  // by socket
   std::map<int, PeerId> sockets_;     // of outgoing ones
-  Revocations<int> revocations_;      // held by sockets of accepted connections
+  Revocations<int> revocations_;      // held by sockets of accepted connections, and by heirs
+  ArenaHolders holders_;
+  std::set<ArenaHolders::Slot> awaited_;  // heirs that revocations wait for
+  std::uint64_t look_for_heirs_ns_ = 0;
   std::vector<std::byte> buffer_;
   std::size_t delivered_ = 0;
 };

@@ -163,14 +163,21 @@ int Show(const control::Cluster& cluster, const std::string& node, const std::st
   return 0;
 }
 
-int Names(const control::Cluster& cluster, const std::string& action, const std::string& path,
-          const std::string& value) {
-  const Json request{{"request", "names"}, {"action", action}, {"path", path}, {"value", value}};
+int Names(const control::Cluster& cluster, const NamesOptions& options) {
+  const Json request{{"request", "names"},
+                     {"action", options.action},
+                     {"path", options.path},
+                     {"value", options.value}};
   const Outcome<Json> answer = AskForChange(cluster, request);
   if (!answer.ok())
     return Complain(answer.detail());
-  for (const Json& name : answer->value("names", Json::array())) {
-    if (action == "get") {
+  const Json listed = answer->value("names", Json::array());
+  if (options.json) {
+    std::printf("%s\n", listed.dump(1).c_str());
+    return 0;
+  }
+  for (const Json& name : listed) {
+    if (options.action == "get") {
       std::printf("%s\n", name.value("value", "").c_str());
       continue;
     }

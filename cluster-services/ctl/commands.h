@@ -23,8 +23,13 @@ int Nodes(const control::Cluster& cluster, bool json);
 int Run(const control::Cluster& cluster, const RunOptions& options);
 // Requests whose answer is shown as it is: status, fabric.
 int Show(const control::Cluster& cluster, const std::string& node, const std::string& request);
-int Names(const control::Cluster& cluster, const std::string& action, const std::string& path,
-          const std::string& value);
+struct NamesOptions {
+  std::string action = "list";
+  std::string path;
+  std::string value;
+  bool json = false;
+};
+int Names(const control::Cluster& cluster, const NamesOptions& options);
 
 int Complain(const std::string& text);
 

@@ -58,8 +58,10 @@ int Main(int argc, char** argv) {
   std::string node;
   CLI::App* status = app.add_subcommand("status", "a node's daemon and guest");
   CLI::App* fabric = app.add_subcommand("fabric", "devices, endpoints and windows of a node");
-  for (CLI::App* one : {status, fabric})
+  for (CLI::App* one : {status, fabric}) {
     one->add_option("--node", node, "which node (default: the first that answers)");
+    one->add_flag("--json", json, "for programs: as it always is");
+  }
   ctl::TraceOptions trace_options;
   CLI::App* trace = ctl::AddTrace(app, trace_options);
 
@@ -74,6 +76,7 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"list", "get", "put", "delete"}));
   names->add_option("path", path, "name, or where to list from");
   names->add_option("value", value, "of put");
+  names->add_flag("--json", json, "of a listing: for programs");
 
   ctl::ObjectOptions object_options;
   CLI::App* object = ctl::AddObject(app, object_options);
@@ -114,7 +117,7 @@ int Main(int argc, char** argv) {
     return ctl::Object(cluster.value(), object_options);
   if (*ping)
     return ctl::Ping(cluster.value(), ping_options);
-  return ctl::Names(cluster.value(), action, path, value);
+  return ctl::Names(cluster.value(), {action, path, value, json});
 }
 
 }  // namespace

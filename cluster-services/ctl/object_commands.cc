@@ -25,7 +25,10 @@ Outcome<Json> AskNode(const control::Cluster& cluster, const std::string& node,
 
 int Object(const control::Cluster& cluster, const ObjectOptions& options) {
   if (options.action == "list")
-    return Names(cluster, "list", options.name.empty() ? "objects" : "objects/" + options.name, "");
+    return Names(cluster, {.action = "list",
+                           .path = options.name.empty() ? "objects" : "objects/" + options.name,
+                           .value = "",
+                           .json = options.json});
   const Outcome<Json> answer = AskNode(cluster, options.node,
                                        {{"request", "object"},
                                         {"action", options.action},
@@ -93,6 +96,7 @@ CLI::App* AddObject(CLI::App& app, ObjectOptions& options) {
       ->required()
       ->check(CLI::IsMember({"list", "make", "remove", "add", "read", "arrive", "wait", "swap"}));
   object->add_option("name", options.name, "letters, digits, . _ -");
+  object->add_flag("--json", options.json, "of a list: for programs");
   object->add_option("number", options.number,
                      "add: how much (1); make barrier: parties; arrive, wait: the member");
   object->add_option("--class", options.kind, "counter or barrier")

@@ -14,6 +14,7 @@ struct ObjectOptions {
   std::string kind = "counter";
   std::string node;  // whose kernel makes the call; empty: the first that answers
   std::uint64_t budget_ms = 5000;
+  bool json = false;  // of a list
 };
 // Says what came back. 1: an error, in words on standard error.
 int Object(const control::Cluster& cluster, const ObjectOptions& options);

@@ -299,18 +299,27 @@ std::vector<interconnect::FaultTransport*> Daemon::transports() {
   return all;
 }
 
-void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value) {
-  if (kind == "hold") {  // of this daemon's life, and once
-    for (interconnect::FaultTransport* transport : transports()) transport->Hold(node);
+void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value, bool done) {
+  if (kind == "hold" || kind == "break") {  // of this daemon's life, and once
+    for (interconnect::FaultTransport* transport : transports()) {
+      if (kind == "hold")
+        transport->Hold(node);
+      else
+        transport->Break(node, static_cast<std::uint32_t>(value), done);
+    }
     return;
   }
-  auto& [cut, delay_ns] = faults_[node];
-  if (kind == "cut")
-    cut = true;
-  else if (kind == "delay")
-    delay_ns = static_cast<std::uint64_t>(value * 1'000'000);
-  else
+  if (kind == "heal") {
     faults_.erase(node);
+    return ApplyFaults(node);
+  }
+  Fault& fault = faults_[node];
+  if (kind == "cut")
+    fault.cut = true;
+  else if (kind == "delay")
+    fault.delay_ns = static_cast<std::uint64_t>(value * 1'000'000);
+  else
+    fault.bytes_per_second = static_cast<std::uint64_t>(value * 1'000'000);
   ApplyFaults(node);
 }
 
@@ -321,8 +330,9 @@ void Daemon::ApplyFaults(std::uint32_t node) {
       transport->Heal(node);
       continue;
     }
-    transport->Delay(node, fault->second.second);
-    if (fault->second.first)
+    transport->Delay(node, fault->second.delay_ns);
+    transport->Slow(node, fault->second.bytes_per_second);
+    if (fault->second.cut)
       transport->Cut(node);
   }
 }

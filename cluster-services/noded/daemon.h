@@ -83,8 +83,9 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   interconnect::Arena* arena() { return link_ == nullptr ? nullptr : arena_; }
   const interconnect::GuestMemory& memory() const { return carrier_.memory(); }
   std::vector<interconnect::FaultTransport*> transports();
-  // "cut", "delay" (milliseconds) or "heal", of the way to a node; stays over the guest's lives.
-  void SetFault(const std::string& kind, std::uint32_t node, double value);
+  // Of the way to a node. "cut", "delay" (milliseconds), "slow" (megabytes a second) or "heal":
+  // stays over the guest's lives. "hold", "break" (operations, which were `done`): once.
+  void SetFault(const std::string& kind, std::uint32_t node, double value, bool done = true);
   // Messages of the kernel to its daemon, of kinds `first` to `last`: each range has one handler.
   using ControlHandler = std::function<void(const abi::Frame&, std::span<const std::byte>)>;
   void SetControlHandler(abi::ControlKind first, abi::ControlKind last, ControlHandler handler) {
@@ -145,7 +146,12 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   std::unique_ptr<interconnect::LinkHost> link_;
   std::unique_ptr<interconnect::FaultTransport> mapped_;
   std::unique_ptr<interconnect::FaultTransport> ucx_;
-  std::map<std::uint32_t, std::pair<bool, std::uint64_t>> faults_;  // by node: cut, delay
+  struct Fault {
+    bool cut = false;
+    std::uint64_t delay_ns = 0;
+    std::uint64_t bytes_per_second = 0;
+  };
+  std::map<std::uint32_t, Fault> faults_;  // by node
   std::map<interconnect::PeerId, interconnect::Transport*> routes_;
   interconnect::LocalIdentity identity_;
   ViewOfCluster view_;

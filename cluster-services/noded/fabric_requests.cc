@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <charconv>
+#include <map>
+#include <optional>
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
@@ -37,6 +39,7 @@ json Endpoints(Daemon& daemon) {
                            {"transport", transport->Name()},
                            {"cut", transport->IsCut(peer.node)},
                            {"delay_ms", transport->DelayOf(peer.node) / 1'000'000},
+                           {"bytes_per_second", transport->RateOf(peer.node)},
                            {"sent", counts.sent},
                            {"sent_bytes", counts.sent_bytes},
                            {"messages", counts.messages},
@@ -84,15 +87,36 @@ void Fault(Daemon& daemon, Connection& connection, const json& request) {
   if (kind == "loss")
     return connection.Fail(Status::kNotSupported,
                            "endpoints lose nothing, they break: use cut, then heal");
-  if (kind != "cut" && kind != "heal" && kind != "delay" && kind != "hold")
+  // What a kind's value is, and its bounds.
+  struct Value {
+    double least;
+    double most;
+    const char* what;
+  };
+  static const std::map<std::string, std::optional<Value>> kKinds = {
+      {"cut", {}},
+      {"heal", {}},
+      {"hold", {}},
+      {"delay", Value{0, 60'000, "delay wants milliseconds, up to a minute"}},
+      {"slow", Value{0.001, 100'000, "slow wants megabytes a second, at least 0.001"}},
+      {"break", Value{0, 1'000, "break wants a number of operations, up to 1000"}}};
+  const auto found = kKinds.find(kind);
+  if (found == kKinds.end())
     return connection.Fail(Status::kInvalidArgument, "no such fault: " + kind);
-  const json value = request.value("value", json());
-  constexpr double kLongestMs = 60'000;
-  if (kind == "delay" &&
-      (!value.is_number() || value.get<double>() < 0 || value.get<double>() > kLongestMs))
-    return connection.Fail(Status::kInvalidArgument, "delay wants milliseconds, up to a minute");
-  spdlog::info("fault: {} n{}", kind, node);
-  daemon.SetFault(kind, node, kind == "delay" ? value.get<double>() : 0);
+  const json given = request.value("value", json());
+  double value = 0;
+  if (found->second) {
+    value = given.is_number() ? given.get<double>() : kind == "break" && given.is_null() ? 0 : -1;
+    if (value < found->second->least || value > found->second->most)
+      return connection.Fail(Status::kInvalidArgument, found->second->what);
+  } else if (!given.is_null()) {
+    return connection.Fail(Status::kInvalidArgument, kind + " has no value");
+  }
+  const json done = request.value("done", json(true));
+  if (!done.is_boolean())
+    return connection.Fail(Status::kInvalidArgument, "done: true or false");
+  spdlog::info("fault: {} n{} {}", kind, node, value);
+  daemon.SetFault(kind, node, value, done.get<bool>());
   connection.Finish(json::object());
 }
 

@@ -78,6 +78,18 @@ inline constexpr std::uint64_t kHeartbeatPeriodNs = 250'000'000;
 
 enum class DaemonState : std::uint32_t { kAbsent = 0, kAttached = 1, kUp = 2, kDetached = 3 };
 
+// A neighbour's process that was given the arena, and may have it mapped. For the next daemon,
+// which has no other way to know whom a window must be wrested from.
+struct ArenaHolder {
+  std::atomic<std::uint32_t> state;  // 0: free; kHolderGiven, kHolderSpoke
+  std::uint32_t process;             // of this host
+  std::uint64_t started;             // when, in clock ticks since the host's boot
+};
+static_assert(sizeof(ArenaHolder) == 16);
+inline constexpr std::uint32_t kHolderGiven = 1;  // the descriptor is on its way
+inline constexpr std::uint32_t kHolderSpoke = 2;  // and has arrived: something came back since
+inline constexpr std::uint32_t kMaxHolders = 192;
+
 struct DaemonHeader {
   std::uint64_t magic;
   std::uint32_t version;
@@ -95,6 +107,8 @@ struct DaemonHeader {
   alignas(kCacheLine) std::atomic<std::uint64_t> authority_deadline;
   std::atomic<std::uint64_t> view_epoch;        // newest view handed to the kernel
   std::atomic<std::uint64_t> daemon_heartbeat;  // daemon's monotonic ns
+
+  alignas(kCacheLine) ArenaHolder holders[kMaxHolders];
 };
 static_assert(sizeof(DaemonHeader) <= kArenaPage);
 

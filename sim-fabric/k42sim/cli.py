@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from . import client, console, gdb, machine, places, plan as plans, processes
+from . import client, console, faults, gdb, machine, places, plan as plans, processes
 from .places import Trouble
 
 
@@ -63,10 +63,14 @@ def arguments():
     debug.add_argument("--kernel", metavar="FILE", help="its image (default: the cluster's; of a core build/k42.elf)")
     debug.add_argument("words", nargs="*", metavar="-- WORDS", help="more options for GDB")
     fault = command("fault", "break something on purpose")
-    fault.add_argument("kind", choices=("kill", "pause", "resume", "restart", "cut", "heal", "delay", "hold", "loss"))
+    fault.add_argument("kind", choices=(*faults.PROCESSES, *faults.WAYS, "loss"))
     fault.add_argument("targets", nargs="+", metavar="n1|m0")
     fault.add_argument("--part", choices=("node", "qemu", "noded", "offload"), default="node")
-    fault.add_argument("--value", type=float, help="milliseconds of delay, per cent of loss")
+    fault.add_argument("--value", type=float, help="delay and clock: milliseconds; slow: megabytes a second; "
+                                                   "break: at how many operations (0: at once)")
+    fault.add_argument("--undone", action="store_true", help="break: before those operations, not after them")
+    fault.add_argument("--by", choices=("signal", "monitor"), default="signal",
+                       help="pause: QEMU's monitor stops the guest's clock, too")
     return parser.parse_args()
 
 
@@ -241,12 +245,9 @@ def shell(args):
 
 
 def fault(args):
-    if args.kind == "hold" and len(args.targets) != 2:
-        raise Trouble("hold needs two nodes: whose daemon is held, and in a put to whom")
-    if args.kind == "cut" and len(args.targets) < 2:
-        raise Trouble("cut needs two nodes or more: every pair of them is cut")
-    client.ask(places.choose(args.cluster), {"request": "fault", "kind": args.kind, "targets": args.targets,
-                                             "part": args.part, "value": args.value})
+    words = {"kind": args.kind, "targets": args.targets, "part": args.part, "value": args.value, "by": args.by,
+             "undone": args.undone}
+    client.ask(places.choose(args.cluster), {"request": "fault", **words}, limit=90.0)
     return 0
 
 

@@ -2,6 +2,7 @@
 import asyncio
 import http.client
 import json
+import signal
 import socket
 
 from . import processes
@@ -21,6 +22,29 @@ def free_ports(count):
             one.close()
 
 
+class Member:
+    """One member, as an operator's faults see it. What is killed is started again by its keeper."""
+
+    def __init__(self, name, process):
+        self._name, self._process = name, process
+
+    async def kill(self, _part):
+        self._signal(signal.SIGKILL)
+
+    restart = kill
+
+    async def pause(self, _part, _by="signal"):
+        self._signal(signal.SIGSTOP)
+
+    async def resume(self, _part):
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number):
+        if self._process is None or self._process.returncode is not None:
+            raise LookupError(f"etcd member {self._name} does not run now; it is started again")
+        self._process.send_signal(number)
+
+
 class Etcd:
     """Members m0..m<count-1>. `report(text)` is called with what an operator should know."""
 
@@ -35,6 +59,9 @@ class Etcd:
         self.processes = [None] * count
         self._keepers = []
         self._stopping = False
+
+    def member(self, i):
+        return Member(f"m{i}", self.processes[i])
 
     @property
     def ports(self):

@@ -11,10 +11,12 @@ import asyncio
 import signal
 import time
 
-from . import noded, processes, qemu, restarts
+from . import monitor, noded, places, processes, qemu, restarts
 
 PARTS = ("qemu", "noded", "offload")
 READY_LINE = b"k42: ready"
+BY_MONITOR = "guest"  # among what is paused
+MONITOR_LIMIT = 10.0
 POWER_OFF = 33
 REFUSED_OPTION = 7  # trying again would not help
 
@@ -74,6 +76,8 @@ class Node:
                 self._ready_before = None
             self._register.forget(process)
             self.paused.discard(part)
+            if part == "qemu":
+                self.paused.discard(BY_MONITOR)
             if self._held:
                 return
             words = qemu.explain_exit(status) if part == "qemu" else f"exit status {status}"
@@ -124,11 +128,34 @@ class Node:
         await self._end_parts()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
 
-    def signal(self, part, number):
+    async def pause(self, part, by="signal"):
+        """By signal, time goes on without it: its clock jumps when it goes on. By QEMU's monitor the guest alone
+        stops, and its clock with it: it is behind afterwards."""
+        if by == "monitor":
+            self._running("qemu")
+            await asyncio.to_thread(self._ask_monitor, "stop")
+            self.paused.add(BY_MONITOR)
+        else:
+            self._signal(part, signal.SIGSTOP)
+
+    async def resume(self, part):
+        self._signal(part, signal.SIGCONT)
+        if BY_MONITOR in self.paused and part in ("node", "qemu"):
+            await asyncio.to_thread(self._ask_monitor, "cont")
+            self.paused.discard(BY_MONITOR)
+
+    def _signal(self, part, number):
         wanted = [one for one in PARTS if one in self.parts] if part == "node" else [part]
-        for one in wanted:
-            self._running(one).send_signal(number)
-            (self.paused.add if number == signal.SIGSTOP else self.paused.discard)(one)
+        for one in [self._running(one) for one in wanted]:
+            one.send_signal(number)
+        (self.paused.update if number == signal.SIGSTOP else self.paused.difference_update)(wanted)
+
+    def _ask_monitor(self, command):
+        try:
+            with monitor.Monitor(self.folder / "qmp.sock", MONITOR_LIMIT) as one:
+                one.ask(command)
+        except places.Trouble as error:
+            raise LookupError(f"{self.name}: {error}") from None
 
     async def restart(self, part):
         if part != "node":
@@ -194,6 +221,7 @@ class Node:
     def describe(self):
         state = "paused" if self.paused else self.state
         return {"node": self.name, "state": state, "why": self.why, "lives": self.lives,
+                "paused": sorted(self.paused),
                 "seconds": round(time.monotonic() - self.since, 1),
                 "pids": {part: one.pid for part, one in self.parts.items() if one.returncode is None},
                 "folder": str(self.folder)}

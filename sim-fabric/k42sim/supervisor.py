@@ -5,6 +5,7 @@ Its control socket takes one JSON line per connection, {"request": NAME, ...}, a
 cluster is ready or has failed. Requests: events, status, fault, stop.
 """
 import asyncio
+import dataclasses
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import signal
 import sys
 import time
 
-from . import etcd, machine, noded, node, places, plan as plans, processes
+from . import etcd, faults, machine, noded, node, places, plan as plans, processes, store_ways
 
 LOOK_PERIOD = 0.2
 
@@ -23,6 +24,7 @@ class Supervisor:
         self.register = processes.Register(place.processes)
         self.nodes = []
         self.etcd = None
+        self.ways = store_ways.StoreWays(0, [], 0)
         self.events = []  # (seconds, kind, text); kinds: progress, ready, failed
         self.changed = asyncio.Event()
         self.done = asyncio.Event()
@@ -58,16 +60,18 @@ class Supervisor:
         kvm = machine.hardware_virtualization()
         self.tell(f"{plan.nodes} nodes, {plan.cpus} CPUs and {plan.memory_mib} MiB each, "
                   f"{'KVM' if kvm else 'emulated'}, transport {plan.transport}, seed {plan.seed}")
-        endpoints = []
+        denied = []  # to the nodes' programs: the store is the daemons'
         if not plan.bare:
             self.etcd = etcd.Etcd(place.folder / "etcd", plan.cluster, plan.etcd, self.register, self.tell)
             await self.etcd.start()
-            endpoints = self.etcd.endpoints
-            self.tell(f"etcd: {plan.etcd} member{'s' if plan.etcd > 1 else ''} on {', '.join(endpoints)}")
+            self.ways = store_ways.StoreWays(plan.nodes, self.etcd.client_ports, plan.seed)
+            await self.ways.open()
+            denied = self.etcd.ports + self.ways.ports
+            self.tell(f"etcd: {plan.etcd} member{'s' if plan.etcd > 1 else ''} on {', '.join(self.etcd.endpoints)}")
             await self.make_module_keys()
         for number in range(1, plan.nodes + 1):
-            one = node.Node(plan, number, place.node(number), plan.share, endpoints, kvm,
-                            self.register, self.tell, [] if plan.bare else self.etcd.ports)
+            one = node.Node(plan, number, place.node(number), plan.share, self.ways.endpoints(f"n{number}"), kvm,
+                            self.register, self.tell, denied)
             self.nodes.append(one)
             one.start()
         await self.await_nodes()
@@ -111,6 +115,7 @@ class Supervisor:
 
     async def stop(self):
         await asyncio.gather(*(one.stop() for one in self.nodes))
+        await self.ways.close()
         if self.etcd:
             await self.etcd.stop()
 
@@ -159,7 +164,9 @@ class Supervisor:
                             "folder": str(self.place.folder), "share": self.plan.share,
                             "transport": self.plan.transport, "seed": self.plan.seed,
                             "seconds": round(time.monotonic() - self.began, 1), "etcd": members,
-                            "nodes": [one.describe() for one in self.nodes]})
+                            "nodes": [{**one.describe(),
+                                       "store": [way.describe() for way in self.ways.of(one.name)]}
+                                      for one in self.nodes]})
 
     async def on_stop(self, _request, writer):
         self.reply(writer, {"ok": True})
@@ -167,45 +174,12 @@ class Supervisor:
         self.done.set()
 
     async def on_fault(self, request, writer):
-        kind, targets = request["kind"], request.get("targets", [])
-        self.tell(f"fault: {kind} {' '.join(targets)} {request.get('value') or ''}".rstrip())
-        if kind in ("kill", "pause", "resume", "restart"):
-            for target in targets:
-                await self.fault_process(kind, target, request.get("part", "node"))
-        else:
-            await self.fault_network(kind, targets, request)
+        words = {field.name: request[field.name] for field in dataclasses.fields(faults.Fault)
+                 if request.get(field.name) is not None}
+        fault = faults.Fault(**words)
+        self.tell(f"fault: {fault.kind} {' '.join(fault.targets)} {fault.value or ''}".rstrip())
+        await faults.Faults(self.plan, self.nodes, self.etcd, self.ways).run(fault)
         self.reply(writer, {"ok": True})
-
-    async def fault_process(self, kind, target, part):
-        signals = {"pause": signal.SIGSTOP, "resume": signal.SIGCONT}
-        if target.startswith("m") and self.etcd:  # an etcd member; the keeper restarts it
-            index = int(target[1:])
-            self.etcd.processes[index].send_signal(signals.get(kind, signal.SIGKILL))
-            return
-        one = self.find(target)
-        if kind == "kill":
-            await one.kill(part)
-        elif kind == "restart":
-            await one.restart(part)
-        else:
-            one.signal(part, signals[kind])
-
-    async def fault_network(self, kind, targets, request):
-        """Faults on the way between nodes are the transports': each end is told of the other."""
-        value = request.get("value")
-        for target in targets[:1] if kind == "hold" else targets:  # of one end alone
-            peers = [other for other in targets if other != target] or [other.name for other in self.nodes
-                                                                       if other.name != target]
-            for peer in peers:
-                await noded.ask(self.find(target).folder / "noded.sock",
-                                {"request": "fault", "kind": kind, "peer": peer, "value": value,
-                                 "seed": self.plan.seed})
-
-    def find(self, name):
-        for one in self.nodes:
-            if one.name == name:
-                return one
-        raise LookupError(f"no node {name}; there are n1..n{len(self.nodes)}")
 
 
 def main(name, lock_descriptor):

@@ -34,14 +34,17 @@ class Hold(unittest.TestCase):
                    what="the daemon's stop in the middle")
         return held
 
-    def check(self, transport):
+    def check(self, transport, another_daemon=False):
         with Cluster(nodes=3, options=["--cpus", "1", "--transport", transport, "--timeout", "90"]) as cluster:
             def transfer(node, way, count):
                 self.transfer(cluster, node, way, count)
 
             before = self.incarnations(cluster)
             held = self.hold(cluster)
+            if another_daemon:  # the target's: who has its memory mapped it knows from its predecessor only
+                cluster.fault("kill", "n2", "--part", "noded")
             eventually(lambda: "n3" not in self.incarnations(cluster), limit=60, what="n3's end")
+            eventually(lambda: cluster.node("n2")["state"] == "up", what="n2's daemon")
             # Another asks for memory: several times what there was, so that all that is free is used again.
             transfer("n1", "store", 3)
             transfer("n1", "load", 3)
@@ -73,6 +76,9 @@ class Hold(unittest.TestCase):
 
     def test_where_the_daemon_copies_itself(self):
         self.check("shm")
+
+    def test_where_the_targets_daemon_has_died_meanwhile(self):
+        self.check("shm", another_daemon=True)
 
     @unittest.skipUnless(LONG, "the same over the network: long form")
     def test_where_the_bytes_are_on_their_way(self):

@@ -42,6 +42,16 @@ class Tools(unittest.TestCase):
         self.assertIn("draining", shown)
         self.assertEqual(json.loads(self.tool("k42ctl", "nodes", "--json").stdout), NODES)
 
+    def test_listings_for_programs(self):
+        names = [{"path": "a/b", "value": "1", "owner": "n1"}, {"path": "objects/c", "value": "2", "owner": ""}]
+        self.daemons[1].answer("names", {"names": names})
+        self.daemons[1].answer("fabric", {"endpoints": []})
+        self.assertIn("(n1's)", self.tool("k42ctl", "names").stdout)
+        self.assertEqual(json.loads(self.tool("k42ctl", "names", "--json").stdout), names)
+        self.assertEqual(json.loads(self.tool("k42ctl", "object", "list", "--json").stdout), names)
+        shown = self.tool("k42ctl", "fabric", "--node", "n1", "--json").stdout
+        self.assertEqual(json.loads(shown), {"endpoints": []})
+
     def test_streams_and_status(self):
         done = self.tool("k42ctl", "run", "--node", "n2", "--", "/bin/sh", "-c",
                          "read a; echo $a on $K42_NODE; echo bad >&2; exit 7", input="hello\n")

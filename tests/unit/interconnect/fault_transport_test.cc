@@ -114,6 +114,93 @@ TEST(Faults, DelaysReplay) {
   EXPECT_GT(std::ranges::max(when(1)), 2'000'000u);
 }
 
+// One after the other, as long as their bytes take.
+TEST(Faults, ASlowWayTakesAsLongAsItsBytes) {
+  Pair pair;
+  pair.at(1).Slow(2, 1'000'000);
+  EXPECT_EQ(pair.at(1).RateOf(2), 1'000'000u);
+  constexpr std::uint64_t kRequests = 10, kBytes = 936;  // and 64 of each request
+  const std::uint64_t began = pair.kind->clock().NowNs();
+  for (std::uint64_t i = 1; i <= kRequests; ++i) {
+    Request request = pair.Send(std::string(kBytes, 'x'));
+    request.token = i;
+    pair.fabric->node(1).Submit(request);
+  }
+  Recorder& recorder = pair.fabric->node(1).recorder;
+  ASSERT_TRUE(pair.fabric->Until([&] { return recorder.ended.size() == kRequests; }));
+  const std::uint64_t took = pair.kind->clock().NowNs() - began;
+  EXPECT_GE(took, 10'000'000u);
+  EXPECT_LT(took, 12'000'000u);
+  for (const Completion& one : recorder.ended) EXPECT_EQ(one.outcome, Outcome::kDone);
+
+  pair.at(1).Heal(2);
+  const std::uint64_t healed = pair.kind->clock().NowNs();
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send(std::string(kBytes, 'y'))).outcome, Outcome::kDone);
+  EXPECT_LT(pair.kind->clock().NowNs() - healed, 1'000'000u);
+}
+
+// Whoever is told kUnknown may not assume either.
+void BreakAtTheLast(bool done) {
+  Pair pair;
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
+  pair.at(1).Break(2, 3, done);
+  Recorder& recorder = pair.fabric->node(1).recorder;
+  const std::size_t ended = recorder.ended.size();
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    Request request = pair.Send("doubtful " + std::to_string(i), 64 * i);
+    request.token = i;
+    pair.fabric->node(1).Submit(request);
+    if (i == 2) {  // not before the third
+      for (int step = 0; step < 200; ++step) pair.fabric->Step();
+      EXPECT_EQ(recorder.ended.size(), ended);
+    }
+  }
+  ASSERT_TRUE(pair.fabric->Until([&] { return recorder.ended.size() == ended + 5; }));
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    ASSERT_NE(recorder.Find(i), nullptr);
+    EXPECT_EQ(recorder.Find(i)->outcome, i <= 3 ? Outcome::kUnknown : Outcome::kNotSent);
+    EXPECT_EQ(recorder.Find(i)->status, Status::kEndpointDown);
+  }
+  EXPECT_EQ(pair.at(1).counts().at(pair.fabric->node(2).id()).breaks, 1u);
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
+  const auto& heard = pair.fabric->node(2).recorder.messages;
+  ASSERT_TRUE(pair.fabric->Until([&] { return heard.back().text == "after"; }));
+  std::vector<std::string> texts;
+  for (const auto& message : heard) texts.push_back(message.text);
+  const std::vector<std::string> all = {"before", "doubtful 1", "doubtful 2", "doubtful 3",
+                                        "after"};
+  EXPECT_EQ(texts, done ? all : std::vector<std::string>({"before", "after"}));
+}
+
+TEST(Faults, ABreakAfterTheLastOperationsWereDone) {
+  BreakAtTheLast(true);
+}
+
+TEST(Faults, ABreakBeforeTheLastOperationsWereDone) {
+  BreakAtTheLast(false);
+}
+
+TEST(Faults, ABreakAtOnce) {
+  Pair pair;
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
+  pair.at(1).Break(2, 0, true);
+  ASSERT_TRUE(pair.fabric->Until(
+      [&] { return pair.at(1).counts().at(pair.fabric->node(2).id()).breaks == 1; }));
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
+}
+
+// A peer that leaves before its break comes: everything that was submitted has its end.
+TEST(Faults, ABreakThatNeverCameToPassEndsWithThePeer) {
+  Pair pair;
+  pair.at(1).Break(2, 3, false);
+  Request request = pair.Send("doubtful");
+  request.token = 1;
+  pair.fabric->node(1).Submit(request);
+  pair.at(1).RemovePeer(pair.fabric->node(2).id(), Status::kNodeDead);
+  ASSERT_NE(pair.fabric->node(1).recorder.Find(1), nullptr);
+  EXPECT_EQ(pair.fabric->node(1).recorder.Find(1)->outcome, Outcome::kUnknown);
+}
+
 TEST(Faults, CountsWhatPasses) {
   Pair pair;
   for (int i = 0; i < 5; ++i) (void)pair.fabric->Run(1, pair.Send("four"));

@@ -1,0 +1,142 @@
+#include "interconnect/arena_holders.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "base/load_once.h"
+
+namespace k42::interconnect {
+namespace {
+
+// 0: there is no such process any more, or only its remains.
+std::uint64_t StartOf(std::uint32_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string line;
+  if (!std::getline(file, line))
+    return 0;
+  const std::size_t name_end = line.rfind(')');
+  if (name_end == line.npos)
+    return 0;
+  std::istringstream fields(line.substr(name_end + 1));
+  std::string field;
+  constexpr int kStateField = 3, kStartField = 22;  // as proc(5) counts them
+  for (int i = kStateField; fields >> field; ++i) {
+    if (i == kStateField && (field == "Z" || field == "X"))
+      return 0;
+    if (i == kStartField)
+      return std::stoull(field);
+  }
+  return 0;
+}
+
+// Is the file behind `fd` mapped there? Who cannot be looked into may have it.
+bool Maps(std::uint32_t process, int fd) {
+  struct stat file {};
+  if (fstat(fd, &file) != 0)
+    return true;
+  std::ifstream maps("/proc/" + std::to_string(process) + "/maps");
+  if (!maps)
+    return true;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned int major_number = 0, minor_number = 0;
+    std::uint64_t inode = 0;
+    if (std::sscanf(line.c_str(), "%*s %*s %*s %x:%x %" SCNu64, &major_number, &minor_number,
+                    &inode) == 3 &&
+        inode == file.st_ino && major_number == major(file.st_dev) &&
+        minor_number == minor(file.st_dev))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+ArenaHolders::Process ArenaHolders::PeerOf(int socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
+    return {};
+  const auto process = static_cast<std::uint32_t>(peer.pid);
+  const std::uint64_t started = StartOf(process);
+  return started == 0 ? Process{} : Process{process, started};
+}
+
+void ArenaHolders::Adopt() {
+  heirs_.clear();
+  for (Slot slot = 0; slot < abi::kMaxHolders; ++slot) {
+    if (At(slot).state.load(std::memory_order_acquire) == 0)
+      continue;
+    const Process process{LoadOnce(At(slot).process), LoadOnce(At(slot).started)};
+    if (process.id == static_cast<std::uint32_t>(getpid()))
+      At(slot).state.store(
+          0);  // several nodes in one process, as in tests: it runs, and has let go
+    else
+      heirs_[slot] = process;
+  }
+}
+
+Result<ArenaHolders::Slot> ArenaHolders::Enter(const Process& process, std::vector<Slot>* let_go) {
+  for (auto it = heirs_.begin(); it != heirs_.end();) {
+    const auto [slot, heir] = *it++;
+    if (heir != process)
+      continue;
+    Forget(slot);
+    let_go->push_back(slot);
+  }
+  for (Slot slot = 0; slot < abi::kMaxHolders; ++slot) {
+    abi::ArenaHolder& holder = At(slot);
+    if (holder.state.load() != 0)
+      continue;
+    holder.process = process.id;
+    holder.started = process.started;
+    holder.state.store(abi::kHolderGiven, std::memory_order_release);
+    return slot;
+  }
+  return Status::kNoSpace;
+}
+
+void ArenaHolders::Spoke(Slot slot) {
+  At(slot).state.store(abi::kHolderSpoke, std::memory_order_relaxed);
+}
+
+void ArenaHolders::Leave(Slot slot) {
+  At(slot).state.store(0, std::memory_order_release);
+}
+
+void ArenaHolders::Forget(Slot slot) {
+  heirs_.erase(slot);
+  Leave(slot);
+}
+
+std::vector<ArenaHolders::Slot> ArenaHolders::HeirsHolding() {
+  std::vector<Slot> slots;
+  for (const auto& [slot, process] : heirs_) slots.push_back(slot);
+  std::erase_if(slots, [this](Slot slot) { return !HeirHolds(slot); });
+  return slots;
+}
+
+bool ArenaHolders::HeirHolds(Slot slot) {
+  const auto heir = heirs_.find(slot);
+  if (heir == heirs_.end())
+    return false;
+  const Process process = heir->second;
+  if (StartOf(process.id) != process.started) {
+    Forget(slot);
+    return false;
+  }
+  if (Maps(process.id, arena_.fd()))
+    return true;
+  if (At(slot).state.load() == abi::kHolderSpoke)
+    Forget(slot);
+  return false;
+}
+
+}  // namespace k42::interconnect

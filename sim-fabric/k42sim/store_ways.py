@@ -1,0 +1,137 @@
+"""The way of one node's daemon to one etcd member: a TCP proxy, so that it can be cut, delayed, slowed and broken.
+
+    cut     a black hole: connections stay, no byte passes, new ones are taken and hear nothing
+    delay   what is read is passed on up to twice so many seconds later, drawn from the seed; order stays
+    slow    so many bytes a second, each way
+    break   every connection is reset, once
+"""
+import asyncio
+import random
+
+PIECE = 65536
+MOST_WAITING = 64  # pieces of a delayed way, then the sender waits
+
+
+class StoreWay:
+    def __init__(self, name, upstream, seed):
+        self.name, self.upstream = name, upstream
+        self.cut, self.delay, self.rate = False, 0.0, 0.0
+        self.port = 0
+        self._draw = random.Random(f"{seed} {name}")
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self._server = None
+        self._writers, self._tasks = set(), set()
+
+    async def open(self):
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self):
+        if self._server:
+            self._server.close()
+        self.reset()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- faults ----------------------------------------------------------------------------------
+    def set(self, kind, value):
+        if kind == "cut":
+            self.cut = True
+            self._passes.clear()
+        elif kind == "delay":
+            self.delay = value / 1000
+        elif kind == "slow":
+            self.rate = value * 1e6
+        elif kind == "break":
+            self.reset()
+        else:  # heal
+            self.cut, self.delay, self.rate = False, 0.0, 0.0
+            self._passes.set()
+
+    def reset(self):
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def describe(self):
+        return {"way": self.name, "port": self.port, "cut": self.cut, "delay_ms": round(self.delay * 1000),
+                "bytes_per_second": round(self.rate)}
+
+    # -- passing on ------------------------------------------------------------------------------
+    def _take(self, reader, writer):
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader, writer):
+        self._writers.add(writer)
+        up_writer = None
+        try:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+            self._writers.add(up_writer)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass(reader, up_writer))
+                both.create_task(self._pass(up_reader, writer))
+        except* (OSError, EOFError):
+            pass  # one end has gone: so does the other
+        finally:
+            for one in filter(None, (writer, up_writer)):
+                self._writers.discard(one)
+                one.transport.abort()
+
+    async def _pass(self, reader, writer):
+        waiting = asyncio.Queue(MOST_WAITING)
+        loop = asyncio.get_running_loop()
+
+        async def read():
+            due = 0.0
+            while data := await reader.read(PIECE):
+                due = max(due, loop.time() + (self._draw.uniform(0, 2 * self.delay) if self.delay else 0))
+                await waiting.put((due, data))
+            await waiting.put((due, b""))
+
+        async def write():
+            while True:
+                due, data = await waiting.get()
+                if due > loop.time():
+                    await asyncio.sleep(due - loop.time())
+                await self._passes.wait()
+                if not data:
+                    raise EOFError
+                if self.rate:
+                    await asyncio.sleep(len(data) / self.rate)
+                writer.write(data)
+                await writer.drain()
+
+        async with asyncio.TaskGroup() as both:
+            both.create_task(read())
+            both.create_task(write())
+
+
+class StoreWays:
+    """Of every node to every member. Empty: a cluster without a store."""
+
+    def __init__(self, nodes, ports, seed):
+        self._ways = {(f"n{n}", f"m{m}"): StoreWay(f"n{n} m{m}", port, seed)
+                      for n in range(1, nodes + 1) for m, port in enumerate(ports)}
+
+    async def open(self):
+        for way in self._ways.values():
+            await way.open()
+
+    async def close(self):
+        await asyncio.gather(*(way.close() for way in self._ways.values()))
+
+    def way(self, node, member):
+        return self._ways[node, member]
+
+    def of(self, node):
+        return [way for (name, _), way in self._ways.items() if name == node]
+
+    def endpoints(self, node):
+        return [f"127.0.0.1:{way.port}" for way in self.of(node)]
+
+    @property
+    def ports(self):
+        return [way.port for way in self._ways.values()]
