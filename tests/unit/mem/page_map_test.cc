@@ -24,6 +24,26 @@ TEST(PageMap, SparseIndicesFarApart) {
   Clear(map);
 }
 
+// A map reaches as far as what was put in: what lies beyond has no node, at whatever offset in one.
+TEST(PageMap, WalksThatBeginBeyondAllThereIs) {
+  for (const std::uint64_t only : {0ull, 1ull << 20}) {
+    PageMap map;
+    *map.FindOrAdd(only).value() = 1;
+    for (const std::uint64_t first :
+         {only + 1, only + 63, only + 67, (1ull << 32) + 3, (1ull << 52) - 3}) {
+      int visited = 0;
+      const auto count = [&](std::uint64_t, PageMap::Entry&) {
+        ++visited;
+        return true;
+      };
+      EXPECT_EQ(map.ForEach(first, ~0ull, count), ~0ull);
+      EXPECT_EQ(map.RemoveRange(first, ~0ull, count), ~0ull);
+      EXPECT_EQ(visited, 0) << first;
+    }
+    Clear(map);
+  }
+}
+
 TEST(PageMap, StopsAndGoesOn) {
   PageMap map;
   for (std::uint64_t i = 0; i < 1000; ++i) {

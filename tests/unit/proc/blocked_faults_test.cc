@@ -65,6 +65,15 @@ TEST_F(BlockedFaultsTest, AFailureIsToldOnceToWhoTriesAgain) {
   EXPECT_EQ(faults->Take(0x9000), fault);
 }
 
+TEST_F(BlockedFaultsTest, WhatAnEarlierProgramWaitedForFailsForNobody) {
+  BlockedFaults::Fault* fault = faults->Take(0x7000);
+  faults->ForgetFailures();  // the program starts again while the page is on its way
+  End(fault, Status::kIoError);
+  EXPECT_EQ(faults->TakeFailure(0x7000), Status::kOk);
+  EXPECT_EQ(TakeBits(), std::uint64_t{1} << faults->IdOf(fault));
+  EXPECT_EQ(faults->Take(0x1000), fault);
+}
+
 TEST_F(BlockedFaultsTest, WhoStartsAgainHearsOfNoFailure) {
   BlockedFaults::Fault* fault = faults->Take(0x7000);
   End(fault, Status::kIoError);

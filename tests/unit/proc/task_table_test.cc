@@ -90,6 +90,18 @@ TEST_F(TaskTableTest, FamiliesShareNothing) {
   EXPECT_EQ(tasks_.count(), 1u);
 }
 
+// A program may still act for a task of its own that has ended.
+TEST_F(TaskTableTest, ATaskThatHasEndedIsNobodysOwn) {
+  const std::uint32_t second =
+      tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value()->number;
+  Credential credential;
+  ASSERT_EQ(tasks_.GetCredential(second, 0, &credential), Status::kOk);
+  EXPECT_EQ(tasks_.SetCredential(second, 0, false, credential), Status::kOk);
+  ASSERT_EQ(tasks_.EndOwn(&first_host_, second, ExitKind::kExited, 0), Status::kOk);
+  EXPECT_EQ(tasks_.SetCredential(second, 0, false, credential), Status::kNoProcess);
+  EXPECT_EQ(Wait(1, Any()), Status::kOk);
+}
+
 TEST_F(TaskTableTest, AZombieStaysUntilItsParentHasWaited) {
   FakeHost host;
   Task* child = New(1, &host);
