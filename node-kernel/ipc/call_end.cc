@@ -56,9 +56,8 @@ Entity& CallEnd::PayerOf(const Call* serving) {
   return end->dispatcher_;
 }
 
-// Whether there is something to do once it is idle: an answer that came while it was not is told
-// of no more.
-bool CallEnd::HasWork() const {
+// Has it, idle now, something to do? What came while it was busy has told it in vain.
+inline bool CallEnd::HasWork() const {
   for (const Call* call = calls_; call != nullptr; call = call->next_of_caller) {
     if (call->word.state() == Word::kDone)
       return true;
@@ -67,89 +66,111 @@ bool CallEnd::HasWork() const {
          (in_serve_ && dispatcher_.page()->pending.load(std::memory_order_seq_cst) != 0);
 }
 
+// The present frame, in which the words are, enters the server's code.
+inline void CallEnd::Enter(std::uint64_t number, const CallNote& note, TrapFrame* frame) {
+  dispatcher_.page()->disabled = 1;
+  frame->rax = number;
+  frame->rbx = note.cookie;
+  frame->rbp = note.method;
+  frame->r12 = note.identity;
+  frame->r13 = note.rights;
+  frame->r14 = frame->r15 = frame->rsp = 0;
+  frame->rcx = frame->r11 = 0;
+  frame->rip = dispatcher_.entries().call_entry;
+  frame->rflags = sched::kFixedFlags;
+}
+
 // -- caller ---------------------------------------------------------------------------------------
+
+// kOk: the frame is the server's, interrupts are off. Nothing waits from here on.
+inline Status CallEnd::Begin(TrapFrame* frame, Call& call, const CallNote& note) {
+  CallTable& table = *call.table;
+  machine::DisableInterrupts();
+  // While arguments were copied the server may have ended, or this caller been told to.
+  if (table.closed() || dispatcher_.ending()) [[unlikely]] {
+    machine::EnableInterrupts();
+    return dispatcher_.ending() ? Status::kCancelled : Status::kEndpointDown;
+  }
+  call.caller = this;
+  call.outer = serving_;
+  call.note.identity = note.identity;
+  call.note.cookie = note.cookie;
+  call.back.Save(*frame, *dispatcher_.page());
+  Dispatcher& server = table.server();
+  CpuScheduler& here = CpuScheduler::Here();
+  call.remote = server.cpu() != dispatcher_.cpu();
+  if (call.remote || !server.IsCallable() || here.current() != &dispatcher_) [[unlikely]]
+    return Enqueue(frame, call, note);
+  call.next_of_caller = calls_;
+  calls_ = &call;
+  serving_ = nullptr;
+  call.word.Run();
+  here.HandOver(server, dispatcher_.payer());
+  CallEnd& end = *server.calls;
+  end.serving_ = &call;
+  end.Enter(call.number(), note, frame);
+  if (HasWork()) [[unlikely]]
+    here.WakeIdle(dispatcher_);
+  return Status::kOk;
+}
 
 void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
                       std::uint32_t method, std::uint64_t identity) {
-  const Status status = Begin(frame, target, rights, method, identity);
-  if (status != Status::kOk) {
+  Status status = Status::kOk;
+  Call* call = nullptr;
+  if (method >= target.method_count) {
+    status = Status::kNoMethod;
+  } else if (const abi::ServedMethod& shape = target.method[method];
+             (rights & shape.rights) != shape.rights) {
+    status = Status::kPermissionDenied;
+  } else if (call = target.table->Take(); call == nullptr) {
+    status = target.table->closed() ? Status::kEndpointDown : Status::kBusy;
+  } else {
+    call->flags = shape.flags;
+    call->layout.count = 0;
+    const std::uint64_t cookie = target.cookie;
+    if ((target.bulk_methods >> method & 1) != 0) [[unlikely]]
+      status = CopyIn(*call, abi::ServedMethod(shape), frame);
+    if (status == Status::kOk)
+      status = Begin(frame, *call, {cookie, identity, method, rights});
+    if (status != Status::kOk)
+      call->table->Give(*call);
+  }
+  if (status != Status::kOk) [[unlikely]] {
     frame->rax = static_cast<std::uint64_t>(status);
     frame->rdx = 0;
   }
 }
 
-// kOk: the frame is the server's.
-Status CallEnd::Begin(TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
-                      std::uint32_t method, std::uint64_t identity) {
-  if (method >= target.method_count)
-    return Status::kNoMethod;
-  const abi::ServedMethod& shape = target.method[method];
-  if ((rights & shape.rights) != shape.rights)
-    return Status::kPermissionDenied;
-  CallTable& table = *target.table;
-  Call* call = table.Take();
-  if (call == nullptr)
-    return table.closed() ? Status::kEndpointDown : Status::kBusy;
-  call->cookie.store(target.cookie, std::memory_order_relaxed);
-  call->identity = identity;
-  call->method = method;
-  call->rights = rights;
-  call->words[0] = frame->rdi, call->words[1] = frame->rsi, call->words[2] = frame->rdx;
-  call->words[3] = frame->r10, call->words[4] = frame->r8, call->words[5] = frame->r9;
-  call->flags = shape.flags;
-  call->layout.count = 0;
-  if ((target.bulk_methods >> method & 1) != 0) {
-    const Status status = CopyIn(*call, abi::ServedMethod(shape));
-    if (status != Status::kOk) {
-      table.Give(*call);
-      return status;
-    }
-  }
-  // From here on nothing waits.
-  const InterruptsOff off;
-  CpuScheduler& here = CpuScheduler::Here();
-  // While arguments were copied the server may have ended, or this caller been told to.
-  if (table.closed() || dispatcher_.ending()) [[unlikely]] {
-    table.Give(*call);
-    return dispatcher_.ending() ? Status::kCancelled : Status::kEndpointDown;
-  }
-  call->caller = this;
-  call->outer = serving_;
-  call->back.Save(*frame, *dispatcher_.page());
-  Dispatcher& server = table.server();
-  call->remote = server.cpu() != dispatcher_.cpu();
-  if (!call->remote && server.IsCallable() && here.current() == &dispatcher_) [[likely]] {
-    call->next_of_caller = calls_;
-    calls_ = call;
-    serving_ = nullptr;
-    call->word.Run();
-    here.HandOver(server, dispatcher_.payer());
-    CallEnd& end = *server.calls;
-    end.serving_ = call;
-    end.Enter(*call, frame);
-    if (HasWork()) [[unlikely]]
-      here.WakeIdle(dispatcher_);
-    return Status::kOk;
-  }
+// Comes back only if the call is refused.
+Status CallEnd::Enqueue(TrapFrame* frame, Call& call, const CallNote& note) {
+  call.note = note;
+  call.words[0] = frame->rdi, call.words[1] = frame->rsi, call.words[2] = frame->rdx;
+  call.words[3] = frame->r10, call.words[4] = frame->r8, call.words[5] = frame->r9;
   const Entity& payer = dispatcher_.payer();
-  call->time.band = payer.band, call->time.weight = payer.weight;
-  call->time.quantum_ns = payer.quantum_ns, call->time.usage = payer.usage;
-  call->time.charged_ns.store(0, std::memory_order_relaxed);
-  if (!table.Push(*call)) {
-    table.Give(*call);
+  call.time.band = payer.band, call.time.weight = payer.weight;
+  call.time.quantum_ns = payer.quantum_ns, call.time.usage = payer.usage;
+  call.time.charged_ns.store(0, std::memory_order_relaxed);
+  if (!call.table->Push(call)) {
+    machine::EnableInterrupts();
     return Status::kEndpointDown;
   }
-  call->next_of_caller = calls_;
-  calls_ = call;
+  call.next_of_caller = calls_;
+  calls_ = &call;
   serving_ = nullptr;
-  server.Ask(Dispatcher::kCall);
-  here.GoIdle();
+  call.table->server().Ask(Dispatcher::kCall);
+  CpuScheduler::Here().GoIdle();
 }
 
-// May wait, so that the object may go meanwhile: its description is a copy.
-Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape) {
+// The words that are addresses become the server's. May wait, so that the object may go meanwhile:
+// its description is a copy.
+Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape, TrapFrame* frame) {
   CallTable& table = *call.table;
-  TRY(LayOut(shape, call.words, table.bulk_size(), &call.layout));
+  std::uint64_t* const registers[abi::kCallWords] = {&frame->rdi, &frame->rsi, &frame->rdx,
+                                                     &frame->r10, &frame->r8,  &frame->r9};
+  std::uint64_t words[abi::kCallWords];
+  for (std::uint32_t i = 0; i < abi::kCallWords; ++i) words[i] = *registers[i];
+  TRY(LayOut(shape, words, table.bulk_size(), &call.layout));
   std::uint32_t index = 0;
   for (std::uint32_t word = 0; word < abi::kCallWords; ++word) {
     const abi::WordKind kind = abi::KindOfWord(shape.word[word]);
@@ -161,7 +182,7 @@ Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape) {
       TRY(machine::CopyIn(bulk, part.user, part.size));
     else if (!part.in && !IsCut(call.flags, part))
       std::memset(bulk, 0, part.size);  // all of it goes back, and earlier callers' bytes lie there
-    call.words[word] = table.UserBulkOf(call) + part.offset;
+    *registers[word] = table.UserBulkOf(call) + part.offset;
   }
   return Status::kOk;
 }
@@ -206,22 +227,6 @@ void CallEnd::Forget(Call& call) {
 
 // -- server ---------------------------------------------------------------------------------------
 
-// The present frame enters the server's code.
-void CallEnd::Enter(Call& call, TrapFrame* frame) {
-  dispatcher_.page()->disabled = 1;
-  frame->rax = call.number();
-  frame->rbx = call.cookie.load(std::memory_order_relaxed);
-  frame->rbp = call.method;
-  frame->rdi = call.words[0], frame->rsi = call.words[1], frame->rdx = call.words[2];
-  frame->r10 = call.words[3], frame->r8 = call.words[4], frame->r9 = call.words[5];
-  frame->r12 = call.identity;
-  frame->r13 = call.rights;
-  frame->r14 = frame->r15 = frame->rsp = 0;
-  frame->rcx = frame->r11 = 0;
-  frame->rip = dispatcher_.entries().call_entry;
-  frame->rflags = sched::kFixedFlags;
-}
-
 void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status,
                      std::uint64_t value) {
   Call* call = table_ == nullptr ? nullptr : table_->Find(number);
@@ -237,7 +242,7 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   CpuScheduler& here = CpuScheduler::Here();
   CallEnd* const back = call->caller;
   serving_ = nullptr;
-  if (call->remote || back == nullptr) {
+  if (call->remote || back == nullptr) [[unlikely]] {
     // The call's account is not ours to charge once the call has ended.
     const InterruptsOff off;
     here.ChangePayer(dispatcher_.payer(), dispatcher_);
@@ -264,20 +269,20 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
     back->dispatcher_.Ask(Dispatcher::kReply);  // taking the object waited: no hand-off from here
     here.GoIdle();
   }
-  {
-    const InterruptsOff off;
-    back->Forget(*call);
-    back->serving_ = call->outer;
-    here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
-    call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call->status),
-                    call->status == Status::kOk ? value : 0);
-    if (HasWork()) [[unlikely]]
-      here.WakeIdle(dispatcher_);
-  }
-  if (call->layout.count == 0 && !call->object) [[likely]]
+  machine::DisableInterrupts();
+  back->Forget(*call);
+  back->serving_ = call->outer;
+  here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
+  call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call->status),
+                  call->status == Status::kOk ? value : 0);
+  if (HasWork()) [[unlikely]]
+    here.WakeIdle(dispatcher_);
+  if (call->layout.count == 0 && !call->object) [[likely]] {
     call->table->Give(*call);
-  else
+  } else {
+    machine::EnableInterrupts();
     back->Complete(*call, frame);
+  }
 }
 
 void CallEnd::TellOfKeptBack() {
@@ -369,7 +374,9 @@ bool CallEnd::FindActivity() {
     }
     serving_ = call;
     TrapFrame frame = {};
-    Enter(*call, &frame);
+    frame.rdi = call->words[0], frame.rsi = call->words[1], frame.rdx = call->words[2];
+    frame.r10 = call->words[3], frame.r8 = call->words[4], frame.r9 = call->words[5];
+    Enter(call->number(), call->note, &frame);
     sched::StateFromFrame(frame, &state);
     dispatcher_.SetPayer(PayerOf(call));
     return true;
@@ -466,8 +473,10 @@ void CallEnd::GiveBack() {
     left_over_ = call->next_of_caller;
     Discard(*call);
   }
-  if (table_ != nullptr)
+  if (table_ != nullptr) {
+    table_->EndWaiters();
     table_->Drop();
+  }
   table_ = nullptr;
 }
 

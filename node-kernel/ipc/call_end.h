@@ -60,11 +60,11 @@ class CallEnd {
   void GiveBack();
 
  private:
-  Status Begin(machine::TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
-               std::uint32_t method, std::uint64_t identity);
-  Status CopyIn(Call& call, const abi::ServedMethod& shape);
+  Status Begin(machine::TrapFrame* frame, Call& call, const CallNote& note);
+  Status Enqueue(machine::TrapFrame* frame, Call& call, const CallNote& note);
+  Status CopyIn(Call& call, const abi::ServedMethod& shape, machine::TrapFrame* frame);
   void Complete(Call& call, machine::TrapFrame* frame);
-  void Enter(Call& call, machine::TrapFrame* frame);
+  void Enter(std::uint64_t number, const CallNote& note, machine::TrapFrame* frame);
   void TakeResultObject(Call& call);
   bool ServesObject(const cobj::ObjectRef& object) const;
   sched::Entity& PayerOf(const Call* serving);

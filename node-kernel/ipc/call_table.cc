@@ -39,29 +39,6 @@ void CallTable::Drop() {
     allocator_.Destroy(this);
 }
 
-Call* CallTable::Take() {
-  const std::uint32_t slot = slots_.Take();
-  if (slot == SlotWord::kNone)
-    return nullptr;
-  Call& call = calls_[slot];
-  call.word.Fill();
-  return &call;
-}
-
-void CallTable::Give(Call& call) {
-  ++call.generation;
-  call.word.Free();
-  if (slots_.Give(call.slot))
-    allocator_.Destroy(this);
-}
-
-Call* CallTable::Find(std::uint64_t number) {
-  const std::uint32_t slot = abi::SlotOfCall(number);
-  if (slot >= count_ || calls_[slot].number() != number)
-    return nullptr;
-  return &calls_[slot];
-}
-
 void CallTable::Close() {
   const SpinGuard guard(lock_);
   closed_.store(true, std::memory_order_release);
@@ -117,8 +94,7 @@ bool CallTable::Released(ReleasedObject* object) {
 bool CallTable::IsUsed(std::uint64_t cookie) const {
   for (std::uint32_t i = 0; i < count_; ++i) {
     const CallWord::State state = calls_[i].word.state();
-    if (state != CallWord::kFree && state != CallWord::kDone &&
-        calls_[i].cookie.load(std::memory_order_relaxed) == cookie)
+    if (state != CallWord::kFree && state != CallWord::kDone && calls_[i].note.cookie == cookie)
       return true;
   }
   return false;
@@ -143,6 +119,47 @@ Result<std::uint64_t> CallTable::TakeReleased() {
   const std::uint64_t cookie = object->cookie;
   allocator_.Destroy(object);
   return cookie;
+}
+
+Status CallTable::Send(const Message& message, const cobj::Ticket& retry) {
+  using Pushed = MessageQueue<cobj::Ticket>::Pushed;
+  {
+    const SpinGuard guard(lock_);
+    if (closed_.load(std::memory_order_relaxed))
+      return Status::kEndpointDown;
+    const Pushed pushed = messages_.Push(message);
+    if (pushed == Pushed::kFull) {
+      if (!retry)
+        return Status::kWouldBlock;
+      return messages_.AddWaiter(retry) ? Status::kPending : Status::kLimitExceeded;
+    }
+    if (pushed == Pushed::kMore)
+      return Status::kOk;  // who sent the first one has told the server
+  }
+  server_.Post(abi::kEventMessage);
+  return Status::kOk;
+}
+
+Status CallTable::TakeMessage(Message* message) {
+  cobj::Ticket told[MessageQueue<cobj::Ticket>::kWaiters];
+  std::uint32_t tell = 0;
+  {
+    const SpinGuard guard(lock_);
+    if (!messages_.Take(message, told, &tell))
+      return Status::kNotFound;
+  }
+  for (std::uint32_t i = 0; i < tell; ++i) (void)told[i].Fire(Status::kOk, 0);
+  return Status::kOk;
+}
+
+void CallTable::EndWaiters() {
+  cobj::Ticket told[MessageQueue<cobj::Ticket>::kWaiters];
+  std::uint32_t tell = 0;
+  {
+    const SpinGuard guard(lock_);
+    tell = messages_.TakeWaiters(told);
+  }
+  for (std::uint32_t i = 0; i < tell; ++i) (void)told[i].Fire(Status::kEndpointDown, 0);
 }
 
 }  // namespace k42::ipc

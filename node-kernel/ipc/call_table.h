@@ -18,8 +18,10 @@
 #include "base/intrusive_queue.h"
 #include "base/result.h"
 #include "cobj/interface_info.h"
+#include "cobj/ticket.h"
 #include "ipc/call_shape.h"
 #include "ipc/call_word.h"
+#include "ipc/message_queue.h"
 #include "ipc/slot_word.h"
 #include "machine/spin_lock.h"
 #include "mem/fcm_pinned.h"
@@ -30,6 +32,14 @@ namespace k42::ipc {
 
 class CallEnd;
 class CallTable;
+
+// What the server is told of a call, beside its number and words (abi/served_call.h).
+struct CallNote {
+  std::uint64_t cookie = 0;
+  std::uint64_t identity = 0;
+  std::uint32_t method = 0;
+  std::uint32_t rights = 0;
+};
 
 // One call. `caller` and `outer` are looked at on the caller's own CPU only.
 struct Call : QueueLink<> {
@@ -46,11 +56,8 @@ struct Call : QueueLink<> {
   sched::Continuation back;
   bool remote = false;  // the caller is on another CPU than the server
 
-  // What the server is told.
-  std::atomic<std::uint64_t> cookie{0};  // looked at by IsUsed
-  std::uint64_t identity = 0;
-  std::uint32_t method = 0;
-  std::uint32_t rights = 0;
+  // What the server is told. Of a call that is begun at once only the identity is kept here.
+  CallNote note;
   std::uint64_t words[abi::kCallWords] = {};
 
   // What comes back.
@@ -87,10 +94,24 @@ class CallTable {
   void Drop();
 
   // A slot, filling; null: all are taken.
-  Call* Take();
-  void Give(Call& call);
+  Call* Take() {
+    const std::uint32_t slot = slots_.Take();
+    if (slot == SlotWord::kNone) [[unlikely]]
+      return nullptr;
+    calls_[slot].word.Fill();
+    return &calls_[slot];
+  }
+  void Give(Call& call) {
+    ++call.generation;
+    call.word.Free();
+    if (slots_.Give(call.slot)) [[unlikely]]
+      allocator_.Destroy(this);
+  }
   // By a number that the server names; null: no such call.
-  Call* Find(std::uint64_t number);
+  Call* Find(std::uint64_t number) {
+    const std::uint32_t slot = abi::SlotOfCall(number);
+    return slot < count_ && calls_[slot].number() == number ? &calls_[slot] : nullptr;
+  }
 
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   void Close();
@@ -130,6 +151,15 @@ class CallTable {
     return true;
   }
 
+  // Asynchronous messages. kPending: there is no room, `retry` fires once when there is
+  // (kEndpointDown: when there never will be); without a ticket kWouldBlock. Thread context, no
+  // lock held.
+  Status Send(const Message& message, const cobj::Ticket& retry);
+  // kNotFound.
+  Status TakeMessage(Message* message);
+  // After Close: who waits for room learns that there will be none.
+  void EndWaiters();
+
  private:
   bool IsUsed(std::uint64_t cookie) const;
 
@@ -148,6 +178,7 @@ class CallTable {
   std::uint32_t objects_ K42_GUARDED_BY(lock_) = 0;
   // A released object is not told of while a call is at it. The server's CPU.
   bool kept_back_ = false;
+  MessageQueue<cobj::Ticket> messages_ K42_GUARDED_BY(lock_);
   Call calls_[kMaxCallSlots];
 };
 

@@ -1,5 +1,8 @@
 #include "proc/exporter.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "cobj/hold.h"
 #include "cobj/make.h"
 #include "ipc/exported.dispatch.h"
@@ -108,7 +111,40 @@ Status Exporter::GetCaller(std::uint64_t number, Credential& credential) {
   // Of a caller that has gone, the number may be another's by now.
   if (call->word.state() != ipc::CallWord::kRunning || (!call->remote && call->caller == nullptr))
     return Status::kNotFound;
-  return services_.tasks.GetCredential(static_cast<std::uint32_t>(call->identity), 0, &credential);
+  return services_.tasks.GetCredential(static_cast<std::uint32_t>(call->note.identity), 0,
+                                       &credential);
+}
+
+Status Exporter::Send(const cobj::CallContext& caller, abi::Handle handle,
+                      const MessageWords& message, cobj::Ticket retry) {
+  ObjectRef object;
+  TRY(caller.handles->Resolve(handle, &object));
+  if (object.info != &ipc::kExportedInfo)
+    return Status::kBadHandle;
+  if ((object.rights & kRightSignal) == 0)
+    return Status::kPermissionDenied;
+  ProcessDispatcher* sender = ProcessDispatcher::Current();
+  if (sender == nullptr)
+    return Status::kNotSupported;
+  const ipc::ExportTarget* target = TRY(cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target());
+  ipc::Message copy;
+  copy.cookie = target->cookie;
+  copy.identity = std::uint64_t{sender->process().main_task()} << 32 | sender->task;
+  std::copy(std::begin(message.word), std::end(message.word), copy.words);
+  return target->table->Send(copy, retry);
+}
+
+Status Exporter::TakeMessage(ReceivedMessage& message) {
+  ProcessDispatcher* caller = ProcessDispatcher::Current();
+  ipc::CallTable* table = caller == nullptr ? nullptr : caller->calls().table();
+  if (table == nullptr)
+    return Status::kNotFound;
+  ipc::Message taken;
+  TRY(table->TakeMessage(&taken));
+  message.cookie = taken.cookie;
+  message.identity = taken.identity;
+  std::copy(std::begin(taken.words), std::end(taken.words), message.word);
+  return Status::kOk;
 }
 
 Result<Exporter::Name> Exporter::NameFrom(BufferIn name) {

@@ -24,6 +24,9 @@ class Exporter final : public IExporter {
                              BufferIn methods) override;
   Result<std::uint64_t> TakeReleased() override;
   Status GetCaller(std::uint64_t call, Credential& credential) override;
+  Status Send(const cobj::CallContext& caller, abi::Handle object, const MessageWords& message,
+              cobj::Ticket retry) override;
+  Status TakeMessage(ReceivedMessage& message) override;
   Status Publish(const cobj::CallContext& caller, BufferIn name, abi::Handle what) override;
   Result<abi::Handle> Find(const cobj::CallContext& caller, BufferIn name) override;
 

@@ -47,10 +47,6 @@ ProcessDispatcher::~ProcessDispatcher() {
   pages_->DropReference();
 }
 
-ProcessDispatcher& ProcessDispatcher::Of(sched::Dispatcher& dispatcher) {
-  return static_cast<ProcessDispatcher&>(dispatcher.owner());
-}
-
 ProcessDispatcher* ProcessDispatcher::Current() {
   sched::Dispatcher* current = sched::Dispatcher::Current();
   return current == nullptr ? nullptr : &Of(*current);

@@ -34,7 +34,9 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
 
   // Of the call or trap that the present thread serves.
   static ProcessDispatcher* Current();
-  static ProcessDispatcher& Of(sched::Dispatcher& dispatcher);
+  static ProcessDispatcher& Of(sched::Dispatcher& dispatcher) {
+    return static_cast<ProcessDispatcher&>(dispatcher.owner());
+  }
 
   cobj::Ref<cobj::ITicketSink> sink() const { return sink_->self(); }
   // ipc::TicketSink::Owner

@@ -63,6 +63,8 @@ Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_
 // What the result words hold; those that give the CPU away do not come back.
 void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t method) {
   const std::uint64_t a = frame->rdi, b = frame->rsi;
+  if (method == static_cast<std::uint64_t>(DispatcherCall::kReturnCall))
+    return caller.calls().Return(frame, a, static_cast<std::int64_t>(b), frame->rdx);
   Status status = Status::kOk;
   std::uint64_t value = 0;
   switch (static_cast<DispatcherCall>(method)) {
@@ -118,8 +120,6 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
     }
     case DispatcherCall::kServe:
       return caller.calls().Serve(frame);
-    case DispatcherCall::kReturnCall:
-      return caller.calls().Return(frame, a, static_cast<std::int64_t>(b), frame->rdx);
     default:
       status = Status::kNoMethod;
   }
@@ -155,23 +155,12 @@ void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
   caller.calls().CallOut(frame, *target.value(), object.rights, method, identity);
 }
 
-}  // namespace
-
-void OnNativeCall(machine::TrapFrame* frame) {
-  ProcessDispatcher& caller = *ProcessDispatcher::Current();
-  const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
-  const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
-  if (handle == abi::kDispatcherHandle) {
-    CallDispatcher(caller, frame, method);
-    return;
-  }
-  trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
+// Apart from OnNativeCall, which is to have little to save: a program's call only passes through.
+[[gnu::noinline]] void CallKernel(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                  const cobj::ObjectRef& object, Status found,
+                                  std::uint32_t method) {
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
-  cobj::ObjectRef object;
-  const Status found = caller.process().handles().Resolve(handle, &object);
-  if (object.info == &ipc::kExportedInfo)
-    return CallProgram(caller, frame, object, method);
   const NativeResult result =
       found == Status::kOk ? CallObject(caller, object, method, words) : NativeResult{found, 0};
   frame->rax = static_cast<std::uint64_t>(result.status);
@@ -182,6 +171,22 @@ void OnNativeCall(machine::TrapFrame* frame) {
     caller.restart = false;
     CpuScheduler::Here().Restart();
   }
+}
+
+}  // namespace
+
+void OnNativeCall(machine::TrapFrame* frame) {
+  ProcessDispatcher& caller = ProcessDispatcher::Of(*sched::Dispatcher::Current());
+  const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
+  const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
+  if (handle == abi::kDispatcherHandle)
+    return CallDispatcher(caller, frame, method);
+  trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
+  cobj::ObjectRef object;
+  const Status found = caller.process().handles().Resolve(handle, &object);
+  if (object.info == &ipc::kExportedInfo)
+    return CallProgram(caller, frame, object, method);
+  CallKernel(caller, frame, object, found, method);
 }
 
 }  // namespace k42::proc

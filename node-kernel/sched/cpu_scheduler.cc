@@ -289,9 +289,14 @@ bool CpuScheduler::OnOwnsCpu() {
   return Here().current_ == Dispatcher::Current();
 }
 
-// User code of this CPU has run, so its scheduler is there.
+// User code of this CPU has run, so its scheduler is there. Mostly there is nothing to do.
 void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
-  Of(machine::CurrentCpu()).BeforeUser(frame);
+  CpuScheduler& here = Of(machine::CurrentCpu());
+  const Dispatcher* dispatcher = Dispatcher::Current();
+  if (here.current_ != dispatcher || dispatcher->ending_ || dispatcher->stop_asked_ ||
+      here.switch_wanted_ || dispatcher->page_->pending.load(std::memory_order_relaxed) != 0)
+      [[unlikely]]
+    here.BeforeUser(frame);
 }
 
 void CpuScheduler::Enter(Dispatcher& dispatcher) {

@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 #include "machine/cpu.h"
-#include "machine/thread.h"
 #include "machine/vector_state.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/user_address.h"
@@ -18,10 +17,6 @@ Dispatcher::Dispatcher(DispatcherOwner& owner, abi::DispatcherPage* page, std::u
 
 Dispatcher::~Dispatcher() {
   K42_ASSERT(requests_.quiet(), "its message is still in a queue");
-}
-
-Dispatcher* Dispatcher::Current() {
-  return static_cast<Dispatcher*>(machine::Thread::Current()->context().user_call);
 }
 
 void Dispatcher::Ask(std::uint32_t requests) {

@@ -32,6 +32,7 @@
 #include "abi/dispatcher_page.h"
 #include "base/result.h"
 #include "machine/cpu_message.h"
+#include "machine/thread.h"
 #include "machine/timer.h"
 #include "sched/request_word.h"
 #include "sched/run_queue.h"
@@ -100,7 +101,9 @@ class Dispatcher : public Entity {
   Dispatcher& operator=(const Dispatcher&) = delete;
 
   // The one whose call or trap the present thread serves; null on other threads.
-  static Dispatcher* Current();
+  static Dispatcher* Current() {
+    return static_cast<Dispatcher*>(machine::Thread::Current()->context().user_call);
+  }
 
   // -- any CPU, thread context --
   void Ask(std::uint32_t requests);

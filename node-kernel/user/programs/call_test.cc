@@ -39,6 +39,7 @@ std::uint64_t Now() {
 // -- the server -----------------------------------------------------------------------------------
 
 std::uint64_t ended_objects = 0;
+idl::EchoHeard all_heard = {};
 
 class Echo final : public idl::EchoServer {
  public:
@@ -111,6 +112,10 @@ class Echo final : public idl::EchoServer {
     return ended_objects;
   }
   Status Die(const abi::ServedCall&) override { Exit(0); }
+  Status Heard(const abi::ServedCall&, idl::EchoHeard& heard) override {
+    heard = all_heard;
+    return Status::kOk;
+  }
 };
 
 Echo echo;
@@ -126,7 +131,28 @@ int ServeAs(std::string_view name) {
   const auto object = Export(served, idl::kEchoServed);
   if (!object.ok() || Publish(name, object.value()) != Status::kOk)
     return 2;
-  ServeForever();
+  for (;;) {
+    Serve();
+    proc::ReceivedMessage message = {};
+    const std::uint64_t before = all_heard.messages;
+    while (kExporter.TakeMessage(&message) == Status::kOk) {
+      ++all_heard.messages;
+      all_heard.sum += message.word[0];
+      all_heard.identity = message.identity;
+    }
+    all_heard.wakes += all_heard.messages != before ? 1 : 0;
+  }
+}
+
+// Tries until it is so: slots may all be taken for a while.
+template <typename Condition>
+bool Eventually(Condition condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition())
+      return true;
+    Sleep(kMs);
+  }
+  return false;
 }
 
 // -- its callers ----------------------------------------------------------------------------------
@@ -457,6 +483,176 @@ void Names() {
   again.Close();
 }
 
+// The queue's length (ipc/message_queue.h).
+constexpr std::uint64_t kQueue = 64;
+
+Status Send(const Server& server, std::uint64_t word, std::uint32_t ticket) {
+  return kExporter.Send(server.echo.handle(), {{word, 0, 0, 0}}, ticket);
+}
+
+// One who sends faster than the other takes is told once that there is room; the other is woken
+// once for all that is there.
+void Messages() {
+  const Server server(OwnCpu());
+  const std::uint32_t self = kProcess.GetNumber(0, proc::TaskNumber::kOwn).ValueOr(0);
+  std::uint64_t sum = 0;
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    // A call keeps the server from taking any of them meanwhile.
+    const auto busy = Fork();
+    if (busy.ok() && busy.value() == 0)
+      Exit(server.echo.Spin(200 * kMs).ok() ? 0 : 1);
+    Sleep(20 * kMs);
+    std::uint64_t sent = 0;
+    Status status = Status::kOk;
+    while (status == Status::kOk && sent < 2 * kQueue) {
+      status = Send(server, round * 1000 + sent, abi::kNoTicket);
+      sum += status == Status::kOk ? round * 1000 + sent : 0;
+      sent += status == Status::kOk ? 1 : 0;
+    }
+    CHECK(status == Status::kWouldBlock && sent >= kQueue);
+    const Status waits = Send(server, 0, kTicket);
+    CHECK(waits == Status::kPending || waits == Status::kOk);
+    if (waits == Status::kPending) {
+      CHECK(WaitForTicket(kTicket).status == Status::kOk);
+      CHECK(Send(server, 0, abi::kNoTicket) == Status::kOk);
+    }
+    idl::EchoHeard heard = {};
+    for (std::uint64_t until = Now() + kLong;
+         heard.messages < round * (kQueue + 1) && Now() < until;) {
+      Sleep(kMs);
+      CHECK(server.echo.Heard(&heard) == Status::kOk);
+    }
+    Sleep(5 * kMs);
+    CHECK(server.echo.Heard(&heard) == Status::kOk);
+    (void)WaitFor(busy.value());
+    CHECK(heard.sum == sum && heard.identity == (std::uint64_t{self} << 32 | self));
+    CHECK(heard.wakes <= 4 * round && heard.messages >= round * (kQueue + 1));
+  }
+  // Not by everybody, not to everything.
+  const auto reader = kProcess.DuplicateHandle(server.echo.handle(), kRightRead);
+  CHECK(kExporter.Send(reader.ValueOr(0), {}, abi::kNoTicket) == Status::kPermissionDenied);
+  CHECK(kExporter.Send(abi::kNodeHandle, {}, abi::kNoTicket) == Status::kBadHandle);
+  CHECK(kExporter.Send(0xff'fff0, {}, abi::kNoTicket) == Status::kBadHandle);
+  proc::ReceivedMessage none;
+  CHECK(kExporter.TakeMessage(&none) == Status::kNotFound);
+  // The server ends while its queue is full, and one waits for room.
+  const auto child = Fork();
+  if (child.ok() && child.value() == 0) {
+    (void)server.echo.Spin(kLong);
+    Exit(0);
+  }
+  Sleep(20 * kMs);
+  Status status = Status::kOk;
+  for (std::uint64_t i = 0; i < 2 * kQueue && status == Status::kOk; ++i)
+    status = Send(server, i, kTicket);
+  CHECK(status == Status::kPending);
+  Kill(server.task);
+  CHECK(WaitForTicket(kTicket).status == Status::kEndpointDown);
+  CHECK(Send(server, 1, kTicket) == Status::kEndpointDown);
+  (void)WaitFor(child.value());
+  CHECK(kProcess.CloseHandle(server.echo.handle()) == Status::kOk);
+}
+
+// Calls of all kinds until the servers have gone. 0: every answer was right.
+std::uint32_t CallUntilTheEnd(const Server& a, const Server& b, std::uint64_t seed) {
+  constexpr std::string_view kFirst = "storm.a";
+  char text[64], reversed[64] = {};
+  std::memset(text, 'x', sizeof text);
+  for (std::uint64_t i = seed;; ++i) {
+    const EchoStub& object = (i & 1) == 0 ? a.echo : b.echo;
+    Status status = Status::kOk;
+    switch (i * 7 % 5) {
+      case 0: {
+        const auto sum = object.Add(i, seed);
+        status = sum.status();
+        if (sum.ok() && sum.value() != i + seed)
+          return 1;
+        break;
+      }
+      case 1: {
+        const auto size = object.Reverse(text, sizeof text, reversed, sizeof reversed);
+        status = size.status();
+        if (size.ok() && (size.value() != sizeof text || reversed[5] != 'x'))
+          return 2;
+        break;
+      }
+      case 2: {
+        const auto sum = object.Chain(kFirst.data(), kFirst.size(), 3);
+        status = sum.status();
+        if (sum.ok() && sum.value() != 6)
+          return 3;
+        break;
+      }
+      case 3: {
+        const auto made = object.Make(kRightRead);
+        status = made.status();
+        if (made.ok()) {
+          const auto seen = made.value().Look(11);
+          status = seen.status();
+          if (kProcess.CloseHandle(made.value().handle()) != Status::kOk ||
+              (seen.ok() && seen.value() != 11))
+            return 4;
+        }
+        break;
+      }
+      default:
+        status = object.Spin(50'000).status();
+    }
+    switch (status) {
+      case Status::kOk:
+      case Status::kBusy:  // more callers than slots
+        break;
+      case Status::kUnknown:
+      case Status::kEndpointDown:
+      case Status::kNotFound:
+        return 0;
+      default:
+        return 5;
+    }
+  }
+}
+
+// Callers on all CPUs, some killed at any moment, and in the end the servers: every one ends.
+void Storm() {
+  constexpr std::uint32_t kCallers = 5, kKills = 30;
+  const Server a(OwnCpu(), "storm.a"), b(OtherCpu(), "storm.b");
+  std::uint32_t callers[kCallers] = {};
+  std::uint64_t seed = 1;
+  const auto start = [&] {
+    const std::uint32_t child = Fork().ValueOr(0);
+    if (child == 0)
+      Exit(CallUntilTheEnd(a, b, seed));
+    ++seed;
+    return child;
+  };
+  for (std::uint32_t& caller : callers) caller = start();
+  for (std::uint32_t i = 0; i < kKills; ++i) {
+    Sleep((1 + i % 3) * kMs);
+    std::uint32_t& caller = callers[i % kCallers];
+    Kill(caller);
+    caller = start();
+  }
+  // Those that were killed are forgotten: what is left works.
+  CHECK(Eventually([&] { return a.echo.Add(1, 2).ValueOr(0) == 3; }));
+  CHECK(Eventually([&] { return b.echo.Add(1, 2).ValueOr(0) == 3; }));
+  Kill(a.task);
+  Kill(b.task);
+  for (const std::uint32_t caller : callers) {
+    const auto ended = WaitFor(caller);
+    CHECK(ended.ok() && ended.value().code == 0);
+  }
+  CHECK(kProcess.CloseHandle(a.echo.handle()) == Status::kOk);
+  CHECK(kProcess.CloseHandle(b.echo.handle()) == Status::kOk);
+}
+
+// For tests/guest/call_trace.py: some calls in a row, and nothing else.
+void Traced() {
+  const Server server(OwnCpu());
+  for (int i = 0; i < 8; ++i) CHECK(server.echo.Null() == Status::kOk);
+  Log("traced: {} calls {}", kProcess.GetNumber(0, proc::TaskNumber::kOwn).ValueOr(0), server.task);
+  for (;;) machine::WaitForEvent(0);
+}
+
 // Exports that are not what they should be.
 void BadExports() {
   proc::ExportRequest request = {};
@@ -507,6 +703,8 @@ constexpr Test kTests[] = {
     {"callers_killed", CallersKilled},
     {"accounts", Accounts},
     {"names", Names},
+    {"messages", Messages},
+    {"storm", Storm},
     {"bad_exports", BadExports},
 };
 
@@ -518,6 +716,8 @@ int Main(std::span<const std::string_view> words) {
     if (word.starts_with(kServe))
       return ServeAs(word.substr(kServe.size()));
   }
+  if (words.size() == 2 && words[1] == "traced")
+    Traced();
   for (const Test& test : kTests) {
     bool wanted = words.size() == 1;
     for (const std::string_view word : words.subspan(1)) wanted |= word == test.name;

@@ -4,6 +4,7 @@
 #include "machine/log.h"
 #include "user/runtime/fork.h"
 #include "user/runtime/runtime.h"
+#include "user/runtime/serve.h"
 
 namespace k42::runtime {
 
@@ -60,6 +61,7 @@ std::uint64_t Word(Random& random) {
 bool IsLeftOut(abi::Handle handle, std::uint64_t method) {
   if (handle == abi::kDispatcherHandle)
     return method == static_cast<std::uint64_t>(abi::DispatcherCall::kWait) ||
+           method == static_cast<std::uint64_t>(abi::DispatcherCall::kServe) ||
            method == static_cast<std::uint64_t>(abi::DispatcherCall::kLog);  // waits, and noise
   return handle == abi::kProcessHandle &&
          method == static_cast<std::uint64_t>(proc::ProcessMethod::kExit);  // would end the round
@@ -79,6 +81,62 @@ bool IsDrastic(abi::Handle handle, std::uint64_t method) {
   return false;
 }
 
+// What a child serves: any answer may come, and now and then it ends in the middle.
+Random* answers = nullptr;
+abi::NativeResult Answer(void*, std::uint32_t, const abi::ServedCall& call) {
+  for (const std::uint64_t word : call.words) {
+    if (word >= abi::kCallBulkBase && word < abi::kCallBulkBase + abi::kCallBulkStride &&
+        word % 4096 == 0)
+      *reinterpret_cast<std::uint64_t*>(word) = answers->Next();
+  }
+  switch (answers->Below(50)) {
+    case 0:
+      Exit(3);
+    case 1:
+      return {static_cast<Status>(answers->Next()), answers->Next()};
+    case 2:
+      (void)machine::CallDispatcher(abi::DispatcherCall::kReturnCall, answers->Below(8), 0);
+      return Status::kOk;
+    default:
+      return {static_cast<Status>(-static_cast<std::int64_t>(answers->Below(1100))),
+              Word(*answers)};
+  }
+}
+constexpr Served kServed = {&Answer, nullptr};
+
+// Objects with whatever description the kernel accepts, one of them for all to find. Their handles
+// are among those that the calls below try, and so are those of other children.
+void ServeSomething(Random& random) {
+  answers = &random;
+  if (OpenCalls(1 + static_cast<std::uint32_t>(random.Below(8)), random.Below(2) == 0 ? 0 : 8192) !=
+      Status::kOk)
+    return;
+  for (int i = 0; i < 4; ++i) {
+    abi::ServedMethod methods[abi::kMaxMethods];
+    for (abi::ServedMethod& method : methods) {
+      method.rights = random.Below(4) == 0 ? 1u << random.Below(7) : 0;
+      method.flags = random.Below(8) == 0 ? 2 : 0;
+      for (std::uint32_t word = 0; word < abi::kCallWords; ++word) {
+        const std::uint64_t kind = random.Below(4);
+        if (kind == 1 || kind == 2)
+          method.word[word] = abi::ServedWord(static_cast<abi::WordKind>(kind),
+                                              1 + static_cast<std::uint32_t>(random.Below(9000)));
+        if (kind == 3 && word + 1 < abi::kCallWords) {
+          method.word[word] = abi::ServedWord(
+              random.Below(2) == 0 ? abi::WordKind::kInBuffer : abi::WordKind::kOutBuffer,
+              1 + static_cast<std::uint32_t>(random.Below(9000)));
+          method.word[++word] = abi::ServedWord(abi::WordKind::kSize);
+        }
+      }
+    }
+    const auto object =
+        Export(kServed, methods, static_cast<std::uint32_t>(random.Below(128)) | kRightGrant);
+    if (object.ok() && i == 0)
+      (void)Publish("fuzz", object.value());
+  }
+  (void)FindPublished("fuzz", 0);
+}
+
 [[noreturn]] void Child(std::uint64_t seed) {
   proc::Credential who = {};
   (void)kProcess.GetCredential(0, &who);
@@ -86,6 +144,8 @@ bool IsDrastic(abi::Handle handle, std::uint64_t method) {
   (void)kProcess.SetCredential(0, 0, who);
   (void)kProcess.SetLimit(0, proc::LimitKind::kTasks, {16, 16});
   Random random(seed);
+  if (random.Below(4) != 0)
+    ServeSomething(random);
   for (std::uint32_t i = 0; i < kCalls; ++i) {
     const auto handle = static_cast<abi::Handle>(random.Below(8) == 0 ? random.Next() & 0xff'ffff
                                                                       : random.Below(20));

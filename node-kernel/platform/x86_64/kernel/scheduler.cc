@@ -236,24 +236,21 @@ void Scheduler::RunLoop() {
 }
 
 void Scheduler::PrepareUserReturn(TrapFrame* frame) {
-  for (;;) {
-    DisableInterrupts();
+  DisableInterrupts();
+  while (HasInterruptWork() || HasReady()) {
     if (HasInterruptWork()) {
       SetActive(true);
       EnableInterrupts();
       EnsureSparePoolThread();
       RunInterruptWork();
-      continue;
-    }
-    if (HasReady()) {
+    } else {
       if (user_hooks.owns_cpu != nullptr && !user_hooks.owns_cpu()) {
         user_hooks.before_user(frame);  // comes back only if the CPU is free for it
       }
       EnableInterrupts();
       Thread::Yield();
-      continue;
     }
-    break;
+    DisableInterrupts();
   }
   if (user_hooks.before_user != nullptr) {
     user_hooks.before_user(frame);

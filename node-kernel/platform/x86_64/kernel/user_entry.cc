@@ -42,13 +42,6 @@ void StartUserEntry() {
   area->scratch[0] = reinterpret_cast<std::uint64_t>(&entries[area->id]);
 }
 
-void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry, std::uint64_t user_page) {
-  UserEntry& entry = entries[CurrentCpu()];
-  entry.page = page;
-  entry.syscall_entry = syscall_entry;
-  entry.user_page = user_page;
-}
-
 void SetUserGsBase(std::uint64_t base) {
   WriteMsr(kMsrKernelGsBase, base);
 }

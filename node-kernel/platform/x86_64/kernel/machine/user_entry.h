@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
+#include "machine/cpu_area.h"
 
 namespace k42::machine {
 
@@ -27,7 +28,13 @@ static_assert(offsetof(UserEntry, rax) == 32 && sizeof(UserEntry) == 64);
 void StartUserEntry();
 
 // This CPU, interrupts off, before user code of another dispatcher runs.
-void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry, std::uint64_t user_page);
+inline void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry,
+                         std::uint64_t user_page) {
+  auto* entry = reinterpret_cast<UserEntry*>(ThisCpuArea()->scratch[0]);
+  entry->page = page;
+  entry->syscall_entry = syscall_entry;
+  entry->user_page = user_page;
+}
 
 // %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU,
 // interrupts off, from a trap.
