@@ -413,6 +413,11 @@ void CallEnd::AbandonCalls() {
       call->time.quantum_ns = payer.quantum_ns, call->time.usage = payer.usage;
       CpuScheduler::Here().ChangePayer(payer, call->time);
     }
+    // What has not begun must not keep a slot until a busy server comes to it.
+    if (call->word.state() == Word::kQueued && call->table->Withdraw(*call)) {
+      call->table->Give(*call);
+      continue;
+    }
     if (!call->remote)
       call->caller = nullptr;
     if (!call->word.Abandon())

@@ -64,6 +64,23 @@ Call* CallTable::Pop() {
   return call;
 }
 
+bool CallTable::Withdraw(Call& call) {
+  if (!has_queued())
+    return false;
+  const SpinGuard guard(lock_);
+  bool found = false;
+  for (std::uint32_t i = queued_.load(std::memory_order_relaxed); i != 0; --i) {
+    Call* other = queue_.PopFront();
+    if (other == &call)
+      found = true;
+    else
+      queue_.PushBack(other);
+  }
+  if (found)
+    queued_.fetch_sub(1, std::memory_order_relaxed);
+  return found;
+}
+
 Result<ReleasedObject*> CallTable::NewObject(std::uint64_t cookie) {
   auto* object = TRY(allocator_.Make<ReleasedObject>());
   object->cookie = cookie;

@@ -118,6 +118,8 @@ class CallTable {
   // False: closed. From here on the call is the server's.
   bool Push(Call& call);
   Call* Pop();
+  // By a caller that ends. True: it was still in the queue, and is the caller's again.
+  bool Withdraw(Call& call);
   bool has_queued() const { return queued_.load(std::memory_order_relaxed) != 0; }
   // Once each.
   std::uint32_t slot_count() const { return count_; }

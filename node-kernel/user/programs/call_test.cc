@@ -1,5 +1,7 @@
 // Tests of protected calls: this program serves an object (tests/idl/echo.idl), and calls it from
 // others. Words: names of tests, none for all; or "serve=NAME". Exit code: how many failed.
+//
+// Long because: each test is a few lines, and all share the server and what starts and kills it.
 #include <algorithm>
 #include <cstring>
 

@@ -61,6 +61,7 @@ class Scheduler {
 
  private:
   [[noreturn]] static void RunLoop();
+  static void RunWhatWaits(TrapFrame* frame);
   static void EnsureSparePoolThread();
   static void ReapDead();
   static Thread* PickNext();
