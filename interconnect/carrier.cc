@@ -40,6 +40,7 @@ bool Carrier::Connect() {
     return false;
   Watch(socket_.get());
   state_ = State::kConnected;
+  heard_ = false;
   return true;
 }
 
@@ -119,6 +120,7 @@ void Carrier::Receive() {
       return;
     if (transfer == Transfer::kClosed)
       return Lose();
+    heard_ = true;
     received_.insert(received_.end(), buffer, buffer + size);
   }
 }

@@ -42,6 +42,8 @@ class Carrier {
   Carrier(std::string socket_path, std::uint32_t queues, CarrierEvents& events);
 
   State state() const { return state_; }
+  // Connected, and QEMU has said nothing yet: it speaks first.
+  bool silent() const { return state_ == State::kConnected && !heard_; }
   // All of the guest's memory, to look at (traces). Empty while no guest is known.
   const GuestMemory& memory() const { return memory_; }
   // One attempt; false: nobody listens yet.
@@ -74,6 +76,7 @@ class Carrier {
   const std::string socket_path_;
   CarrierEvents& events_;
   State state_ = State::kSearching;
+  bool heard_ = false;  // anything, on this connection
   UniqueFd epoll_;
   UniqueFd socket_;
   std::vector<Queue> queues_;

@@ -54,6 +54,8 @@ constexpr Way kWays[] = {
     {"put", "puts and back", "puts into the peer's memory that are put back"},
     {"store", "puts", "puts into the peer's memory"},
     {"load", "gets", "gets from the peer's memory"},
+    {"stream", "streams of puts, of each put",
+     "streams of 256 puts into the peer's memory, 16 of them under way"},
 };
 const char* Many(const std::string& way) {
   for (const Way& one : kWays) {

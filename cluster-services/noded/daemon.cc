@@ -38,7 +38,12 @@ Daemon::Daemon(const Options& options, EventLoop& loop)
     : options_(options),
       loop_(loop),
       host_id_(HostId()),
-      carrier_(options.folder + "/link.sock", options.cpus, *this) {
+      carrier_(options.folder + "/link.sock", options.cpus, *this),
+      deaf_qemu_(options.folder + "/qmp.sock", loop, [this] {
+        if (carrier_.silent())
+          carrier_.Progress();
+        return carrier_.silent();
+      }) {
   identity_.cluster_id = ClusterId(options.cluster);
   identity_.self.node = options.node;
   loop_.Watch(carrier_.WaitFd(), EPOLLIN, [this](std::uint32_t) { carrier_.Progress(); });
@@ -93,6 +98,7 @@ void Daemon::Tick() {
   if (carrier_.state() == interconnect::Carrier::State::kSearching &&
       clock_.NowNs() >= meet_again_ns_ && carrier_.Connect())
     spdlog::info("connected to {}/link.sock", options_.folder);
+  deaf_qemu_.Look(clock_.NowNs());
   if (guest_ == Guest::kBooting)
     TryAttach();
   if (guest_ == Guest::kJoining && open_again_ns_ != 0 && clock_.NowNs() >= open_again_ns_)

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "abi/link_control.h"
+#include "cluster-services/noded/deaf_qemu.h"
 #include "cluster-services/noded/event_loop.h"
 #include "cluster-services/noded/membership.h"
 #include "interconnect/carrier.h"
@@ -142,6 +143,7 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   std::string host_id_;
   std::unique_ptr<Membership> membership_;
   interconnect::Carrier carrier_;
+  DeafQemu deaf_qemu_;
   interconnect::Arena* arena_ = nullptr;
   std::unique_ptr<interconnect::LinkHost> link_;
   std::unique_ptr<interconnect::FaultTransport> mapped_;

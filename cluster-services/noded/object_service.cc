@@ -119,11 +119,10 @@ void ObjectService::StartObject(std::shared_ptr<Connection> connection, const js
 void ObjectService::StartPing(std::shared_ptr<Connection> connection, const json& request) {
   abi::PingRequest head{};
   head.node = request.value("peer", 0u);
-  static const std::map<std::string, abi::PingWay> kWays = {{"echo", abi::PingWay::kEcho},
-                                                            {"call", abi::PingWay::kCall},
-                                                            {"put", abi::PingWay::kPut},
-                                                            {"store", abi::PingWay::kStore},
-                                                            {"load", abi::PingWay::kLoad}};
+  static const std::map<std::string, abi::PingWay> kWays = {
+      {"echo", abi::PingWay::kEcho}, {"call", abi::PingWay::kCall},
+      {"put", abi::PingWay::kPut},   {"store", abi::PingWay::kStore},
+      {"load", abi::PingWay::kLoad}, {"stream", abi::PingWay::kStream}};
   const std::string name = request.value("way", "echo");
   const auto way = kWays.find(name);
   if (way == kWays.end())

@@ -69,13 +69,16 @@ struct ObjectAnswer {
 inline constexpr std::uint32_t kPingCountMax = 10'000;
 
 enum class PingWay : std::uint32_t {
-  kEcho = 0,   // answered by the peer's link thread
-  kCall = 1,   // a call of a global object there
-  kPut = 2,    // put_notify into the peer's arena, which puts it back
-  kStore = 3,  // a put into the peer's arena, until it is done
-  kLoad = 4,   // a get from there
+  kEcho = 0,    // answered by the peer's link thread
+  kCall = 1,    // a call of a global object there
+  kPut = 2,     // put_notify into the peer's arena, which puts it back
+  kStore = 3,   // a put into the peer's arena, until it is done
+  kLoad = 4,    // a get from there
+  kStream = 5,  // kPingStreamPuts puts, kPingStreamDepth of them under way; the time of one
 };
 inline constexpr std::uint32_t kPingPutMax = 1024 * 1024;
+inline constexpr std::uint32_t kPingStreamPuts = 256;
+inline constexpr std::uint32_t kPingStreamDepth = 16;
 
 struct PingRequest {
   std::uint32_t node;  // 0: the own daemon (kEcho only)

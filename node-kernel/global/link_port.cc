@@ -221,8 +221,8 @@ void LinkPort::OnCompletion(machine::CpuId number, std::uint64_t id) {
   trace::Log(trace::kLinkDone, id, static_cast<std::uint32_t>(request->outcome));
   cpu.under_way[index] = nullptr;
   cpu.free |= std::uint64_t{1} << index;
-  if (LinkRequest* next = cpu.waiting.PopFront(); next != nullptr)
-    Issue(number, *next);
+  while (cpu.free != 0 && !cpu.waiting.empty())  // one, but for those that end in Issue
+    Issue(number, *cpu.waiting.PopFront());
   request->done(*request);
 }
 

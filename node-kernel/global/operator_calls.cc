@@ -130,7 +130,7 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
   const LinkPeer peer = daemon ? LinkPeer{abi::kDaemonNode, 0} : view_.Member(request.node);
   const bool call = request.way == abi::PingWay::kCall;
   const bool memory = request.way == abi::PingWay::kPut || request.way == abi::PingWay::kStore ||
-                      request.way == abi::PingWay::kLoad;
+                      request.way == abi::PingWay::kLoad || request.way == abi::PingWay::kStream;
   const std::size_t most = memory ? abi::kPingPutMax : abi::kMaxMessage - sizeof(abi::Frame);
   if (request.count == 0 || request.count > abi::kPingCountMax || ((call || memory) && daemon) ||
       request.size > most)
@@ -163,6 +163,8 @@ Status OperatorCalls::Ping(const abi::PingRequest& request, abi::PingAnswer* ans
         times[i] = TRY(echo_.puts().Store(peer, request.size, deadline - begin));
       } else if (request.way == abi::PingWay::kLoad) {
         times[i] = TRY(echo_.puts().Load(peer, request.size, deadline - begin));
+      } else if (request.way == abi::PingWay::kStream) {
+        times[i] = TRY(echo_.puts().Stream(peer, request.size, deadline - begin));
       } else {
         times[i] = TRY(echo_.Ping(peer, {payload, request.size}, deadline - begin));
       }

@@ -4,6 +4,7 @@
 
 #include "machine/clock.h"
 #include "machine/timer.h"
+#include "mem/heap.h"
 
 namespace k42::global {
 namespace {
@@ -35,7 +36,8 @@ Result<std::uint64_t> PutEcho::AtBench(LinkPeer peer, std::uint32_t size, std::u
   if (size > abi::kPingPutMax)
     return Status::kInvalidArgument;
   Bench& bench = cpus_[machine::CurrentCpu()].bench;
-  if (bench.thread != nullptr || bench.request.under_way)
+  if (bench.thread != nullptr || bench.request.under_way ||
+      (bench.burst != nullptr && bench.burst->under_way()))
     return Status::kBusy;
   const std::uint64_t until = machine::MonotonicNs() + budget_ns;
   TRY(MakeWindow(bench.back, bench.window));
@@ -93,6 +95,68 @@ Result<std::uint64_t> PutEcho::Load(LinkPeer peer, std::uint32_t size, std::uint
                                      std::memcmp(bench.back.memory, bench.sent.memory, bytes) == 0;
                    return same ? Status::kOk : Status::kCorrupt;
                  });
+}
+
+Result<std::uint64_t> PutEcho::Stream(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns) {
+  return AtBench(peer, size, budget_ns,
+                 [this](Bench& bench, std::uint32_t bytes, std::uint64_t until,
+                        std::uint64_t* took) -> Status {
+                   if (bench.burst == nullptr)
+                     bench.burst = TRY(mem::New<Burst>());
+                   std::memset(bench.sent.memory, static_cast<int>(bench.number & 0xff), bytes);
+                   const std::uint64_t begin = machine::MonotonicNs();
+                   TRY(Pour(bench, bytes, until));
+                   *took = (machine::MonotonicNs() - begin) / abi::kPingStreamPuts;
+                   bench.stored = bytes;
+                   return Status::kOk;
+                 });
+}
+
+bool PutEcho::Burst::under_way() const {
+  for (const Request& request : requests) {
+    if (request.under_way)
+      return true;
+  }
+  return false;
+}
+
+// As many as there may be under way, until all have been; at an error, until none is.
+Status PutEcho::Pour(Bench& bench, std::uint32_t size, std::uint64_t until_ns) {
+  machine::Timer timer;
+  timer.Arm(until_ns, WakeThread, bench.thread);
+  std::uint32_t left = abi::kPingStreamPuts;
+  Status status = Status::kOk;
+  for (Request& request : bench.burst->requests) request.outcome = abi::Outcome::kDone;
+  while (true) {
+    for (Request& request : bench.burst->requests) {
+      if (request.under_way)
+        continue;
+      if (request.outcome != abi::Outcome::kDone && status == Status::kOk)
+        status = request.status == Status::kOk ? Status::kUnknown : request.status;
+      if (status != Status::kOk || left == 0)
+        continue;
+      --left;
+      request.kind = abi::OperationKind::kPut;
+      request.peer = bench.peer;
+      request.local_offset = bench.sent.offset;
+      request.length = size;
+      request.window = bench.target.window;
+      request.remote_offset = 0;
+      request.waiter = bench.thread;
+      Submit(request);
+    }
+    const bool idle = !bench.burst->under_way();
+    if (idle && (left == 0 || status != Status::kOk))
+      break;
+    if (machine::MonotonicNs() >= until_ns) {
+      status = Status::kTimedOut;
+      break;
+    }
+    if (!idle)
+      machine::Thread::BlockExternal();
+  }
+  for (Request& request : bench.burst->requests) request.waiter = nullptr;
+  return status;
 }
 
 void PutEcho::Submit(Request& request) {

@@ -42,6 +42,9 @@ class PutEcho {
   Result<std::uint64_t> Store(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
   Result<std::uint64_t> Load(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
 
+  // abi::kPingStreamPuts puts of `size` bytes, one upon the other; the time of one, in ns.
+  Result<std::uint64_t> Stream(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns);
+
   void OnMessage(LinkPeer from, const abi::Frame& frame, Bytes payload);
   void OnNotify(LinkPeer from, std::uint64_t word);
   void OnPeerDown(LinkPeer peer, Status why);
@@ -60,6 +63,10 @@ class PutEcho {
     Pad* pad = nullptr;  // of a pad: its memory may have waited for this
     bool under_way = false;
   };
+  struct Burst {  // of a stream
+    Request requests[abi::kPingStreamDepth];
+    bool under_way() const;
+  };
   struct Bench {
     ArenaRange back;  // what comes back, by the window
     ArenaRange sent;
@@ -71,6 +78,7 @@ class PutEcho {
     std::uint32_t number = 0;
     bool answered = false;
     Request request;
+    Burst* burst = nullptr;
   };
   struct Revocation : LinkRequest {
     PutEcho* echo = nullptr;
@@ -104,6 +112,7 @@ class PutEcho {
   // Submits the bench's request and waits for its end and, unless `answered`, for the answer.
   Status Ask(Bench& bench, std::uint64_t until_ns, bool answered = false);
   Status Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns);
+  Status Pour(Bench& bench, std::uint32_t size, std::uint64_t until_ns);
   // To or from the pad.
   Status Move(Bench& bench, abi::OperationKind kind, std::uint32_t size, std::uint64_t until_ns);
   void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);

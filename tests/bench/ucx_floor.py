@@ -23,6 +23,16 @@ def round_trip_us(test, transport, size=64, count=5000):
 
 def one_way_us(test, transport, size=64, count=5000):
     """`test`: ucp_am_lat, ucp_put_lat or ucp_get; `transport`: a name of TRANSPORTS."""
+    return _final(test, transport, size, count)[0]
+
+
+def sleeping_bandwidth(test, size, count=300):
+    """MB/s over TCP between two processes that sleep when nothing is to be done."""
+    return _final(test, "tcp", size, count, "-E", "sleep")[4] * 1.048576
+
+
+def _final(test, transport, size, count, *more):
+    """Numbers of the last line: latency (median, average, overall), bandwidth in MiB/s (average, overall), rate."""
     environment = dict(os.environ, **TRANSPORTS[transport])
     for _ in range(5):  # the server takes a while to listen, and serves one client
         port = str(free_port())
@@ -31,12 +41,12 @@ def one_way_us(test, transport, size=64, count=5000):
         try:
             time.sleep(2)
             words = ["ucx_perftest", "127.0.0.1", "-p", port, "-t", test, "-s", str(size), "-n", str(count),
-                     "-w", "500", "-O", "1"]
+                     "-w", "50" if more else "500", "-O", "1", *more]
             done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
         finally:
             server.kill()
             server.wait()
         final = [line.split() for line in done.stdout.splitlines() if line.startswith("Final:")]
         if done.returncode == 0 and final:
-            return float(final[0][2])
+            return [float(number) for number in final[0][2:]]
     raise RuntimeError(f"ucx_perftest {test} over {transport}: {done.stdout}{done.stderr}")

@@ -34,7 +34,8 @@ class Faults:
 
     def kill(self):
         """Not before the guest's QEMU has shown it its memory: QEMU 7.2 forgets a device whose other end dies in the
-        first words of the handshake (interconnect/README.md), and no daemon is heard after that."""
+        first words of the handshake, and the next daemon ends that life of the node (deaf_test.py). Here every life
+        has to see the load through."""
         node, delay = self.node(), self.draw.uniform(0, 0.2)
         until = time.monotonic() + 20
         while self.fabric.log(node).count("guest has an arena") < self.lives[node] and time.monotonic() < until:

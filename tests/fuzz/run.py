@@ -7,12 +7,20 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def hosted_platform():
+    return [str(path.relative_to(ROOT)) for path in sorted((ROOT / "node-kernel/platform/hosted").glob("*.cc"))]
+
+
 # What each needs of the sources; libraries by name.
 TARGETS = {
     "ninep_message": (["node-kernel/fs/ninep_message.cc"], []),
     "handshake": (["interconnect/handshake.cc"], ["-lcrypto"]),
     "packets": (["interconnect/unix_socket.cc"], []),
     "link": (["interconnect/link_host.cc", "interconnect/arena.cc", "interconnect/memory_operation.cc"], []),
+    "link_port": (["node-kernel/global/link_port.cc", "node-kernel/global/link_memory.cc", "node-kernel/trace/trace.cc",
+                   "node-kernel/base/format.cc", "node-kernel/base/status.cc", *hosted_platform()], []),
     "ucx_address": (["interconnect/ucx_address.cc"], []),
 }
 FLAGS = ["-std=gnu++20", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined",
