@@ -15,7 +15,8 @@ struct PeerId {
   std::uint32_t node = 0;
   std::uint64_t incarnation = 0;
 
-  auto operator<=>(const PeerId&) const = default;
+  // clang-tidy 14 takes the zero that the compiler compares with for a null pointer of ours.
+  auto operator<=>(const PeerId&) const = default;  // NOLINT(modernize-use-nullptr)
   std::string Text() const {
     return "n" + std::to_string(node) + "." + std::to_string(incarnation);
   }
