@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LONGEST = 600  # past this a file says near its top why: `Long because: ...`
 # Programs that the tests which run them compile, with MPI's wrappers, musl or libFuzzer.
-ELSEWHERE = re.compile(r"^tests/(linux|tcp|mpi|fuzz|bench)/")
+ELSEWHERE = re.compile(r"^tests/((linux|tcp|mpi|fuzz|bench)/|guest/\w+\.c$)")
 
 
 def main():
