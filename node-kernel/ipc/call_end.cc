@@ -94,7 +94,7 @@ inline Status CallEnd::Begin(TrapFrame* frame, Call& call, const CallNote& note)
   call.caller = this;
   call.outer = serving_;
   call.note.identity = note.identity;
-  call.note.cookie = note.cookie;
+  call.note.object = note.object;
   call.back.Save(*frame, *dispatcher_.page());
   Dispatcher& server = table.server();
   CpuScheduler& here = CpuScheduler::Here();
@@ -129,10 +129,11 @@ void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_
     call->flags = shape.flags;
     call->layout.count = 0;
     const std::uint64_t cookie = target.cookie;
+    const ReleasedObject* const object = target.object;
     if ((target.bulk_methods >> method & 1) != 0) [[unlikely]]
       status = CopyIn(*call, abi::ServedMethod(shape), frame);
     if (status == Status::kOk)
-      status = Begin(frame, *call, {cookie, identity, method, rights});
+      status = Begin(frame, *call, {cookie, identity, method, rights, object});
     if (status != Status::kOk)
       call->table->Give(*call);
   }

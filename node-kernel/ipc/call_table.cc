@@ -108,10 +108,10 @@ bool CallTable::Released(ReleasedObject* object) {
 }
 
 // A call that is at the object still: its method may be suspended in a call of its own.
-bool CallTable::IsUsed(std::uint64_t cookie) const {
+bool CallTable::IsUsed(const ReleasedObject& object) const {
   for (std::uint32_t i = 0; i < count_; ++i) {
     const CallWord::State state = calls_[i].word.state();
-    if (state != CallWord::kFree && state != CallWord::kDone && calls_[i].note.cookie == cookie)
+    if (state != CallWord::kFree && state != CallWord::kDone && calls_[i].note.object == &object)
       return true;
   }
   return false;
@@ -123,7 +123,7 @@ Result<std::uint64_t> CallTable::TakeReleased() {
     const SpinGuard guard(lock_);
     IntrusiveQueue<ReleasedObject> used;
     while ((object = released_.PopFront()) != nullptr) {
-      if (!IsUsed(object->cookie))
+      if (!IsUsed(*object))
         break;
       used.PushBack(object);
     }

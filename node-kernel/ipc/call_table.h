@@ -33,12 +33,15 @@ namespace k42::ipc {
 class CallEnd;
 class CallTable;
 
+struct ReleasedObject;
+
 // What the server is told of a call, beside its number and words (abi/served_call.h).
 struct CallNote {
   std::uint64_t cookie = 0;
   std::uint64_t identity = 0;
   std::uint32_t method = 0;
   std::uint32_t rights = 0;
+  const ReleasedObject* object = nullptr;  // whose call it is: not told
 };
 
 // One call. `caller` and `outer` are looked at on the caller's own CPU only.
@@ -56,7 +59,8 @@ struct Call : QueueLink<> {
   sched::Continuation back;
   bool remote = false;  // the caller is on another CPU than the server
 
-  // What the server is told. Of a call that is begun at once only the identity is kept here.
+  // What the server is told. Of a call that is begun at once only the identity and the object
+  // are kept here.
   CallNote note;
   std::uint64_t words[abi::kCallWords] = {};
 
@@ -163,7 +167,7 @@ class CallTable {
   void EndWaiters();
 
  private:
-  bool IsUsed(std::uint64_t cookie) const;
+  bool IsUsed(const ReleasedObject& object) const;
 
   Allocator& allocator_;
   sched::Dispatcher& server_;

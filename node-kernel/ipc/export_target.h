@@ -8,10 +8,12 @@
 namespace k42::ipc {
 
 class CallTable;
+struct ReleasedObject;
 
 struct ExportTarget {
   CallTable* table = nullptr;
   std::uint64_t cookie = 0;
+  const ReleasedObject* object = nullptr;  // which it is: cookies may be the same
   std::uint32_t method_count = 0;
   std::uint64_t bulk_methods = 0;  // bit n: method n passes something by address
   abi::ServedMethod method[abi::kMaxMethods];

@@ -86,6 +86,7 @@ Result<abi::Handle> Exporter::Export(const cobj::CallContext& caller, const Expo
       target->bulk_methods |= std::uint64_t{ipc::HasBulk(target->method[i]) ? 1u : 0u} << i;
     }
     ipc::ReleasedObject* note = TRY(table->NewObject(request.cookie));
+    target->object = note;
     const auto object = cobj::MakeShared<ipc::ExportedObject>(*target, note);
     if (!object.ok())
       (void)table->Released(note);  // the server hears of it as of any other

@@ -29,8 +29,9 @@ TEST(PageMap, WalksThatBeginBeyondAllThereIs) {
   for (const std::uint64_t only : {0ull, 1ull << 20}) {
     PageMap map;
     *map.FindOrAdd(only).value() = 1;
-    for (const std::uint64_t first :
-         {only + 1, only + 63, only + 67, (1ull << 32) + 3, (1ull << 52) - 3}) {
+    const std::uint64_t beyond[] = {only + 1, only + 63, only + 67, (1ull << 32) + 3,
+                                    (1ull << 52) - 3};
+    for (const std::uint64_t first : beyond) {
       int visited = 0;
       const auto count = [&](std::uint64_t, PageMap::Entry&) {
         ++visited;
