@@ -178,11 +178,13 @@ Status CallEnd::CopyIn(Call& call, const abi::ServedMethod& shape, TrapFrame* fr
     if (kind == abi::WordKind::kValue || kind == abi::WordKind::kSize)
       continue;
     const BulkPart& part = call.layout.part[index++];
-    std::byte* bulk = table.BulkOf(call) + part.offset;
-    if (part.in && part.size != 0)
-      TRY(machine::CopyIn(bulk, part.user, part.size));
-    else if (!part.in && !IsCut(call.flags, part))
-      std::memset(bulk, 0, part.size);  // all of it goes back, and earlier callers' bytes lie there
+    if (part.size != 0) {  // else there may be no bulk at all
+      std::byte* bulk = table.BulkOf(call) + part.offset;
+      if (part.in)
+        TRY(machine::CopyIn(bulk, part.user, part.size));
+      else if (!IsCut(call.flags, part))
+        std::memset(bulk, 0, part.size);  // all of it goes back, where earlier callers' bytes lie
+    }
     *registers[word] = table.UserBulkOf(call) + part.offset;
   }
   return Status::kOk;

@@ -388,6 +388,14 @@ Status Arm(Handle file, std::uint32_t mask, std::uint64_t, std::uint32_t ticket)
 bool Disarm(Handle, std::uint32_t ticket) {
   return DisarmTicket(ticket);
 }
+Result<std::uint64_t> ReadOrArm(Handle file, std::uint64_t buffer, std::uint64_t size,
+                                std::uint32_t ticket) {
+  const Result<std::uint64_t> got = Read(file, buffer, size);
+  if (got.status() != Status::kWouldBlock) {
+    return got;
+  }
+  return Arm(file, abi::kReadable, 0, ticket);
+}
 
 Result<Handle> MakePipe(std::uint32_t flags, Handle* writer) {
   int fds[2];
