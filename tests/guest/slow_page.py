@@ -3,7 +3,8 @@
 
 A node mounts a folder whose reads the emulator holds back (throttled to a few a second). A program of two
 threads maps a file of it: one thread touches a page, the other must go on meanwhile; afterwards the page
-is there and costs nothing. A program that is ended while a thread of it waits leaves nothing behind.
+is there and costs nothing. A program that is ended while a thread of it waits leaves nothing behind. Eight
+threads that fault again and again all come to their end.
 """
 import pathlib
 import re
@@ -25,6 +26,7 @@ for i in 1 2 3 4 5; do
   wait $last
 done
 echo killed
+/cluster/slow_page /cluster/large many
 /cluster/slow_page /slow/file && echo "still well"
 """
 
@@ -39,6 +41,8 @@ def main():
         slow.mkdir()
         for file in ("file", *(f"other{i}" for i in range(1, 6))):
             (slow / file).write_bytes(b"\1" * (1 << 20))
+        with open(shell.share / "large", "wb") as large:
+            large.write(b"\1" * (64 << 20))
         extra = ["-fsdev", f"local,id=slow,path={slow},security_model=none,readonly=on,"
                            f"throttling.iops-read={READS_PER_SECOND}",
                  "-device", "virtio-9p-pci,fsdev=slow,mount_tag=slow"]
@@ -49,6 +53,8 @@ def main():
     problems = []
     if status != 0 or "still well" not in text or "killed" not in text:
         problems.append(f"the script ended with {status}")
+    if "touched 256, sum 256\n" not in text:
+        problems.append("eight threads did not touch all pages of the large file")
     if len(rounds) < 6 or text.count("buses 3") != 2:
         problems.append(f"{len(rounds)} rounds of 6 were right")
     # The last three read pages that are there.

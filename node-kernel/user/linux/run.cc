@@ -15,11 +15,13 @@
 namespace k42::personality {
 namespace {
 
+// On the stack of the thread that waits: an id may be another fault's before this one's thread
+// runs.
 struct FaultWaiter {
   Thread* thread;
   bool waiting;
 };
-FaultWaiter fault_waiters[abi::kFaultIdCount];
+FaultWaiter* fault_waiters[abi::kFaultIdCount];
 
 // Flags a program may have; the kernel would refuse others.
 constexpr std::uint64_t kProgramFlags = 0x250dd5;  // CF PF AF ZF SF TF DF OF NT AC ID
@@ -126,8 +128,8 @@ extern "C" void TrapFromProgram(Thread* thread) {
   thread->trap_address = trap.address;
   switch (trap.kind) {
     case abi::kTrapFaultBlocked: {
-      FaultWaiter& waiter = fault_waiters[trap.fault_id % abi::kFaultIdCount];
-      waiter = {thread, true};
+      FaultWaiter waiter{thread, true};
+      fault_waiters[trap.fault_id % abi::kFaultIdCount] = &waiter;
       Here().TakeEvents();  // it may have completed already
       while (waiter.waiting) {
         (void)Here().Block(0, false);
@@ -150,9 +152,11 @@ extern "C" void TrapFromProgram(Thread* thread) {
 void TakeCompletedFaults() {
   std::uint64_t done = kernel::Page()->faults_completed.exchange(0, std::memory_order_acquire);
   for (std::uint32_t id = 0; done != 0; ++id, done >>= 1) {
-    if (done & 1 && fault_waiters[id].waiting) {
-      fault_waiters[id].waiting = false;
-      Here().Wakeup(fault_waiters[id].thread, Wake::kEvent);
+    FaultWaiter* waiter = fault_waiters[id];
+    if ((done & 1) != 0 && waiter != nullptr) {
+      fault_waiters[id] = nullptr;
+      waiter->waiting = false;
+      Here().Wakeup(waiter->thread, Wake::kEvent);
     }
   }
 }
