@@ -1,6 +1,6 @@
 // FcmPinned (K42: FRKernelPinned): a few adjacent pages that the kernel shares with user space:
-// dispatcher pages and ticket results, the time page. Always present; the kernel reaches them by
-// its own alias, which no user action can take away.
+// the time page, trace buffers, the bulk of protected calls. Always present; the kernel reaches
+// them by its own alias, which no user action can take away.
 #pragma once
 
 #include "mem/fcm_regions.h"

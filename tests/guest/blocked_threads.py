@@ -5,9 +5,7 @@ What is left to the kernel: a number each, and what it knows of the pages of the
 """
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 
 from node_shell import NodeShell
 
@@ -18,10 +16,8 @@ ONCE = 2048  # KiB: what the first process to do so makes the kernel's caches ho
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    with tempfile.TemporaryDirectory(prefix="k42-threads-") as name, NodeShell(cpus=1, memory=1024) as shell:
-        program = pathlib.Path(name) / "blocked_threads"
-        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program, HERE / "blocked_threads.c"], check=True)
-        shell.add(program)
+    with NodeShell(cpus=1, memory=1024) as shell:
+        shell.compile(HERE / "blocked_threads.c")
         status, text = shell.run(f"/cluster/blocked_threads {count}", 60 + count // 50)
     print(text)
     found = re.search(r"^(\d+) threads: (-?\d+) KiB of the node, (-?\d+) KiB the process's own$", text, re.M)

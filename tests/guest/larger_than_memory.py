@@ -5,7 +5,6 @@ Both at once, too; and afterwards the node's memory is there for others.
 """
 import pathlib
 import struct
-import subprocess
 import sys
 import tempfile
 
@@ -27,10 +26,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="k42-large-") as name, \
             NodeShell(cpus=2, memory=MEMORY) as shell:
         folder = pathlib.Path(name)
-        program = folder / "larger"
-        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program, HERE / "larger_than_memory.c"],
-                       check=True)
-        shell.add(program)
+        shell.compile(HERE / "larger_than_memory.c", "larger")
         big = folder / "big"
         big.mkdir()
         with open(big / "file", "wb") as file:

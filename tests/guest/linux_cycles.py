@@ -2,9 +2,7 @@
 """Linux processes and threads made and ended over and over leave nothing behind: linux_cycles.py [COUNT]"""
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 
 from node_shell import NodeShell
 
@@ -14,10 +12,8 @@ MOST = 1024  # KiB: what caches keep
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    with tempfile.TemporaryDirectory(prefix="k42-cycles-") as name, NodeShell(cpus=2, memory=256) as shell:
-        program = pathlib.Path(name) / "linux_cycles"
-        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program, HERE / "linux_cycles.c"], check=True)
-        shell.add(program)
+    with NodeShell(cpus=2, memory=256) as shell:
+        shell.compile(HERE / "linux_cycles.c")
         status, text = shell.run(f"cp /cluster/linux_cycles /tmp/cycles; /tmp/cycles {count}", 60 + count // 4)
     print(text)
     lost = re.search(r"^(\d+) cycles, (-?\d+) KiB less free$", text, re.M)

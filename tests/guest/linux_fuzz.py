@@ -6,9 +6,7 @@ linux_fuzz.c, in a guest of its own: the node must stand and give back what was 
 import argparse
 import pathlib
 import random
-import subprocess
 import sys
-import tempfile
 
 from node_shell import NodeShell
 
@@ -20,10 +18,8 @@ def main():
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31))
     options = parser.parse_args()
-    with NodeShell(memory=1024) as node, tempfile.TemporaryDirectory() as folder:
-        program = pathlib.Path(folder, "linux_fuzz")
-        subprocess.run(["gcc", "-O1", "-static", "-o", program, SOURCE], check=True)
-        node.add(program)
+    with NodeShell(memory=1024) as node:
+        node.compile(SOURCE, compiler="gcc")
         # Busybox is the first process, which no signal of the supervisor reaches.
         status, text = node.run(f"/cluster/linux_fuzz {options.seed} {options.seconds}", 90 + 3 * options.seconds)
         print(f"seed {options.seed}: exit {status}\n{text}")

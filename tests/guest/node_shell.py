@@ -39,6 +39,11 @@ class NodeShell:
         shutil.copy(path, target)
         target.chmod(0o755)
 
+    def compile(self, source, name=None, compiler="musl-gcc"):
+        """A C program, static, into /cluster of the node, by the source's name or `name`."""
+        target = self.share / (name or source.stem)
+        subprocess.run([compiler, "-static", "-O1", "-pthread", "-o", target, source], check=True)
+
     def run(self, script, timeout, icount=False, extra=(), append=""):
         """Exit status of the script (None: the node did not end well), and the console without the
         kernel's lines. `icount`: its clock counts instructions, one a nanosecond. `extra`: QEMU's;

@@ -8,7 +8,6 @@ threads that fault again and again all come to their end.
 """
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
 
@@ -34,9 +33,7 @@ echo killed
 def main():
     with tempfile.TemporaryDirectory(prefix="k42-slow-") as name, NodeShell(cpus=1, memory=256) as shell:
         folder = pathlib.Path(name)
-        program = folder / "slow_page"
-        subprocess.run(["musl-gcc", "-static", "-O1", "-o", program, HERE / "slow_page.c"], check=True)
-        shell.add(program)
+        shell.compile(HERE / "slow_page.c")
         slow = folder / "slow"
         slow.mkdir()
         for file in ("file", *(f"other{i}" for i in range(1, 6))):

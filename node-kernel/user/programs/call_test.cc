@@ -5,12 +5,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "abi/signal.h"
 #include "idl/echo.serve.h"
 #include "idl/echo.stub.h"
-#include "machine/log.h"
+#include "user/programs/checks.h"
 #include "user/runtime/fork.h"
-#include "user/runtime/runtime.h"
 #include "user/runtime/serve.h"
 
 namespace k42::runtime {
@@ -20,23 +18,8 @@ namespace {
 using idl::EchoStub;
 using machine::Log;
 
-std::uint32_t failures = 0;
-constexpr std::uint32_t kTicket = 7;
 constexpr std::uint32_t kSlots = 8;
-constexpr std::uint64_t kMs = 1'000'000;
 constexpr std::uint64_t kLong = 20'000 * kMs;
-
-#define CHECK(condition)                                       \
-  do {                                                         \
-    if (!(condition)) {                                        \
-      Log("  {}:{}: {}", __FILE_NAME__, __LINE__, #condition); \
-      ++failures;                                              \
-    }                                                          \
-  } while (false)
-
-std::uint64_t Now() {
-  return kNode.MonotonicTime().ValueOr(0);
-}
 
 // -- the server -----------------------------------------------------------------------------------
 
@@ -159,29 +142,9 @@ bool Eventually(Condition condition) {
 
 // -- its callers ----------------------------------------------------------------------------------
 
-Result<proc::WaitResult> WaitFor(std::uint32_t task) {
-  proc::WaitRequest request = {};
-  request.selector = proc::Selector::kTask;
-  request.id = task;
-  request.flags = proc::kWaitExited;
-  proc::WaitResult found = {};
-  for (;;) {
-    const Status status = kProcess.Wait(request, &found, kTicket);
-    if (status == Status::kPending)
-      (void)WaitForTicket(kTicket);
-    else if (status != Status::kOk)
-      return status;
-    else
-      return found;
-  }
-}
-
+// It may have ended by itself meanwhile.
 void Kill(std::uint32_t task) {
-  proc::SignalRequest request = {};
-  request.selector = proc::Selector::kTask;
-  request.id = task;
-  request.info.signal = abi::kSignalKill;
-  (void)kProcess.Kill(request);
+  (void)Signal(task, abi::kSignalKill);
   (void)WaitFor(task);
 }
 
@@ -690,10 +653,6 @@ void BadExports() {
   CHECK(kExporter.TakeReleased().status() == Status::kNotFound);
 }
 
-struct Test {
-  std::string_view name;
-  void (*run)();
-};
 constexpr Test kTests[] = {
     {"calls", Calls},
     {"rights", RightsAndHandles},
@@ -720,16 +679,7 @@ int Main(std::span<const std::string_view> words) {
   }
   if (words.size() == 2 && words[1] == "traced")
     Traced();
-  for (const Test& test : kTests) {
-    bool wanted = words.size() == 1;
-    for (const std::string_view word : words.subspan(1)) wanted |= word == test.name;
-    if (!wanted)
-      continue;
-    const std::uint32_t before = failures;
-    test.run();
-    Log("TEST call_{} {}", test.name, failures == before ? "ok" : "FAILED");
-  }
-  return static_cast<int>(failures);
+  return RunTests("call", kTests, words.size() == 1, words.subspan(1));
 }
 
 }  // namespace k42::runtime

@@ -2,10 +2,8 @@
 // many failed. `cycles=N` as first word: that many rounds in the leak test.
 #include <cstring>
 
-#include "abi/signal.h"
-#include "machine/log.h"
+#include "user/programs/checks.h"
 #include "user/runtime/fork.h"
-#include "user/runtime/runtime.h"
 #include "user/runtime/trace.h"
 
 namespace k42::runtime {
@@ -14,17 +12,7 @@ namespace {
 
 using machine::Log;
 
-std::uint32_t failures = 0;
 std::uint64_t cycles = 200;
-constexpr std::uint32_t kTicket = 7;
-
-#define CHECK(condition)                                       \
-  do {                                                         \
-    if (!(condition)) {                                        \
-      Log("  {}:{}: {}", __FILE_NAME__, __LINE__, #condition); \
-      ++failures;                                              \
-    }                                                          \
-  } while (false)
 
 proc::MapRequest Anonymous(std::uint64_t size, std::uint32_t flags) {
   proc::MapRequest request = {};
@@ -48,31 +36,6 @@ bool Eventually(Condition condition) {
       return true;
   }
   return false;
-}
-
-Result<proc::WaitResult> WaitFor(std::uint32_t task, std::uint32_t flags = proc::kWaitExited) {
-  proc::WaitRequest request = {};
-  request.selector = proc::Selector::kTask;
-  request.id = task;
-  request.flags = flags;
-  proc::WaitResult found = {};
-  for (;;) {
-    const Status status = kProcess.Wait(request, &found, kTicket);
-    if (status == Status::kPending)
-      (void)WaitForTicket(kTicket);
-    else if (status != Status::kOk)
-      return status;
-    else
-      return found;
-  }
-}
-
-Result<std::uint32_t> Signal(std::uint32_t task, std::uint32_t signal) {
-  proc::SignalRequest request = {};
-  request.selector = proc::Selector::kTask;
-  request.id = task;
-  request.info.signal = signal;
-  return kProcess.Kill(request);
 }
 
 void Memory() {
@@ -361,10 +324,6 @@ void NothingLeaks() {
   CHECK(lost < (256 << 10) + (all_used ? 0 : cycles * kNumberBytes));
 }
 
-struct Test {
-  std::string_view name;
-  void (*run)();
-};
 constexpr Test kTests[] = {
     {"memory", Memory},           {"fork", ForkWaits},
     {"spawn", SpawnRuns},         {"trace", TraceBuffers},
@@ -395,16 +354,7 @@ int Main(std::span<const std::string_view> words) {
     else
       all = false;
   }
-  for (const Test& test : kTests) {
-    bool wanted = all;
-    for (const std::string_view word : words.subspan(1)) wanted |= word == test.name;
-    if (!wanted)
-      continue;
-    const std::uint32_t before = failures;
-    test.run();
-    Log("TEST proc_{} {}", test.name, failures == before ? "ok" : "FAILED");
-  }
-  return static_cast<int>(failures);
+  return RunTests("proc", kTests, all, words.subspan(1));
 }
 
 }  // namespace k42::runtime

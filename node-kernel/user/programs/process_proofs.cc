@@ -6,10 +6,8 @@
 #include <atomic>
 #include <cstring>
 
-#include "abi/signal.h"
-#include "machine/log.h"
+#include "user/programs/checks.h"
 #include "user/runtime/fork.h"
-#include "user/runtime/runtime.h"
 
 namespace k42::runtime {
 
@@ -17,25 +15,10 @@ namespace {
 
 using machine::Log;
 
-constexpr std::uint64_t kMs = 1'000'000;
-constexpr std::uint32_t kTicket = 7;
 constexpr std::uint32_t kSegmentation = 11;            // ends a program whose trap nobody takes
 constexpr std::uint32_t kNormal = 1, kBackground = 2;  // sched::Band
 
-std::uint32_t failures = 0;
 bool long_form = false;
-
-#define CHECK(condition)                                       \
-  do {                                                         \
-    if (!(condition)) {                                        \
-      Log("  {}:{}: {}", __FILE_NAME__, __LINE__, #condition); \
-      ++failures;                                              \
-    }                                                          \
-  } while (false)
-
-std::uint64_t Now() {
-  return kNode.MonotonicTime().ValueOr(0);
-}
 
 std::uint64_t FreeMemory() {
   proc::NodeInfo info = {};
@@ -65,39 +48,6 @@ class Shared {
  private:
   std::uint64_t address_ = 0;
 };
-
-Result<proc::WaitResult> WaitFor(std::uint32_t task,
-                                 proc::Selector selector = proc::Selector::kTask) {
-  proc::WaitRequest request = {};
-  request.selector = selector;
-  request.id = task;
-  request.flags = proc::kWaitExited;
-  proc::WaitResult found = {};
-  for (;;) {
-    const Status status = kProcess.Wait(request, &found, kTicket);
-    if (status == Status::kPending)
-      (void)WaitForTicket(kTicket);
-    else if (status != Status::kOk)
-      return status;
-    else
-      return found;
-  }
-}
-
-Status Kill(std::uint32_t task, proc::Selector selector = proc::Selector::kTask) {
-  proc::SignalRequest request = {};
-  request.selector = selector;
-  request.id = task;
-  request.info.signal = abi::kSignalKill;
-  return kProcess.Kill(request).status();
-}
-
-void KillAndWait(std::uint32_t task) {
-  CHECK(Kill(task) == Status::kOk);
-  const auto ended = WaitFor(task);
-  CHECK(ended.ok() && ended.value().kind == proc::ExitKind::kKilled &&
-        ended.value().code == abi::kSignalKill);
-}
 
 // A child that does `body`, and ends with 0 if that returns.
 template <typename F>
@@ -292,10 +242,10 @@ void ForkBomb() {
   }
   Log("  {} processes, {} refusals", counters->of[1].count.load() + 1,
       counters->of[0].count.load());
-  CHECK(Kill(bomb, proc::Selector::kGroup) == Status::kOk);
+  CHECK(Signal(bomb, abi::kSignalKill, proc::Selector::kGroup).ok());
   // Those that were being made meanwhile, too; what is left of them comes to us.
   for (;;) {
-    (void)Kill(bomb, proc::Selector::kGroup);
+    (void)Signal(bomb, abi::kSignalKill, proc::Selector::kGroup);
     proc::WaitRequest request = {};
     request.selector = proc::Selector::kAll;
     request.flags = proc::kWaitExited;
@@ -540,10 +490,6 @@ void Exhaustion() {
   CHECK(ExitOf(Child([] {})) == 0);
 }
 
-struct Test {
-  std::string_view name;
-  void (*run)();
-};
 constexpr Test kTests[] = {
     {"weights", Weights},
     {"background", Background},
@@ -566,16 +512,7 @@ int Main(std::span<const std::string_view> words) {
     else
       all = false;
   }
-  for (const Test& test : kTests) {
-    bool wanted = all;
-    for (const std::string_view word : words.subspan(1)) wanted |= word == test.name;
-    if (!wanted)
-      continue;
-    const std::uint32_t before = failures;
-    test.run();
-    Log("TEST proof_{} {}", test.name, failures == before ? "ok" : "FAILED");
-  }
-  return static_cast<int>(failures);
+  return RunTests("proof", kTests, all, words.subspan(1));
 }
 
 }  // namespace k42::runtime
