@@ -197,9 +197,12 @@ void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
   transport->Submit(request);
 }
 
-// Ends when every transport has let go; as the worst of their answers.
+// Ends when every transport has let go; as the worst of their answers. Without transports there is
+// nobody who could say that a predecessor's neighbours have.
 void LinkHost::Revoke(std::uint64_t id, abi::WindowId window) {
   std::vector<Transport*> transports = wiring_.transports();
+  if (transports.empty())
+    return OnCompletion({id, Outcome::kUnknown, Status::kUnavailable, 0});
   revocations_[id] = {transports.size() + 1, {id, Outcome::kDone, Status::kOk, 0}};
   for (Transport* transport : transports) transport->RevokeWindow(id, window);
   OnCompletion({id, Outcome::kDone, Status::kOk, 0});  // our own count

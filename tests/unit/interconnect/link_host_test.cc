@@ -116,6 +116,17 @@ TEST_F(LinkTest, UntilTheMembersAreKnownNobodyIsCalledNone) {
   EXPECT_EQ(taken.status, Status::kNotInView);
 }
 
+// The transports could not be opened yet: a predecessor's neighbours may still have the memory.
+TEST_F(LinkTest, WithoutTransportsNobodyKnowsThatAWindowIsRevoked) {
+  auto host = NewDaemon();
+  auto revoke = Request(abi::OperationKind::kRevokeWindow);
+  port_->Submit(revoke);
+  host->Serve();
+  port_->Drain();
+  EXPECT_EQ(revoke.outcome, Outcome::kUnknown);
+  EXPECT_EQ(revoke.status, Status::kUnavailable);
+}
+
 TEST_F(LinkTest, AnOperationOutsideTheRingsSlotsBreaksTheLink) {
   auto host = NewDaemon();
   abi::SubmitProducer forger(arena_->Get<abi::SubmitRingMemory>(arena_->layout().SubmitRingAt(0)));
