@@ -16,8 +16,8 @@
 // Loss is no fault here: the contract knows only endpoints that break.
 //
 // A fault is of a node, so it outlives the node's incarnations, until Heal; but a break is of the
-// endpoint that there is. To cut both directions
-// both ends are told. Without faults this only counts.
+// endpoint that there is. Healing lets go what waits, and brings a break that waits. To cut both
+// directions both ends are told. Without faults this only counts.
 #pragma once
 
 #include <deque>
