@@ -437,7 +437,9 @@ void Daemon::OnView(const ViewOfCluster& view) {
       spdlog::info("{} is reached by {}", member.id.Text(), transport->Name());
     transport->AddPeer({member.id, member.secret, address});
   }
-  link_->Open();
+  // A view without us is older than our life: who its members are says nothing of who ours are.
+  if (members.contains(identity_.self))
+    link_->Open();
   TellKernelView();
 }
 
