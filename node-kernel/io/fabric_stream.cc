@@ -17,8 +17,8 @@ constexpr std::uint64_t kGiveUpNs = 127'000'000'000;
 constexpr std::uint64_t kLingerNs = 60'000'000'000;
 // How long nothing is sent after the way refused something: a daemon comes back within that order.
 constexpr std::uint64_t kPauseNs = 10'000'000;
-// A kOpen may be lost without a word: a kernel whose view does not have us yet does not hear it, and
-// one without memory for the answer does not answer. So it is said again after so long.
+// A kOpen may be lost without a word: a kernel whose view does not have us yet does not hear it,
+// and one without memory for the answer does not answer. So it is said again after so long.
 constexpr std::uint64_t kAnswerNs = 3'000'000'000;
 
 // Does this end mean that the peer, or its end of the stream, is gone, and not only the way?
