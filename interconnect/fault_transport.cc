@@ -30,11 +30,15 @@ void FaultTransport::Slow(std::uint32_t node, std::uint64_t bytes_per_second) {
   faults_[node].bytes_per_second = bytes_per_second;
 }
 
-void FaultTransport::Break(std::uint32_t node, std::uint32_t operations, bool done) {
+bool FaultTransport::Break(std::uint32_t node, std::uint32_t operations, bool done) {
+  bool any = false;
   for (auto& [id, peer] : peers_) {
-    if (id.node == node && !IsCut(node) && !peer.breaking)
-      peer.breaking = Breaking{operations, done, {}};
+    if (id.node != node || IsCut(node) || peer.breaking)
+      continue;
+    peer.breaking = Breaking{operations, done, {}};
+    any = true;
   }
+  return any;
 }
 
 void FaultTransport::Hold(std::uint32_t node) {

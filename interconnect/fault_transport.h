@@ -57,7 +57,8 @@ class FaultTransport final : public Transport, private Events {
   void Cut(std::uint32_t node);
   void Delay(std::uint32_t node, std::uint64_t delay_ns);
   void Slow(std::uint32_t node, std::uint64_t bytes_per_second);  // 0: no more
-  void Break(std::uint32_t node, std::uint32_t operations, bool done);
+  // False: there is no endpoint to break (no such peer, or its way is cut), or it breaks already.
+  [[nodiscard]] bool Break(std::uint32_t node, std::uint32_t operations, bool done);
   void Hold(std::uint32_t node);  // once
   void Heal(std::uint32_t node);  // of all
 

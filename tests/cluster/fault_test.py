@@ -205,6 +205,8 @@ class Faults(unittest.TestCase):
             self.assertTrue(self.endpoint(cluster, "n1", "n2")["cut"])
             self.assertTrue(self.endpoint(cluster, "n2", "n1")["cut"])
             self.assertNotEqual(connect().returncode, 0)
+            with self.assertRaisesRegex(AssertionError, "no endpoint to n2 to break"):
+                cluster.fault("break", "n1", "n2")
             nodes = json.loads(cluster.ctl("nodes", "--json").stdout)["nodes"]
             self.assertEqual(len(nodes), 2)  # the store is reached by both: nobody is dead
 

@@ -168,7 +168,7 @@ TEST(Faults, HealingLetsGoWhatWaits) {
 TEST(Faults, HealingBringsABreakThatWaits) {
   Pair pair;
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
-  pair.at(1).Break(2, 3, true);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, true));
   Request request = pair.Send("doubtful");
   request.token = 1;
   pair.fabric->node(1).Submit(request);
@@ -186,7 +186,7 @@ TEST(Faults, HealingBringsABreakThatWaits) {
 void BreakAtTheLast(bool done) {
   Pair pair;
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
-  pair.at(1).Break(2, 3, done);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, done));
   Recorder& recorder = pair.fabric->node(1).recorder;
   const std::size_t ended = recorder.ended.size();
   for (std::uint64_t i = 1; i <= 5; ++i) {
@@ -226,16 +226,27 @@ TEST(Faults, ABreakBeforeTheLastOperationsWereDone) {
 TEST(Faults, ABreakAtOnce) {
   Pair pair;
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
-  pair.at(1).Break(2, 0, true);
+  ASSERT_TRUE(pair.at(1).Break(2, 0, true));
   ASSERT_TRUE(pair.fabric->Until(
       [&] { return pair.at(1).counts().at(pair.fabric->node(2).id()).breaks == 1; }));
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
 }
 
+// Whoever asks for a break that cannot be is told.
+TEST(Faults, NoBreakWhereThereIsNothingToBreak) {
+  Pair pair;
+  EXPECT_FALSE(pair.at(1).Break(9, 0, true));
+  pair.at(1).Cut(2);
+  EXPECT_FALSE(pair.at(1).Break(2, 0, true));
+  pair.at(1).Heal(2);
+  EXPECT_TRUE(pair.at(1).Break(2, 3, true));
+  EXPECT_FALSE(pair.at(1).Break(2, 1, true));
+}
+
 // A peer that leaves before its break comes: everything that was submitted has its end.
 TEST(Faults, ABreakThatNeverCameToPassEndsWithThePeer) {
   Pair pair;
-  pair.at(1).Break(2, 3, false);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, false));
   Request request = pair.Send("doubtful");
   request.token = 1;
   pair.fabric->node(1).Submit(request);
