@@ -256,6 +256,8 @@ void PutEcho::OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence)
     return;  // unanswered, as the asker must expect
   Pad* pad = nullptr;
   for (Pad& candidate : cpu.pads) {
+    if (candidate.asker.node != 0 && view_.HasLeft(candidate.asker))
+      GiveUp(candidate);
     if (candidate.closing)
       continue;
     if (candidate.asker == from && candidate.target.cpu == asked.cpu)

@@ -166,13 +166,13 @@ void FabricConnection::Submit(Operation& operation) {
   under_way_.fetch_add(1, std::memory_order_acq_rel);
   if (operation.kind == abi::OperationKind::kPutNotify)
     bytes_under_way_.fetch_add(operation.length, std::memory_order_relaxed);
-  operation.flags = abi::kRepeatable | (IsQuiet(operation) ? abi::kQuietEnd : 0u);
+  operation.flags = abi::kRepeatable | (IsQuiet() ? abi::kQuietEnd : 0u);
   network_.link().Submit(operation);
 }
 
-// While half of the operations and half of the ring are free without it: whoever comes to wait for
+// While half of the operations and half of the ring are free: whoever comes to wait for
 // either has submitted one since whose end wakes, and the ends of all before are seen with it.
-bool FabricConnection::IsQuiet(const Operation& operation) const {
+bool FabricConnection::IsQuiet() const {
   return under_way_.load(std::memory_order_relaxed) < kOperations / 2 &&
          bytes_under_way_.load(std::memory_order_relaxed) < send_range_.size / 2;
 }

@@ -88,8 +88,8 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   void Dispose() override;
   void Carry(const StreamAction& action);
   void Submit(Operation& operation);
-  // Will nobody wait for this one's good end, whatever else is still under way?
-  bool IsQuiet(const Operation& operation) const;
+  // Will nobody wait for the good end of the one just begun, whatever else is under way?
+  bool IsQuiet() const;
   void Tell(const StreamLook& look);
   // After a step of the user's own: what it did must show before its call returns, whoever pumps.
   void TellNow();

@@ -39,8 +39,9 @@ class Nonsense : public ::testing::Test {
   std::span<const std::byte> Hear(PacketType wanted) {
     std::size_t size = 0;
     std::vector<UniqueFd> fds;
-    EXPECT_TRUE(fabric_.Until(
-        [&] { return ReceiveUnix(socket_.get(), buffer_, &size, &fds) == Transfer::kDone; }));
+    EXPECT_TRUE(fabric_.Until([&] {
+      return size != 0 || ReceiveUnix(socket_.get(), buffer_, &size, &fds) == Transfer::kDone;
+    }));
     PacketHeader header{};
     std::span<const std::byte> body;
     EXPECT_EQ(ParsePacket(std::span(buffer_).first(size), &header, &body), Status::kOk);
