@@ -16,10 +16,10 @@ namespace k42::noded {
 
 class Linger {
  public:
-  static constexpr std::uint64_t kMostNs = 20'000;
+  static constexpr std::uint64_t kMostNs = 30'000;
   static constexpr std::uint64_t kShortNs = 50'000;  // of a sleep, its wake included
-  static constexpr unsigned kFewest = 4;             // a round trip has a long one in each
-  static constexpr unsigned kMost = 256;
+  static constexpr unsigned kFewest = 2;             // a round trip has a long one in each
+  static constexpr unsigned kMost = 16;
 
   // How long to look on now; 0: sleep at once.
   std::uint64_t ns() const { return short_sleeps_ >= wanted_ ? kMostNs : 0; }
