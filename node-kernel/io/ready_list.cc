@@ -116,7 +116,7 @@ void ReadyList::ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t nu
 void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
   Discarded discarded;
   machine::SpinGuard guard(lock_);
-  ForgetLocked(caller.tickets, number, discarded);
+  ForgetLocked(caller.SinkOf(number), number, discarded);
 }
 
 }  // namespace k42::io

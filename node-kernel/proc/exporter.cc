@@ -130,7 +130,7 @@ Status Exporter::Send(const cobj::CallContext& caller, abi::Handle handle,
   const ipc::ExportTarget* target = TRY(cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target());
   ipc::Message copy;
   copy.cookie = target->cookie;
-  copy.identity = std::uint64_t{sender->process().main_task()} << 32 | sender->task;
+  copy.identity = std::uint64_t{sender->process().main_task()} << 32 | sender->task();
   std::copy(std::begin(message.word), std::end(message.word), copy.words);
   return target->table->Send(copy, retry);
 }

@@ -64,7 +64,7 @@ Status Process::GetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kNoProcess;
-    const sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
+    const sched::Dispatcher& dispatcher = process->first()->scheduled();
     schedule = {};
     schedule.cpus = process->cpus_;
     schedule.band = static_cast<std::uint32_t>(dispatcher.band);
@@ -94,7 +94,7 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kNoProcess;
-    sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
+    const sched::Dispatcher& dispatcher = process->first()->scheduled();
     const std::uint32_t weight = wanted.weight != 0 ? wanted.weight : sched::WeightOf(wanted.nice);
     const bool more =
         wanted.nice < found.nice || wanted.band < dispatcher.band || weight > dispatcher.weight;
@@ -104,7 +104,8 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     process->cpus_ = wanted.cpus;
     // Each is one word that the dispatcher's CPU reads when it next decides; the band counts from
     // the next time the dispatcher becomes ready, since a queue is found by it.
-    dispatcher.SetParameters(wanted);
+    process->ForEachDispatcher(
+        [&](ProcessDispatcher& each) { each.scheduled().SetParameters(wanted); });
     return Status::kOk;
   });
 }

@@ -36,8 +36,7 @@ Status Process::Exit(const cobj::CallContext& caller, std::uint32_t task, ExitKi
 }
 
 void Process::NoLongerActsFor(std::uint32_t task) {
-  if (dispatcher_->task == task)
-    dispatcher_->task = main_number_;
+  ForEachDispatcher([&](ProcessDispatcher& each) { each.NoLongerActFor(task, main_number_); });
 }
 
 Status Process::Wait(const cobj::CallContext& caller, const WaitRequest& request, WaitResult& found,
@@ -68,17 +67,25 @@ Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, Tas
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kOk;
-    const sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
-    if (found.is_main)
-      info.user_ns = dispatcher.run_ns();
-    if (info.state == TaskState::kRunning &&
-        (dispatcher.state() == sched::Dispatcher::State::kWaiting ||
-         dispatcher.state() == sched::Dispatcher::State::kIdle))
+    bool running = false;
+    info.cpu = process->first()->scheduled().cpu();
+    process->ForEachDispatcher([&](const ProcessDispatcher& each) {
+      const sched::Dispatcher& dispatcher = each.scheduled();
+      if (found.is_main)
+        info.user_ns += dispatcher.run_ns();
+      info.switches += dispatcher.switches();
+      if (each.parked())
+        return;
+      ++info.dispatchers;
+      if (running || dispatcher.state() == sched::Dispatcher::State::kWaiting ||
+          dispatcher.state() == sched::Dispatcher::State::kIdle)
+        return;
+      running = true;
+      info.cpu = dispatcher.cpu();
+    });
+    if (info.state == TaskState::kRunning && !running)
       info.state = TaskState::kWaiting;
-    info.cpu = dispatcher.cpu();
     info.process = process->main_number_;
-    info.dispatchers = 1;
-    info.switches = dispatcher.switches();
     return Status::kOk;
   });
   return Status::kOk;

@@ -34,7 +34,7 @@ Status LogFor(ProcessDispatcher& caller, std::uint64_t text, std::uint64_t size)
   TRY(machine::CopyIn(line, text, size));
   for (char& c : line)
     c = c >= ' ' && c <= '~' ? c : '.';  // user space does not drive the console's terminal
-  machine::Log("[{}] {}", caller.task, std::string_view(line, size));
+  machine::Log("[{}] {}", caller.task(), std::string_view(line, size));
   return Status::kOk;
 }
 
@@ -58,6 +58,10 @@ Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_
   machine::WriteFsBase(state.fs_base);
   caller.scheduled().page()->disabled = 0;  // an event pending by now upcalls before it starts
   return Status::kOk;
+}
+
+bool IsOwnTask(const ProcessDispatcher& caller, std::uint32_t task) {
+  return caller.process().services().tasks.IsOwnTask(caller.process(), task);
 }
 
 // What the result words hold; those that give the CPU away do not come back.
@@ -90,7 +94,7 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       status = SetEntries(caller, a);
       break;
     case DispatcherCall::kCancelTicket:
-      status = caller.CancelTicket(a);
+      status = caller.process().CancelTicket(a);
       break;
     case DispatcherCall::kSetTimer:
       caller.scheduled().SetTimer(a);
@@ -106,10 +110,16 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       break;
     case DispatcherCall::kSetTask: {
       const auto task = static_cast<std::uint32_t>(a);
-      if (a > UINT32_MAX || !caller.process().services().tasks.IsOwnTask(caller.process(), task))
+      if (a > UINT32_MAX || !IsOwnTask(caller, task)) {
         status = Status::kNoProcess;
-      else
-        caller.task = task;
+        break;
+      }
+      caller.ActFor(task);
+      // Another dispatcher may have ended it, before it could see that this one acts for it.
+      if (!IsOwnTask(caller, task)) {
+        caller.ActFor(caller.process().main_task());
+        status = Status::kNoProcess;
+      }
       break;
     }
     case DispatcherCall::kTraceBuffer: {
@@ -118,6 +128,20 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       value = buffer.ValueOr(0);
       break;
     }
+    case DispatcherCall::kAddDispatcher: {
+      const Result<std::uint32_t> index = caller.process().AddDispatcher(caller, a, b);
+      status = index.status();
+      value = index.ValueOr(0);
+      break;
+    }
+    case DispatcherCall::kNotify:
+      status = caller.process().Notify(a);
+      break;
+    case DispatcherCall::kPark:
+      if (caller.index() != 0)
+        caller.Park();
+      status = Status::kNotSupported;
+      break;
     case DispatcherCall::kServe:
       return caller.calls().Serve(frame);
     default:
@@ -133,8 +157,9 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
   cobj::CallContext context;
   context.handles = &process.handles();
   context.process = process.self().bits();
-  context.process_id = caller.task;
+  context.process_id = caller.task();
   context.tickets = caller.sink();
+  context.ticket_space = &process;
   context.rights = object.rights;
   const NativeResult result = object.info->invoke(object.ref, method, words, context);
   if (result.status != Status::kWouldBlock || !object.info->Blocks(method))
@@ -151,7 +176,7 @@ void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
     frame->rdx = 0;
     return;
   }
-  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task;
+  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task();
   caller.calls().CallOut(frame, *target.value(), object.rights, method, identity);
 }
 

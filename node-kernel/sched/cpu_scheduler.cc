@@ -118,7 +118,8 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
     Close(dispatcher);
     return;
   }
-  if ((requests & Dispatcher::kAdmit) != 0 && dispatcher.state_ == State::kNew) {
+  if ((requests & Dispatcher::kAdmit) != 0 &&
+      (dispatcher.state_ == State::kNew || dispatcher.state_ == State::kParked)) {
     if (dispatcher.ending_) {
       Finish(dispatcher);
       return;
@@ -157,6 +158,7 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
         break;
       case State::kStopped:
       case State::kIdle:
+      case State::kParked:
         Finish(dispatcher);
         break;
       case State::kWaiting:
@@ -462,6 +464,20 @@ void CpuScheduler::EndCurrent() {
   if (current_ == &dispatcher)
     GiveUpCpu();
   Finish(dispatcher);
+  ToLoop();
+}
+
+void CpuScheduler::Park() {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  if (current_ == &dispatcher)
+    GiveUpCpu();
+  owner_ = owner_ == &dispatcher ? nullptr : owner_;
+  SetState(dispatcher, State::kParked);
+  if (dispatcher.ending_)
+    Finish(dispatcher);
+  else
+    dispatcher.owner_.Parked();
   ToLoop();
 }
 

@@ -52,6 +52,8 @@ class CpuScheduler {
   void Yield(machine::TrapFrame* frame);
   // It ends here and now, whatever is in the frame.
   [[noreturn]] void EndCurrent();
+  // It gives up the CPU, and whatever is in the frame, until it is admitted again.
+  [[noreturn]] void Park();
   // The CPU goes on with what user_state() of the current dispatcher says.
   [[noreturn]] void Restart();
 

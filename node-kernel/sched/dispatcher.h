@@ -8,11 +8,15 @@
 //   kInKernel   its call or trap blocks a kernel thread; the CPU has gone on to others
 //   kWaiting    gave up the CPU (kWait, or a page is on its way); no kernel thread is held
 //   kIdle       no code of it runs or waits to run: it takes calls, and waits for answers to its
-//   own kStopped    would be ready, but was stopped kEnded      left its CPU for good
+//               own
+//   kStopped    would be ready, but was stopped
+//   kParked     has nothing to run, until it is admitted again with another state
+//   kEnded      left its CPU for good
 //
 //   kNew -> kReady <-> kRunning -> kInKernel -> kReady;  kRunning -> kWaiting -> kReady
 //   kRunning -> kIdle -> kReady, or at once kRunning by another's hand-off (CpuScheduler::HandOver)
-//   kReady, kRunning, kWaiting -> kStopped -> kReady;    any -> kEnded
+//   kReady, kRunning, kWaiting -> kStopped -> kReady;    kRunning -> kParked -> kReady;   any ->
+//   kEnded
 //
 // Code of a dispatcher that serves a protected call runs on its caller's time: payer() says on
 // whose. An entity pays for one dispatcher at a time (Entity::runs).
@@ -65,6 +69,9 @@ class DispatcherOwner {
   virtual void FinishFirst(machine::TrapFrame*) {}
   // The dispatcher ends: it has state kEnded. Its CPU; must not wait.
   virtual void EndCalls() {}
+  // It is kParked: its user_state() and registers are the owner's until it is admitted again. Its
+  // CPU; must not wait.
+  virtual void Parked() {}
 
  protected:
   ~DispatcherOwner() = default;
@@ -81,6 +88,7 @@ class Dispatcher : public Entity {
     kStopped,
     kEnded,
     kIdle,
+    kParked,
   };
   enum Request : std::uint32_t {
     kAdmit = 1u << 0,
@@ -136,6 +144,12 @@ class Dispatcher : public Entity {
   void SetName(std::uint32_t name) { name_ = name; }
   std::uint32_t cpu() const { return cpu_; }
   void PlaceOn(std::uint32_t cpu) { cpu_ = cpu; }  // kNew only
+  // As `other` is treated.
+  void InheritParameters(const Dispatcher& other) {
+    band = other.band;
+    weight = other.weight;
+    quantum_ns = other.quantum_ns;
+  }
   State state() const { return state_; }
   std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
