@@ -341,6 +341,9 @@ void FcmPrivate::UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& 
       const std::uint64_t address = (page << kPageShift) - source_delta_;
       if (map_.Find(PageIndex(address)) == nullptr) {
         region.hat->Unmap(address, address + kPageSize, gather);
+      } else {
+        // It has been replaced, perhaps just now.
+        region.hat->JoinUnfinished(address, address + kPageSize, gather);
       }
     }
   }
