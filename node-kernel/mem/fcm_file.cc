@@ -252,7 +252,7 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
     if (entry != nullptr && FrameOf(*entry) == frame && is_free(*entry) &&
         (*entry & kMapped) == 0) {
       map_.RemoveRange(page, page + 1, [&](std::uint64_t, Entry& gone) {
-        services_.frames.DropReference(FrameOf(gone));
+        services_.frames.DropUnmapped(FrameOf(gone));
         return true;
       });
       ++freed;

@@ -231,7 +231,7 @@ void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
     {
       const SpinGuard guard(lock_);
       next = map_.RemoveRange(next, last, [&](std::uint64_t, PageMap::Entry& entry) {
-        services_.frames.DropReference(services_.frames.FrameOf(entry));
+        services_.frames.DropUnmapped(services_.frames.FrameOf(entry));
         return ++count < kBatch;
       });
     }

@@ -73,10 +73,10 @@ void TlbGather::Finish() {
     buckets_ = 0;
   }
   while (frame_count_ != 0) {
-    frames_.DropReference(to_drop_[--frame_count_]);
+    frames_.DropUnmapped(to_drop_[--frame_count_]);
   }
   while (Frame* frame = listed_.PopFront()) {
-    frames_.DropReference(frame);
+    frames_.DropUnmapped(frame);
   }
 }
 
