@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "machine/clock.h"
 #include "machine/log.h"
+#include "machine/stepped_range.h"
 #include "machine/thread.h"
 
 namespace k42::cobj {
@@ -44,6 +45,7 @@ void Grace::AddCpu(machine::CpuId cpu) {
 }
 
 void Grace::Activate(machine::ThreadContext& context) {
+  const machine::SteppedRange stepped;
   PerCpu& cpu = Here();
   context.thread = machine::Thread::Current();
   context.generation = cpu.generations.Enter();
@@ -57,6 +59,7 @@ void Grace::Activate(machine::ThreadContext& context) {
 }
 
 void Grace::Deactivate(machine::ThreadContext& context) {
+  const machine::SteppedRange stepped;
   PerCpu& cpu = Here();
   if (context.previous_active != nullptr)
     context.previous_active->next_active = context.next_active;
@@ -137,9 +140,12 @@ void Grace::TokenArrives(PerCpu& cpu) {
     ++over;
     wait->done(wait);
   }
-  parking_.RemoveWaiters(over);
-  if (parking_.TryPark())
-    return;
+  {
+    const machine::SteppedRange stepped;
+    parking_.RemoveWaiters(over);
+    if (parking_.TryPark())
+      return;
+  }
   cpu.token_here = true;
   cpu.token_generation = cpu.generations.After();
   Need(cpu, cpu.token_generation);

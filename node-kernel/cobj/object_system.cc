@@ -1,6 +1,7 @@
 #include "cobj/object_system.h"
 
 #include "base/assert.h"
+#include "machine/stepped_range.h"
 #include "trace/trace.h"
 
 namespace k42::cobj {
@@ -52,6 +53,8 @@ ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method
   trace::Log(trace::kObjectMiss, bits, method);
   MissGate& gate = table_.gate(bits);
   for (;;) {
+    // None of it gives up the CPU: roots allocate and install.
+    const machine::SteppedRange stepped;
     Root* root = gate.Enter();
     if (root == nullptr)
       return {nullptr, Status::kDeleted};

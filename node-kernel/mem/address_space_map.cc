@@ -197,22 +197,24 @@ Status AddressSpace::UnmapClosed(std::uint64_t start, std::uint64_t end) {
   TRY(SplitAt(start));
   TRY(SplitAt(end));
   TlbGather gather(services_.frames);
-  IntrusiveList<Region> gone;
-  std::uint64_t bytes = 0;
-  {
-    const SpinGuard guard(lock_);
-    for (;;) {
-      Region* region = FirstAboveLocked(start);
-      if (region == nullptr || region->start >= end) {
-        break;
-      }
-      regions_.Remove(region);
-      region->fcm->Detach(region, gather);
-      bytes += region->size();
-      gone.PushBack(region);
-    }
+  for (Region* region = FirstAbove(start); region != nullptr && region->start < end;
+       region = Next(region)) {
+    region->fcm->Hide(region, gather);
   }
   gather.Finish();
+  IntrusiveList<Region> gone;
+  std::uint64_t bytes = 0;
+  for (;;) {
+    const SpinGuard guard(lock_);
+    Region* region = FirstAboveLocked(start);
+    if (region == nullptr || region->start >= end) {
+      break;
+    }
+    regions_.Remove(region);
+    region->fcm->Abandon(region);
+    bytes += region->size();
+    gone.PushBack(region);
+  }
   AddMapped(-static_cast<std::int64_t>(bytes));
   GiveBack(gone);
   return Status::kOk;

@@ -46,22 +46,49 @@ DebugHeap::Record* DebugHeap::FindLocked(const void* block) {
 }
 
 DebugHeap::Record* DebugHeap::NewRecordLocked() {
-  if (free_ == nullptr) {
-    const Result<Frame*> frame = frames_.Allocate(FramePurpose::kProgress);
-    if (!frame.ok()) {
+  Frame* frame = with_room_.Front();
+  if (frame == nullptr) {
+    const Result<Frame*> made = frames_.Allocate(FramePurpose::kProgress);
+    if (!made.ok()) {
       return nullptr;
     }
-    record_frames_.store(record_frames_.load(std::memory_order_relaxed) + 1,
-                         std::memory_order_relaxed);
-    auto* records = FrameAllocator::Data<Record>(frame.value());
+    CountRecordFrames(1);
+    frame = made.value();
+    frame->slab = {nullptr, 0};
+    auto* records = FrameAllocator::Data<Record>(frame);
     for (std::size_t i = 0; i < kPageSize / sizeof(Record); ++i) {
-      records[i].next = free_;
-      free_ = &records[i];
+      records[i].next = static_cast<Record*>(frame->slab.free);
+      frame->slab.free = &records[i];
     }
+    with_room_.PushFront(frame);
   }
-  Record* record = free_;
-  free_ = record->next;
+  auto* record = static_cast<Record*>(frame->slab.free);
+  frame->slab.free = record->next;
+  ++frame->slab.used;
+  if (record->next == nullptr) {
+    frame->Unlink();
+  }
   return record;
+}
+
+// A frame whose records are all free goes back, unless it is the only one with room.
+void DebugHeap::FreeRecordLocked(Record* record) {
+  Frame* frame = frames_.FrameOf(
+      static_cast<PhysAddr>(reinterpret_cast<char*>(record) - machine::PhysToVirt<char>(0)));
+  if (frame->slab.free == nullptr) {
+    with_room_.PushFront(frame);
+  }
+  record->next = static_cast<Record*>(frame->slab.free);
+  frame->slab.free = record;
+  if (--frame->slab.used == 0 && with_room_.Front() != with_room_.Back()) {
+    frame->Unlink();
+    CountRecordFrames(-1);
+    frames_.DropReference(frame);
+  }
+}
+
+void DebugHeap::CountRecordFrames(int by) {
+  record_frames_.store(record_frames() + static_cast<std::uint64_t>(by), std::memory_order_relaxed);
 }
 
 void* DebugHeap::Allocate(std::size_t size, std::size_t align) {
@@ -200,8 +227,7 @@ void DebugHeap::Leave(Record* record) {
       link = &(*link)->next;
     }
     *link = record->next;
-    record->next = free_;
-    free_ = record;
+    FreeRecordLocked(record);
   }
   heap_.Free(block, size);
 }

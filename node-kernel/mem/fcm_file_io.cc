@@ -212,8 +212,6 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
 }
 
 Status FcmFile::Resize(std::uint64_t new_size) {
-  TlbGather gather(services_.frames);
-  std::uint64_t old_pages = 0;
   {
     const SpinGuard guard(lock_);
     const std::uint64_t old_size = size();
@@ -221,15 +219,12 @@ Status FcmFile::Resize(std::uint64_t new_size) {
     if (new_size >= old_size) {
       return Status::kOk;
     }
-    old_pages = PagesOf(old_size);
-    // From here on faults beyond the end fail; what is mapped there goes.
-    UnmapLocked(PagesOf(new_size), old_pages, gather);
+    // From here on faults beyond the end fail; what is there goes.
     if (new_size % kPageSize != 0) {
       ClearWithinPage(new_size, AlignUp(new_size, kPageSize));
     }
   }
-  gather.Finish();
-  DropPages(PagesOf(new_size), ~std::uint64_t{0});
+  TakeOut(PagesOf(new_size), ~std::uint64_t{0});
   return Status::kOk;
 }
 
@@ -252,23 +247,7 @@ Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count) {
       ClearWithinPage(last_whole, end);
     }
   }
-  // Taken out of page tables and of the map under one lock, so that no fault finds a page between.
-  TlbGather gather(services_.frames);
-  std::uint64_t page = PageIndex(first_whole);
-  while (page < PageIndex(last_whole)) {
-    {
-      const SpinGuard guard(lock_);
-      std::uint32_t taken = 0;
-      const std::uint64_t from = page;
-      page = map_.RemoveRange(page, PageIndex(last_whole), [&](std::uint64_t, Entry& entry) {
-        gather.DropLater(FrameOf(entry));
-        return ++taken < TlbGather::kFrames;
-      });
-      UnmapLocked(from, page, gather);
-      resident_.store(resident_pages() - taken, std::memory_order_relaxed);
-    }
-    gather.Finish();
-  }
+  TakeOut(PageIndex(first_whole), PageIndex(last_whole));
   return Status::kOk;
 }
 

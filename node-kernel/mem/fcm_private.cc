@@ -231,7 +231,7 @@ void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
     {
       const SpinGuard guard(lock_);
       next = map_.RemoveRange(next, last, [&](std::uint64_t, PageMap::Entry& entry) {
-        services_.frames.DropReference(services_.frames.FrameOf(entry));
+        services_.frames.DropUnmapped(services_.frames.FrameOf(entry));
         return ++count < kBatch;
       });
     }
@@ -341,6 +341,9 @@ void FcmPrivate::UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& 
       const std::uint64_t address = (page << kPageShift) - source_delta_;
       if (map_.Find(PageIndex(address)) == nullptr) {
         region.hat->Unmap(address, address + kPageSize, gather);
+      } else {
+        // It has been replaced, perhaps just now.
+        region.hat->JoinUnfinished(address, address + kPageSize, gather);
       }
     }
   }

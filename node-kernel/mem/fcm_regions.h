@@ -38,9 +38,8 @@ class FcmRegions : public Fcm {
     region->protection = protection;
     region->hat->Restrict(region->start, region->end, protection, gather);
   }
-  void Detach(Region* region, TlbGather& gather) override {
+  void Hide(Region* region, TlbGather& gather) override {
     const machine::SpinGuard guard(lock_);
-    regions_.Remove(region);
     region->hat->Unmap(region->start, region->end, gather);
   }
   void Abandon(Region* region) override {

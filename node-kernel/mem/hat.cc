@@ -145,7 +145,22 @@ void Hat::LeaveThisCpu(LoadedHats& loaded) {
 }
 
 void Hat::NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
-  gather.AddRange(active_.LoadAfterChange(), start, end);
+  const CpuSet cpus = active_.LoadAfterChange();
+  if (!cpus.empty()) {
+    gather.CountIn(loaded_.unfinished, bucket_);
+    gather.AddRange(cpus, start, end);
+  }
+}
+
+void Hat::NoteUnfinishedLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  if (loaded_.unfinished.Others(bucket_, gather.IsCountedIn(bucket_) ? 1 : 0)) {
+    NoteChanged(start, end, gather);
+  }
+}
+
+void Hat::JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  NoteUnfinishedLocked(start, end, gather);
 }
 
 void Hat::CountResident(std::int64_t pages) {
@@ -206,6 +221,10 @@ Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, Tl
   const SpinGuard guard(lock_);
   Entry* slot = TRY(MakeLocked(address, 1, gather));
   ReplaceLocked(slot, LeafEntry(frame, protection), address, kPageSize, gather);
+  // Another CPU may still read what was here before: it must see what this one writes.
+  if (!(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty()) {
+    NoteUnfinishedLocked(address, address + kPageSize, gather);
+  }
   return Status::kOk;
 }
 
@@ -274,7 +293,7 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
       Frame* table = frames_.FrameOf(PteAddress(*slot));
       Store(*slot, 0);
       NoteChanged(address, address + kLargePageSize, gather);
-      gather.DropTableLater(table);
+      gather.DropListedLater(table);
     }
     address += kLargePageSize;
   }
@@ -288,6 +307,7 @@ void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
         return true;
       });
   DropLeafTablesLocked(start, end, gather);
+  NoteUnfinishedLocked(start, end, gather);
 }
 
 std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
@@ -370,6 +390,7 @@ void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection
         }
         return true;
       });
+  NoteUnfinishedLocked(start, end, gather);
 }
 
 std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {

@@ -287,6 +287,13 @@ void CpuScheduler::OnRunUser() {
   Here().RunUser();
 }
 
+// Harmless at any time: at worst the dispatcher yields for nothing.
+void CpuScheduler::OnInject() {
+  Dispatcher* current = Here().current_;
+  if (current != nullptr && current->entries_.run_entry != 0)
+    current->page_->pending.fetch_or(abi::kEventPreempt, std::memory_order_relaxed);
+}
+
 bool CpuScheduler::OnOwnsCpu() {
   return Here().current_ == Dispatcher::Current();
 }

@@ -42,6 +42,7 @@ class CpuScheduler {
   // For machine::UserHooks.
   static void OnRunUser();
   static bool OnOwnsCpu();
+  static void OnInject();
   static void OnBeforeUser(machine::TrapFrame* frame);
 
   // On behalf of the current dispatcher, from its call or trap. Those that give up the CPU do not

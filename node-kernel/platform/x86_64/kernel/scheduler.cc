@@ -8,10 +8,12 @@
 #include "machine/interrupts.h"
 #include "machine/kernel_layout.h"
 #include "machine/log.h"
+#include "machine/stepped_range.h"
 #include "machine/user_mode.h"
 #include "platform/contract/thread_context.h"
 #include "platform/contract/trace_hook.h"
 #include "segments.h"
+#include "stepping.h"
 #include "thread_stack.h"
 
 extern "C" {
@@ -147,11 +149,16 @@ void Scheduler::SetActive(bool active) {
 
 void Scheduler::RunInterruptWork() {
   CpuState& cpu = ThisCpuState();
-  const std::uint32_t work = ThisCpuArea()->work.exchange(0, std::memory_order_acquire);
+  std::uint32_t work = 0;
+  {
+    const SteppedRange stepped;
+    work = ThisCpuArea()->work.exchange(0, std::memory_order_acquire);
+  }
   if ((work & kWorkTimer) != 0) {
     cpu.timers.RunDue();
   }
   if ((work & kWorkMessages) != 0) {
+    const SteppedRange stepped;
     CpuMessage* taken = cpu.messages.TakeAll();
     if (cpu.batch == nullptr) {
       cpu.batch = taken;
@@ -267,12 +274,21 @@ void Scheduler::PrepareUserReturn(TrapFrame* frame) {
   if (HasInterruptWork()) {  // becoming inactive may have ended a grace period
     SetActive(true);
     PrepareUserReturn(frame);
+    return;
+  }
+  if constexpr (kDebugChecks) {
+    StepUser(frame);
   }
 }
 
 void EnterUser(const TrapFrame& frame, std::uint64_t user_fs, std::uint64_t user_gs) {
   DisableInterrupts();
   Scheduler::SetActive(false);
+  if constexpr (kDebugChecks) {
+    TrapFrame stepped = frame;
+    StepUser(&stepped);
+    EnterUserFrame(&stepped, user_fs, user_gs);
+  }
   EnterUserFrame(&frame, user_fs, user_gs);
 }
 

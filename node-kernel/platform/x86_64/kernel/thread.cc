@@ -11,6 +11,7 @@
 #include "machine/kernel_layout.h"
 #include "machine/log.h"
 #include "machine/spin_lock.h"
+#include "machine/stepped_range.h"
 #include "scheduler.h"
 #include "thread_stack.h"
 
@@ -83,8 +84,13 @@ Result<Thread*> Thread::Create(const char* name, Entry entry, void* argument, Cp
 void Thread::Block() {
   K42_ASSERT(InterruptsEnabled() && SpinLocksHeld() == 0, "nothing is held while blocking");
   Thread* self = Current();
-  DisableInterrupts();
-  if (self->wake_.Block()) {
+  bool blocked = false;
+  {
+    const SteppedRange stepped;
+    DisableInterrupts();
+    blocked = self->wake_.Block();
+  }
+  if (blocked) {
     Scheduler::Switch();
   }
   EnableInterrupts();
@@ -109,6 +115,7 @@ void Thread::OnWakeMessage(CpuMessage* message) {
 }
 
 void Thread::Unblock() {
+  const SteppedRange stepped;
   if (!wake_.Give()) {
     return;
   }

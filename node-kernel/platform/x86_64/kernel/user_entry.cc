@@ -1,11 +1,13 @@
 #include "machine/user_entry.h"
 
 #include "abi/native_call.h"
+#include "base/assert.h"
 #include "instructions.h"
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/trap_frame.h"
 #include "scheduler.h"
+#include "stepping.h"
 
 extern "C" const char user_syscall_entry[];
 
@@ -50,6 +52,9 @@ void SetUserGsBase(std::uint64_t base) {
 extern "C" bool HandleSystemCall(TrapFrame* frame) {
   constexpr std::uint64_t kTag = abi::kNativeTag;
   constexpr std::uint64_t kHandleBits = 0xffff'ff00;
+  if constexpr (kDebugChecks) {
+    ForgetUserSteps(frame);
+  }
   // Calls of the dispatcher itself (handle 0) reach no object, so they need not be counted.
   if ((frame->rax & kHandleBits) != 0) {
     Scheduler::SetActive(true);
