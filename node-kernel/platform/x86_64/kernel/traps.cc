@@ -106,7 +106,7 @@ void HandleInterrupt(std::uint64_t vector, std::uint64_t rip) {
 }
 
 void HandleUserException(TrapFrame* frame, std::uint64_t address) {
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
   if (Scheduler::hooks().user_trap == nullptr) {
     Panic("{} in user mode at {x}, and nobody to handle it", NameOf(frame->vector), frame->rip);
   }
@@ -151,7 +151,7 @@ extern "C" void HandleTrap(TrapFrame* frame) {
     }
   }
   if (frame->from_user()) {
-    Scheduler::SetActive(true);
+    Scheduler::Activate();
     Scheduler::PrepareUserReturn(frame);
   }
 }
