@@ -68,13 +68,6 @@ ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method
   }
 }
 
-void ActivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Activate(context);
-}
-void DeactivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Deactivate(context);
-}
-
 }  // namespace k42::cobj
 
 // From the miss stubs: `fake` is the address of the slot's word 1.

@@ -73,8 +73,12 @@ class ObjectSystem {
 extern constinit ObjectSystem* node_objects;
 
 // Hooks for machine::SetActivityHooks.
-void ActivateThread(machine::ThreadContext& context);
-void DeactivateThread(machine::ThreadContext& context);
+inline void ActivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Activate(context);
+}
+inline void DeactivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Deactivate(context);
+}
 
 // The calling thread holds no pointer to a rep now. A thread that finds work again and again must
 // say so between two pieces, or no grace period ends while it is busy: swaps and destructions wait.

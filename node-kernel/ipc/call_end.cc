@@ -97,7 +97,7 @@ inline Status CallEnd::Begin(TrapFrame* frame, Call& call, const CallNote& note)
   call.note.object = note.object;
   call.back.Save(*frame, *dispatcher_.page());
   Dispatcher& server = table.server();
-  CpuScheduler& here = CpuScheduler::Here();
+  CpuScheduler& here = CpuScheduler::InUse();
   call.remote = server.cpu() != dispatcher_.cpu();
   if (call.remote || !server.IsCallable() || here.current() != &dispatcher_) [[unlikely]]
     return Enqueue(frame, call, note);
@@ -105,10 +105,10 @@ inline Status CallEnd::Begin(TrapFrame* frame, Call& call, const CallNote& note)
   calls_ = &call;
   serving_ = nullptr;
   call.word.Run();
-  here.HandOver(server, dispatcher_.payer());
   CallEnd& end = *server.calls;
   end.serving_ = &call;
   end.Enter(call.number(), note, frame);
+  here.HandOver(server, dispatcher_.payer());
   if (HasWork()) [[unlikely]]
     here.WakeIdle(dispatcher_);
   return Status::kOk;
@@ -242,7 +242,7 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   call->value = value;
   if ((call->flags & abi::kServedHandle) != 0 && call->status == Status::kOk) [[unlikely]]
     TakeResultObject(*call);
-  CpuScheduler& here = CpuScheduler::Here();
+  CpuScheduler& here = CpuScheduler::InUse();
   CallEnd* const back = call->caller;
   serving_ = nullptr;
   if (call->remote || back == nullptr) [[unlikely]] {
@@ -275,9 +275,9 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   machine::DisableInterrupts();
   back->Forget(*call);
   back->serving_ = call->outer;
-  here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
   call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call->status),
                   call->status == Status::kOk ? value : 0);
+  here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
   if (HasWork()) [[unlikely]]
     here.WakeIdle(dispatcher_);
   if (call->layout.count == 0 && !call->object) [[likely]] {

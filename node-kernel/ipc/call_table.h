@@ -44,8 +44,9 @@ struct CallNote {
   const ReleasedObject* object = nullptr;  // whose call it is: not told
 };
 
-// One call. `caller` and `outer` are looked at on the caller's own CPU only.
-struct Call : QueueLink<> {
+// One call. `caller` and `outer` are looked at on the caller's own CPU only. Of a size that makes
+// it cheap to find by its slot.
+struct alignas(512) Call : QueueLink<> {
   CallWord word;
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
@@ -102,8 +103,9 @@ class CallTable {
     const std::uint32_t slot = slots_.Take();
     if (slot == SlotWord::kNone) [[unlikely]]
       return nullptr;
-    calls_[slot].word.Fill();
-    return &calls_[slot];
+    Call* call = &calls_[slot];
+    call->word.Fill();
+    return call;
   }
   void Give(Call& call) {
     ++call.generation;

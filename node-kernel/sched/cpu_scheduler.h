@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "machine/cpu.h"
 #include "machine/timer.h"
 #include "machine/trap_frame.h"
 #include "platform/contract/types.h"
@@ -31,10 +32,12 @@
 
 namespace k42::sched {
 
-class CpuScheduler {
+class alignas(64) CpuScheduler {
  public:
   static CpuScheduler& Of(machine::CpuId cpu);
   static CpuScheduler& Here();
+  // The same, where user code of this CPU has run before.
+  static CpuScheduler& InUse() { return Of(machine::CurrentCpu()); }
 
   // The allowed CPU with the fewest dispatchers that want to run; this one among equals.
   static machine::CpuId LeastLoaded(std::uint64_t allowed);
@@ -103,8 +106,7 @@ class CpuScheduler {
 
   machine::CpuId cpu_ = 0;
   bool started_ = false;
-  bool switch_wanted_ = false;  // hard preemption: at the next BeforeUser
-  bool grace_given_ = false;    // kEventPreempt was posted to current_
+  bool grace_given_ = false;  // kEventPreempt was posted to current_
   RunQueue queue_;
   Dispatcher* current_ = nullptr;
   Entity* payer_ = nullptr;      // with current_: on whose time it runs
@@ -116,5 +118,12 @@ class CpuScheduler {
   std::atomic<std::uint64_t> switches_{0};
   std::atomic<std::uint64_t> busy_ns_{0};
 };
+
+// No static constructors: each CPU makes its own at its first turn (and others see zeros until).
+extern constinit unsigned char cpu_schedulers[machine::kMaxCpus][sizeof(CpuScheduler)];
+
+inline CpuScheduler& CpuScheduler::Of(machine::CpuId cpu) {
+  return *reinterpret_cast<CpuScheduler*>(cpu_schedulers[cpu]);
+}
 
 }  // namespace k42::sched
