@@ -18,9 +18,9 @@ namespace {
 
 constinit global::LinkPort port;
 constinit drivers::LinkDevice device(port);
-constinit global::LinkEcho echo(port);
-constinit global::LinkControl control(port);
 constinit global::ClusterView view;
+constinit global::LinkEcho echo(port, view);
+constinit global::LinkControl control(port);
 
 // Views and exclusion, from the daemon.
 class ViewHandler final : public global::ControlHandler {
