@@ -35,6 +35,8 @@ class CallTable;
 
 struct ReleasedObject;
 
+inline constexpr std::uint64_t kNextCall = 0x100;  // from one number of a slot to the next
+
 // What the server is told of a call, beside its number and words (abi/served_call.h).
 struct CallNote {
   std::uint64_t cookie = 0;
@@ -49,7 +51,7 @@ struct CallNote {
 struct alignas(512) Call : QueueLink<> {
   CallWord word;
   std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
+  std::uint64_t number = 0;  // bits 7:0 the slot, the rest counts the calls that had it
   CallTable* table = nullptr;
 
   // Who waits for it, where it goes on, and what it served itself when it called. Null: it has
@@ -59,6 +61,7 @@ struct alignas(512) Call : QueueLink<> {
   Call* next_of_caller = nullptr;
   sched::Continuation back;
   bool remote = false;  // the caller is on another CPU than the server
+  bool plain = false;   // begun by hand-off, not abandoned, and words alone come back
 
   // What the server is told. Of a call that is begun at once only the identity and the object
   // are kept here.
@@ -74,8 +77,6 @@ struct alignas(512) Call : QueueLink<> {
 
   // Pays for the server's time if the caller's own account cannot: it is on another CPU, or gone.
   sched::Entity time;
-
-  std::uint64_t number() const { return std::uint64_t{generation} << 8 | slot; }
 };
 
 // An object that was exported and has no handle any more: for the server to know.
@@ -108,17 +109,11 @@ class CallTable {
     return call;
   }
   void Give(Call& call) {
-    ++call.generation;
+    call.number += kNextCall;
     call.word.Free();
     if (slots_.Give(call.slot)) [[unlikely]]
       allocator_.Destroy(this);
   }
-  // By a number that the server names; null: no such call.
-  Call* Find(std::uint64_t number) {
-    const std::uint32_t slot = abi::SlotOfCall(number);
-    return slot < count_ && calls_[slot].number() == number ? &calls_[slot] : nullptr;
-  }
-
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   void Close();
   // False: closed. From here on the call is the server's.
@@ -158,6 +153,7 @@ class CallTable {
     kept_back_ = false;
     return true;
   }
+  bool keeps_back() const { return kept_back_; }
 
   // Asynchronous messages. kPending: there is no room, `retry` fires once when there is
   // (kEndpointDown: when there never will be); without a ticket kWouldBlock. Thread context, no

@@ -11,6 +11,7 @@
 #include "machine/user_mode.h"
 #include "machine/vector_state.h"
 #include "sched/frame.h"
+#include "sched/hand_over.h"
 #include "sched/upcall.h"
 #include "trace/trace.h"
 
@@ -207,25 +208,8 @@ void CpuScheduler::OnQuantum() {
       [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
 }
 
-void CpuScheduler::FlushRegisters() {
-  if (owner_ == nullptr)
-    return;
-  owner_->user_state_.fs_base = machine::ReadFsBase();
-  machine::SaveVectorState(owner_->vector_state_);
-  owner_ = nullptr;
-}
-
 std::uint64_t CpuScheduler::FsBaseOf(const Dispatcher& dispatcher) const {
   return owner_ == &dispatcher ? machine::ReadFsBase() : dispatcher.user_state_.fs_base;
-}
-
-void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
-  if (owner_ == &dispatcher)
-    return;
-  FlushRegisters();
-  machine::LoadVectorState(dispatcher.vector_state_);
-  machine::WriteFsBase(dispatcher.user_state_.fs_base);
-  owner_ = &dispatcher;
 }
 
 // The CPU is the dispatcher's from now on. Interrupts off.
@@ -297,8 +281,8 @@ bool CpuScheduler::OnOwnsCpu() {
 // User code of this CPU has run, so its scheduler is there. Mostly there is nothing to do.
 void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
   const Dispatcher& dispatcher = *Dispatcher::Current();
-  if (dispatcher.now_.word() != Dispatcher::Now{State::kRunning}.word() ||
-      dispatcher.page_->pending.load(std::memory_order_relaxed) != 0) [[unlikely]]
+  if (!dispatcher.runs_on() || dispatcher.page_->pending.load(std::memory_order_relaxed) != 0)
+      [[unlikely]]
     InUse().BeforeUser(frame);
 }
 
@@ -390,35 +374,15 @@ void CpuScheduler::Yield(machine::TrapFrame* frame) {
   ToLoop();
 }
 
-void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
-  Dispatcher& from = *current_;
-  trace::Log(trace::kHandOver, from.name(), to.name());
-  trace::SetContext(to.name());
-  from.now_.state = State::kIdle;
-  from.payer_ = &from;
-  const bool another_pays = &payer != payer_;
-  if (another_pays) {
-    const std::uint64_t now = MonotonicNs();
-    Charge(*payer_, now);
-    payer_->runs = nullptr;
-    payer_ = &payer;
-    turn_began_ns_ = now;
-    quantum_timer_.Cancel();
-    to.now_.switch_wanted = grace_given_ = false;
-  } else {
-    to.now_.switch_wanted = from.now_.switch_wanted;
-  }
-  payer.runs = &to;
-  to.payer_ = &payer;
-  to.now_.state = State::kRunning;
-  current_ = &to;
-  machine::Thread::Current()->context().user_call = &to;
-  machine::SetUserEntry(to.page_, to.entries_.syscall_entry, to.user_page_);
-  machine::SetUserGsBase(to.user_page_);
-  LoadRegisters(to);
-  to.owner_.LoadSpace();
-  if (another_pays)
-    ConsiderPreemption();
+// Of a hand-over: the turn of whoever pays now begins.
+void CpuScheduler::BeginTurn(Dispatcher& dispatcher, Entity& payer) {
+  const std::uint64_t now = MonotonicNs();
+  Charge(*payer_, now);
+  payer_->runs = nullptr;
+  payer_ = &payer;
+  turn_began_ns_ = now;
+  quantum_timer_.Cancel();
+  dispatcher.now_.switch_wanted = grace_given_ = false;
 }
 
 void CpuScheduler::GoIdle() {

@@ -66,7 +66,7 @@ class alignas(64) CpuScheduler {
   // -- for protected calls; interrupts off, on the dispatchers' CPU --
   // The current dispatcher, whose code has been put away, is idle; `to`, which was idle, has the
   // CPU, on `payer`'s time. What it goes on with is in the present frame when this call returns to
-  // user space.
+  // user space. In hand_over.h.
   void HandOver(Dispatcher& to, Entity& payer);
   // The same, and nobody has the CPU. Its own dispatcher need not be current any more.
   [[noreturn]] void GoIdle();
@@ -77,8 +77,6 @@ class alignas(64) CpuScheduler {
 
   // Of a dispatcher of this CPU, wherever it is now.
   std::uint64_t FsBaseOf(const Dispatcher& dispatcher) const;
-  // Brings the dispatcher's registers that live in this CPU into its memory.
-  void FlushRegisters();
 
   Dispatcher* current() const { return current_; }
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -94,6 +92,9 @@ class alignas(64) CpuScheduler {
   void Close(Dispatcher& dispatcher);
   void LeaveCurrent(machine::TrapFrame* frame, Dispatcher::State state);
   void TakeCpu(Dispatcher& dispatcher);
+  void BeginTurn(Dispatcher& dispatcher, Entity& payer);
+  // Those registers of a dispatcher that live in this CPU: to its memory, from its memory.
+  void FlushRegisters();
   void LoadRegisters(Dispatcher& dispatcher);
   [[noreturn]] void Enter(Dispatcher& dispatcher);
   [[noreturn]] void ToLoop();

@@ -155,6 +155,8 @@ class Dispatcher : public Entity {
   std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return now_.ending; }
+  // Its code runs, and nothing is asked of it: it may hand over.
+  bool runs_on() const { return now_.word() == Now{State::kRunning}.word(); }
   // May a caller of this CPU hand over to it?
   bool IsCallable() const {
     return now_.word() == Now{State::kIdle}.word() && entries_.call_entry != 0;

@@ -54,10 +54,12 @@ class Scheduler {
     if (HasInterruptWork() || HasReady()) [[unlikely]]
       RunWhatWaits(frame);
     user_hooks_.before_user(frame);
-    Deactivate();
-    if (HasInterruptWork()) [[unlikely]]  // becoming inactive may have ended a grace period
-      PrepareAgain(frame);
-    else if constexpr (kDebugChecks)
+    if (Thread::Current()->active_) {
+      Deactivate();
+      if (HasInterruptWork()) [[unlikely]]  // becoming inactive may have ended a grace period
+        return PrepareAgain(frame);
+    }
+    if constexpr (kDebugChecks)
       StepUser(frame);
   }
 

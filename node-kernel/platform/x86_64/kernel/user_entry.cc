@@ -44,10 +44,6 @@ void StartUserEntry() {
   area->scratch[0] = reinterpret_cast<std::uint64_t>(&entries[area->id]);
 }
 
-void SetUserGsBase(std::uint64_t base) {
-  WriteMsr(kMsrKernelGsBase, base);
-}
-
 // From user_entry.S. True: the frame may be left by sysret.
 extern "C" bool HandleSystemCall(TrapFrame* frame) {
   constexpr std::uint64_t kTag = abi::kNativeTag;
