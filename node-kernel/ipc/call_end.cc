@@ -95,7 +95,7 @@ inline void CallEnd::Enter(std::uint64_t number, const CallNote& note, TrapFrame
   }
   Dispatcher& server = table.server();
   call.remote = server.cpu() != dispatcher_.cpu();
-  if (call.remote || !server.IsCallable() || !dispatcher_.runs_on()) [[unlikely]]
+  if (call.remote || !server.IsCallable() || !dispatcher_.may_hand_over()) [[unlikely]]
     return Enqueue(frame, call, note);
   call.plain = call.layout.count == 0 && (call.flags & abi::kServedHandle) == 0;
   call.back.Save(*frame, *dispatcher_.page());
@@ -251,7 +251,7 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   }
   const Status answer = Sane(status);
   // A caller of this CPU that waits for nothing but this, and for words alone.
-  if (!call->plain || !dispatcher_.runs_on() || table_->keeps_back() ||
+  if (!call->plain || !dispatcher_.may_hand_over() || table_->keeps_back() ||
       call->caller->dispatcher_.state() != State::kIdle) [[unlikely]]
     return ReturnAtLength(frame, *call, answer, value);
   CallEnd* const back = call->caller;

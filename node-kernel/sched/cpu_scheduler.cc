@@ -281,8 +281,8 @@ bool CpuScheduler::OnOwnsCpu() {
 // User code of this CPU has run, so its scheduler is there. Mostly there is nothing to do.
 void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
   const Dispatcher& dispatcher = *Dispatcher::Current();
-  if (!dispatcher.runs_on() || dispatcher.page_->pending.load(std::memory_order_relaxed) != 0)
-      [[unlikely]]
+  if (dispatcher.now_.word() != Dispatcher::Now{State::kRunning}.word() ||
+      dispatcher.page_->pending.load(std::memory_order_relaxed) != 0) [[unlikely]]
     InUse().BeforeUser(frame);
 }
 

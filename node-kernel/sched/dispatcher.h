@@ -155,8 +155,13 @@ class Dispatcher : public Entity {
   std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return now_.ending; }
-  // Its code runs, and nothing is asked of it: it may hand over.
-  bool runs_on() const { return now_.word() == Now{State::kRunning}.word(); }
+  // Its code runs and goes on. It may hand over even if its turn is over: whoever takes the CPU is
+  // then preempted in its place.
+  bool may_hand_over() const {
+    Now now = now_;
+    now.switch_wanted = false;
+    return now.word() == Now{State::kRunning}.word();
+  }
   // May a caller of this CPU hand over to it?
   bool IsCallable() const {
     return now_.word() == Now{State::kIdle}.word() && entries_.call_entry != 0;
