@@ -41,7 +41,7 @@ class Watch : public TicketUser {
 
 class Description {
  public:
-  enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal };
+  enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal, kFolder };
 
   explicit Description(Kind kind, std::uint32_t linux_flags)
       : kind_(kind), linux_flags_(linux_flags) {}

@@ -3,6 +3,7 @@
 // Buffers are passed to the kernel as the program's addresses: it copies once and reports a bad
 // address itself. Vectors are transferred piece by piece; the first short piece ends the call.
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_folder.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/io_vector.h"
 #include "user/linux/signals.h"
@@ -215,6 +216,13 @@ Reply Seek(Thread& thread, U32 fd, I64 offset, U32 whence) {
     return -kEBADF;
   }
   KernelFile* file = description.file();
+  if (DescriptorFolder* folder = AsDescriptorFolder(description.get())) {
+    if (whence > 1 || (whence == 0 && offset < 0)) {
+      return -kEINVAL;
+    }
+    folder->position = whence == 0 ? static_cast<U64>(offset) : folder->position;
+    return static_cast<Reply>(folder->position);
+  }
   if (!file) {
     return -kESPIPE;
   }
