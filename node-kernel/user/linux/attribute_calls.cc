@@ -83,9 +83,10 @@ std::int64_t ChangePath(Thread& thread, std::int32_t directory, std::uint64_t ad
   walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
   walk = path.Follow(thread, walk);
   const kernel::Path where = path.get();
-  const Status status = path.followed() && where.directory != kernel::kNoHandle
-                            ? kernel::SetFileAttributes(where.directory, change)
-                            : kernel::SetAttributes(where, walk, change);
+  Status status = kernel::SetAttributes(where, walk, change);
+  if (path.followed() && status == Status::kNotDirectory) {
+    status = kernel::SetFileAttributes(where.directory, change);  // it has no name
+  }
   return status == Status::kPermissionDenied && (change.mask & fs::kSetSize) == 0 ? -kEPERM
                                                                                   : ErrnoOf(status);
 }

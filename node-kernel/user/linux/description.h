@@ -90,6 +90,8 @@ class KernelFile final : public Description {
   Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
   void StopWatch(Watch* watch) override;
   bool nonblocking() override;
+  // The error number of a write, or change of size, that ended so, and its signal if it has one.
+  std::int64_t WriteError(Status status) const;
 
   // What sockets remember for those who block on them; 0 none.
   std::uint64_t receive_timeout_ns = 0;

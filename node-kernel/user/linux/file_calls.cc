@@ -376,7 +376,8 @@ Reply FTruncate(Thread& thread, U32 fd, I64 size) {
   fs::AttributeChange change{};
   change.mask = fs::kSetSize;
   change.size = static_cast<std::uint64_t>(size);
-  return ErrnoOf(kernel::SetFileAttributes(file->handle(), change));
+  const Status status = kernel::SetFileAttributes(file->handle(), change);
+  return status == Status::kOk ? 0 : file->WriteError(status);
 }
 
 Reply FAllocate(Thread& thread, U32 fd, U32 mode, I64 offset, I64 size) {
@@ -405,9 +406,10 @@ Reply FAllocate(Thread& thread, U32 fd, U32 mode, I64 offset, I64 size) {
     default:
       return -kEOPNOTSUPP;
   }
-  return ErrnoOf(kernel::Allocate(description.file()->handle(), how,
-                                  static_cast<std::uint64_t>(offset),
-                                  static_cast<std::uint64_t>(size)));
+  const Status status =
+      kernel::Allocate(description.file()->handle(), how, static_cast<std::uint64_t>(offset),
+                       static_cast<std::uint64_t>(size));
+  return status == Status::kOk ? 0 : description.file()->WriteError(status);
 }
 
 Reply FSync(Thread& thread, U32 fd) {

@@ -165,7 +165,8 @@ Reply GetGroups(Thread&, I32 count, Address groups) {
   if (count < 0 || static_cast<U32>(count) < credential.group_count) {
     return -kEINVAL;
   }
-  return CopyOut(groups, credential.groups, credential.group_count * sizeof(U32))
+  const U64 size = credential.group_count * sizeof(U32);
+  return size == 0 || CopyOut(groups, credential.groups, size)
              ? static_cast<Reply>(credential.group_count)
              : -kEFAULT;
 }

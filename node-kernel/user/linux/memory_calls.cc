@@ -250,6 +250,11 @@ Reply Brk(Thread&, Address address) {
   }
   const std::uint64_t end = PageUp(address);
   if (end > program.break_mapped) {
+    proc::Limit limit{};
+    if (kernel::GetLimit(0, proc::LimitKind::kData, &limit) == Status::kOk &&
+        address - program.break_start > limit.soft) {
+      return static_cast<Reply>(program.break_end);
+    }
     const proc::MapRequest request{program.break_mapped, end - program.break_mapped, 0,
                                    proc::kMapRead | proc::kMapWrite,
                                    proc::kMapPrivate | proc::kMapFixedNoReplace};

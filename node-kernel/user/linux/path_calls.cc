@@ -115,8 +115,14 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
   Result<kernel::Handle> opened = kernel::Open(path.get(), open_flags, masked);
+  const bool waits = opened.status() == Status::kWouldBlock;
+  if (waits) {
+    opened = kernel::Open(path.get(), open_flags | fs::kOpenAwaitsPeer, masked);
+  }
   if (!opened.ok()) {
     switch (opened.status()) {
+      case Status::kAddressUnavailable:  // a fifo that nobody reads; no controlling terminal
+        return -kENXIO;
       case Status::kLimitExceeded:
         return -kEMFILE;
       case Status::kNotSupported:
@@ -125,8 +131,16 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
         return ErrnoOf(opened.status());
     }
   }
-  KernelFile* file = KernelFile::Create(opened.value(), KeptFlags(flags));
-  return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+  DescriptionRef file(KernelFile::Create(opened.value(), KeptFlags(flags)));
+  if (!file) {
+    return -kENOMEM;
+  }
+  if (waits) {
+    if (const std::int64_t waited = WaitReady(file.get(), abi::kPeerPresent); waited < 0) {
+      return waited;
+    }
+  }
+  return thread.task->files->Add(file.Take(), (flags & kO_CLOEXEC) != 0);
 }
 
 std::int64_t SetDirectory(Thread& thread, DescriptionRef directory) {

@@ -40,8 +40,11 @@ std::int64_t TransferAt(KernelFile& file, Direction direction, std::uint64_t buf
     return -kEFAULT;
   }
   const auto at = static_cast<std::uint64_t>(offset);
-  return ToReply(direction == Direction::kRead ? kernel::ReadAt(file.handle(), at, buffer, size)
-                                               : kernel::WriteAt(file.handle(), at, buffer, size));
+  if (direction == Direction::kRead) {
+    return ToReply(kernel::ReadAt(file.handle(), at, buffer, size));
+  }
+  const Result<std::uint64_t> put = kernel::WriteAt(file.handle(), at, buffer, size);
+  return put.ok() ? ToReply(put) : file.WriteError(put.status());
 }
 
 // Offset -1: at the shared position.
