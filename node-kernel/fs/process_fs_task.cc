@@ -28,9 +28,7 @@ std::size_t TextOfTask(std::uint64_t task, proc::TaskText which, std::span<char>
   std::size_t size = 0;
   (void)Sources().processes->tasks.Visit(
       static_cast<std::uint32_t>(task), 0, [&](const proc::Task& found) {
-        const auto& text = found.texts.text[static_cast<std::size_t>(which)];
-        size = std::min<std::size_t>(text.size, space.size());
-        std::copy_n(text.bytes, size, space.data());
+        size = found.texts.Get(which).copy(space.data(), space.size());
         return Status::kOk;
       });
   return size;

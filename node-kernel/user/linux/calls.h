@@ -277,6 +277,7 @@ Reply SchedGetAffinity(Thread&, I32 pid, U64 size, Address mask);
 Reply SchedSetAffinity(Thread&, I32 pid, U64 size, Address mask);
 Reply SchedGetScheduler(Thread&, I32 pid);
 Reply SchedSetScheduler(Thread&, I32 pid, U32 policy, Address parameters);
+Reply SchedRoundRobinInterval(Thread&, I32 pid, Address interval);
 Reply SchedGetAttr(Thread&, I32 pid, Address attributes, U32 size, U32 flags);
 Reply SchedSetAttr(Thread&, I32 pid, Address attributes, U32 flags);
 Reply IoPriorityGet(Thread&, I32 which, I32 who);

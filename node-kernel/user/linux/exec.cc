@@ -146,6 +146,12 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
   if (path.error()) {
     return path.error();
   }
+  OwnedHandle program;
+  const std::uint32_t walk = path.Follow(thread, flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0);
+  if (const std::int64_t error =
+          OpenProgram(path.get(), (walk & fs::kWalkEmptyPath) != 0, &program)) {
+    return error;
+  }
   WordList arguments, environment;
   if (const std::int64_t error = arguments.LoadFrom(argument_array)) {
     return error;
@@ -155,12 +161,6 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
   }
   if (arguments.words().count == 0) {
     (void)arguments.Append("", 0);
-  }
-  OwnedHandle program;
-  const std::uint32_t walk = path.Follow(thread, flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0);
-  if (const std::int64_t error =
-          OpenProgram(path.get(), (walk & fs::kWalkEmptyPath) != 0, &program)) {
-    return error;
   }
   Buffer head(kElfHeadSize);
   Buffer name(kPathLimit);

@@ -88,6 +88,11 @@ std::int64_t ReadDirectoryAs(Thread& thread, std::uint32_t fd, std::uint64_t buf
   if (!file) {
     return -kENOTDIR;
   }
+  // Asked first: what has been read and cannot be given would be lost.
+  char first = 0, last = 0;
+  if (size != 0 && (!ReadUser(&first, buffer) || !ReadUser(&last, buffer + size - 1))) {
+    return -kEFAULT;
+  }
   // Our records are never longer than Linux's by more than the padding, so half the room always
   // holds what is read; what does not fit is given back by its cookie.
   const std::size_t wanted = size < kDirectoryPiece ? size : kDirectoryPiece;

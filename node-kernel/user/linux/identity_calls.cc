@@ -217,12 +217,12 @@ Reply CapGet(Thread&, Address header, Address data) {
     U32 version;
     I32 pid;
   } request;
-  if (!ReadUser(&request, header)) {
+  if (!ReadUser(&request.version, header)) {
     return -kEFAULT;
   }
   if (request.version != kVersion3) {
     request.version = kVersion3;
-    const bool stored = WriteUser(header, request);
+    const bool stored = WriteUser(header, request.version);
     return !stored ? -kEFAULT : data == 0 ? 0 : -kEINVAL;
   }
   if (data == 0) {

@@ -281,6 +281,9 @@ std::int64_t CopyProcessMemory(I32 pid, Address local, U64 local_count, Address 
   if (const std::int64_t error = mine.Load(local, local_count)) {
     return error;
   }
+  if (mine.total() == 0) {
+    return 0;
+  }
   if (const std::int64_t error = theirs.Load(remote, remote_count)) {
     return error;
   }

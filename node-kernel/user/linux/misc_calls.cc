@@ -429,6 +429,13 @@ Reply SchedSetAttr(Thread& thread, I32 pid, Address address, U32 flags) {
   return allowed == 0 && attributes.policy == kOther ? SetPriority(thread, 0, pid, attributes.nice)
                                                      : allowed;
 }
+Reply SchedRoundRobinInterval(Thread& thread, I32 pid, Address address) {
+  constexpr I64 kQuantumNs = 4'000'000;
+  if (pid < 0 || !Known(thread, pid)) {
+    return pid < 0 ? -kEINVAL : -kESRCH;
+  }
+  return WriteUser(address, ToTimespec(kQuantumNs)) ? 0 : -kEFAULT;
+}
 // Classes of disk access mean nothing where no disk is: the default is there, and may be set.
 Reply IoPriorityGet(Thread& thread, I32 which, I32 who) {
   return which < 1 || which > 3 ? -kEINVAL : which == 1 && !Known(thread, who) ? -kESRCH : 0;

@@ -154,6 +154,23 @@ std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& o
   return done;
 }
 
+// Whether the two ranges are of one file and have bytes in common. Null positions: its own.
+bool Overlap(KernelFile& in, const std::int64_t* in_at, KernelFile& out, const std::int64_t* out_at,
+             std::uint64_t count) {
+  fs::FileAttributes here{}, there{};
+  if (kernel::GetFileAttributes(in.handle(), &here) != Status::kOk ||
+      kernel::GetFileAttributes(out.handle(), &there) != Status::kOk || here.node != there.node ||
+      here.device != there.device) {
+    return false;
+  }
+  const auto place = [](KernelFile& file, const std::int64_t* at) {
+    return at ? static_cast<std::uint64_t>(*at)
+              : kernel::Seek(file.handle(), 0, fs::SeekFrom::kCurrent).ValueOr(0);
+  };
+  const std::uint64_t from = place(in, in_at), to = place(out, out_at);
+  return from < to ? to - from < count : from - to < count;
+}
+
 // A position the call takes from the program and gives back.
 class OffsetArgument {
  public:
@@ -277,6 +294,9 @@ Reply CopyFileRange(Thread& thread, U32 in, Address in_offset, U32 out, Address 
   }
   if (const std::int64_t error = out_position.Load()) {
     return error;
+  }
+  if (Overlap(*from.file(), in_position.pointer(), *to.file(), out_position.pointer(), count)) {
+    return -kEINVAL;
   }
   const std::int64_t moved = CopyBetween(*from.file(), in_position.pointer(), *to.get(),
                                          out_position.pointer(), Limit(count));

@@ -177,6 +177,7 @@ constexpr Row kRows[] = {
     {145, Adapt<calls::SchedGetScheduler>},
     {146, Adapt<calls::SchedPriorityMax>},
     {147, Adapt<calls::SchedPriorityMin>},
+    {148, Adapt<calls::SchedRoundRobinInterval>},
     {149, Adapt<calls::MlockRange>},
     {150, Adapt<calls::MlockRange>},
     {151, Adapt<calls::Memory>},
@@ -353,6 +354,7 @@ std::int64_t ServeSystemCall(Thread& thread) {
   }
   if (number != kRseq) {
     LogOnce(number);
+    kernel::NoteUnserved(static_cast<std::uint32_t>(number));
   }
   return -kENOSYS;
 }
