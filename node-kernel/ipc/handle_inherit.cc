@@ -4,6 +4,12 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kSome{3000, "entries are looked at until 16 are closed"};
+
+}  // namespace
+
 using cobj::ObjectRef;
 using machine::SpinGuard;
 
@@ -72,7 +78,7 @@ void HandleTable::CloseFrom(std::uint32_t index, bool respect_keep) {
     ObjectRef closed[kBatch];
     std::uint32_t count = 0;
     {
-      SpinGuard guard(lock_);
+      SpinGuard guard(lock_, kSome);
       for (; index < fresh_ && count < kBatch; ++index) {
         Entry& entry = entries_[index];
         if (respect_keep && entry.keep) {
