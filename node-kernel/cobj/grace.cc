@@ -22,7 +22,14 @@ GraceWait* GraceList::PopFront() {
 }
 
 void GraceList::TakeAll(GraceList& other) {
-  while (GraceWait* wait = other.PopFront()) Append(wait);
+  if (other.first_ == nullptr)
+    return;
+  if (first_ == nullptr)
+    first_ = other.first_;
+  else
+    last_->next = other.first_;
+  last_ = other.last_;
+  other.first_ = nullptr;
 }
 
 void Grace::AddCpu(machine::CpuId cpu) {
@@ -82,12 +89,20 @@ void Grace::AfterLocal(GraceWait* wait) {
 
 void Grace::AfterGlobal(GraceWait* wait) {
   PerCpu& cpu = Here();
+  wait->generation = 0;
   cpu.arrived.Append(wait);
   if (parking_.AddWaiter())
     TokenArrives(cpu);
 }
 
 void Grace::Poll(PerCpu& cpu) {
+  // This is the CPU's loop, between two messages: it holds nothing itself, and with many of them it
+  // would not become inactive for a long time.
+  machine::ThreadContext& loop = machine::Thread::Current()->context();
+  if (cpu.generations.number() < cpu.needed && loop.thread != nullptr) {
+    Deactivate(loop);
+    Activate(loop);
+  }
   Advance(cpu);
   const std::uint64_t number = cpu.generations.number();
   if (number >= cpu.needed)
@@ -96,27 +111,37 @@ void Grace::Poll(PerCpu& cpu) {
   waiting.TakeAll(cpu.local);
   while (GraceWait* wait = waiting.PopFront()) {
     if (number >= wait->generation)
-      wait->done(wait);
+      cpu.over.Append(wait);
     else
       cpu.local.Append(wait);
   }
   if (cpu.token_here && number >= cpu.token_generation)
     PassToken(cpu);
+  CallBack(cpu);
+}
+
+void Grace::CallBack(PerCpu& cpu) {
+  std::uint32_t global = 0;
+  for (std::uint32_t i = 0; i < kPiece; ++i) {
+    GraceWait* wait = cpu.over.PopFront();
+    if (wait == nullptr)
+      break;
+    global += wait->generation == 0 ? 1 : 0;
+    wait->done(wait);
+  }
+  parking_.RemoveWaiters(global);
+  if (!cpu.over.empty())
+    SendPoll(cpu);
 }
 
 void Grace::TokenArrives(PerCpu& cpu) {
   // Every CPU, this one too, has advanced twice since the last visit.
-  std::uint32_t over = 0;
-  GraceList done;
-  done.TakeAll(cpu.visited);
+  if (!cpu.visited.empty())
+    SendPoll(cpu);
+  cpu.over.TakeAll(cpu.visited);
   cpu.visited.TakeAll(cpu.arrived);
-  while (GraceWait* wait = done.PopFront()) {
-    ++over;
-    wait->done(wait);
-  }
   {
     const machine::SteppedRange stepped;
-    parking_.RemoveWaiters(over);
     if (parking_.TryPark())
       return;
   }

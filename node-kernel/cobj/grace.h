@@ -12,7 +12,8 @@
 //
 // All state of a CPU is touched by that CPU's threads only; the token and waits travel by
 // CpuMessage. Waits are called back on the CPU they were started on, in thread context, on its
-// event loop.
+// event loop, some at a time: a CPU with many of them lets go of the token first, or others would
+// have made as many again before the next period is over.
 #pragma once
 
 #include <atomic>
@@ -37,7 +38,7 @@ struct GraceWait {
   using Done = void (*)(GraceWait*);
   GraceWait* next = nullptr;
   Done done = nullptr;
-  std::uint64_t generation = 0;  // local waits: over when the CPU has reached this
+  std::uint64_t generation = 0;  // local waits: over when the CPU has reached this; global: 0
 };
 
 class GraceList {
@@ -95,7 +96,7 @@ class Grace {
   void AfterGlobal(GraceWait* wait);
 
   std::uint64_t generation(machine::CpuId cpu) const { return cpus_[cpu].generations.number(); }
-  // Nobody waits for a global grace period.
+  // Nobody waits for a global grace period, or to be called back after one.
   bool idle() const { return parking_.parked(); }
   // Messages the token has cost so far.
   std::uint64_t token_moves() const { return token_moves_.load(std::memory_order_relaxed); }
@@ -116,6 +117,7 @@ class Grace {
   }
 
   static constexpr std::uint64_t kStallNs = 100'000'000;
+  static constexpr std::uint32_t kPiece = 64;  // waits called back between two other messages
 
  private:
   struct alignas(64) PerCpu {
@@ -128,6 +130,7 @@ class Grace {
     GraceList local;
     GraceList arrived;  // global waits since the token's last visit
     GraceList visited;  // global waits that the token has passed once
+    GraceList over;     // waits to be called back
     bool token_here = false;
     std::uint64_t token_generation = 0;  // pass the token on when reached
     bool poll_sent = false;
@@ -145,6 +148,7 @@ class Grace {
   void AdvanceAndTell(PerCpu& cpu);
   void SendPoll(PerCpu& cpu);
   void Poll(PerCpu& cpu);
+  void CallBack(PerCpu& cpu);
   void TokenArrives(PerCpu& cpu);
   void PassToken(PerCpu& cpu);
   static void OnStall(void* cpu);

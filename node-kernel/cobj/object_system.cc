@@ -68,6 +68,25 @@ ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method
   }
 }
 
+void HoldBackSlow() {
+  struct Wait : GraceWait {
+    machine::Thread* thread;
+    bool over;
+  };
+  ObjectManager& manager = node_objects->manager_here();
+  while (manager.behind()) {
+    Wait wait{};
+    wait.thread = machine::Thread::Current();
+    wait.done = [](GraceWait* ended) {
+      auto* self = static_cast<Wait*>(ended);
+      self->over = true;
+      self->thread->Unblock();  // of this CPU: it does not run before we are out of here
+    };
+    node_objects->grace().AfterGlobal(&wait);
+    while (!wait.over) machine::Thread::BlockExternal();
+  }
+}
+
 }  // namespace k42::cobj
 
 // From the miss stubs: `fake` is the address of the slot's word 1.

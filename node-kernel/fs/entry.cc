@@ -6,6 +6,12 @@
 
 namespace k42::fs {
 
+namespace {
+
+constexpr machine::HoldReason kChain{1500, "the names of one bucket are compared"};
+
+}  // namespace
+
 // -- Entry ----------------------------------------------------------------------------------------
 
 Entry::~Entry() {
@@ -61,7 +67,7 @@ EntryTable::Bucket& EntryTable::BucketOf(const Entry* parent, std::string_view n
 
 RefPtr<Entry> EntryTable::Find(const Entry& parent, std::string_view name) {
   Bucket& bucket = BucketOf(&parent, name);
-  machine::SpinGuard guard(bucket.lock);
+  machine::SpinGuard guard(bucket.lock, kChain);
   for (Entry& entry : bucket.chain) {
     if (entry.parent_.get() == &parent && entry.name() == name && entry.TryAddReference()) {
       return RefPtr<Entry>::Adopt(&entry);

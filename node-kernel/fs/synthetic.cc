@@ -8,6 +8,12 @@
 
 namespace k42::fs {
 
+namespace {
+
+constexpr machine::HoldReason kNames{4000, "the names of a small directory are compared"};
+
+}  // namespace
+
 void TextWriter::Text(std::string_view text) {
   if (size_ < space_.size()) {
     std::memcpy(space_.data() + size_, text.data(), std::min(text.size(), space_.size() - size_));
@@ -113,7 +119,7 @@ Status SyntheticDirectory::AddSymlink(std::string_view name, std::string_view ta
 }
 
 Result<Node*> SyntheticDirectory::Lookup(std::string_view name) {
-  machine::SpinGuard guard(lock_);
+  machine::SpinGuard guard(lock_, kNames);
   for (Child& child : children_) {
     if (child.name == name) {
       child.node->AddReference();

@@ -6,6 +6,12 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kSome{3000, "entries are looked at until 16 are closed"};
+
+}  // namespace
+
 using cobj::ObjectRef;
 using machine::SpinGuard;
 
@@ -65,7 +71,7 @@ void HandleTable::CloseFrom(std::uint32_t index, bool respect_keep) {
     ObjectRef closed[kBatch];
     std::uint32_t count = 0;
     {
-      SpinGuard guard(lock_);
+      SpinGuard guard(lock_, kSome);
       const std::uint32_t end = std::min(index + kBatch, fresh_.load(std::memory_order_relaxed));
       for (; index < end; ++index) {
         HandleEntry& entry = At(index);

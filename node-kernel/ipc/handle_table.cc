@@ -6,6 +6,13 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kGrowth{
+    70000, "the table is made, or twice as large: its entries are moved"};
+
+}  // namespace
+
 using cobj::ObjectRef;
 using machine::SpinGuard;
 
@@ -18,7 +25,7 @@ Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
   TRY(cobj::Hold(object));
   Status refused = Status::kLimitExceeded;
   {
-    SpinGuard guard(lock_);
+    SpinGuard guard(lock_, kGrowth);
     if (used_ < limit_) {
       if (first_free_ == 0 && fresh_.load(std::memory_order_relaxed) == capacity_)
         refused = GrowLocked();
@@ -38,7 +45,7 @@ Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
     return Status::kInvalidArgument;
   TRY(cobj::Hold(object));
   const Status status = [&]() -> Status {
-    SpinGuard guard(lock_);
+    SpinGuard guard(lock_, kGrowth);
     if (capacity_ == 0)
       TRY(GrowLocked());
     if (At(index).taken())

@@ -14,6 +14,11 @@ using machine::SpinGuard;
 
 namespace {
 
+// Of debug kernels only, and counted nowhere else.
+constexpr machine::HoldReason kRecord{20000,
+                                      "a block's record is found, or a frame for records made"};
+constexpr machine::HoldReason kBucket{20000, "the records of one bucket"};
+
 // The call chain from `caller` on, which is a return address in it; ends with zeros if it is short.
 // (Counting the frames between would be wrong wherever a call was made as a jump.)
 void TakeChain(const void* caller, std::uint64_t (&chain)[DebugHeap::kDepth]) {
@@ -119,11 +124,12 @@ void* DebugHeap::Enter(void* block, std::size_t size, bool local, const void* ca
   if (block == nullptr) {
     return nullptr;
   }
+  const machine::UncountedWork uncounted;
   std::uint64_t chain[kDepth];
   TakeChain(caller, chain);
   bool entered = false;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     if (Record* record = NewRecordLocked()) {
       Record*& bucket = buckets_[BucketOf(block)];
       *record = {bucket,
@@ -152,12 +158,13 @@ void DebugHeap::Free(void* block, std::size_t size) {
   if (block == nullptr) {
     return;
   }
+  const machine::UncountedWork uncounted;  // the heap's own part, too: it is a few instructions
   std::uint64_t chain[kDepth];
   TakeChain(__builtin_return_address(0), chain);
   Record* record = nullptr;
   bool twice = false;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     record = FindLocked(block);
     twice = record != nullptr && record->resting;
     if (record != nullptr && !twice) {
@@ -221,7 +228,7 @@ void DebugHeap::Leave(Record* record) {
     }
   }
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     Record** link = &buckets_[BucketOf(block)];
     while (*link != record) {
       link = &(*link)->next;
@@ -235,7 +242,7 @@ void DebugHeap::Leave(Record* record) {
 DebugHeap::Count DebugHeap::LiveSince(std::uint64_t mark) {
   Count count;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kBucket);
     for (const Record* record = buckets_[i]; record != nullptr; record = record->next) {
       if (!record->resting && record->birth >= mark) {
         ++count.blocks;
@@ -250,7 +257,7 @@ DebugHeap::Count DebugHeap::LogLeaks(std::uint64_t mark, std::size_t chains) {
   Count all;
   std::size_t sites = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kBucket);
     for (const Record* record = buckets_[i]; record != nullptr; record = record->next) {
       if (record->resting || record->birth < mark) {
         continue;
@@ -286,7 +293,7 @@ bool DebugHeap::Explain(const void* address) {
     Record copy;
     bool found = false;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kBucket);
       for (const Record* record = buckets_[i]; record != nullptr && !found; record = record->next) {
         found = address >= record->block && address < record->block + record->size;
         if (found) {

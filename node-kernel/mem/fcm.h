@@ -70,6 +70,7 @@ class Fcm {
   virtual void Split(Region* low, Region* high, std::uint64_t at) = 0;
   virtual void Merge(Region* low, Region* high) = 0;
   virtual void Grow(Region* region, std::uint64_t end) = 0;
+  // (Without lock_, too: it takes its time.)
   virtual void SetProtection(Region* region, Protection protection, TlbGather& gather) = 0;
   // Takes the region's pages out of the page table. The region stays known until every CPU has been
   // told: whoever takes one of its pages away meanwhile must find the page table.

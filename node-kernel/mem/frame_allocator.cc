@@ -28,6 +28,7 @@ constexpr std::uint64_t kFrameFill = 0xdfdf'dfdf'dfdf'dfdf;
 }  // namespace
 
 void FrameAllocator::Fill(Frame* frame) {
+  const machine::UncountedWork uncounted;
   auto* words = Data<std::uint64_t>(frame);
   for (std::size_t i = 0; i < kPageSize / sizeof(*words); ++i) {
     words[i] = kFrameFill;
@@ -36,6 +37,7 @@ void FrameAllocator::Fill(Frame* frame) {
 }
 
 void FrameAllocator::CheckFill(Frame* frame) {
+  const machine::UncountedWork uncounted;
   if (!frame->filled) {
     return;
   }

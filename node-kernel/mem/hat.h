@@ -11,7 +11,7 @@
 // (the store-buffer race; tests/unit/mem/protocols_test.cc tries every interleaving).
 //
 // Locking: lock_ guards the lower half's tables. It is innermost but for the frame pool's, and held
-// for work bounded by the range given.
+// for kLeaves pages at most.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,10 @@ class Hat {
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // Page-table pages whose whole range goes are given up with it.
   void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  // The same from `at` on, kLeaves pages at most: returns where to go on, or `end`. For callers
+  // that drop their own lock in between.
+  std::uint64_t UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64_t end,
+                           TlbGather& gather);
   // Pages mapped many at a time: without write permission, see own.
   struct Leaf {
     std::uint64_t address;
@@ -76,6 +80,8 @@ class Hat {
   void MapLeaves(const Leaves& leaves);
   // Takes away what `protection` does not grant; grants nothing (the next fault does).
   void Restrict(std::uint64_t start, std::uint64_t end, Protection protection, TlbGather& gather);
+  std::uint64_t RestrictPiece(std::uint64_t start, std::uint64_t end, Protection protection,
+                              TlbGather& gather);
   // What others have changed in the range, and not told every CPU of yet, is told by this gather
   // too. Unmap, Restrict and Map do so by themselves.
   void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "cobj/object_system.h"
 #include "ipc/exported.dispatch.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
@@ -190,6 +191,7 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
   frame->rdx = result.value;
   trace::Log(trace::kNativeReturn, caller.scheduled().name(),
              -static_cast<std::int64_t>(result.status), result.value);
+  cobj::HoldBack();
   if (caller.restart) [[unlikely]] {
     caller.restart = false;
     CpuScheduler::Here().Restart();
