@@ -24,6 +24,7 @@
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
+#include "cluster-services/noded/unserved_requests.h"
 #include "cluster-services/noded/upgrade_service.h"
 
 namespace {
@@ -116,6 +117,7 @@ int main(int argc, char** argv) {
   noded::ServeFabric(control, daemon);
   noded::RunService runs(control, daemon);
   noded::TraceRequests traces(control, daemon);
+  noded::UnservedRequests unserved(control, daemon);
   noded::KernelNames names(daemon);
   noded::ObjectService objects(control, daemon);
   noded::UpgradeService upgrades(control, daemon);
