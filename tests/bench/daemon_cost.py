@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/cluster"))
 from support import BUILD, Cluster, run  # noqa: E402
 
-FEW, MANY = 200, 1000  # echoes; the difference counts
+FEW, MANY = 100, 500  # echoes; the difference counts
 
 
 def build_with_counted_daemon(folder):
@@ -45,6 +45,6 @@ def instructions_per_echo(transport):
                 newest = max(folder.glob(f"counts.{daemon}.*"), key=lambda path: int(path.suffix[1:]))
                 return int(re.search(r"^totals: (\d+)", newest.read_text(), re.M)[1])
 
-            cluster.ctl("ping", "n1", "n2", "--count", FEW)
+            cluster.ctl("ping", "n1", "n2", "--count", 20)
             control("-i", "on")
             return (counted(MANY) - counted(FEW)) / (MANY - FEW)
