@@ -1,10 +1,7 @@
 #include "cobj/grace.h"
 
-#include "base/assert.h"
 #include "machine/clock.h"
 #include "machine/log.h"
-#include "machine/stepped_range.h"
-#include "machine/thread.h"
 
 namespace k42::cobj {
 
@@ -51,32 +48,9 @@ void Grace::AddCpu(machine::CpuId cpu) {
   (void)members_.Add(cpu);
 }
 
-void Grace::Activate(machine::ThreadContext& context) {
-  const machine::SteppedRange stepped;
-  PerCpu& cpu = Here();
-  context.thread = machine::Thread::Current();
-  context.generation = cpu.generations.Enter();
-  if constexpr (kDebugChecks)
-    context.active_since = machine::MonotonicNs();
-  context.previous_active = nullptr;
-  context.next_active = cpu.first_active;
-  if (cpu.first_active != nullptr)
-    cpu.first_active->previous_active = &context;
-  cpu.first_active = &context;
-}
-
-void Grace::Deactivate(machine::ThreadContext& context) {
-  const machine::SteppedRange stepped;
-  PerCpu& cpu = Here();
-  if (context.previous_active != nullptr)
-    context.previous_active->next_active = context.next_active;
-  else
-    cpu.first_active = context.next_active;
-  if (context.next_active != nullptr)
-    context.next_active->previous_active = context.previous_active;
-  context.thread = nullptr;
-  cpu.generations.Leave(context.generation);
-  if (cpu.generations.number() < cpu.needed && Advance(cpu))
+// Somebody waits, and a thread has left its generation.
+void Grace::AdvanceAndTell(PerCpu& cpu) {
+  if (Advance(cpu))
     SendPoll(cpu);
 }
 

@@ -19,11 +19,15 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/assert.h"
 #include "base/cpu_set.h"
 #include "cobj/generation.h"
 #include "cobj/token_parking.h"
+#include "machine/clock.h"
 #include "machine/cpu.h"
 #include "machine/cpu_message.h"
+#include "machine/stepped_range.h"
+#include "machine/thread.h"
 #include "machine/timer.h"
 #include "platform/contract/thread_context.h"
 
@@ -57,9 +61,34 @@ class Grace {
   // `cpu` takes part from now on. Once per CPU, before its first thread becomes active.
   void AddCpu(machine::CpuId cpu);
 
-  // Of the calling thread, on its CPU.
-  void Activate(machine::ThreadContext& context);
-  void Deactivate(machine::ThreadContext& context);
+  // Of the calling thread, on its CPU. Every call of user space passes through both: inline.
+  void Activate(machine::ThreadContext& context) {
+    const machine::SteppedRange stepped;
+    PerCpu& cpu = Here();
+    context.thread = machine::Thread::Current();
+    context.generation = cpu.generations.Enter();
+    if constexpr (kDebugChecks)
+      context.active_since = machine::MonotonicNs();
+    context.previous_active = nullptr;
+    context.next_active = cpu.first_active;
+    if (cpu.first_active != nullptr)
+      cpu.first_active->previous_active = &context;
+    cpu.first_active = &context;
+  }
+  void Deactivate(machine::ThreadContext& context) {
+    const machine::SteppedRange stepped;
+    PerCpu& cpu = Here();
+    if (context.previous_active != nullptr) [[unlikely]]
+      context.previous_active->next_active = context.next_active;
+    else
+      cpu.first_active = context.next_active;
+    if (context.next_active != nullptr)
+      context.next_active->previous_active = context.previous_active;
+    context.thread = nullptr;
+    cpu.generations.Leave(context.generation);
+    if (cpu.generations.number() < cpu.needed) [[unlikely]]
+      AdvanceAndTell(cpu);
+  }
 
   // Calls wait->done after the threads of this CPU, or of all CPUs, that are active now have become
   // inactive. The caller may be one of them.
@@ -116,6 +145,7 @@ class Grace {
   PerCpu& Here() { return cpus_[machine::CurrentCpu()]; }
   void Need(PerCpu& cpu, std::uint64_t generation);
   static bool Advance(PerCpu& cpu);
+  void AdvanceAndTell(PerCpu& cpu);
   void SendPoll(PerCpu& cpu);
   void Poll(PerCpu& cpu);
   void CallBack(PerCpu& cpu);

@@ -87,13 +87,6 @@ void HoldBackSlow() {
   }
 }
 
-void ActivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Activate(context);
-}
-void DeactivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Deactivate(context);
-}
-
 }  // namespace k42::cobj
 
 // From the miss stubs: `fake` is the address of the slot's word 1.

@@ -73,8 +73,12 @@ class ObjectSystem {
 extern constinit ObjectSystem* node_objects;
 
 // Hooks for machine::SetActivityHooks.
-void ActivateThread(machine::ThreadContext& context);
-void DeactivateThread(machine::ThreadContext& context);
+inline void ActivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Activate(context);
+}
+inline void DeactivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Deactivate(context);
+}
 
 // Waits until what was destroyed on this CPU has mostly gone, if there is much of it. The caller
 // holds no lock, and no pointer to a rep. The end of every call of user space is such a place.

@@ -256,6 +256,19 @@ bool EntryTable::IsBelow(const Entry& entry, const Entry& ancestor) {
   return false;
 }
 
+RefPtr<Entry> EntryTable::FindNode(std::uint64_t device, std::uint64_t node) {
+  for (Bucket& bucket : buckets_) {
+    machine::SpinGuard guard(bucket.lock);
+    for (Entry& entry : bucket.chain) {
+      if (entry.node_ && entry.node_->number() == node && entry.file_system_.device() == device &&
+          entry.TryAddReference()) {
+        return RefPtr<Entry>::Adopt(&entry);
+      }
+    }
+  }
+  return nullptr;
+}
+
 Result<std::size_t> EntryTable::Path(Entry& entry, std::span<char> text) {
   // Written from the end backwards, then moved to the front.
   std::size_t at = text.size();

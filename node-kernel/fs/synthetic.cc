@@ -21,6 +21,25 @@ void TextWriter::Text(std::string_view text) {
   size_ += text.size();
 }
 
+void TextWriter::Hex(std::uint64_t value, std::uint32_t digits) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  char text[16];
+  std::size_t at = sizeof(text);
+  while (value != 0 || digits != 0) {
+    text[--at] = kDigits[value & 15];
+    value >>= 4;
+    digits -= digits != 0 ? 1 : 0;
+  }
+  Text({text + at, sizeof(text) - at});
+}
+
+void TextWriter::Hundredths(std::uint64_t value) {
+  const char digits[] = {static_cast<char>('0' + value / 10 % 10),
+                         static_cast<char>('0' + value % 10)};
+  Print("{}.", value / 100);
+  Text({digits, 2});
+}
+
 // -- file system ----------------------------------------------------------------------------------
 
 SyntheticFileSystem::SyntheticFileSystem(std::string_view type, FileSystemKind kind,
@@ -175,6 +194,19 @@ Status SyntheticFile::SetAttributes(const AttributeChange& change) {
 Result<std::size_t> SyntheticLink::ReadLink(const Identity&, std::span<char> text) {
   std::memcpy(text.data(), target_.data(), std::min(target_.size(), text.size()));
   return target_.size();
+}
+
+namespace {
+void ConstantText(TextWriter& text, std::uint64_t file) {
+  text.Text(reinterpret_cast<const ConstantFile*>(file)->text);
+}
+}  // namespace
+
+Status AddConstants(SyntheticDirectory& directory, std::span<const ConstantFile> files) {
+  for (const ConstantFile& file : files) {
+    TRY(directory.AddFile(file.name, &ConstantText, reinterpret_cast<std::uint64_t>(&file)));
+  }
+  return Status::kOk;
 }
 
 }  // namespace k42::fs

@@ -36,7 +36,7 @@ void Deliver(ProcessDispatcher& caller, machine::TrapFrame* frame, abi::TrapKind
     if (sched::Upcall(caller.scheduled()).DeliverTrap(frame, trap))
       return;
   }
-  machine::Log("task {}: vector {} at {x}, address {x}, error {x}: ended", caller.task,
+  machine::Log("task {}: vector {} at {x}, address {x}, error {x}: ended", caller.task(),
                frame->vector, rip, address, frame->error_code);
   caller.process().EndRunning(ExitKind::kKilled, kFaultSignal);
 }

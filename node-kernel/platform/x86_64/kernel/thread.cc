@@ -62,7 +62,7 @@ void Scheduler::StartThread() {
   EnableInterrupts();
   Thread* thread = Thread::Current();
   if (!thread->is_pool_) {
-    SetActive(true);
+    Activate();
   }
   thread->entry_(thread->argument_);
   Thread::Exit();
@@ -97,13 +97,13 @@ void Thread::Block() {
 }
 
 void Thread::BlockExternal() {
-  Scheduler::SetActive(false);
+  Scheduler::Deactivate();
   Block();
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
 }
 
 void Thread::BecomeActive() {
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
 }
 
 void Thread::OnWakeMessage(CpuMessage* message) {
@@ -144,7 +144,7 @@ void Thread::PreemptionPoint() {
 
 void Thread::Exit() {
   K42_ASSERT(SpinLocksHeld() == 0, "a thread exits without locks");
-  Scheduler::SetActive(false);
+  Scheduler::Deactivate();
   DisableInterrupts();
   Thread* self = Current();
   self->stack_top_ = 0;  // how the debug console knows

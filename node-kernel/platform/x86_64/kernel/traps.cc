@@ -108,7 +108,7 @@ void HandleInterrupt(std::uint64_t vector, std::uint64_t rip) {
 }
 
 void HandleUserException(TrapFrame* frame, std::uint64_t address) {
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
   if (Scheduler::hooks().user_trap == nullptr) {
     Panic("{} in user mode at {x}, and nobody to handle it", NameOf(frame->vector), frame->rip);
   }
@@ -144,7 +144,7 @@ extern "C" void HandleTrap(TrapFrame* frame) {
   if constexpr (kDebugChecks) {
     if (frame->vector == kVectorDebug && OnStep(frame)) {
       if (frame->from_user() && (frame->rflags & kTrapFlag) == 0) {
-        Scheduler::SetActive(true);
+        Scheduler::Activate();
         Scheduler::PrepareUserReturn(frame);
       }
       return;
@@ -165,7 +165,7 @@ extern "C" void HandleTrap(TrapFrame* frame) {
     }
   }
   if (frame->from_user()) {
-    Scheduler::SetActive(true);
+    Scheduler::Activate();
     Scheduler::PrepareUserReturn(frame);
   }
 }
