@@ -20,8 +20,8 @@ def build_with_counted_daemon(folder):
         if entry not in (BUILD / "bin", BUILD / "bin/k42-noded"):
             os.symlink(entry, folder / entry.relative_to(BUILD))
     daemon = folder / "bin/k42-noded"
-    daemon.write_text(f"#!/bin/sh\nexec valgrind --quiet --tool=callgrind --instr-atstart=no "
-                      f"--callgrind-out-file={folder}/counts.%p {BUILD}/bin/k42-noded \"$@\"\n")
+    daemon.write_text(f"#!/bin/sh\nexec valgrind --quiet --tool=callgrind --fair-sched=yes "
+                      f"--instr-atstart=no --callgrind-out-file={folder}/counts.%p {BUILD}/bin/k42-noded \"$@\"\n")
     daemon.chmod(0o755)
 
 
