@@ -151,7 +151,7 @@ Status CallEnd::Enqueue(TrapFrame* frame, Call& call, const CallNote& note) {
   const Entity& payer = dispatcher_.payer();
   call.time.band = payer.band, call.time.weight = payer.weight;
   call.time.quantum_ns = payer.quantum_ns, call.time.usage = payer.usage;
-  call.time.charged_ns.store(0, std::memory_order_relaxed);
+  call.time.account.Clear();
   if (!call.table->Push(call)) {
     machine::EnableInterrupts();
     return Status::kEndpointDown;
@@ -342,8 +342,8 @@ bool CallEnd::FindActivity() {
     Forget(*call);
     if (call->remote) {
       Entity& payer = PayerOf(call->outer);
-      const std::uint64_t ran = call->time.charged_ns.load(std::memory_order_relaxed);
-      payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
+      const std::uint64_t ran = call->time.account.charged_ns();
+      payer.account.Add(ran);
       payer.usage.Charge(ran, payer.weight, machine::MonotonicNs());
     }
     serving_ = call->outer;

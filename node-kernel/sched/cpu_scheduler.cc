@@ -180,7 +180,7 @@ void CpuScheduler::Charge(Entity& payer, std::uint64_t now_ns) {
   const std::uint64_t ran = now_ns - since_ns_;
   since_ns_ = now_ns;
   payer.usage.Charge(ran, payer.weight, now_ns);
-  payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
+  payer.account.Charge(ran, now_ns);
   busy_ns_.fetch_add(ran, std::memory_order_relaxed);
 }
 
@@ -239,6 +239,7 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   payer_->runs = &dispatcher;
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
+  payer_->account.Run(since_ns_);
   switch_wanted_ = grace_given_ = false;
   dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
   switches_.fetch_add(1, std::memory_order_relaxed);
@@ -261,6 +262,7 @@ void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
 
 void CpuScheduler::GiveUpCpu() {
   Charge(*payer_, MonotonicNs());
+  payer_->account.Stop();
   quantum_timer_.Cancel();
   current_ = nullptr;
   payer_ = nullptr;
@@ -398,8 +400,10 @@ void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
   if (another_pays) {
     const std::uint64_t now = MonotonicNs();
     Charge(*payer_, now);
+    payer_->account.Stop();
     payer_->runs = nullptr;
     payer_ = &payer;
+    payer_->account.Run(now);
     turn_began_ns_ = now;
     quantum_timer_.Cancel();
     switch_wanted_ = grace_given_ = false;
@@ -454,7 +458,9 @@ void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
     queue_.Insert(&to);
   if (payer_ == &from) {
     Charge(from, MonotonicNs());
+    from.account.Stop();
     payer_ = &to;
+    payer_->account.Run(since_ns_);
   }
 }
 

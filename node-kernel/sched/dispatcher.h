@@ -35,6 +35,7 @@
 
 #include "abi/dispatcher_page.h"
 #include "base/result.h"
+#include "machine/clock.h"
 #include "machine/cpu_message.h"
 #include "machine/thread.h"
 #include "machine/timer.h"
@@ -151,7 +152,8 @@ class Dispatcher : public Entity {
     quantum_ns = other.quantum_ns;
   }
   State state() const { return state_; }
-  std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
+  // Up to now, if it runs.
+  std::uint64_t run_ns() const { return account.Ns(machine::MonotonicNs()); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return ending_; }
   // May a caller of this CPU hand over to it?

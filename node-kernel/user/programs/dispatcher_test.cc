@@ -435,6 +435,7 @@ void StopReachesAll() {
 // What the process used is what its dispatchers used, before and after the end.
 void TimesAreSummed() {
   constexpr std::uint64_t kSpin = 60 * kMs;
+  const std::uint64_t from = Now();
   const auto child = Fork();
   if (child.ok() && child.value() == 0) {
     for (std::uint32_t cpu = 0; cpu < Cpus(); ++cpu)
@@ -442,7 +443,6 @@ void TimesAreSummed() {
     (void)StartDispatcher(Cpus() - 1, WaitForEver, nullptr);
     SpinForEver(nullptr);
   }
-  const std::uint64_t from = Now();
   Sleep(kSpin);
   proc::TaskInfo info = {};
   CHECK(kProcess.GetTask(child.value(), &info) == Status::kOk);
