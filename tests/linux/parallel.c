@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -131,6 +133,28 @@ static void *pipes_go_round(void *argument) {
   char byte = 'x';
   for (int i = 0; i < 500; ++i)
     if ((long)argument % 2 ? write(pipes[1], &byte, 1) != 1 : read(pipes[0], &byte, 1) != 1) ++failed;
+  return NULL;
+}
+
+/* Two and two wake each other by event counters that they wait for, with calls in between. */
+static int events[2 * kThreads];
+static void *wakes(void *argument) {
+  long me = (long)argument;
+  int set = epoll_create1(0), zero = open("/dev/zero", O_RDONLY);
+  struct epoll_event wanted = {.events = me & 2 ? EPOLLIN | EPOLLET : EPOLLIN}, got;
+  epoll_ctl(set, EPOLL_CTL_ADD, events[me], &wanted);
+  for (int i = 0; i < 200; ++i) {
+    char bytes[64];
+    uint64_t one = 1, count = 0;
+    if (me % 2 == 0 && write(events[me + 1], &one, 8) != 8) ++failed;
+    for (long calls = 0; calls < 5 + me; ++calls)
+      if (read(zero, bytes, sizeof bytes) != sizeof bytes) ++failed;
+    if (epoll_wait(set, &got, 1, 5000) != 1 || read(events[me], &count, 8) != 8 || count != 1)
+      ++failed;
+    if (me % 2 == 1 && write(events[me - 1], &one, 8) != 8) ++failed;
+  }
+  close(zero);
+  close(set);
   return NULL;
 }
 
@@ -277,6 +301,10 @@ int main(void) {
   start(threads, 2 * kThreads, pipes_go_round);
   join(threads, 2 * kThreads);
   printf("pipes: %d wrong\n", (int)failed);
+  for (int i = 0; i < 2 * kThreads; ++i) events[i] = eventfd(0, EFD_NONBLOCK);
+  start(threads, 2 * kThreads, wakes);
+  join(threads, 2 * kThreads);
+  printf("events: %d wrong\n", (int)failed);
   sum = 0;
   start(threads, kThreads, storm);
   join(threads, kThreads);

@@ -211,12 +211,15 @@ void Dispatcher::Idle() {
       return;
     }
   }
-  idles_ = true;
-  {
-    const Outside outside;
-    kernel::WaitForEvent(timers_.NextDeadline());
+  // What was put by on the way in would not end the wait: it is off the page.
+  if (!HasEventsPutBy()) {
+    idles_ = true;
+    {
+      const Outside outside;
+      kernel::WaitForEvent(timers_.NextDeadline());
+    }
+    idles_ = false;
   }
-  idles_ = false;
   TakeEvents();
 }
 
