@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fs/entry.h"
 #include "fs/memory_fs.h"
 
 namespace k42::fs {
@@ -56,7 +57,7 @@ Result<std::size_t> MemoryLink::ReadLink(const Identity&, std::span<char> text) 
 }
 
 Result<cobj::Granted<IOpenFile>> MemoryFifo::Open(const OpenRequest& request) {
-  return io::Fifo::Open(fifo_, RefPtr<Node>(this), request.flags);
+  return io::Fifo::Open(fifo_, RefPtr<Node>(this), request.entry, request.flags);
 }
 
 }  // namespace k42::fs

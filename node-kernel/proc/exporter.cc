@@ -107,7 +107,7 @@ Result<std::uint64_t> Exporter::TakeReleased() {
 Status Exporter::GetCaller(std::uint64_t number, Credential& credential) {
   ProcessDispatcher* caller = ProcessDispatcher::Current();
   const ipc::Call* call = caller == nullptr ? nullptr : caller->calls().serving();
-  if (call == nullptr || call->number() != number)
+  if (call == nullptr || call->number != number)
     return Status::kNotFound;
   // Of a caller that has gone, the number may be another's by now.
   if (call->word.state() != ipc::CallWord::kRunning || (!call->remote && call->caller == nullptr))

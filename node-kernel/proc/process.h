@@ -49,9 +49,11 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   void SetSelf(cobj::Ref<IProcess> self) { self_ = self; }
 
   // A process without parent: the first of the node, or one that an operator wants. `handles`: its
-  // standard streams. Returns its number; services.process_ended tells of its end.
+  // standard streams. `stopped`: until its task's host is told to continue. Returns its number;
+  // services.process_ended tells of its end.
   static Result<std::uint32_t> StartFirst(ProcessServices& services, const Image& image,
-                                          BufferIn blob, std::span<const cobj::ObjectRef> handles);
+                                          BufferIn blob, std::span<const cobj::ObjectRef> handles,
+                                          bool stopped = false);
 
   // -- for the parts of proc --
   bool TryHold();

@@ -27,11 +27,16 @@ Status Process::SetCredential(const cobj::CallContext& caller, std::uint32_t tas
 
 Status Process::GetLimit(const cobj::CallContext& caller, std::uint32_t task, LimitKind kind,
                          Limit& limit) {
+  if (task != 0 && task != Number(caller))
+    TRY(services_.tasks.RequireControl(Number(caller), task));
   return services_.tasks.Visit(Number(caller), task, [&](Task& found) {
     limit = found.limits[static_cast<std::uint32_t>(kind)];
     return Status::kOk;
   });
 }
+
+// Handles that are no descriptors of the program: its folder, its image, what a call has in hand.
+constexpr std::uint32_t kOwnHandles = 256;
 
 Status Process::SetLimit(const cobj::CallContext& caller, std::uint32_t task, LimitKind kind,
                          const Limit& limit) {
@@ -51,7 +56,7 @@ Status Process::SetLimit(const cobj::CallContext& caller, std::uint32_t task, Li
   }
   if (status == Status::kOk && kind == LimitKind::kHandles)
     other->handles_.SetLimit(static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(limit.soft, ipc::HandleTable::kIndexCount)));
+        std::min<std::uint64_t>(limit.soft, ipc::HandleTable::kIndexCount) + kOwnHandles));
   if (status == Status::kOk && kind == LimitKind::kAddressSpace)
     other->space_->SetLimit(limit.soft);
   other->Drop();

@@ -8,7 +8,8 @@
 namespace k42::proc {
 
 Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image& image,
-                                          BufferIn blob, std::span<const cobj::ObjectRef> streams) {
+                                          BufferIn blob, std::span<const cobj::ObjectRef> streams,
+                                          bool stopped) {
   constexpr std::size_t kMaxStreams = 8;
   if (streams.size() > kMaxStreams)
     return Status::kInvalidArgument;
@@ -27,7 +28,7 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
   TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
   TRY(maker.MapImage(image, block));
   const std::uint32_t number = process.main_number_;
-  maker.Run(false, 0);
+  maker.Run(stopped, 0);
   return number;
 }
 

@@ -119,6 +119,7 @@ void RegisterUserHooks() {
   hooks.kernel_page_fault = OnKernelPageFault;
   hooks.resume_space = [](void* space) { static_cast<mem::AddressSpace*>(space)->Activate(); };
   hooks.owns_cpu = sched::CpuScheduler::OnOwnsCpu;
+  hooks.inject = sched::CpuScheduler::OnInject;
   hooks.before_user = sched::CpuScheduler::OnBeforeUser;
   machine::SetUserHooks(hooks);
 }

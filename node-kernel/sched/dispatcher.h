@@ -31,6 +31,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
@@ -151,14 +152,21 @@ class Dispatcher : public Entity {
     weight = other.weight;
     quantum_ns = other.quantum_ns;
   }
-  State state() const { return state_; }
+  State state() const { return now_.state; }
   // Up to now, if it runs.
   std::uint64_t run_ns() const { return account.Ns(machine::MonotonicNs()); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
-  bool ending() const { return ending_; }
+  bool ending() const { return now_.ending; }
+  // Its code runs and goes on. It may hand over even if its turn is over: whoever takes the CPU is
+  // then preempted in its place.
+  bool may_hand_over() const {
+    Now now = now_;
+    now.switch_wanted = false;
+    return now.word() == Now{State::kRunning}.word();
+  }
   // May a caller of this CPU hand over to it?
   bool IsCallable() const {
-    return state_ == State::kIdle && !stop_asked_ && !ending_ && entries_.call_entry != 0;
+    return now_.word() == Now{State::kIdle}.word() && entries_.call_entry != 0;
   }
 
   // -- its own CPU --
@@ -182,9 +190,17 @@ class Dispatcher : public Entity {
   const std::uint64_t user_page_;
   std::uint32_t cpu_ = 0;
   std::uint32_t name_ = 0;
-  State state_ = State::kNew;
-  bool stop_asked_ = false;
-  bool ending_ = false;
+  // In one word, for the way back to user space looks at all of it each time. While it runs it is
+  // its scheduler's current one, and only then.
+  struct Now {
+    State state = State::kNew;
+    bool stop_asked = false;
+    bool ending = false;
+    bool switch_wanted = false;  // while it runs: hard preemption, at the next BeforeUser
+
+    std::uint32_t word() const { return std::bit_cast<std::uint32_t>(*this); }
+  };
+  Now now_;
   std::uint32_t wakes_on_ = 0;  // kWaiting: the requests that end it
   Entity* payer_ = this;
   RequestWord requests_;

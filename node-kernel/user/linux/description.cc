@@ -145,16 +145,24 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
       if (done != 0) {
         return static_cast<std::int64_t>(done);
       }
-      if (put.status() == Status::kBrokenPipe) {
-        RaiseSignal(Self(), kSIGPIPE);
-      }
-      return ErrnoOf(put.status());
+      return WriteError(put.status());
     }
     const std::int64_t waited = WaitReady(this, abi::kWritable, deadline);
     if (waited < 0) {
       return done ? static_cast<std::int64_t>(done) : waited;
     }
   }
+}
+
+std::int64_t KernelFile::WriteError(Status status) const {
+  if (status == Status::kBrokenPipe) {
+    RaiseSignal(Self(), kSIGPIPE);
+  }
+  if (status == Status::kLimitExceeded && !is_socket) {
+    RaiseSignal(Self(), kSIGXFSZ);  // beyond the largest size that files may get
+    return -kEFBIG;
+  }
+  return ErrnoOf(status);
 }
 
 std::uint64_t KernelFile::Poll() {
