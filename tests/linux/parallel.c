@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -277,6 +278,8 @@ static void faults_in_another(void) {
 
 int main(void) {
   pthread_t threads[2 * kThreads];
+  struct rlimit none = {0, 0}; /* what dies here on purpose leaves no core behind */
+  setrlimit(RLIMIT_CORE, &none);
   pthread_barrier_init(&barrier, NULL, kThreads);
   start(threads, kThreads, locks);
   join(threads, kThreads);
