@@ -26,6 +26,7 @@ class MemoryFileSystem final : public FileSystem {
   void CountFile(int delta) {
     files_.fetch_add(static_cast<std::uint64_t>(delta), std::memory_order_relaxed);
   }
+  std::uint64_t BytesFree() const { return source_.Free(); }
   // Drops the root. For tests: a mounted file system stays.
   void Clear() { root_ = nullptr; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fs/caller.h"
+#include "fs/file_slots.h"
 #include "fs/open_file.h"
 #include "mem/heap.h"
 
@@ -253,6 +254,14 @@ Result<cobj::Granted<IOpenFile>> NameSpace::MakeUnnamed(Caller caller, std::uint
   const auto node = RefPtr<Node>::Adopt(TRY(unnamed_.MakeNode(what)));
   return OpenFile::Make({caller, who, nullptr, (flags & kOpenChangeable) | kOpenRead | kOpenWrite},
                         *node);
+}
+
+Result<cobj::Granted<IFileSlots>> NameSpace::MakeFileSlots(Caller) {
+  if (slots_ == nullptr) {
+    return Status::kNotSupported;
+  }
+  auto memory = RefPtr<SlotMemory>::Adopt(TRY(SlotMemory::Make(*slots_)));
+  return cobj::Granted<IFileSlots>(TRY(cobj::MakeShared<FileSlots>(self_, std::move(memory))));
 }
 
 }  // namespace k42::fs

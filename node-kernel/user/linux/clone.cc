@@ -10,6 +10,7 @@
 #include "user/linux/dispatcher.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/futex.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
@@ -190,6 +191,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   ForgetFutexWaiters();
   InheritSharedMemory();
   ForgetDescriptorService();
+  ForgetFileSlots();
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();

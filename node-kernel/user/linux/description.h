@@ -47,6 +47,8 @@ class Description {
       : kind_(kind), linux_flags_(linux_flags) {}
 
   void Retain() { ++references_; }
+  // One descriptor has it, and no call.
+  bool is_alone() const { return references_ == 1; }
   // The last one destroys.
   static void Release(Description* description);
 
@@ -90,6 +92,16 @@ class KernelFile final : public Description {
   Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
   void StopWatch(Watch* watch) override;
   bool nonblocking() override;
+  // At `offset`, and the position stays.
+  std::int64_t ReadAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);
+  std::int64_t WriteAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);
+  // The new position, or an error number.
+  std::int64_t Seek(std::int64_t offset, fs::SeekFrom from);
+
+  // For file_slots.cc only: the slot it is served in, and since when the kernel serves it.
+  std::uint32_t slot = abi::FileSlots::kNone;
+  std::uint16_t transfers = 0;
+  std::uint16_t patience = 0;
 
   // What sockets remember for those who block on them; 0 none.
   std::uint64_t receive_timeout_ns = 0;

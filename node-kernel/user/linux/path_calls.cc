@@ -5,6 +5,7 @@
 #include "user/linux/call_support.h"
 #include "user/linux/descriptor_paths.h"
 #include "user/linux/descriptor_service.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/open_flags.h"
 
 namespace k42::personality::calls {
@@ -92,7 +93,8 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
-  Result<kernel::Handle> opened = kernel::Open(path.get(), open_flags, masked);
+  std::uint32_t slot = abi::FileSlots::kNone;
+  const Result<kernel::Handle> opened = OpenFileInSlot(path.get(), open_flags, masked, &slot);
   if (!opened.ok()) {
     switch (opened.status()) {
       case Status::kLimitExceeded:
@@ -109,6 +111,7 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
           ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
           : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
   KernelFile* file = KernelFile::Create(opened.value(), kept);
+  TakeSlot(slot, file);
   return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
 }
 

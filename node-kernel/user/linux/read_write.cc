@@ -39,8 +39,8 @@ std::int64_t TransferAt(KernelFile& file, Direction direction, std::uint64_t buf
     return -kEFAULT;
   }
   const auto at = static_cast<std::uint64_t>(offset);
-  return ToReply(direction == Direction::kRead ? kernel::ReadAt(file.handle(), at, buffer, size)
-                                               : kernel::WriteAt(file.handle(), at, buffer, size));
+  return direction == Direction::kRead ? file.ReadAt(at, buffer, size)
+                                       : file.WriteAt(at, buffer, size);
 }
 
 // Offset -1: at the shared position.
@@ -221,13 +221,13 @@ Reply Seek(Thread& thread, U32 fd, I64 offset, U32 whence) {
   if (whence > 4) {
     return -kEINVAL;
   }
+  if (whence < 3) {
+    return file->Seek(offset, static_cast<fs::SeekFrom>(whence));
+  }
   const Result<std::uint64_t> position =
       kernel::Seek(file->handle(), offset, static_cast<fs::SeekFrom>(whence));
   // No data or hole there is its own error number.
-  if (whence >= 3 && position.status() == Status::kOutOfRange) {
-    return -kENXIO;
-  }
-  return ToReply(position);
+  return position.status() == Status::kOutOfRange ? -kENXIO : ToReply(position);
 }
 
 Reply SendFile(Thread& thread, U32 out, U32 in, Address offset, U64 count) {
