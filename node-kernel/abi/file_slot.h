@@ -45,7 +45,9 @@ struct FileSlot {
   std::atomic<std::uint64_t> changed;
   // Real time of the last write in nanoseconds; set before `word` says kModified.
   std::atomic<std::int64_t> modified_ns;
-  std::uint64_t reserved[5];
+  // Reads served since the file is in the slot: whether it was worth while.
+  std::atomic<std::uint64_t> reads;
+  std::uint64_t reserved[4];
 };
 static_assert(sizeof(FileSlot) == 64);
 

@@ -303,7 +303,7 @@ void StartFiles() {
 
   io::SocketServices& services =
       sockets.Make(kNetwork | (NodeNumber() & 0xffff), socket_names.Make(names));
-  const bool slots = machine::BootOption("files", "slots") == "slots";
+  const bool slots = machine::BootOption("files", "small") != "shared";
   const auto space =
       cobj::MakeShared<fs::NameSpace>(names, *root.value(), slots ? &MemoryServices() : nullptr);
   const auto factory = cobj::MakeShared<io::IoFactory>(services);

@@ -7,23 +7,22 @@ namespace k42::fs {
 using abi::FileSlot;
 using machine::MutexGuard;
 
-Status FileLeases::Grant(FileLease& lease, SlotMemory& memory, std::uint32_t slot,
-                         std::uint32_t flags, std::uint64_t position) {
+Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
   const MutexGuard guard(lock_);
-  if (lease.state_.load(std::memory_order_relaxed) != State::kShared || !memory.Take(slot)) {
+  if (lease.state_.load(std::memory_order_relaxed) != State::kShared ||
+      !IsWorthWhileLocked(request) || !request.memory.Take(request.slot)) {
     return Status::kNotSupported;
   }
-  lease.writer_ = (flags & kOpenWrite) != 0;
+  lease.writer_ = (request.flags & kOpenWrite) != 0;
   lease.writer_ ? EndAllLocked() : EndWriterLocked();
-  lease.slot_ = slot;
-  lease.memory_ = RefPtr<SlotMemory>(&memory);
+  lease.slot_ = request.slot;
+  lease.memory_ = RefPtr<SlotMemory>(&request.memory);
   any_.store(true, std::memory_order_seq_cst);
-  const Status filled = changes_.load(std::memory_order_seq_cst) == 0
-                            ? FillLocked(lease, flags, position)
-                            : Status::kNotSupported;
+  const Status filled = changes_.load(std::memory_order_seq_cst) == 0 ? FillLocked(lease, request)
+                                                                      : Status::kNotSupported;
   if (!IsOk(filled)) {
     lease.memory_ = nullptr;
-    memory.GiveBack(slot);
+    request.memory.GiveBack(request.slot);
     any_.store(!held_.empty(), std::memory_order_relaxed);
     return filled;
   }
@@ -33,14 +32,28 @@ Status FileLeases::Grant(FileLease& lease, SlotMemory& memory, std::uint32_t slo
   return Status::kOk;
 }
 
+// To fill a slot costs as much as one read of the kernel's, but for the smallest files. A file
+// whose last holder read it once at most is passed over, and now and then tried again.
+bool FileLeases::IsWorthWhileLocked(const LeaseRequest& request) {
+  constexpr std::uint64_t kSmallest = 1024;
+  constexpr std::uint8_t kPassedOver = 16;
+  if ((request.flags & kOpenWrite) != 0 || request.transfers != 0 || !read_once_ ||
+      data_.Size() <= kSmallest) {
+    return true;
+  }
+  passed_over_ = static_cast<std::uint8_t>((passed_over_ + 1) % kPassedOver);
+  return passed_over_ == 0;
+}
+
 // The bytes, where the opening may read them, and the word last.
-Status FileLeases::FillLocked(FileLease& lease, std::uint32_t flags, std::uint64_t position) {
+Status FileLeases::FillLocked(FileLease& lease, const LeaseRequest& request) {
   const std::uint64_t size = data_.Size();
-  if (size > abi::FileSlots::kRoom || position > FileSlot::kField || data_.IsMemoryOfOthers()) {
+  if (size > abi::FileSlots::kRoom || request.position > FileSlot::kField ||
+      data_.IsMemoryOfOthers()) {
     return Status::kNotSupported;
   }
   std::uint64_t word = FileSlot::kHeld | (lease.writer_ ? FileSlot::kWritable : 0);
-  if ((flags & kOpenRead) != 0 || size == 0) {
+  if ((request.flags & kOpenRead) != 0 || size == 0) {
     word |= FileSlot::kLoaded;
     for (std::uint64_t at = 0; at < size; at += mem::kPageSize) {
       unsigned char* room =
@@ -50,7 +63,8 @@ Status FileLeases::FillLocked(FileLease& lease, std::uint32_t flags, std::uint64
   }
   FileSlot& slot = lease.memory_->slot(lease.slot_);
   slot.changed.store(0, std::memory_order_relaxed);
-  slot.word.store(FileSlot::WithPosition(FileSlot::WithSize(word, size), position),
+  slot.reads.store(0, std::memory_order_relaxed);
+  slot.word.store(FileSlot::WithPosition(FileSlot::WithSize(word, size), request.position),
                   std::memory_order_release);
   return Status::kOk;
 }
@@ -62,6 +76,7 @@ void FileLeases::EndLocked(FileLease& lease) {
   std::uint64_t word = memory.slot(lease.slot_).word.exchange(0, std::memory_order_acq_rel);
   lease.position_ = FileSlot::Position(word);
   if (!lease.writer_) {
+    read_once_ = memory.slot(lease.slot_).reads.load(std::memory_order_relaxed) <= 1;
     word &= FileSlot::kAccessed;
   } else if ((word & FileSlot::kChanged) != 0) {
     CopyBack(memory, lease.slot_, std::min(FileSlot::Size(word), abi::FileSlots::kRoom));

@@ -55,9 +55,8 @@ class FileLeases {
   // All are the owner's, which outlives this.
   FileLeases(MemoryNode& node, FileData& data) : node_(node), data_(data) {}
 
-  // `flags`: the opening's. kNotSupported: not now, the opening stays as it is.
-  Status Grant(FileLease& lease, SlotMemory& memory, std::uint32_t slot, std::uint32_t flags,
-               std::uint64_t position);
+  // kNotSupported: not now, the opening stays as it is.
+  Status Grant(FileLease& lease, const LeaseRequest& request);
   // Takes one back; nothing to do if it is not held.
   void End(FileLease& lease);
   // The opening ends: no grant from now on.
@@ -100,8 +99,8 @@ class FileLeases {
   void EndWriterLocked() K42_REQUIRES(lock_);
   void EndAllLocked() K42_REQUIRES(lock_);
   void EndLocked(FileLease& lease) K42_REQUIRES(lock_);
-  Status FillLocked(FileLease& lease, std::uint32_t flags, std::uint64_t position)
-      K42_REQUIRES(lock_);
+  bool IsWorthWhileLocked(const LeaseRequest& request) K42_REQUIRES(lock_);
+  Status FillLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
   void CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size);
   void Note(const abi::FileSlot& slot, std::uint64_t word);
 
@@ -109,6 +108,8 @@ class FileLeases {
   FileData& data_;
   machine::Mutex<LockRank::kFileLeases> lock_;
   IntrusiveList<FileLease> held_ K42_GUARDED_BY(lock_);
+  bool read_once_ K42_GUARDED_BY(lock_) = false;  // by the last reader that held it
+  std::uint8_t passed_over_ K42_GUARDED_BY(lock_) = 0;
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<bool> any_{false};         // written under lock_
   std::atomic<bool> has_writer_{false};  // written under lock_

@@ -10,13 +10,14 @@ Result<cobj::Granted<IOpenFile>> FileSlots::Open(const cobj::CallContext& caller
   const auto opened = names_->Open(caller, directory, path, static_cast<std::uint32_t>(how),
                                    static_cast<std::uint32_t>(how >> 32));
   if (opened.ok()) {
-    (void)opened.value().ref->UseSlot(*memory_, slot);
+    (void)opened.value().ref->UseSlot(caller, *memory_, slot, 0);
   }
   return opened;
 }
 
-Status FileSlots::Use(const cobj::CallContext&, cobj::Ref<IOpenFile> file, std::uint32_t slot) {
-  return file->UseSlot(*memory_, slot);
+Status FileSlots::Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file,
+                      std::uint32_t slot, std::uint32_t transfers) {
+  return file->UseSlot(caller, *memory_, slot, transfers);
 }
 
 Result<cobj::Granted<mem::IMemoryObject>> FileSlots::Memory(const cobj::CallContext&) {

@@ -25,8 +25,8 @@ class FileSlots final : public IFileSlots {
   Result<cobj::Granted<IOpenFile>> Open(const cobj::CallContext& caller,
                                         cobj::Ref<IOpenFile> directory, BufferIn path,
                                         std::uint64_t how, std::uint32_t slot) override;
-  Status Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file,
-             std::uint32_t slot) override;
+  Status Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file, std::uint32_t slot,
+             std::uint32_t transfers) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(const cobj::CallContext& caller) override;
 
  private:

@@ -51,16 +51,13 @@ Status MemoryFile::SetAttributes(const AttributeChange& change) {
 
 // Writing takes the bits away that let a program act for its file's owner: such files are written
 // through the kernel.
-Status MemoryFile::GrantLease(FileLease& lease, SlotMemory& memory, std::uint32_t slot,
-                              std::uint32_t flags, std::uint64_t position) {
-  if ((flags & kOpenWrite) != 0) {
-    constexpr std::uint64_t kSpare = 4 << 20;  // what is written into slots finds room later
-    if ((ownership().mode & (kModeSetUser | kModeSetGroup)) != 0 ||
-        memory_file_system().BytesFree() < kSpare) {
-      return Status::kNotSupported;
-    }
+Status MemoryFile::GrantLease(FileLease& lease, const LeaseRequest& request) {
+  if ((request.flags & kOpenWrite) != 0 &&
+      ((ownership().mode & (kModeSetUser | kModeSetGroup)) != 0 ||
+       !memory_file_system().HasRoomToSpare())) {
+    return Status::kNotSupported;
   }
-  return leases_.Grant(lease, memory, slot, flags, position);
+  return leases_.Grant(lease, request);
 }
 
 Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {

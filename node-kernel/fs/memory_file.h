@@ -29,8 +29,7 @@ class MemoryFile final : public MemoryNode {
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
   Status GetAttributes(FileAttributes* attributes) override;
   Status SetAttributes(const AttributeChange& change) override;
-  Status GrantLease(FileLease& lease, SlotMemory& memory, std::uint32_t slot, std::uint32_t flags,
-                    std::uint64_t position) override;
+  Status GrantLease(FileLease& lease, const LeaseRequest& request) override;
   void EndLease(FileLease& lease) override { leases_.End(lease); }
   void CloseLease(FileLease& lease) override { leases_.Close(lease); }
   std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise) override {

@@ -15,14 +15,15 @@ class PathCopy {
  public:
   PathCopy() = default;
   ~PathCopy() {
-    if (text_ != nullptr) {
+    if (text_ != nullptr && text_ != short_) {
       mem::Free(text_, size_ + 1);
     }
   }
   PathCopy(const PathCopy&) = delete;
 
   Status Take(BufferIn buffer) {
-    text_ = static_cast<char*>(mem::Allocate(buffer.size() + 1));
+    text_ = buffer.size() < sizeof(short_) ? short_
+                                           : static_cast<char*>(mem::Allocate(buffer.size() + 1));
     if (text_ == nullptr) {
       return Status::kNoMemory;
     }
@@ -49,6 +50,7 @@ class PathCopy {
  private:
   char* text_ = nullptr;
   std::size_t size_ = 0;
+  char short_[256];  // most paths
 };
 
 // Everything about a call that most methods need: who, from where, which path.

@@ -72,7 +72,7 @@ Status Node::Opened(std::uint32_t) {
   return Status::kOk;
 }
 void Node::Closed(std::uint32_t) {}
-Status Node::GrantLease(FileLease&, SlotMemory&, std::uint32_t, std::uint32_t, std::uint64_t) {
+Status Node::GrantLease(FileLease&, const LeaseRequest&) {
   return Status::kNotSupported;
 }
 std::uint64_t Node::TakeLeasePosition(FileLease&, std::uint64_t otherwise) {

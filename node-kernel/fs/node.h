@@ -47,6 +47,15 @@ struct OpenRequest {
   std::uint32_t flags;  // kOpen...
 };
 
+// What an opening's lease is asked for with (file_leases.h).
+struct LeaseRequest {
+  SlotMemory& memory;
+  std::uint32_t slot;
+  std::uint32_t flags;      // the opening's
+  std::uint32_t transfers;  // of it that the kernel has served already
+  std::uint64_t position;
+};
+
 // What MakeNode of a directory is asked for.
 struct NewNode {
   FileKind kind;
@@ -100,8 +109,7 @@ class Node : public RefCounted {
   virtual void Closed(std::uint32_t flags);
 
   // An opening's lease (file_leases.h). Only files that know of leases grant any.
-  virtual Status GrantLease(FileLease& lease, SlotMemory& memory, std::uint32_t slot,
-                            std::uint32_t flags, std::uint64_t position);
+  virtual Status GrantLease(FileLease& lease, const LeaseRequest& request);
   virtual void EndLease(FileLease&) {}
   virtual void CloseLease(FileLease&) {}
   virtual std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise);

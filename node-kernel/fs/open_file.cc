@@ -45,13 +45,21 @@ void OpenFile::PickUpPosition() {
   }
 }
 
-Status OpenFile::UseSlot(SlotMemory& memory, std::uint32_t slot) {
-  if ((flags() & kOpenPathOnly) != 0) {
+Status OpenFile::UseSlot(const cobj::CallContext& caller, SlotMemory& memory, std::uint32_t slot,
+                         std::uint32_t transfers) {
+  if ((flags() & kOpenPathOnly) != 0 || node_->kind() != FileKind::kRegular) {
     return Status::kNotSupported;
+  }
+  if ((flags() & kOpenWrite) != 0) {
+    Identity who;
+    TRY(IdentityOf(caller, &who));
+    if (who.file_size_limit < abi::FileSlots::kRoom) {
+      return Status::kNotSupported;  // the kernel minds it
+    }
   }
   machine::MutexGuard guard(position_lock_);
   PickUpPosition();
-  return node_->GrantLease(lease_, memory, slot, flags(), position_);
+  return node_->GrantLease(lease_, {memory, slot, flags(), transfers, position_});
 }
 
 // The process goes by the flags it knew when it got the file.

@@ -47,7 +47,8 @@ class OpenFile final : public OpenFileBase<IOpenFile> {
   Result<std::uint64_t> Control(const cobj::CallContext& caller, std::uint32_t operation,
                                 BufferIn input, BufferOut output) override;
   Result<Entry*> TakeEntry() override;
-  Status UseSlot(SlotMemory& memory, std::uint32_t slot) override;
+  Status UseSlot(const cobj::CallContext& caller, SlotMemory& memory, std::uint32_t slot,
+                 std::uint32_t transfers) override;
   Status SetFlags(std::uint32_t flags) override;
 
  private:

@@ -74,7 +74,9 @@ class OpenFileBase : public I {
     return Status::kNotTerminal;
   }
   Result<Entry*> TakeEntry() override { return static_cast<Entry*>(nullptr); }
-  Status UseSlot(SlotMemory&, std::uint32_t) override { return Status::kNotSupported; }
+  Status UseSlot(const cobj::CallContext&, SlotMemory&, std::uint32_t, std::uint32_t) override {
+    return Status::kNotSupported;
+  }
 
   Result<std::uint64_t> ReadOrArm(const cobj::CallContext& caller, BufferOut data,
                                   cobj::Ticket ready) final {

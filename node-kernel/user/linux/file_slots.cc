@@ -140,6 +140,7 @@ std::int64_t ReadInSlot(KernelFile& file, std::uint64_t address, std::uint64_t s
       next = FileSlot::WithPosition(next, at + count);
     }
     if (next == word || state.word.compare_exchange_strong(word, next)) {
+      state.reads.store(state.reads.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       return static_cast<std::int64_t>(count);
     }
   }
@@ -245,7 +246,7 @@ void CountTransfer(KernelFile& file) {
   const bool appends = (flags.ValueOr(0) & fs::kOpenAppend) != 0;
   file.set_linux_flags(appends ? file.linux_flags() | kO_APPEND : file.linux_flags() & ~kO_APPEND);
   if (flags.ok()) {
-    (void)kernel::UseSlot(slots.handle, file.handle(), slot);
+    (void)kernel::UseSlot(slots.handle, file.handle(), slot, kFirstTransfers);
   }
   TakeSlot(slot, &file);
 }

@@ -138,7 +138,7 @@ Result<Handle> MakeFileSlots(abi::FileSlots** memory);
 // As Open; the slot's word tells whether the file is in it.
 Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
                           std::uint32_t slot);
-Status UseSlot(Handle slots, Handle file, std::uint32_t slot);
+Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers);
 
 // -- open files (buffers may be the program's: a bad one makes the call fail)
 // ----------------------

@@ -179,8 +179,8 @@ Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, s
                                          flags | std::uint64_t{mode} << 32, slot, ticket);
   });
 }
-Status UseSlot(Handle slots, Handle file, std::uint32_t slot) {
-  return fs::FileSlotsStub(slots).Use(File(file), slot);
+Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers) {
+  return fs::FileSlotsStub(slots).Use(File(file), slot, transfers);
 }
 
 // -- open files ----------------------------------------------------------------------------------

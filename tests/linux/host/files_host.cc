@@ -242,7 +242,7 @@ Result<Handle> MakeFileSlots(abi::FileSlots**) {
 Result<Handle> OpenInSlot(Handle, const Path&, std::uint32_t, std::uint32_t, std::uint32_t) {
   return Status::kNotSupported;
 }
-Status UseSlot(Handle, Handle, std::uint32_t) {
+Status UseSlot(Handle, Handle, std::uint32_t, std::uint32_t) {
   return Status::kNotSupported;
 }
 
