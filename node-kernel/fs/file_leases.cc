@@ -71,14 +71,14 @@ Status FileLeases::FillLocked(FileLease& lease, const LeaseRequest& request) {
 
 // -- taking back ----------------------------------------------------------------------------------
 
-void FileLeases::EndLocked(FileLease& lease) {
+void FileLeases::EndLocked(FileLease& lease, bool keep) {
   SlotMemory& memory = *lease.memory_;
   std::uint64_t word = memory.slot(lease.slot_).word.exchange(0, std::memory_order_acq_rel);
   lease.position_ = FileSlot::Position(word);
   if (!lease.writer_) {
     read_once_ = memory.slot(lease.slot_).reads.load(std::memory_order_relaxed) <= 1;
     word &= FileSlot::kAccessed;
-  } else if ((word & FileSlot::kChanged) != 0) {
+  } else if (keep && (word & FileSlot::kChanged) != 0) {
     CopyBack(memory, lease.slot_, std::min(FileSlot::Size(word), abi::FileSlots::kRoom));
   }
   Note(memory.slot(lease.slot_), word);
@@ -148,10 +148,10 @@ void FileLeases::End(FileLease& lease) {
   }
 }
 
-void FileLeases::Close(FileLease& lease) {
+void FileLeases::Close(FileLease& lease, bool keep) {
   const MutexGuard guard(lock_);
   if (lease.state_.load(std::memory_order_relaxed) == State::kHeld) {
-    EndLocked(lease);
+    EndLocked(lease, keep);
   }
   lease.state_.store(State::kClosed, std::memory_order_release);
 }

@@ -59,8 +59,8 @@ class FileLeases {
   Status Grant(FileLease& lease, const LeaseRequest& request);
   // Takes one back; nothing to do if it is not held.
   void End(FileLease& lease);
-  // The opening ends: no grant from now on.
-  void Close(FileLease& lease);
+  // The opening ends: no grant from now on. Without `keep`, what it had written is not wanted.
+  void Close(FileLease& lease, bool keep);
   // After End: where the process had moved to, or `otherwise` if it never held the file.
   std::uint64_t TakePosition(FileLease& lease, std::uint64_t otherwise);
 
@@ -98,7 +98,7 @@ class FileLeases {
   void EndAll();
   void EndWriterLocked() K42_REQUIRES(lock_);
   void EndAllLocked() K42_REQUIRES(lock_);
-  void EndLocked(FileLease& lease) K42_REQUIRES(lock_);
+  void EndLocked(FileLease& lease, bool keep = true) K42_REQUIRES(lock_);
   bool IsWorthWhileLocked(const LeaseRequest& request) K42_REQUIRES(lock_);
   Status FillLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
   void CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size);

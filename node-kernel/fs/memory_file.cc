@@ -60,6 +60,22 @@ Status MemoryFile::GrantLease(FileLease& lease, const LeaseRequest& request) {
   return leases_.Grant(lease, request);
 }
 
+Status MemoryFile::Opened(std::uint32_t) {
+  openings_.fetch_add(1, std::memory_order_relaxed);
+  return Status::kOk;
+}
+
+void MemoryFile::Closed(std::uint32_t) {
+  openings_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// What is in the slot of the last opening of a file without a name goes with the file.
+void MemoryFile::CloseLease(FileLease& lease) {
+  const bool last =
+      openings_.load(std::memory_order_relaxed) == 1 && links() == 0 && !data_.IsMemoryOfOthers();
+  leases_.Close(lease, /*keep=*/!last);
+}
+
 Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
   const FileLeases::Change change(leases_);
   const std::uint64_t end = offset + length;

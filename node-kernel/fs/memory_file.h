@@ -31,7 +31,9 @@ class MemoryFile final : public MemoryNode {
   Status SetAttributes(const AttributeChange& change) override;
   Status GrantLease(FileLease& lease, const LeaseRequest& request) override;
   void EndLease(FileLease& lease) override { leases_.End(lease); }
-  void CloseLease(FileLease& lease) override { leases_.Close(lease); }
+  void CloseLease(FileLease& lease) override;
+  Status Opened(std::uint32_t flags) override;
+  void Closed(std::uint32_t flags) override;
   std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise) override {
     return leases_.TakePosition(lease, otherwise);
   }
@@ -43,6 +45,7 @@ class MemoryFile final : public MemoryNode {
 
   FileData& data_;
   FileLeases leases_;
+  std::atomic<std::uint32_t> openings_{0};
 };
 
 class MemoryLink final : public MemoryNode {

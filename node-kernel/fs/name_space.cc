@@ -229,6 +229,20 @@ Status NameSpace::GetFileSystem(Caller caller, Directory directory, BufferIn pat
   return entry->file_system().GetInfo(&info);
 }
 
+Status NameSpace::CheckAgain(Caller caller, Directory directory, BufferIn path,
+                             cobj::Ref<IOpenFile> file, std::uint32_t flags) {
+  Question ask;
+  TRY(ask.Ask(caller, directory, path));
+  const auto was = RefPtr<Entry>::Adopt(TRY(file->TakeEntry()));
+  if (!was || TRY(file->GetFlags()) != flags || !TRY(file->HasOneHandle()) ||
+      (flags & (kOpenTruncate | kOpenExclusive | kOpenEmptyPath | kOpenPathOnly)) != 0) {
+    return Status::kInvalidArgument;
+  }
+  const std::uint32_t walk = (flags & kOpenNoFollow) != 0 ? kWalkNoFollow : 0;
+  const auto is = RefPtr<Entry>::Adopt(TRY(tree_.Find(ask.place.get(), ask.path, walk, ask.who)));
+  return is.get() == was.get() ? tree_.CheckOpen(*is, flags, ask.who) : Status::kNotFound;
+}
+
 Result<std::uint64_t> NameSpace::GetPath(cobj::Ref<IOpenFile> file, BufferOut path) {
   const auto entry = RefPtr<Entry>::Adopt(TRY(file->TakeEntry()));
   if (!entry) {

@@ -43,6 +43,8 @@ class NameSpace final : public INameSpace {
                                  BufferOut text) override;
   Status GetFileSystem(Caller caller, Directory directory, BufferIn path,
                        FileSystemInfo& info) override;
+  Status CheckAgain(Caller caller, Directory directory, BufferIn path, cobj::Ref<IOpenFile> file,
+                    std::uint32_t flags) override;
   Result<std::uint64_t> GetPath(cobj::Ref<IOpenFile> file, BufferOut path) override;
   Result<cobj::Granted<IOpenFile>> MakeUnnamed(Caller caller, std::uint32_t flags) override;
   Result<cobj::Granted<IFileSlots>> MakeFileSlots(Caller caller) override;

@@ -78,9 +78,15 @@ KernelFile* KernelFile::Create(kernel::Handle handle, std::uint32_t linux_flags)
 
 void KernelFile::Destroy() {
   Epoll::DescriptionGone(this);
-  kernel::Close(handle_);
-  ForgetSlot(*this);
-  Free(this, sizeof(KernelFile));
+  if (!KeepClosedFile(*this)) {
+    CloseForGood(this);
+  }
+}
+
+void CloseForGood(KernelFile* file) {
+  kernel::Close(file->handle_);
+  ForgetSlot(*file);
+  Free(file, sizeof(KernelFile));
 }
 
 std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {

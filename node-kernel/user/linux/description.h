@@ -49,6 +49,8 @@ class Description {
   void Retain() { ++references_; }
   // One descriptor has it, and no call.
   bool is_alone() const { return references_ == 1; }
+  // Of one that was kept when the last reference went (file_slots.h): its first again.
+  void Revive() { references_ = 1; }
   // The last one destroys.
   static void Release(Description* description);
 
@@ -102,6 +104,8 @@ class KernelFile final : public Description {
   std::uint32_t slot = abi::FileSlots::kNone;
   std::uint16_t transfers = 0;
   std::uint16_t patience = 0;
+  std::uint32_t open_flags = 0;
+  std::uint64_t opened_as = 0;  // 0: not to be kept when closed
 
   // What sockets remember for those who block on them; 0 none.
   std::uint64_t receive_timeout_ns = 0;
@@ -109,6 +113,7 @@ class KernelFile final : public Description {
   bool is_socket = false;
   bool is_event_counter = false;
   bool has_process_locks = false;
+  bool may_hold_locks = false;  // of its own: they end when it is closed
   bool connecting = false;
 
  private:
@@ -117,6 +122,7 @@ class KernelFile final : public Description {
   explicit KernelFile(kernel::Handle handle, std::uint32_t linux_flags)
       : Description(Kind::kFile, linux_flags), handle_(handle) {}
   void Destroy() override;
+  friend void CloseForGood(KernelFile* file);
   // Bytes, an error number, or kNotYet: try again.
   static constexpr std::int64_t kNotYet = INT64_MIN;
   std::int64_t ReadOrWait(std::uint64_t address, std::uint64_t size, std::uint64_t deadline);

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 
+#include "base/byte_search.h"
 #include "user/linux/abi_errno.h"
 #include "user/linux/abi_files.h"
 #include "user/linux/description.h"
@@ -17,12 +18,17 @@ using abi::FileSlots;
 constexpr std::uint32_t kFirstOpens = 8;      // before a process gets slots
 constexpr std::uint32_t kFirstTransfers = 8;  // before a file is offered to the kernel again
 
+constexpr std::uint32_t kNames = 128;
+
 struct Slots {
   FileSlots* memory;  // null: none (yet)
   kernel::Handle handle;
-  std::uint32_t free;  // bit n: slot n
+  std::uint32_t free;    // bit n: slot n
+  std::uint32_t closed;  // bit n: the file in slot n is kept for OpenAgain
+  std::uint32_t oldest;  // where the next search for one to drop begins
   std::uint32_t opens;
   bool refused;
+  std::uint8_t by_name[kNames];  // 1 + the slot of a kept file, at its name's hash
   KernelFile* owner[FileSlots::kSlots];
 };
 Slots slots;
@@ -38,9 +44,47 @@ bool HaveSlots() {
   return made.ok();
 }
 
+// What a name and flags leave behind: a hint, the kernel decides.
+std::uint64_t HashOf(const kernel::Path& path) {
+  constexpr std::uint64_t kFactor = 0x9e3779b97f4a7c15;
+  const auto* at = reinterpret_cast<const unsigned char*>(path.text);
+  std::uint64_t hash = path.directory + 1;
+  std::size_t left = path.size;
+  for (; left >= sizeof(hash); left -= sizeof(hash), at += sizeof(hash)) {
+    hash = (hash ^ LoadWord(at)) * kFactor;
+    hash ^= hash >> 32;
+  }
+  std::uint64_t last = left;
+  for (; left != 0; --left, ++at) {
+    last = last << 8 | *at;
+  }
+  hash = (hash ^ last) * kFactor;
+  return (hash ^ hash >> 32) | 1;
+}
+
+// The file that was kept under that hash, not kept any more; null: none, or forgotten.
+KernelFile* TakeKept(std::uint64_t hash) {
+  const std::uint32_t slot = slots.by_name[hash / 2 % kNames] - 1u;
+  if (slot >= FileSlots::kSlots || (slots.closed >> slot & 1) == 0 ||
+      slots.owner[slot]->opened_as != hash) {
+    return nullptr;
+  }
+  slots.closed &= ~(1u << slot);
+  return slots.owner[slot];
+}
+
+void DropOldest() {
+  const std::uint32_t turned = std::rotr(slots.closed, static_cast<int>(slots.oldest));
+  const auto slot =
+      (static_cast<std::uint32_t>(std::countr_zero(turned)) + slots.oldest) % FileSlots::kSlots;
+  slots.oldest = (slot + 1) % FileSlots::kSlots;
+  slots.closed &= ~(1u << slot);
+  CloseForGood(slots.owner[slot]);
+}
+
 // One that nobody has, or whose file the kernel has taken back and no call is using.
 std::uint32_t FreeSlot() {
-  if (slots.free == 0) {
+  if (slots.free == 0 && slots.closed == 0) {
     for (std::uint32_t slot = 0; slot < FileSlots::kSlots; ++slot) {
       KernelFile* owner = slots.owner[slot];
       if (owner && owner->is_alone() &&
@@ -48,6 +92,9 @@ std::uint32_t FreeSlot() {
         ForgetSlot(*owner);
       }
     }
+  }
+  if (slots.free == 0 && slots.closed != 0) {
+    DropOldest();
   }
   if (slots.free == 0) {
     return FileSlots::kNone;
@@ -79,21 +126,66 @@ Result<kernel::Handle> OpenFileInSlot(const kernel::Path& path, std::uint32_t fl
   }
   const Result<kernel::Handle> opened = kernel::OpenInSlot(slots.handle, path, flags, mode, *slot);
   if (!opened.ok()) {
-    TakeSlot(*slot, nullptr);
+    TakeSlot(*slot, nullptr, path, flags);
   }
   return opened;
 }
 
-void TakeSlot(std::uint32_t slot, KernelFile* file) {
+void TakeSlot(std::uint32_t slot, KernelFile* file, const kernel::Path& path, std::uint32_t flags) {
   if (slot == FileSlots::kNone) {
     return;
   }
   const std::uint64_t word = slots.memory->slot[slot].word.load(std::memory_order_acquire);
   if (file && (word & FileSlot::kHeld) != 0) {
     file->slot = slot;
+    file->opened_as = HashOf(path);
+    file->open_flags = flags & ~(fs::kOpenTruncate | fs::kOpenExclusive);
     slots.owner[slot] = file;
   } else {
     slots.free |= 1u << slot;
+  }
+}
+
+KernelFile* OpenAgain(const kernel::Path& path, std::uint32_t flags) {
+  constexpr std::uint32_t kNever = fs::kOpenTruncate | fs::kOpenExclusive | fs::kOpenPathOnly;
+  if (slots.closed == 0 || (flags & kNever) != 0) {
+    return nullptr;
+  }
+  KernelFile* file = TakeKept(HashOf(path));
+  if (!file) {
+    return nullptr;
+  }
+  file->Revive();
+  // The kernel's answer may take a while, and the file may be taken back meanwhile.
+  if (file->open_flags == flags &&
+      (StateOf(*file).word.load(std::memory_order_acquire) & FileSlot::kHeld) != 0 &&
+      IsOk(kernel::CheckAgain(path, file->handle(), flags)) &&
+      file->Seek(0, fs::SeekFrom::kStart) == 0) {
+    return file;
+  }
+  CloseForGood(file);
+  return nullptr;
+}
+
+bool KeepClosedFile(KernelFile& file) {
+  if (file.slot == FileSlots::kNone || file.opened_as == 0 || file.may_hold_locks ||
+      (StateOf(file).word.load(std::memory_order_acquire) & FileSlot::kHeld) == 0) {
+    return false;
+  }
+  slots.closed |= 1u << file.slot;
+  slots.by_name[file.opened_as / 2 % kNames] = static_cast<std::uint8_t>(file.slot + 1);
+  return true;
+}
+
+void DropClosedFiles() {
+  while (slots.closed != 0) {
+    DropOldest();
+  }
+}
+
+void DropClosedFile(const kernel::Path& path) {
+  if (KernelFile* file = slots.closed != 0 ? TakeKept(HashOf(path)) : nullptr) {
+    CloseForGood(file);
   }
 }
 
@@ -248,7 +340,8 @@ void CountTransfer(KernelFile& file) {
   if (flags.ok()) {
     (void)kernel::UseSlot(slots.handle, file.handle(), slot, kFirstTransfers);
   }
-  TakeSlot(slot, &file);
+  TakeSlot(slot, &file, {}, 0);
+  file.opened_as = 0;
 }
 
 }  // namespace k42::personality

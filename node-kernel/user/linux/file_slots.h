@@ -7,6 +7,11 @@
 // into the word before; nothing here ever gives one back or waits for anybody. So each function
 // below either does the whole operation or none of it (kNotInSlot), and then the kernel does.
 //
+// A file that was closed while it was in its slot stays open in the kernel, up to as many as there
+// are slots: who opens it again needs the kernel only to say that he may, by that name, still. What
+// the close of a file does for others (locks end, a shared position) is not put off: such files are
+// closed.
+//
 // A process gets its slots once it has opened a few files: most open few. A file that was left to
 // the kernel and is read or written over and over is offered to it again.
 //
@@ -26,11 +31,21 @@ class KernelFile;
 inline constexpr std::int64_t kNotInSlot = INT64_MIN;
 inline constexpr std::int64_t kAtPosition = -1;
 
+// A file that was opened by that name and flags before, closed, and not asked for by anybody since:
+// open again, at its start. Null: open it.
+KernelFile* OpenAgain(const kernel::Path& path, std::uint32_t flags);
 // Opens, in a slot if there is one to be had. *slot goes to TakeSlot if the file was opened.
 Result<kernel::Handle> OpenFileInSlot(const kernel::Path& path, std::uint32_t flags,
                                       std::uint32_t mode, std::uint32_t* slot);
-// `file` is what was opened into `slot`; null: nothing was.
-void TakeSlot(std::uint32_t slot, KernelFile* file);
+// `file` is what was opened into `slot`; null: nothing was. `path` and `flags`: as it was opened.
+void TakeSlot(std::uint32_t slot, KernelFile* file, const kernel::Path& path, std::uint32_t flags);
+// Nobody has it any more. True: it stays open, for OpenAgain.
+bool KeepClosedFile(KernelFile& file);
+// Those kept: all, before a child gets a copy of them; that of a name which is going.
+void DropClosedFiles();
+void DropClosedFile(const kernel::Path& path);
+// For the above, and Destroy: the kernel closes it, too.
+void CloseForGood(KernelFile* file);
 // The file is closed, by the kernel too.
 void ForgetSlot(KernelFile& file);
 // In a forked child: the slots are the parent's.

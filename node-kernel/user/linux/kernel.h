@@ -138,6 +138,8 @@ Result<Handle> MakeFileSlots(abi::FileSlots** memory);
 // As Open; the slot's word tells whether the file is in it.
 Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
                           std::uint32_t slot);
+// Whether opening `path` with `flags` would give what `file` is (fs/name_space.idl).
+Status CheckAgain(const Path& path, Handle file, std::uint32_t flags);
 Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers);
 
 // -- open files (buffers may be the program's: a bad one makes the call fail)

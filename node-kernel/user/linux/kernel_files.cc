@@ -179,6 +179,13 @@ Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, s
                                          flags | std::uint64_t{mode} << 32, slot, ticket);
   });
 }
+Status CheckAgain(const Path& path, Handle file, std::uint32_t flags) {
+  return Await([&](std::uint32_t ticket) {
+           return kNames.CheckAgain(File(path.directory), path.text, path.size, File(file), flags,
+                                    ticket);
+         })
+      .status();
+}
 Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers) {
   return fs::FileSlotsStub(slots).Use(File(file), slot, transfers);
 }

@@ -93,6 +93,15 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
+  // What fcntl reports: not the flags that only steer the open.
+  const std::uint32_t kept =
+      flags & kO_PATH
+          ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
+          : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
+  if (KernelFile* again = OpenAgain(path.get(), open_flags)) {
+    again->set_linux_flags(kept);
+    return thread.task->files->Add(again, (flags & kO_CLOEXEC) != 0);
+  }
   std::uint32_t slot = abi::FileSlots::kNone;
   const Result<kernel::Handle> opened = OpenFileInSlot(path.get(), open_flags, masked, &slot);
   if (!opened.ok()) {
@@ -105,13 +114,8 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
         return ErrnoOf(opened.status());
     }
   }
-  // What fcntl reports: not the flags that only steer the open.
-  const std::uint32_t kept =
-      flags & kO_PATH
-          ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
-          : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
   KernelFile* file = KernelFile::Create(opened.value(), kept);
-  TakeSlot(slot, file);
+  TakeSlot(slot, file, path.get(), open_flags);
   return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
 }
 
@@ -296,7 +300,11 @@ Reply UnlinkAt(Thread& thread, I32 directory, Address address, U32 flags) {
   if (flags & kAT_REMOVEDIR) {
     StripSlashes(path.text(), &where);
   }
-  return ErrnoOf(kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0));
+  const Status removed = kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0);
+  if (removed == Status::kOk) {
+    DropClosedFile(where);  // what nobody can open again need not stay, nor be written anywhere
+  }
+  return ErrnoOf(removed);
 }
 
 Reply Rename(Thread& thread, Address from, Address to) {

@@ -242,6 +242,9 @@ Result<Handle> MakeFileSlots(abi::FileSlots**) {
 Result<Handle> OpenInSlot(Handle, const Path&, std::uint32_t, std::uint32_t, std::uint32_t) {
   return Status::kNotSupported;
 }
+Status CheckAgain(const Path&, Handle, std::uint32_t) {
+  return Status::kNotSupported;
+}
 Status UseSlot(Handle, Handle, std::uint32_t, std::uint32_t) {
   return Status::kNotSupported;
 }
