@@ -1,30 +1,50 @@
 #include "interconnect/arena_holders.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
-#include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 
 #include "base/load_once.h"
+#include "interconnect/unique_fd.h"
 
 namespace k42::interconnect {
 namespace {
 
-// 0: there is no such process any more, or only its remains.
-std::uint64_t StartOf(std::uint32_t process) {
-  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+// A whole file of that process in /proc. Its errno, 0: none.
+int ReadOf(std::uint32_t process, const char* name, std::string* text) {
+  const std::string path = "/proc/" + std::to_string(process) + "/" + name;
+  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file)
+    return errno;
+  char piece[4096];
+  for (;;) {
+    const ssize_t size = read(file.get(), piece, sizeof piece);
+    if (size == 0)
+      return 0;
+    if (size > 0)
+      text->append(piece, static_cast<std::size_t>(size));
+    else if (errno != EINTR)
+      return errno;
+  }
+}
+
+// 0: there is no such process any more, or only its remains. Nothing: that could not be looked at.
+std::optional<std::uint64_t> StartOf(std::uint32_t process) {
   std::string line;
-  if (!std::getline(file, line))
-    return 0;
+  if (const int error = ReadOf(process, "stat", &line); error != 0)
+    return error == ENOENT || error == ESRCH ? std::optional<std::uint64_t>(0) : std::nullopt;
   const std::size_t name_end = line.rfind(')');
   if (name_end == line.npos)
-    return 0;
+    return std::nullopt;
   std::istringstream fields(line.substr(name_end + 1));
   std::string field;
   constexpr int kStateField = 3, kStartField = 22;  // as proc(5) counts them
@@ -34,7 +54,7 @@ std::uint64_t StartOf(std::uint32_t process) {
     if (i == kStartField)
       return std::stoull(field);
   }
-  return 0;
+  return std::nullopt;
 }
 
 // Is the file behind `fd` mapped there? Who cannot be looked into may have it.
@@ -42,9 +62,10 @@ bool Maps(std::uint32_t process, int fd) {
   struct stat file {};
   if (fstat(fd, &file) != 0)
     return true;
-  std::ifstream maps("/proc/" + std::to_string(process) + "/maps");
-  if (!maps)
+  std::string text;
+  if (ReadOf(process, "maps", &text) != 0)
     return true;
+  std::istringstream maps(text);
   for (std::string line; std::getline(maps, line);) {
     unsigned int major_number = 0, minor_number = 0;
     std::uint64_t inode = 0;
@@ -65,7 +86,7 @@ ArenaHolders::Process ArenaHolders::PeerOf(int socket) {
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
     return {};
   const auto process = static_cast<std::uint32_t>(peer.pid);
-  const std::uint64_t started = StartOf(process);
+  const std::uint64_t started = StartOf(process).value_or(0);
   return started == 0 ? Process{} : Process{process, started};
 }
 
@@ -128,7 +149,10 @@ bool ArenaHolders::HeirHolds(Slot slot) {
   if (heir == heirs_.end())
     return false;
   const Process process = heir->second;
-  if (StartOf(process.id) != process.started) {
+  const auto started = StartOf(process.id);
+  if (!started)
+    return true;
+  if (*started != process.started) {
     Forget(slot);
     return false;
   }

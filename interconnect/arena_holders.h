@@ -9,6 +9,7 @@
 //   - for the windows revoked before, when the host shows no mapping of the arena in that process:
 //     what it begins afterwards it checks against the windows as they are then. If it has spoken on
 //     its connection, the descriptor is not on its way to it any more either, and it is forgotten.
+// Who cannot be looked at (no descriptor is left for it, no permission) holds.
 //
 // The kernel can write to these words, too, and harms itself by it: a revocation that waits for a
 // process that has never been given anything, or none that waits.

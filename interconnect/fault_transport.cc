@@ -30,24 +30,33 @@ void FaultTransport::Slow(std::uint32_t node, std::uint64_t bytes_per_second) {
   faults_[node].bytes_per_second = bytes_per_second;
 }
 
-void FaultTransport::Break(std::uint32_t node, std::uint32_t operations, bool done) {
+bool FaultTransport::Break(std::uint32_t node, std::uint32_t operations, bool done) {
+  bool any = false;
   for (auto& [id, peer] : peers_) {
-    if (id.node == node && !IsCut(node) && !peer.breaking)
-      peer.breaking = Breaking{operations, done, {}};
+    if (id.node != node || IsCut(node) || peer.breaking)
+      continue;
+    peer.breaking = Breaking{operations, done, {}};
+    any = true;
   }
+  return any;
 }
 
 void FaultTransport::Hold(std::uint32_t node) {
   faults_[node].hold = true;
 }
 
+// What waits goes at the next Progress, and a break that was waiting for its operations comes then.
 void FaultTransport::Heal(std::uint32_t node) {
   const bool was_cut = IsCut(node);
   faults_.erase(node);
-  if (!was_cut)
-    return;
   for (auto& [id, peer] : peers_) {
-    if (id.node == node)
+    if (id.node != node)
+      continue;
+    peer.free_ns = 0;
+    for (Held& held : peer.held) held.due_ns = 0;
+    if (peer.breaking)
+      peer.breaking->left = 0;
+    if (was_cut)
       inner_->AddPeer(peer.info);
   }
 }
@@ -197,7 +206,7 @@ std::uint64_t FaultTransport::NextTimer() const {
     if (BreakIsDue(peer))
       next = EarlierTimer(next, 1);
     else if (!peer.held.empty() && !peer.at_break())
-      next = EarlierTimer(next, peer.held.front().due_ns);
+      next = EarlierTimer(next, std::max<std::uint64_t>(peer.held.front().due_ns, 1));
   }
   return next;
 }

@@ -16,8 +16,8 @@
 // Loss is no fault here: the contract knows only endpoints that break.
 //
 // A fault is of a node, so it outlives the node's incarnations, until Heal; but a break is of the
-// endpoint that there is. To cut both directions
-// both ends are told. Without faults this only counts.
+// endpoint that there is. Healing lets go what waits, and brings a break that waits. To cut both
+// directions both ends are told. Without faults this only counts.
 #pragma once
 
 #include <deque>
@@ -57,7 +57,8 @@ class FaultTransport final : public Transport, private Events {
   void Cut(std::uint32_t node);
   void Delay(std::uint32_t node, std::uint64_t delay_ns);
   void Slow(std::uint32_t node, std::uint64_t bytes_per_second);  // 0: no more
-  void Break(std::uint32_t node, std::uint32_t operations, bool done);
+  // False: there is no endpoint to break (no such peer, or its way is cut), or it breaks already.
+  [[nodiscard]] bool Break(std::uint32_t node, std::uint32_t operations, bool done);
   void Hold(std::uint32_t node);  // once
   void Heal(std::uint32_t node);  // of all
 

@@ -197,9 +197,12 @@ void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
   transport->Submit(request);
 }
 
-// Ends when every transport has let go; as the worst of their answers.
+// Ends when every transport has let go; as the worst of their answers. Without transports there is
+// nobody who could say that a predecessor's neighbours have.
 void LinkHost::Revoke(std::uint64_t id, abi::WindowId window) {
   std::vector<Transport*> transports = wiring_.transports();
+  if (transports.empty())
+    return OnCompletion({id, Outcome::kUnknown, Status::kUnavailable, 0});
   revocations_[id] = {transports.size() + 1, {id, Outcome::kDone, Status::kOk, 0}};
   for (Transport* transport : transports) transport->RevokeWindow(id, window);
   OnCompletion({id, Outcome::kDone, Status::kOk, 0});  // our own count
@@ -230,9 +233,10 @@ bool LinkHost::FlushBacklog(Cpu& cpu) {
       continue;
     }
     broken_ |= status == Status::kCorrupt;
+    cpu.quiet += record.quiet ? 1 : 0;
+    cpu.call_due |= !record.quiet || cpu.quiet > abi::kMostQuietEnds;
     cpu.backlog_bytes -= record.payload.size() + sizeof record.header;
     cpu.backlog.pop_front();
-    cpu.call_due = true;
   }
   if (announced)
     cpu.receive.RetractWait();
@@ -243,7 +247,7 @@ bool LinkHost::FlushBacklog(Cpu& cpu) {
 // no more of them than operations. So does what the daemon tells its own kernel: nobody says it
 // again, and it is little (views, ends of runs).
 bool LinkHost::Put(std::uint32_t number, const abi::RecordHeader& header,
-                   std::span<const std::byte> payload) {
+                   std::span<const std::byte> payload, bool quiet) {
   if (!attached())
     return false;
   Cpu& cpu = cpus_[CpuOf(number)];
@@ -253,7 +257,7 @@ bool LinkHost::Put(std::uint32_t number, const abi::RecordHeader& header,
   bool droppable = header.kind == abi::RecordKind::kMessage && !from_daemon;
   if (droppable && cpu.backlog_bytes + size > kMaxBacklog)
     return false;
-  cpu.backlog.push_back({header, {payload.begin(), payload.end()}});
+  cpu.backlog.push_back({header, {payload.begin(), payload.end()}, quiet});
   cpu.backlog_bytes += size;
   FlushBacklog(cpu);
   return true;
@@ -262,7 +266,10 @@ bool LinkHost::Put(std::uint32_t number, const abi::RecordHeader& header,
 // After a batch, one interrupt for each CPU that asked for it.
 void LinkHost::Calls() {
   for (std::uint32_t i = 0; i < cpus_.size(); ++i) {
-    if (std::exchange(cpus_[i].call_due, false) && cpus_[i].receive.TakeWake())
+    if (!std::exchange(cpus_[i].call_due, false))
+      continue;
+    cpus_[i].quiet = 0;
+    if (cpus_[i].receive.TakeWake())
       wiring_.call(i);
   }
 }
@@ -316,7 +323,9 @@ void LinkHost::OnCompletion(const Completion& completion) {
   abi::RecordHeader record{};
   record.kind = abi::RecordKind::kCompletion;
   record.value = end.token;
-  Put(slot / abi::kOperationsPerCpu, record, {});
+  const bool quiet =
+      end.outcome == Outcome::kDone && (LoadOnce(operation.flags) & abi::kQuietEnd) != 0;
+  Put(slot / abi::kOperationsPerCpu, record, {}, quiet);
 }
 
 void LinkHost::OnPeerDown(PeerId peer, Status why) {

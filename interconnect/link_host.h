@@ -95,12 +95,14 @@ class LinkHost final : public Events {
   struct Record {
     abi::RecordHeader header;
     std::vector<std::byte> payload;
+    bool quiet;  // abi::kQuietEnd
   };
   struct Cpu {
     abi::SubmitConsumer submit;
     abi::ReceiveProducer receive;
     std::deque<Record> backlog;
     std::size_t backlog_bytes = 0;
+    std::uint32_t quiet = 0;  // records since the last call that were no reason for one
     bool call_due = false;
   };
   static constexpr std::size_t kMaxBacklog = 1 << 20;
@@ -110,7 +112,8 @@ class LinkHost final : public Events {
   void BeginSend(const Request& request, std::uint64_t id);
   void Revoke(std::uint64_t id, abi::WindowId window);
   void SettlePredecessor();
-  bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload);
+  bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload,
+           bool quiet = false);
   bool FlushBacklog(Cpu& cpu);
   void Calls();
   std::uint32_t CpuOf(std::uint32_t wanted) const {

@@ -65,10 +65,8 @@ void MappedTransport::OnIncomingPacket(Incoming& from, const PacketHeader& packe
         return;
       // What an earlier connection of this peer still holds is late now.
       for (auto& [fd, other] : incoming_) {
-        if (&other != &from && other.peer == from.peer && other.state == State::kUp) {
-          other.state = State::kLingering;
-          shutdown(fd, SHUT_WR);
-        }
+        if (&other != &from && other.peer == from.peer && other.state == State::kUp)
+          Linger(other);
       }
       return;
     }
@@ -125,15 +123,22 @@ void MappedTransport::Refuse(Incoming& from, Status why) {
   Drop(from, why);
 }
 
-// After end of file, or before the peer has got our arena: it has no mapping. A connection that is
-// up and misbehaves is shut and lingers.
+// Unheard from now on: it closes in turn, and that is what we wait for (its end is always told).
+void MappedTransport::Linger(Incoming& from) {
+  from.state = Incoming::State::kLingering;
+  shutdown(from.socket.get(), SHUT_WR);
+  Watch(from.socket.get(), 0, false);
+}
+
+// After end of file (kEndpointDown), or before the peer has got our arena: it has no mapping. One
+// that has it and misbehaves is shut and lingers.
 void MappedTransport::Drop(Incoming& from, Status why) {
   int fd = from.socket.get();
   PeerId peer = from.peer;
   bool was_up = from.state == Incoming::State::kUp;
-  if (was_up && why != Status::kEndpointDown) {
-    from.state = Incoming::State::kLingering;
-    shutdown(fd, SHUT_WR);
+  bool has_arena = was_up || from.state == Incoming::State::kLingering;
+  if (has_arena && why != Status::kEndpointDown) {
+    Linger(from);
   } else {
     if (from.holder)
       holders_.Leave(*from.holder);

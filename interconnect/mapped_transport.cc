@@ -41,8 +41,7 @@ void MappedTransport::RemovePeer(PeerId peer, Status why) {
   for (auto& [fd, from] : incoming_) {
     if (from.state == Incoming::State::kLingering || from.peer != peer)
       continue;
-    from.state = Incoming::State::kLingering;
-    shutdown(fd, SHUT_WR);  // it closes in turn, and that is what we wait for
+    Linger(from);
   }
 }
 
@@ -80,7 +79,7 @@ void MappedTransport::RevokeWindow(Token token, abi::WindowId window) {
                                           .length = 0,
                                           .word = window});
     if (told != Transfer::kDone)
-      deaf.push_back({fd, told == Transfer::kClosed ? Status::kEndpointDown : Status::kTimedOut});
+      deaf.push_back({fd, HasClosed(fd) ? Status::kEndpointDown : Status::kTimedOut});
   }
   for (const ArenaHolders::Slot slot : holders_.HeirsHolding()) {
     waiting.insert(HeirNumber(slot));
@@ -183,11 +182,11 @@ std::size_t MappedTransport::Serve(int fd, std::uint32_t ready) {
       if (fine)
         OnOutgoingPacket(to, packet, body, fds);
       else
-        Break(to, Status::kEndpointDown);
+        Break(to, transfer == Transfer::kClosed ? Status::kEndpointDown : Status::kCorrupt);
     } else if (fine) {
       OnIncomingPacket(in->second, packet, body);
     } else {
-      Drop(in->second, Status::kEndpointDown);
+      Drop(in->second, HasClosed(fd) ? Status::kEndpointDown : Status::kCorrupt);
     }
   }
   return served;

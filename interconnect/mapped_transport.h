@@ -110,6 +110,7 @@ class MappedTransport final : public Transport {
                         std::span<const std::byte> body);
   void OnHello(Incoming& from, std::span<const std::byte> body);
   void Refuse(Incoming& from, Status why);
+  void Linger(Incoming& from);
   void Drop(Incoming& from, Status why);
   // Gives the peer our arena, written down. False: it is not to have it, or does not take it.
   bool GiveArena(Incoming& from);

@@ -1,6 +1,7 @@
 #include "interconnect/unix_socket.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -113,6 +114,15 @@ Transfer ReceiveUnix(int fd, std::span<std::byte> buffer, std::size_t* size,
     return Transfer::kClosed;
   *size = static_cast<std::size_t>(received);
   return Transfer::kDone;
+}
+
+bool HasClosed(int fd) {
+  pollfd one{.fd = fd, .events = 0, .revents = 0};
+  int ready;
+  do {
+    ready = poll(&one, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0 && (one.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 }  // namespace k42::interconnect

@@ -28,4 +28,9 @@ Transfer SendUnix(int fd, std::span<const std::byte> first, std::span<const std:
 Transfer ReceiveUnix(int fd, std::span<std::byte> buffer, std::size_t* size,
                      std::vector<UniqueFd>* fds);
 
+// Has the other end closed, whatever there is still to read? Not so, if it has only gone deaf or
+// speaks nonsense. (An end that stops sending and listens on, as after shutdown, has closed if this
+// one has stopped sending, too.)
+bool HasClosed(int fd);
+
 }  // namespace k42::interconnect

@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <list>
 
@@ -74,6 +76,12 @@ class RawTerminal {
   bool raw_;
 };
 
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kPatience{5};  // for programs to end by the signal we passed on
+Clock::time_point Now() {
+  return Clock::now();
+}
+
 class Runner {
  public:
   explicit Runner(const RunSpec& spec) : spec_(spec), input_open_(spec.input) {
@@ -99,6 +107,8 @@ class Runner {
                  {"terminal", spec_.terminal}, {"uid", getuid()},    {"gid", getgid()}};
     if (!place.node.empty())
       request["node"] = place.node;
+    if (spec_.terminal)
+      AddTerminal(request);
     if (!spec_.directory.empty())
       request["cwd"] = spec_.directory;
     if (!channel.value().Send(FrameType::kRequest, request.dump()))
@@ -111,9 +121,9 @@ class Runner {
 
   Outcome<int> Run() {
     RawTerminal raw(spec_.terminal);
-    if (spec_.terminal)
-      SendWindow();
     while (!processes_.empty()) {
+      if (ended_by_ != 0 && Now() >= give_up_)
+        return 128 + ended_by_;  // our connections close, so the daemon abandons what still runs
       // A program that does not read its input must not keep us from reading its output: more input
       // is taken when the last piece has gone.
       const bool input = input_open_ && !InputWaits();
@@ -122,7 +132,7 @@ class Runner {
         const short out = process.channel.Unsent() != 0 ? POLLOUT : 0;
         polled.push_back({process.channel.descriptor(), static_cast<short>(POLLIN | out), 0});
       }
-      if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
+      if (poll(polled.data(), polled.size(), PollTime()) < 0 && errno != EINTR)
         return {Status::kIoError, std::strerror(errno)};
       if (polled[0].revents != 0)
         ForwardSignal();
@@ -215,8 +225,32 @@ class Runner {
       return;
     if (info.ssi_signo == SIGWINCH)
       return SendWindow();
+    // Whoever tells us to end means it, whatever the programs or their nodes do about it.
+    if (ended_by_ == 0 && (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)) {
+      ended_by_ = static_cast<int>(info.ssi_signo);
+      give_up_ = Now() + kPatience;
+    }
     for (Process& process : processes_)
       (void)process.channel.SendLater(FrameType::kSignal, Word(info.ssi_signo));
+  }
+
+  int PollTime() const {
+    if (ended_by_ == 0)
+      return -1;
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(give_up_ - Now());
+    return static_cast<int>(std::max<std::int64_t>(0, left.count() + 1));
+  }
+
+  // What a program wants to know of our terminal before it starts.
+  void AddTerminal(Json& request) const {
+    winsize size{};
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) {
+      request["rows"] = size.ws_row;
+      request["columns"] = size.ws_col;
+    }
+    const char* kind = std::getenv("TERM");
+    if (kind != nullptr)
+      request["env"].insert(request["env"].begin(), std::string("TERM=") + kind);
   }
 
   void SendWindow() {
@@ -234,6 +268,8 @@ class Runner {
   std::list<Process> processes_;
   Outcome<Done> failure_{Done{}};
   int status_ = 0;
+  int ended_by_ = 0;  // the signal that ends us
+  Clock::time_point give_up_;
 };
 
 }  // namespace

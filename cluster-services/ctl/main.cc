@@ -1,6 +1,7 @@
 // k42ctl: what an operator asks of a running cluster.
 #include <CLI/CLI.hpp>
 
+#include "cluster-services/ctl/abi_command.h"
 #include "cluster-services/ctl/commands.h"
 #include "cluster-services/ctl/dump_command.h"
 #include "cluster-services/ctl/mpirun.h"
@@ -65,6 +66,8 @@ int Main(int argc, char** argv) {
   ctl::TraceOptions trace_options;
   CLI::App* trace = ctl::AddTrace(app, trace_options);
 
+  ctl::AbiOptions abi_options;
+  CLI::App* abi = ctl::AddAbi(app, abi_options);
   ctl::DumpOptions dump_options;
   CLI::App* dump = ctl::AddDump(app, dump_options);
 
@@ -111,6 +114,8 @@ int Main(int argc, char** argv) {
     return ctl::Show(cluster.value(), node, "status");
   if (*fabric)
     return ctl::Show(cluster.value(), node, "fabric");
+  if (*abi)
+    return ctl::Abi(cluster.value(), abi_options);
   if (*trace)
     return ctl::Trace(cluster.value(), trace_options);
   if (*object)

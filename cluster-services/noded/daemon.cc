@@ -305,19 +305,21 @@ std::vector<interconnect::FaultTransport*> Daemon::transports() {
   return all;
 }
 
-void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value, bool done) {
+bool Daemon::SetFault(const std::string& kind, std::uint32_t node, double value, bool done) {
   if (kind == "hold" || kind == "break") {  // of this daemon's life, and once
+    bool possible = kind == "hold";
     for (interconnect::FaultTransport* transport : transports()) {
       if (kind == "hold")
         transport->Hold(node);
       else
-        transport->Break(node, static_cast<std::uint32_t>(value), done);
+        possible |= transport->Break(node, static_cast<std::uint32_t>(value), done);
     }
-    return;
+    return possible;
   }
   if (kind == "heal") {
     faults_.erase(node);
-    return ApplyFaults(node);
+    ApplyFaults(node);
+    return true;
   }
   Fault& fault = faults_[node];
   if (kind == "cut")
@@ -327,6 +329,7 @@ void Daemon::SetFault(const std::string& kind, std::uint32_t node, double value,
   else
     fault.bytes_per_second = static_cast<std::uint64_t>(value * 1'000'000);
   ApplyFaults(node);
+  return true;
 }
 
 void Daemon::ApplyFaults(std::uint32_t node) {
@@ -437,7 +440,9 @@ void Daemon::OnView(const ViewOfCluster& view) {
       spdlog::info("{} is reached by {}", member.id.Text(), transport->Name());
     transport->AddPeer({member.id, member.secret, address});
   }
-  link_->Open();
+  // A view without us is older than our life: who its members are says nothing of who ours are.
+  if (members.contains(identity_.self))
+    link_->Open();
   TellKernelView();
 }
 

@@ -85,8 +85,9 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   const interconnect::GuestMemory& memory() const { return carrier_.memory(); }
   std::vector<interconnect::FaultTransport*> transports();
   // Of the way to a node. "cut", "delay" (milliseconds), "slow" (megabytes a second) or "heal":
-  // stays over the guest's lives. "hold", "break" (operations, which were `done`): once.
-  void SetFault(const std::string& kind, std::uint32_t node, double value, bool done = true);
+  // stays over the guest's lives. "hold", "break" (operations, which were `done`): once. False: a
+  // break that cannot be, as there is nothing to break.
+  bool SetFault(const std::string& kind, std::uint32_t node, double value, bool done = true);
   // Messages of the kernel to its daemon, of kinds `first` to `last`: each range has one handler.
   using ControlHandler = std::function<void(const abi::Frame&, std::span<const std::byte>)>;
   void SetControlHandler(abi::ControlKind first, abi::ControlKind last, ControlHandler handler) {

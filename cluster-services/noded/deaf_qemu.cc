@@ -35,29 +35,31 @@ void DeafQemu::Ask() {
     thread_.emplace();
   thread_->Post([this, path = monitor_path_, alive = alive_] {
     auto monitor = dump::QemuMonitor::Open(path, kMonitorLimit);
-    std::string why = monitor.ok() ? "" : monitor.Describe();
-    bool answers = monitor.ok();
-    if (answers) {
+    std::string why = monitor.ok() ? "" : "nor does its monitor: " + monitor.Describe();
+    bool runs = false;
+    if (monitor.ok()) {
       const auto status = monitor.value().Ask("query-status");
-      answers = status.ok();
-      why = answers ? "" : status.Describe();
+      runs = status.ok() && status->value("running", true);
+      if (!status.ok())
+        why = "nor does its monitor: " + status.Describe();
+      else if (!runs)
+        why = "its guest is stopped: " + status->value("status", std::string("paused"));
     }
-    loop_.Post([this, answers, why, alive] {
+    loop_.Post([this, runs, why, alive] {
       if (*alive)
-        OnAnswer(answers, why);
+        OnAnswer(runs, why);
     });
   });
 }
 
-void DeafQemu::OnAnswer(bool answers, const std::string& why) {
+void DeafQemu::OnAnswer(bool runs, const std::string& why) {
   asking_ = false;
   silent_ns_ = 0;
   if (!silent_())
     return;
-  if (!answers) {
+  if (!runs) {
     if (!std::exchange(said_, true))
-      spdlog::warn("QEMU does not speak on the link, nor does its monitor ({}); if it runs, end it",
-                   why);
+      spdlog::warn("QEMU does not speak on the link ({}); left alone", why);
     return;
   }
   spdlog::error(

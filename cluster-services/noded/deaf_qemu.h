@@ -7,7 +7,9 @@
 // starts it again, and the node joins as a new incarnation.
 //
 // States:  (hearing) -> silent for kSilentNs of our own running time -> its monitor is asked
-//          -> it answers, and the link is silent still: told to quit
+//          -> it says that the guest runs, and the link is silent still: told to quit
+//          -> it says that the guest is stopped (by an operator, GDB, a core): QEMU speaks to a
+//             daemon only when it goes on; asked again later
 //          -> it does not answer (stopped, or its monitor is somebody else's): asked again later
 // QEMU's main loop serves both sockets, the link's first. So an answer of the monitor after seconds
 // of silence is proof; a QEMU that is merely stopped, or slow, gives none.
@@ -41,7 +43,8 @@ class DeafQemu {
 
  private:
   void Ask();
-  void OnAnswer(bool answers, const std::string& why);
+  // `runs`: the guest, as QEMU says; else `why` it cannot be told, or does not.
+  void OnAnswer(bool runs, const std::string& why);
 
   const std::string monitor_path_;
   EventLoop& loop_;
@@ -49,7 +52,7 @@ class DeafQemu {
   std::uint64_t looked_ns_ = 0;
   std::uint64_t silent_ns_ = 0;
   bool asking_ = false;
-  bool said_ = false;                                           // that its monitor does not answer
+  bool said_ = false;                                           // why it is left alone
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // read on the loop's thread only
   std::optional<agent::TaskThread> thread_;                     // made when there is need
 };

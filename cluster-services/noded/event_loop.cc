@@ -1,12 +1,22 @@
 #include "cluster-services/noded/event_loop.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <utility>
 
+#include "interconnect/clock.h"
+
 namespace k42::noded {
+namespace {
+
+std::uint64_t Now() {
+  return interconnect::MonotonicClock().NowNs();
+}
+
+}  // namespace
 
 EventLoop::EventLoop()
     : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -61,6 +71,19 @@ void EventLoop::RunPosted() {
   for (auto& one : work) one();
 }
 
+// Whoever wants this CPU has it meanwhile.
+bool EventLoop::LooksOn(const std::function<std::size_t()>& serve) {
+  if (linger_.ns() == 0)
+    return false;
+  const std::uint64_t until = Now() + linger_.ns();
+  do {
+    sched_yield();
+    if (serve() != 0)
+      return true;
+  } while (Now() < until);
+  return false;
+}
+
 void EventLoop::Run(const std::function<std::size_t()>& serve, const std::function<int()>& arm) {
   constexpr int kServeRounds = 16;  // then the descriptors' turn, however busy the fabric is
   for (;;) {
@@ -70,10 +93,15 @@ void EventLoop::Run(const std::function<std::size_t()>& serve, const std::functi
       if (stop_)
         return;
     }
-    for (int i = 0; i < kServeRounds && serve() != 0; ++i) {
-    }
+    bool busy = true;
+    for (int i = 0; i < kServeRounds && busy; ++i) busy = serve() != 0;
+    busy = busy || LooksOn(serve);
+    const int longest_ms = busy ? 0 : arm();
+    const std::uint64_t asleep = Now();
     epoll_event ready[64];
-    int count = epoll_wait(epoll_.get(), ready, 64, arm());
+    const int count = epoll_wait(epoll_.get(), ready, 64, longest_ms);
+    if (longest_ms != 0)
+      linger_.Slept(Now() - asleep);
     for (int i = 0; i < count; ++i) {
       // A handler may take away any other.
       auto it = watched_.find(ready[i].data.fd);

@@ -1,7 +1,8 @@
 // The daemon's one thread: descriptors, a tick, and work posted by other threads.
 //
-// Each round: `serve` until it does nothing more (at most a bounded number of times), then `arm`
-// tells how long to sleep at most (0: do not sleep), then whatever became ready.
+// Each round: `serve` until it does nothing more (at most a bounded number of times), and a moment
+// longer where that pays (linger.h); then `arm` tells how long to sleep at most (0: do not sleep),
+// then whatever became ready.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/thread_annotations.h"
+#include "cluster-services/noded/linger.h"
 #include "interconnect/unique_fd.h"
 
 namespace k42::noded {
@@ -35,7 +37,10 @@ class EventLoop {
 
  private:
   void RunPosted();
+  // There was nothing to do. True: now there is.
+  bool LooksOn(const std::function<std::size_t()>& serve);
 
+  Linger linger_;
   interconnect::UniqueFd epoll_;
   interconnect::UniqueFd wake_;
   std::map<int, Ready> watched_;

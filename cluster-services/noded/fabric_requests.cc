@@ -116,7 +116,10 @@ void Fault(Daemon& daemon, Connection& connection, const json& request) {
   if (!done.is_boolean())
     return connection.Fail(Status::kInvalidArgument, "done: true or false");
   spdlog::info("fault: {} n{} {}", kind, node, value);
-  daemon.SetFault(kind, node, value, done.get<bool>());
+  if (!daemon.SetFault(kind, node, value, done.get<bool>()))
+    return connection.Fail(Status::kUnavailable,
+                           "there is no endpoint to n" + std::to_string(node) +
+                               " to break: it is no member, its way is cut, or a break waits");
   connection.Finish(json::object());
 }
 

@@ -1,13 +1,18 @@
 // k42-noded: the companion of one node. What it does: README.md; what it is asked:
 // control/README.md.
+#include <fcntl.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 #include "cluster-services/noded/control_server.h"
 #include "cluster-services/noded/daemon.h"
@@ -19,6 +24,7 @@
 #include "cluster-services/noded/requests.h"
 #include "cluster-services/noded/run_service.h"
 #include "cluster-services/noded/trace_requests.h"
+#include "cluster-services/noded/unserved_requests.h"
 #include "cluster-services/noded/upgrade_service.h"
 
 namespace {
@@ -51,6 +57,29 @@ k42::noded::Options Parse(int argc, char** argv) {
   return options;
 }
 
+// A node has one daemon: two would take each other's sockets away, and both would write its rings.
+// Held until this process ends. A predecessor that was told to end may need a moment for it. None:
+// it has been said why.
+k42::interconnect::UniqueFd LockFolder(const std::string& folder) {
+  const std::string path = folder + "/noded.lock";
+  k42::interconnect::UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  constexpr std::chrono::milliseconds kPredecessorEnds{2000}, kLookAgain{50};
+  const auto until = std::chrono::steady_clock::now() + kPredecessorEnds;
+  while (file && flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(kLookAgain);
+    } else if (errno == EWOULDBLOCK) {
+      spdlog::error("{} has a daemon already; this one ends", folder);
+      return {};
+    } else if (errno != EINTR) {
+      file.Reset();
+    }
+  }
+  if (!file)
+    spdlog::error("{}: {}", path, std::strerror(errno));
+  return file;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -60,6 +89,9 @@ int main(int argc, char** argv) {
     interconnect::UcxWorker::PrepareProcess();
   spdlog::set_pattern("%H:%M:%S.%e n" + std::to_string(options.node) + " %l %v");
   spdlog::flush_on(spdlog::level::info);
+  const interconnect::UniqueFd lock = LockFolder(options.folder);
+  if (!lock)
+    return 1;
 
   // Before any thread starts: all of them leave these signals to the loop.
   sigset_t signals;
@@ -85,6 +117,7 @@ int main(int argc, char** argv) {
   noded::ServeFabric(control, daemon);
   noded::RunService runs(control, daemon);
   noded::TraceRequests traces(control, daemon);
+  noded::UnservedRequests unserved(control, daemon);
   noded::KernelNames names(daemon);
   noded::ObjectService objects(control, daemon);
   noded::UpgradeService upgrades(control, daemon);

@@ -79,6 +79,8 @@ void RunService::Start(std::shared_ptr<Connection> connection, const json& reque
   std::uint64_t number = std::uint64_t{daemon_.link()->generation()} << 32 | ++last_;
   abi::RunStart start{};
   start.terminal = request.value("terminal", false) ? 1 : 0;
+  start.rows = request.value("rows", 0u);
+  start.columns = request.value("columns", 0u);
   auto header = BytesOf(start);
   std::vector<std::byte> payload(header.begin(), header.end());
   auto text = std::as_bytes(std::span(words));

@@ -35,7 +35,7 @@ enum Event : std::uint32_t {
   kEventTicket = 1u << 2,   // some bit of tickets_fired was set
   kEventSignal = 1u << 3,   // signals_pending changed
   kEventFault = 1u << 4,    // some bit of faults_completed was set
-  kEventMessage = 1u << 5,  // asynchronous messages wait
+  kEventMessage = 1u << 5,  // asynchronous messages wait, or another dispatcher calls (kNotify)
 };
 
 // General state of a stopped computation, in the order the assembly saves it.
@@ -67,8 +67,17 @@ struct TrapInfo {
   std::uint32_t was_disabled;  // the trap hit disabled code: `trapped` holds its state
 };
 
-inline constexpr std::uint32_t kTicketCount = 4096;  // per dispatcher, numbered by user space
+// Per dispatcher, numbered by user space. Where an operation is given a ticket, its number is the
+// calling dispatcher's own; where one is cancelled or disarmed, dispatchers count: see
+// TicketNumber.
+inline constexpr std::uint32_t kTicketCount = 4096;
 inline constexpr std::uint32_t kFaultIdCount = 64;
+inline constexpr std::uint32_t kDispatchersMax = 64;  // of one process
+
+// A ticket's number in its process.
+constexpr std::uint32_t TicketNumber(std::uint32_t dispatcher, std::uint32_t ticket) {
+  return dispatcher * kTicketCount + ticket;
+}
 
 struct alignas(kPageSize) DispatcherPage {
   // -- words that assembly reaches by %gs:offset (offsets asserted below) --

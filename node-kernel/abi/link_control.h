@@ -44,6 +44,10 @@ enum class ControlKind : std::uint32_t {
   kTraceClock = 76,  // daemon: what does your clock say?
   kTraceTime = 77,   // kernel: u64 cycle count
 
+  // System calls that programs asked for in vain.
+  kUnservedAsk = 72,   // daemon: nothing
+  kUnservedTell = 73,  // kernel: a line for each: count, number, program; 0: calls without a line
+
   // Names and objects of the cluster (abi/link_names.h).
   kNameRequest = 40,    // kernel: NameRequest
   kNameAnswer = 41,     // daemon: NameAnswer

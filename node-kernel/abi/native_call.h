@@ -52,16 +52,24 @@ enum class DispatcherCall : std::uint32_t {
                 // clock reaches the deadline (0: no deadline). Returns at once if one is pending.
   kYield = 2,   // to other dispatchers of this CPU
   kResume = 3,  // (UserState*): enable and continue that state, after validation; no return
-  kSetEntries = 4,    // (DispatcherEntries*): once, before the first upcall
-  kCancelTicket = 5,  // (ticket): kOk cancelled, kAlreadyCompleted too late; exactly one is true
-  kSetTimer = 6,      // (deadline_ns): kEventTimer at that monotonic time; 0 disarms
-  kLog = 7,           // (text, size <= 256): to the kernel's log, attributed
+  kSetEntries = 4,     // (DispatcherEntries*): once, before the first upcall
+  kCancelTicket = 5,   // (TicketNumber): kOk cancelled, kAlreadyCompleted too late; exactly one is
+                       // true. Of any dispatcher of the process
+  kSetTimer = 6,       // (deadline_ns): kEventTimer at that monotonic time; 0 disarms
+  kLog = 7,            // (text, size <= 256): to the kernel's log, attributed
+  kAddDispatcher = 8,  // (cpu, UserState*) -> its index: a further dispatcher of the process, which
+                       // starts there, disabled, with the caller's entries. kLimitExceeded;
+                       // kInvalidArgument: not a CPU for this process
   kSetFsBase = 9,  // (address): only for machines where user space must not write it; else wrfsbase
   kSetTask = 10,  // (task): calls of this dispatcher are made on behalf of that task of the process
   kTraceBuffer = 11,  // () -> its address: this dispatcher's trace buffer, made when first asked
                       // for (trace/user_buffer.h); kNoMemory, kLimitExceeded: none to be had
   kServe = 12,        // idle: takes calls (abi/served_call.h) until an event is pending
   kReturnCall = 13,   // (number, status, value): ends the call that this code serves; no return
+  kNotify = 14,       // (index): kEventMessage for that dispatcher of the process
+  kPark =
+      15,  // gives up its CPU for good, or until kAddDispatcher takes it for a new one; all it had
+           // (entries, tickets, timer) is gone; no return. kNotSupported: the first one stays
 };
 
 // Where a method takes a ticket: none given, answer kWouldBlock instead of kPending.

@@ -99,6 +99,11 @@ class ReceiveConsumer {
   explicit ReceiveConsumer(ReceiveRingMemory& ring) : ring_(&ring) {}
 
   bool Empty() const { return RingSleep<>::Progress(ring_->producer.produced) == consumed_; }
+  // On any thread: is there something that had not been taken a moment ago?
+  bool Waiting() const {
+    return ring_->producer.produced.load(std::memory_order_relaxed) !=
+           ring_->consumer.consumed.load(std::memory_order_relaxed);
+  }
 
   // The next record, kWouldBlock if there is none, kCorrupt if the daemon wrote nonsense.
   Result<ReceivedRecord> Front() {

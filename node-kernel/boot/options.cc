@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "abi/link_control.h"
+#include "base/assert.h"
 #include "machine/boot_info.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -38,6 +39,19 @@ Complaint IsCount(std::string_view value) {
 }
 Complaint IsRounds(std::string_view value) {
   return IsNumber(value, 0, 100'000'000, "is no number of rounds: 0 to 100000000");
+}
+// What only a debug kernel does must not look as if it were done.
+Complaint IsSeed(std::string_view value) {
+  if (!kDebugChecks) {
+    return "is for debug kernels only";
+  }
+  return IsNumber(value, 1, 1'000'000'000, "is no seed: 1 to 1000000000");
+}
+Complaint IsStepCount(std::string_view value) {
+  if (!kDebugChecks) {
+    return "is for debug kernels only";
+  }
+  return IsNumber(value, 1, 10'000, "is no number of instructions: 1 to 10000");
 }
 Complaint IsWord(std::string_view value) {
   return value.empty() ? Complaint("is empty") : std::nullopt;
@@ -91,6 +105,9 @@ constexpr Option kKnown[] = {
     {"mount", IsMount},
     {"files", IsFileService},
     {"trace", IsTraceClasses},
+    // Debug kernels'.
+    {"reuse", IsSeed},
+    {"inject", IsStepCount},
     // The test kernel's.
     {"test", IsAnything},
     {"typed", IsAnything},

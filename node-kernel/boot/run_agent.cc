@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "abi/readiness.h"
+#include "boot/run_terminal.h"
 #include "cobj/make.h"
 #include "fs/open_file.dispatch.h"
 #include "io/fifo.h"
@@ -65,6 +67,10 @@ struct RunAgent::Run {
   bool wanted = true;  // not started yet
   bool ended = false;
   std::uint32_t wait_status = 0;
+  bool terminal = false;
+  bool end_typed = false;  // the terminal's way to say that input ends
+  std::uint32_t rows = 0, columns = 0;
+  bool resized = false;
   std::size_t words_size = 0;
   std::byte words[abi::kMaxMessage];
 };
@@ -106,6 +112,14 @@ void RunAgent::OnControl(abi::ControlKind kind, std::uint64_t number, Bytes payl
       if (word.ok())
         Kill(*run, word.value());
       break;
+    case abi::ControlKind::kRunSize:
+      if (const auto columns = ReadAt<std::uint32_t>(payload, sizeof(std::uint32_t));
+          word.ok() && columns.ok()) {
+        run->rows = word.value();
+        run->columns = columns.value();
+        run->resized = true;
+      }
+      break;
     case abi::ControlKind::kRunAbandon:
       run->input_ends = true;
       Kill(*run, abi::kSignalKill);
@@ -138,6 +152,11 @@ void RunAgent::StartWanted(std::uint64_t number, Bytes payload) {
   if (!made.ok())
     return refuse(made.status());
   Run& run = *made.value();
+  if (const auto start = ReadAt<abi::RunStart>(payload, 0); start.ok()) {
+    run.terminal = start.value().terminal != 0;
+    run.rows = start.value().rows;
+    run.columns = start.value().columns;
+  }
   const Bytes words = payload.subspan(sizeof(abi::RunStart));
   std::memcpy(run.words, words.data(), words.size());
   run.words[words.size() - 1] = std::byte{0};
@@ -215,8 +234,40 @@ void RunAgent::Serve(void* argument) {
   }
 }
 
-// The pipes, then the process; its number is told to the daemon.
+// The streams, then the process; its number is told to the daemon.
 Status RunAgent::Begin(Run& run) {
+  return run.terminal ? BeginWithTerminal(run) : BeginWithPipes(run);
+}
+
+Status RunAgent::BeginWithTerminal(Run& run) {
+  RunTerminal terminal;
+  TRY(MakeRunTerminal(&terminal));
+  for (const Stream stream : {kIn, kOut}) {
+    run.ends[stream] = terminal.master.ref;
+    run.open[stream] = true;
+    (void)terminal.master.ref->HandleAdded();
+  }
+  if (run.rows != 0 && run.columns != 0)
+    ResizeRunTerminal(terminal.master.ref, run.rows, run.columns);
+  const proc::Image* image = ImageFor(services_->images, run.words);
+  if (image == nullptr)
+    return Status::kNotFound;
+  const cobj::ObjectRef stream = {terminal.slave.ref.bits(), terminal.slave.rights,
+                                  &fs::kOpenFileInfo};
+  run.process =
+      TRY(proc::Process::StartFirst(*services_, *image, BufferIn::Kernel(run.words, run.words_size),
+                                    {&stream, 1}, /*stopped=*/true));
+  // It must not see its terminal as somebody else's: it goes on when it is its own.
+  const Status given = GiveRunTerminal(terminal, run.process);
+  (void)services_->tasks.Visit(run.process, 0, [](proc::Task& task) {
+    if (task.host != nullptr)
+      task.host->ContinueRunning();
+    return Status::kOk;
+  });
+  return given;
+}
+
+Status RunAgent::BeginWithPipes(Run& run) {
   cobj::Granted<fs::IOpenFile> theirs[kStreams], ours[kStreams];
   const fs::Identity& who = fs::Identity::Kernel();
   TRY(io::Fifo::MakePipe(who, 0, &theirs[kIn], &ours[kIn]));
@@ -248,6 +299,8 @@ bool RunAgent::Advance(Run& run) {
     if (status != Status::kOk)
       return false;
   }
+  if (run.terminal && run.open[kOut] && std::exchange(run.resized, false))
+    ResizeRunTerminal(run.ends[kOut], run.rows, run.columns);
   const bool was_over = run.ended;  // before the last look at its output
   FeedInput(run);
   const bool more_out = PumpOutput(run, kOut);
@@ -277,8 +330,13 @@ void RunAgent::FeedInput(Run& run) {
     const std::uint32_t credit[2] = {kIn, done};
     (void)control_->Send(abi::ControlKind::kRunCredit, run.number, BytesOf(credit));
   }
-  if (run.input_ends && run.input_size == 0)
-    CloseEnd(run, kIn);
+  if (!run.input_ends || run.input_size != 0)
+    return;
+  if (!run.terminal)
+    return CloseEnd(run, kIn);
+  constexpr std::byte kEndOfInput{4};  // as if it were typed; raw programs see the key
+  if (!std::exchange(run.end_typed, true))
+    (void)run.ends[kIn]->Write(cobj::CallContext::Kernel(), BufferIn::Kernel(&kEndOfInput, 1));
 }
 
 // Sends what there is and may be sent. True: there is more, but no credit.

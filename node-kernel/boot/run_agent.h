@@ -1,14 +1,16 @@
 // The run agent: starts programs for operators (k42ctl run) and joins their standard streams to the
 // daemon by control messages (abi/link_control.h, kRun...).
 //
-// A run: wanted -> running -> ended -> gone. Its streams are three pipes; the agent holds one end
-// of each. One thread on CPU 0 serves all runs: it starts programs, writes what has come in, reads
-// and sends what comes out, as far as the other side has given credit. Control messages arrive on
-// CPU 0 too, so the table needs no lock. What happens elsewhere (a pipe became ready, a process
-// ended) only wakes that thread, by the agent's ticket sink or a message to CPU 0.
+// A run: wanted -> running -> ended -> gone. Its streams are three pipes, the agent holds one end
+// of each; or a terminal, the agent holds its master (run_terminal.h). One thread on CPU 0 serves
+// all runs: it starts programs, writes what has come in, reads and sends what comes out, as far as
+// the other side has given credit. Control messages arrive on CPU 0 too, so the table needs no
+// lock. What happens elsewhere (a pipe became ready, a process ended) only wakes that thread, by
+// the agent's ticket sink or a message to CPU 0.
 //
 // When the process has ended, what is left in its pipes is sent, then kRunExit; children that hold
-// the pipes further are not waited for. kRunAbandon kills the process's group.
+// the pipes further are not waited for. kRunAbandon kills the process's group, and the end of a run
+// hangs its terminal up.
 #pragma once
 
 #include <atomic>
@@ -48,6 +50,8 @@ class RunAgent final : public global::ControlHandler {
   void StartWanted(std::uint64_t number, Bytes payload);
   void TakeInput(Run& run, Bytes payload);
   Status Begin(Run& run);
+  Status BeginWithPipes(Run& run);
+  Status BeginWithTerminal(Run& run);
   bool Advance(Run& run);
   void FeedInput(Run& run);
   bool PumpOutput(Run& run, Stream stream);

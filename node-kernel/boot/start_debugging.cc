@@ -2,12 +2,15 @@
 
 #include <atomic>
 
+#include "base/assert.h"
 #include "boot/debug_console.h"
 #include "cobj/object_system.h"
 #include "cpu_state.h"
 #include "drivers/serial_input.h"
+#include "machine/boot_info.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
+#include "machine/stepped_range.h"
 #include "nmi.h"
 #include "watchdog.h"
 
@@ -67,6 +70,13 @@ void StartDebugging() {
                                }
                              }});
   machine::StartWatchdog();
+  if constexpr (kDebugChecks) {
+    std::uint32_t most = 0;
+    for (const char digit : machine::BootOption("inject", "0")) {
+      most = most * 10 + static_cast<std::uint32_t>(digit - '0');
+    }
+    machine::SetInjection(most);
+  }
 }
 
 }  // namespace k42::boot

@@ -71,19 +71,21 @@ constexpr Folder kFolders[] = {
 constexpr std::string_view kMergedFolders[] = {"bin", "sbin", "lib", "lib32", "lib64"};
 
 Status IdentityOfTask(const cobj::CallContext& caller, bool real, fs::Identity* identity) {
-  proc::Credential credential;
   const auto number = static_cast<std::uint32_t>(caller.process_id);
-  TRY(Processes().tasks.GetCredential(number, 0, &credential));
-  identity->session = identity->task_group = 0;
-  identity->file_size_limit = ~std::uint64_t{0};
-  identity->user = real ? credential.user : credential.file_user;
-  identity->group = real ? credential.group : credential.file_group;
-  identity->process = number;
-  identity->group_count = std::min(credential.group_count, fs::Identity::kMaxGroups);
-  for (std::uint32_t i = 0; i < identity->group_count; ++i) {
-    identity->groups[i] = credential.groups[i];
-  }
-  return Status::kOk;
+  return Processes().tasks.Visit(number, 0, [&](const proc::Task& task) {
+    const proc::Credential& credential = task.credential;
+    identity->session = identity->task_group = 0;
+    identity->file_size_limit =
+        task.limits[static_cast<std::uint32_t>(proc::LimitKind::kFileSize)].soft;
+    identity->user = real ? credential.user : credential.file_user;
+    identity->group = real ? credential.group : credential.file_group;
+    identity->process = number;
+    identity->group_count = std::min(credential.group_count, fs::Identity::kMaxGroups);
+    for (std::uint32_t i = 0; i < identity->group_count; ++i) {
+      identity->groups[i] = credential.groups[i];
+    }
+    return Status::kOk;
+  });
 }
 
 void Check(Status status, std::string_view what) {

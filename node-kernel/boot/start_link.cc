@@ -8,6 +8,7 @@
 #include "boot/start_processes.h"
 #include "boot/start_streams.h"
 #include "boot/trace_agent.h"
+#include "boot/unserved_agent.h"
 #include "boot/upgrade_agent.h"
 #include "drivers/link_device.h"
 #include "machine/log.h"
@@ -18,9 +19,9 @@ namespace {
 
 constinit global::LinkPort port;
 constinit drivers::LinkDevice device(port);
-constinit global::LinkEcho echo(port);
-constinit global::LinkControl control(port);
 constinit global::ClusterView view;
+constinit global::LinkEcho echo(port, view);
+constinit global::LinkControl control(port);
 
 // Views and exclusion, from the daemon.
 class ViewHandler final : public global::ControlHandler {
@@ -39,6 +40,7 @@ constinit ViewHandler view_handler;
 constinit RunAgent runs;
 constinit LoadReporter load(port);
 constinit TraceAgent traces;
+constinit UnservedAgent unserved;
 
 }  // namespace
 
@@ -73,6 +75,7 @@ void StartLink() {
     machine::Log("link: no programs for operators ({})", StatusName(status));
   StartUpgrades(control);
   traces.Start(control);
+  unserved.Start(Processes(), control);
   Processes().process_ended = [](std::uint32_t process, proc::ExitKind kind, std::uint32_t code) {
     runs.ProcessEnded(process, kind, code);
   };

@@ -68,6 +68,13 @@ void StartMemory() {
   } else {
     mem::SetHeap(&heap);
   }
+  if constexpr (kDebugChecks) {
+    std::uint64_t seed = 0;
+    for (const char digit : machine::BootOption("reuse", "0")) {
+      seed = seed * 10 + static_cast<std::uint64_t>(digit - '0');
+    }
+    frames.SetReuse(seed);
+  }
   machine::Log("memory: {} MiB in {} ranges, {} KiB of descriptors",
                frames.total_frames() * machine::kPageSize >> 20, count,
                frames.descriptor_bytes() >> 10);

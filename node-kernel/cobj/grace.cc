@@ -1,9 +1,7 @@
 #include "cobj/grace.h"
 
-#include "base/assert.h"
 #include "machine/clock.h"
 #include "machine/log.h"
-#include "machine/thread.h"
 
 namespace k42::cobj {
 
@@ -24,7 +22,14 @@ GraceWait* GraceList::PopFront() {
 }
 
 void GraceList::TakeAll(GraceList& other) {
-  while (GraceWait* wait = other.PopFront()) Append(wait);
+  if (other.first_ == nullptr)
+    return;
+  if (first_ == nullptr)
+    first_ = other.first_;
+  else
+    last_->next = other.first_;
+  last_ = other.last_;
+  other.first_ = nullptr;
 }
 
 void Grace::AddCpu(machine::CpuId cpu) {
@@ -43,30 +48,9 @@ void Grace::AddCpu(machine::CpuId cpu) {
   (void)members_.Add(cpu);
 }
 
-void Grace::Activate(machine::ThreadContext& context) {
-  PerCpu& cpu = Here();
-  context.thread = machine::Thread::Current();
-  context.generation = cpu.generations.Enter();
-  if constexpr (kDebugChecks)
-    context.active_since = machine::MonotonicNs();
-  context.previous_active = nullptr;
-  context.next_active = cpu.first_active;
-  if (cpu.first_active != nullptr)
-    cpu.first_active->previous_active = &context;
-  cpu.first_active = &context;
-}
-
-void Grace::Deactivate(machine::ThreadContext& context) {
-  PerCpu& cpu = Here();
-  if (context.previous_active != nullptr)
-    context.previous_active->next_active = context.next_active;
-  else
-    cpu.first_active = context.next_active;
-  if (context.next_active != nullptr)
-    context.next_active->previous_active = context.previous_active;
-  context.thread = nullptr;
-  cpu.generations.Leave(context.generation);
-  if (cpu.generations.number() < cpu.needed && Advance(cpu))
+// Somebody waits, and a thread has left its generation.
+void Grace::AdvanceAndTell(PerCpu& cpu) {
+  if (Advance(cpu))
     SendPoll(cpu);
 }
 
@@ -105,12 +89,20 @@ void Grace::AfterLocal(GraceWait* wait) {
 
 void Grace::AfterGlobal(GraceWait* wait) {
   PerCpu& cpu = Here();
+  wait->generation = 0;
   cpu.arrived.Append(wait);
   if (parking_.AddWaiter())
     TokenArrives(cpu);
 }
 
 void Grace::Poll(PerCpu& cpu) {
+  // This is the CPU's loop, between two messages: it holds nothing itself, and with many of them it
+  // would not become inactive for a long time.
+  machine::ThreadContext& loop = machine::Thread::Current()->context();
+  if (cpu.generations.number() < cpu.needed && loop.thread != nullptr) {
+    Deactivate(loop);
+    Activate(loop);
+  }
   Advance(cpu);
   const std::uint64_t number = cpu.generations.number();
   if (number >= cpu.needed)
@@ -119,27 +111,40 @@ void Grace::Poll(PerCpu& cpu) {
   waiting.TakeAll(cpu.local);
   while (GraceWait* wait = waiting.PopFront()) {
     if (number >= wait->generation)
-      wait->done(wait);
+      cpu.over.Append(wait);
     else
       cpu.local.Append(wait);
   }
   if (cpu.token_here && number >= cpu.token_generation)
     PassToken(cpu);
+  CallBack(cpu);
+}
+
+void Grace::CallBack(PerCpu& cpu) {
+  std::uint32_t global = 0;
+  for (std::uint32_t i = 0; i < kPiece; ++i) {
+    GraceWait* wait = cpu.over.PopFront();
+    if (wait == nullptr)
+      break;
+    global += wait->generation == 0 ? 1 : 0;
+    wait->done(wait);
+  }
+  parking_.RemoveWaiters(global);
+  if (!cpu.over.empty())
+    SendPoll(cpu);
 }
 
 void Grace::TokenArrives(PerCpu& cpu) {
   // Every CPU, this one too, has advanced twice since the last visit.
-  std::uint32_t over = 0;
-  GraceList done;
-  done.TakeAll(cpu.visited);
+  if (!cpu.visited.empty())
+    SendPoll(cpu);
+  cpu.over.TakeAll(cpu.visited);
   cpu.visited.TakeAll(cpu.arrived);
-  while (GraceWait* wait = done.PopFront()) {
-    ++over;
-    wait->done(wait);
+  {
+    const machine::SteppedRange stepped;
+    if (parking_.TryPark())
+      return;
   }
-  parking_.RemoveWaiters(over);
-  if (parking_.TryPark())
-    return;
   cpu.token_here = true;
   cpu.token_generation = cpu.generations.After();
   Need(cpu, cpu.token_generation);

@@ -2,6 +2,13 @@
 
 namespace k42::cobj {
 
+namespace {
+
+constexpr machine::HoldReason kWalk{
+    200000, "a CPU's objects of one class are walked, during an upgrade only"};
+
+}  // namespace
+
 void InstanceList::Add(Instance& instance) {
   instance.list = this;
   instance.cpu = machine::CurrentCpu();
@@ -24,7 +31,7 @@ void InstanceList::Gone(Instance& instance, Allocator& allocator) {
 std::uint64_t InstanceList::CountOtherThan(const CodeUse* code) {
   std::uint64_t others = 0;
   for (PerCpu& cpu : cpus_) {
-    const machine::SpinGuard guard(cpu.lock);
+    const machine::SpinGuard guard(cpu.lock, kWalk);
     for (const Instance& instance : cpu.instances) others += instance.code != code;
   }
   return others;
@@ -35,7 +42,7 @@ bool InstanceList::ClaimOutdated(const CodeUse* code, Claim* claim) {
     claim->sweep = sweeps_.fetch_add(1, std::memory_order_relaxed) + 1;
   for (; claim->at < machine::kMaxCpus; ++claim->at) {
     PerCpu& cpu = cpus_[claim->at];
-    const machine::SpinGuard guard(cpu.lock);
+    const machine::SpinGuard guard(cpu.lock, kWalk);
     for (Instance& instance : cpu.instances) {
       if (instance.code == code || instance.tried_in == claim->sweep)
         continue;
@@ -50,7 +57,7 @@ bool InstanceList::ClaimOutdated(const CodeUse* code, Claim* claim) {
 
 void InstanceList::EndClaim(const Claim& claim, bool swapped, const CodeUse* code) {
   PerCpu& cpu = cpus_[claim.cpu];
-  const machine::SpinGuard guard(cpu.lock);
+  const machine::SpinGuard guard(cpu.lock, kWalk);
   for (Instance& instance : cpu.instances) {
     if (instance.bits != claim.bits)
       continue;

@@ -39,6 +39,16 @@ class alignas(64) ObjectManager final : public IObjectManager {
 
   void CountMiss() { Count(misses_); }
 
+  // So many of the objects destroyed here are not gone yet that whoever destroys more should wait,
+  // when it holds nothing, until they are (HoldBack): else objects come faster than their memory
+  // returns, where the CPUs get too little time for the token to keep up.
+  bool behind() const { return away() > kMostAway; }
+  // Destroyed here, and not gone.
+  std::uint64_t away() const {
+    return destroyed_.load(std::memory_order_relaxed) - disposed_.load(std::memory_order_relaxed);
+  }
+  static constexpr std::uint64_t kMostAway = 1024;
+
   // As many destroyed ids as start a global grace period for their sake.
   static constexpr std::uint32_t kIdBatch = 128;
 

@@ -1,6 +1,7 @@
 #include "cobj/object_system.h"
 
 #include "base/assert.h"
+#include "machine/stepped_range.h"
 #include "trace/trace.h"
 
 namespace k42::cobj {
@@ -52,6 +53,8 @@ ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method
   trace::Log(trace::kObjectMiss, bits, method);
   MissGate& gate = table_.gate(bits);
   for (;;) {
+    // None of it gives up the CPU: roots allocate and install.
+    const machine::SteppedRange stepped;
     Root* root = gate.Enter();
     if (root == nullptr)
       return {nullptr, Status::kDeleted};
@@ -65,11 +68,23 @@ ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method
   }
 }
 
-void ActivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Activate(context);
-}
-void DeactivateThread(machine::ThreadContext& context) {
-  node_objects->grace().Deactivate(context);
+void HoldBackSlow() {
+  struct Wait : GraceWait {
+    machine::Thread* thread;
+    bool over;
+  };
+  ObjectManager& manager = node_objects->manager_here();
+  while (manager.behind()) {
+    Wait wait{};
+    wait.thread = machine::Thread::Current();
+    wait.done = [](GraceWait* ended) {
+      auto* self = static_cast<Wait*>(ended);
+      self->over = true;
+      self->thread->Unblock();  // of this CPU: it does not run before we are out of here
+    };
+    node_objects->grace().AfterGlobal(&wait);
+    while (!wait.over) machine::Thread::BlockExternal();
+  }
 }
 
 }  // namespace k42::cobj

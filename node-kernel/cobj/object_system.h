@@ -73,15 +73,29 @@ class ObjectSystem {
 extern constinit ObjectSystem* node_objects;
 
 // Hooks for machine::SetActivityHooks.
-void ActivateThread(machine::ThreadContext& context);
-void DeactivateThread(machine::ThreadContext& context);
+inline void ActivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Activate(context);
+}
+inline void DeactivateThread(machine::ThreadContext& context) {
+  node_objects->grace().Deactivate(context);
+}
 
-// The calling thread holds no pointer to a rep now. A thread that finds work again and again must
-// say so between two pieces, or no grace period ends while it is busy: swaps and destructions wait.
+// Waits until what was destroyed on this CPU has mostly gone, if there is much of it. The caller
+// holds no lock, and no pointer to a rep. The end of every call of user space is such a place.
+void HoldBackSlow();
+inline void HoldBack() {
+  if (node_objects->manager_here().behind()) [[unlikely]]
+    HoldBackSlow();
+}
+
+// The calling thread holds no pointer to a rep now, and no lock. A thread that finds work again and
+// again must say so between two pieces, or no grace period ends while it is busy: swaps and
+// destructions wait.
 inline void QuietPoint() {
   machine::ThreadContext& context = machine::Thread::Current()->context();
   DeactivateThread(context);
   ActivateThread(context);
+  HoldBack();
 }
 
 }  // namespace k42::cobj

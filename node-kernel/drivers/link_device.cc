@@ -100,6 +100,10 @@ void LinkDevice::OnHeartbeat(void* argument) {
   auto* device = static_cast<LinkDevice*>(argument);
   const std::uint64_t now = machine::MonotonicNs();
   device->port_.Beat(now);
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    if (device->port_.Waiting(cpu))
+      device->cpus_[cpu].thread->Unblock();
+  }
   device->heartbeat_->Arm(now + abi::kHeartbeatPeriodNs / 2, OnHeartbeat, device);
 }
 

@@ -7,6 +7,12 @@
 
 namespace k42::fs {
 
+namespace {
+
+constexpr machine::HoldReason kChain{1500, "the names of one bucket are compared"};
+
+}  // namespace
+
 // -- Entry ----------------------------------------------------------------------------------------
 
 Entry::~Entry() {
@@ -70,7 +76,7 @@ EntryTable::Bucket& EntryTable::BucketOf(const Entry* parent, std::string_view n
 
 RefPtr<Entry> EntryTable::Find(const Entry& parent, std::string_view name) {
   Bucket& bucket = BucketOf(&parent, name);
-  machine::SpinGuard guard(bucket.lock);
+  machine::SpinGuard guard(bucket.lock, kChain);
   for (Entry& entry : bucket.chain) {
     if (entry.parent_.get() == &parent && entry.name() == name && entry.TryAddReference()) {
       return RefPtr<Entry>::Adopt(&entry);
@@ -257,6 +263,19 @@ bool EntryTable::IsBelow(const Entry& entry, const Entry& ancestor) {
     }
   }
   return false;
+}
+
+RefPtr<Entry> EntryTable::FindNode(std::uint64_t device, std::uint64_t node) {
+  for (Bucket& bucket : buckets_) {
+    machine::SpinGuard guard(bucket.lock);
+    for (Entry& entry : bucket.chain) {
+      if (entry.node_ && entry.node_->number() == node && entry.file_system_.device() == device &&
+          entry.TryAddReference()) {
+        return RefPtr<Entry>::Adopt(&entry);
+      }
+    }
+  }
+  return nullptr;
 }
 
 Result<std::size_t> EntryTable::Path(Entry& entry, std::span<char> text) {

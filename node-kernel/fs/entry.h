@@ -98,6 +98,10 @@ class EntryTable {
   RefPtr<Entry> Parent(const Entry& entry);
   bool IsBelow(const Entry& entry, const Entry& ancestor);
 
+  // Some name of a file of `device`, as far as it is remembered here: walks the whole table. Null:
+  // none is.
+  RefPtr<Entry> FindNode(std::uint64_t device, std::uint64_t node);
+
   // Absolute path of `entry` into `text`, or kOutOfRange. kNotFound: its name was removed.
   Result<std::size_t> Path(Entry& entry, std::span<char> text);
 

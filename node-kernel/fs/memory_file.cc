@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/align.h"
+#include "fs/entry.h"
 #include "fs/memory_fs.h"
 
 namespace k42::fs {
@@ -113,7 +114,7 @@ Result<std::size_t> MemoryLink::ReadLink(const Identity&, std::span<char> text) 
 }
 
 Result<cobj::Granted<IOpenFile>> MemoryFifo::Open(const OpenRequest& request) {
-  return io::Fifo::Open(fifo_, RefPtr<Node>(this), request.flags);
+  return io::Fifo::Open(fifo_, RefPtr<Node>(this), request.entry, request.flags);
 }
 
 }  // namespace k42::fs

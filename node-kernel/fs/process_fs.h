@@ -2,14 +2,19 @@
 // and the node's counters at each read.
 //
 // A task's directory exists while the task does; it is made at lookup and holds only the number.
-// Left to the Linux personality, which alone knows them: descriptors (/proc/self/fd) and the parts
-// of an address space that are its own (/proc/self/maps).
+// Left to the Linux personality, which alone knows them: descriptors (/proc/self/fd).
 #pragma once
 
 #include "fs/name_tree.h"
 #include "fs/synthetic.h"
+#include "mem/address_space.h"
 #include "mem/services.h"
+#include "proc/node.idl.h"
 #include "proc/services.h"
+
+namespace k42::proc {
+class Process;
+}
 
 namespace k42::fs {
 
@@ -28,7 +33,23 @@ const ProcessFileSources& Sources();
 
 // process_fs_node.cc: files about the node.
 Status AddNodeFiles(SyntheticDirectory& root);
+proc::NodeInfo NodeNow();
+std::string_view TextOf(const std::uint8_t* bytes, std::size_t size);
+// process_fs_sys.cc: /proc/sys.
+Status AddControls(SyntheticDirectory& root);
+// process_fs_mounts.cc.
 void GenerateMounts(TextWriter& text, std::uint64_t);
+void GenerateMountInfo(TextWriter& text, std::uint64_t);
+// process_fs_memory.cc: a task's address space.
+// Its process, to be given back with Drop; null: it has none (any more).
+proc::Process* HoldProcess(std::uint64_t task);
+struct TaskMemory {
+  mem::MemoryUse use;
+  std::uint64_t text = 0, data = 0, stack = 0;  // bytes mapped
+};
+bool MemoryOf(std::uint64_t task, TaskMemory* memory);
+void GenerateMaps(TextWriter& text, std::uint64_t task);
+void GenerateMemoryUse(TextWriter& text, std::uint64_t task);
 void GenerateRoute(TextWriter& text, std::uint64_t);
 void GenerateNothing(TextWriter& text, std::uint64_t);
 // process_fs_task.cc: /proc/self, /proc/N.

@@ -1,12 +1,13 @@
 // Files of /proc about the node.
+#include <algorithm>
+
 #include "abi/native_call.h"
 #include "fs/process_fs.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
-#include "proc/node.idl.h"
+#include "sched/cpu_scheduler.h"
 
 namespace k42::fs {
-namespace {
 
 proc::NodeInfo NodeNow() {
   proc::NodeInfo info{};
@@ -23,13 +24,7 @@ std::string_view TextOf(const std::uint8_t* bytes, std::size_t size) {
   return all.substr(0, all.find('\0'));
 }
 
-// `value` in hundredths, with two digits behind the point.
-void PrintHundredths(TextWriter& text, std::uint64_t value) {
-  const char digits[] = {static_cast<char>('0' + value / 10 % 10),
-                         static_cast<char>('0' + value % 10)};
-  text.Print("{}.", value / 100);
-  text.Text({digits, 2});
-}
+namespace {
 
 void CpuInfo(TextWriter& text, std::uint64_t) {
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
@@ -54,21 +49,28 @@ void MemInfo(TextWriter& text, std::uint64_t) {
              0u);
   text.Print("SwapTotal:      {8} kB\nSwapFree:       {8} kB\nShmem:          {8} kB\n", 0u, 0u,
              0u);
+  text.Print("Active:         {8} kB\nInactive:       {8} kB\nDirty:          {8} kB\n", cached, 0u,
+             0u);
+  text.Print("Writeback:      {8} kB\nAnonPages:      {8} kB\nMapped:         {8} kB\n", 0u,
+             total - free - cached, 0u);
+  text.Print("Slab:           {8} kB\nSReclaimable:   {8} kB\nSUnreclaim:     {8} kB\n", 0u, 0u,
+             0u);
+  text.Print("CommitLimit:    {8} kB\nCommitted_AS:   {8} kB\n", total, total - free);
   text.Print("HugePages_Total:{8}\nHugePages_Free: {8}\nHugepagesize:   {8} kB\n", 0u, 0u, 2048u);
 }
 
 void Uptime(TextWriter& text, std::uint64_t) {
   const std::uint64_t hundredths = machine::MonotonicNs() / 10'000'000;
-  PrintHundredths(text, hundredths);
+  text.Hundredths(hundredths);
   text.Text(" ");
-  PrintHundredths(text, hundredths);
+  text.Hundredths(hundredths);
   text.Text("\n");
 }
 
 void LoadAverage(TextWriter& text, std::uint64_t) {
   const proc::NodeInfo info = NodeNow();
   for (const std::uint64_t load : info.load) {
-    PrintHundredths(text, load * 100 >> 16);
+    text.Hundredths(load * 100 >> 16);
     text.Text(" ");
   }
   text.Print("{}/{} {}\n", info.runnable, info.tasks, info.tasks);
@@ -79,70 +81,50 @@ void Version(TextWriter& text, std::uint64_t) {
   text.Print("Linux version 6.1.0-k42 (k42) {}\n", TextOf(info.version, sizeof(info.version)));
 }
 
+// In hundredths of a second. Time in programs and in the kernel is not told apart.
+void CpuTimes(TextWriter& text, std::uint64_t busy_ns, std::uint64_t idle_ns) {
+  constexpr std::uint64_t kTickNs = 10'000'000;
+  text.Print(" {} 0 0 {} 0 0 0 0 0 0\n", busy_ns / kTickNs, idle_ns / kTickNs);
+}
+
 void Stat(TextWriter& text, std::uint64_t) {
-  const std::uint64_t ticks = machine::MonotonicNs() / 10'000'000;
-  text.Print("cpu  {} 0 0 0 0 0 0 0 0 0\n", ticks * machine::CpuCount());
+  std::uint64_t busy = 0, switches = 0;
+  const std::uint64_t now = machine::MonotonicNs();
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
-    text.Print("cpu{} {} 0 0 0 0 0 0 0 0 0\n", cpu, ticks);
+    const auto& scheduler = sched::CpuScheduler::Of(cpu);
+    busy += std::min(now, scheduler.busy_ns());
+    switches += scheduler.switches();
+  }
+  text.Text("cpu ");
+  CpuTimes(text, busy, now * machine::CpuCount() - busy);
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    const std::uint64_t own = std::min(now, sched::CpuScheduler::Of(cpu).busy_ns());
+    text.Print("cpu{}", cpu);
+    CpuTimes(text, own, now - own);
   }
   const proc::NodeInfo info = NodeNow();
-  text.Print("ctxt 0\nbtime {}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\n",
-             machine::BootRealtimeNs() / 1'000'000'000, info.tasks, info.runnable);
+  text.Print("intr 0\nctxt {}\nbtime {}\nprocesses {}\nprocs_running {}\nprocs_blocked 0\n",
+             switches, machine::BootRealtimeNs() / 1'000'000'000, info.tasks,
+             std::max(info.runnable, 1u));
+  text.Text("softirq 0 0 0 0 0 0 0 0 0 0 0\n");
 }
 
-void BootId(TextWriter& text, std::uint64_t) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+void VmStat(TextWriter& text, std::uint64_t) {
   const proc::NodeInfo info = NodeNow();
-  for (std::size_t i = 0; i < sizeof(info.boot_id); ++i) {
-    const char pair[] = {kDigits[info.boot_id[i] >> 4], kDigits[info.boot_id[i] & 15]};
-    text.Text(i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "");
-    text.Text({pair, 2});
-  }
-  text.Text("\n");
+  text.Print("nr_free_pages {}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\n",
+             info.memory_free / machine::kPageSize);
 }
 
-void Hostname(TextWriter& text, std::uint64_t) {
-  const proc::NodeInfo info = NodeNow();
-  text.Print("{}\n", TextOf(info.name, sizeof(info.name)));
-}
-
-// Files whose text never changes.
-struct Constant {
-  std::string_view name;
-  std::string_view text;
-};
-constexpr Constant kKernel[] = {{"ostype", "Linux\n"},
-                                {"osrelease", "6.1.0-k42\n"},
-                                {"version", "#1 SMP K42\n"},
-                                {"ngroups_max", "65536\n"},
-                                {"pid_max", "32768\n"},
-                                {"threads-max", "32768\n"},
-                                {"cap_last_cap", "40\n"},
-                                {"core_pattern", "core\n"},
-                                {"shmmax", "18446744073692774399\n"},
-                                {"randomize_va_space", "0\n"}};
-constexpr Constant kVm[] = {{"overcommit_memory", "1\n"}, {"max_map_count", "65530\n"}};
-constexpr Constant kNetCore[] = {{"somaxconn", "4096\n"}};
-constexpr Constant kYama[] = {{"ptrace_scope", "0\n"}};
-constexpr Constant kRoot[] = {
+constexpr ConstantFile kRoot[] = {
     {"filesystems", "nodev\ttmpfs\nnodev\tproc\nnodev\tsysfs\nnodev\t9p\n"},
     {"cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"},
     {"swaps", "Filename\tType\tSize\tUsed\tPriority\n"},
     {"devices", "Character devices:\n  1 mem\n  5 /dev/tty\n136 pts\n"},
-    {"cmdline", "k42\n"}};
-
-void ConstantText(TextWriter& text, std::uint64_t constant) {
-  text.Text(reinterpret_cast<const Constant*>(constant)->text);
-}
-
-template <std::size_t N>
-Status AddConstants(SyntheticDirectory& directory, const Constant (&constants)[N]) {
-  for (const Constant& constant : constants) {
-    TRY(directory.AddFile(constant.name, &ConstantText,
-                          reinterpret_cast<std::uint64_t>(&constant)));
-  }
-  return Status::kOk;
-}
+    {"cmdline", "k42\n"},
+    {"diskstats", ""},
+    {"partitions", "major minor  #blocks  name\n\n"},
+    {"interrupts", "           CPU0\n"},
+    {"modules", ""}};
 
 }  // namespace
 
@@ -155,37 +137,10 @@ Status AddNodeFiles(SyntheticDirectory& root) {
   TRY(root.AddFile("stat", &Stat));
   TRY(root.AddSymlink("mounts", "self/mounts"));
   TRY(root.AddSymlink("net", "self/net"));
+  TRY(root.AddFile("vmstat", &VmStat));
   TRY(AddConstants(root, kRoot));
   SyntheticDirectory* sys = TRY(root.AddDirectory("sys"));
-  SyntheticDirectory* kernel = TRY(sys->AddDirectory("kernel"));
-  TRY(AddConstants(*kernel, kKernel));
-  TRY(kernel->AddFile("hostname", &Hostname));
-  SyntheticDirectory* random = TRY(kernel->AddDirectory("random"));
-  TRY(random->AddFile("boot_id", &BootId));
-  SyntheticDirectory* yama = TRY(kernel->AddDirectory("yama"));
-  TRY(AddConstants(*yama, kYama));
-  SyntheticDirectory* vm = TRY(sys->AddDirectory("vm"));
-  TRY(AddConstants(*vm, kVm));
-  SyntheticDirectory* net = TRY(sys->AddDirectory("net"));
-  SyntheticDirectory* core = TRY(net->AddDirectory("core"));
-  return AddConstants(*core, kNetCore);
-}
-
-void GenerateMounts(TextWriter& text, std::uint64_t) {
-  constexpr std::size_t kRoom = 1024;
-  auto* path = static_cast<char*>(mem::Allocate(kRoom));
-  if (path == nullptr) {
-    return;
-  }
-  for (std::size_t i = 0; i < Sources().tree->mount_count(); ++i) {
-    const FileSystem& file_system = *Sources().tree->mount(i).file_system;
-    const auto size = Sources().tree->MountPath(i, {path, kRoom});
-    if (size.ok()) {
-      text.Print("{} {} {} {} 0 0\n", file_system.TypeName(), std::string_view(path, size.value()),
-                 file_system.TypeName(), file_system.read_only() ? "ro" : "rw");
-    }
-  }
-  mem::Free(path, kRoom);
+  return AddControls(*sys);
 }
 
 // 10.42.0.0/16 by fab0; numbers as the machine stores them.

@@ -4,6 +4,7 @@
 
 #include "fs/directory_writer.h"
 #include "fs/process_fs.h"
+#include "proc/process.h"
 
 namespace k42::fs {
 namespace {
@@ -15,6 +16,11 @@ constexpr std::uint64_t kNumberShift = 16;           // node numbers: task << 16
 
 bool InfoOf(std::uint64_t task, proc::TaskInfo* info) {
   const auto number = static_cast<std::uint32_t>(task);
+  if (proc::Process* process = HoldProcess(task)) {  // which also knows whether it runs
+    const Status status = process->GetTask(cobj::CallContext::Kernel(), number, *info);
+    process->Drop();
+    return IsOk(status);
+  }
   return IsOk(Sources().processes->tasks.GetInfo(number, 0, info));
 }
 
@@ -22,9 +28,7 @@ std::size_t TextOfTask(std::uint64_t task, proc::TaskText which, std::span<char>
   std::size_t size = 0;
   (void)Sources().processes->tasks.Visit(
       static_cast<std::uint32_t>(task), 0, [&](const proc::Task& found) {
-        const auto& text = found.texts.text[static_cast<std::size_t>(which)];
-        size = std::min<std::size_t>(text.size, space.size());
-        std::copy_n(text.bytes, size, space.data());
+        size = found.texts.Get(which).copy(space.data(), space.size());
         return Status::kOk;
       });
   return size;
@@ -66,10 +70,13 @@ void TaskStat(TextWriter& text, std::uint64_t task) {
   PrintText(text, task, proc::TaskText::kName);
   text.Print(") {} {} {} {} {} {} 0 0 0 0 0 ", Letter(info.state), info.parent, info.group,
              info.session, static_cast<std::uint32_t>(info.terminal), info.foreground_group);
-  text.Print("{} {} {} {} 20 {} {} 0 {} ", info.user_ns / kTickNs, info.system_ns / kTickNs,
-             info.children_user_ns / kTickNs, info.children_system_ns / kTickNs, info.priority,
-             info.threads, info.start_ns / kTickNs);
-  text.Print("0 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 {} {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+  text.Print("{} {} {} {} {} {} {} 0 {} ", info.user_ns / kTickNs, info.system_ns / kTickNs,
+             info.children_user_ns / kTickNs, info.children_system_ns / kTickNs, 20 + info.priority,
+             info.priority, info.threads, info.start_ns / kTickNs);
+  TaskMemory memory;
+  (void)MemoryOf(task, &memory);
+  text.Print("{} {} ", memory.use.mapped, memory.use.resident / machine::kPageSize);
+  text.Print("18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 {} {} 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
              info.exit_signal, info.cpu);
 }
 
@@ -87,8 +94,29 @@ void TaskStatus(TextWriter& text, std::uint64_t task) {
              info.effective_user);
   text.Print("Gid:\t{}\t{}\t{}\t{}\nFDSize:\t256\nGroups:\t\n", info.group_id, info.effective_group,
              info.effective_group, info.effective_group);
-  text.Print("Threads:\t{}\nCpus_allowed_list:\t0-{}\nMems_allowed:\t1\nMems_allowed_list:\t0\n",
-             info.threads, machine::CpuCount() - 1);
+  TaskMemory memory;
+  if (MemoryOf(task, &memory)) {
+    text.Print("VmPeak:\t{8} kB\nVmSize:\t{8} kB\nVmLck:\t{8} kB\n", memory.use.peak_mapped >> 10,
+               memory.use.mapped >> 10, 0u);
+    text.Print("VmHWM:\t{8} kB\nVmRSS:\t{8} kB\nRssAnon:\t{8} kB\n", memory.use.peak_resident >> 10,
+               memory.use.resident >> 10, memory.use.resident >> 10);
+    text.Print("VmData:\t{8} kB\nVmStk:\t{8} kB\nVmExe:\t{8} kB\nVmSwap:\t{8} kB\n",
+               memory.data >> 10, memory.stack >> 10, memory.text >> 10, 0u);
+  }
+  text.Print("Threads:\t{}\n", info.threads);
+  // Masks are the personality's.
+  text.Text("SigQ:\t0/127235\nSigPnd:\t0000000000000000\nShdPnd:\t");
+  text.Hex(info.signals_pending, 16);
+  text.Text("\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\nSigCgt:\t0000000000000000\n");
+  const std::string_view capabilities =
+      info.effective_user == 0 ? "000001ffffffffff\n" : "0000000000000000\n";
+  for (const std::string_view name : {"CapInh:\t0000000000000000\nCapPrm:\t", "CapEff:\t"}) {
+    text.Text(name);
+    text.Text(capabilities);
+  }
+  text.Text("CapBnd:\t000001ffffffffff\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t0\n");
+  text.Print("Cpus_allowed_list:\t0-{}\nMems_allowed:\t1\nMems_allowed_list:\t0\n",
+             machine::CpuCount() - 1);
   text.Print("voluntary_ctxt_switches:\t{}\nnonvoluntary_ctxt_switches:\t0\n", info.switches);
 }
 
@@ -111,6 +139,64 @@ void CpuSetRoot(TextWriter& text, std::uint64_t) {
 void ControlGroup(TextWriter& text, std::uint64_t) {
   text.Text("0::/\n");
 }
+void WaitsWhere(TextWriter& text, std::uint64_t) {
+  text.Text("0");
+}
+
+struct LimitRow {
+  std::string_view name;
+  proc::LimitKind kind;
+  std::string_view unit;
+};
+constexpr LimitRow kLimitRows[] = {
+    {"Max cpu time", proc::LimitKind::kCpuSeconds, "seconds"},
+    {"Max file size", proc::LimitKind::kFileSize, "bytes"},
+    {"Max data size", proc::LimitKind::kData, "bytes"},
+    {"Max stack size", proc::LimitKind::kStack, "bytes"},
+    {"Max core file size", proc::LimitKind::kCore, "bytes"},
+    {"Max resident set", proc::LimitKind::kResident, "bytes"},
+    {"Max processes", proc::LimitKind::kTasks, "processes"},
+    {"Max open files", proc::LimitKind::kHandles, "files"},
+    {"Max locked memory", proc::LimitKind::kLocked, "bytes"},
+    {"Max address space", proc::LimitKind::kAddressSpace, "bytes"},
+    {"Max file locks", proc::LimitKind::kFileLocks, "locks"},
+    {"Max pending signals", proc::LimitKind::kSignals, "signals"},
+    {"Max msgqueue size", proc::LimitKind::kQueues, "bytes"},
+    {"Max nice priority", proc::LimitKind::kNice, ""},
+    {"Max realtime priority", proc::LimitKind::kRealtime, ""},
+    {"Max realtime timeout", proc::LimitKind::kRealtimeTime, "us"},
+};
+
+void PrintLimit(TextWriter& text, std::uint64_t value) {
+  if (value == ~std::uint64_t{0}) {
+    text.Print("{20} ", std::string_view("unlimited"));
+    return;
+  }
+  char digits[24];
+  text.Print("{20} ", std::string_view(digits, Format(digits, "{}", value)));
+}
+
+void TaskLimits(TextWriter& text, std::uint64_t task) {
+  proc::Limit limits[std::size(kLimitRows)];
+  const Status status = Sources().processes->tasks.Visit(
+      static_cast<std::uint32_t>(task), 0, [&](const proc::Task& found) {
+        for (std::size_t i = 0; i < std::size(kLimitRows); ++i) {
+          limits[i] = found.limits[static_cast<std::size_t>(kLimitRows[i].kind)];
+        }
+        return Status::kOk;
+      });
+  if (!IsOk(status)) {
+    return;
+  }
+  text.Text("Limit                     Soft Limit           Hard Limit           Units     \n");
+  for (std::size_t i = 0; i < std::size(kLimitRows); ++i) {
+    text.Print("{25} ", kLimitRows[i].name);
+    PrintLimit(text, limits[i].soft);
+    PrintLimit(text, limits[i].hard);
+    text.Print("{10}\n", kLimitRows[i].unit);
+  }
+}
+
 // Names are accepted and forgotten here: a thread's name is its personality's.
 Status AcceptName(std::string_view, std::uint64_t) {
   return Status::kOk;
@@ -170,7 +256,12 @@ constexpr Item kItems[] = {
     {Place::kTask, "environ", Kind::kFile, &TaskEnvironment, 0400},
     {Place::kTask, "comm", Kind::kFile, &TaskName, 0644},
     {Place::kTask, "mounts", Kind::kFile, &GenerateMounts},
-    {Place::kTask, "mountinfo", Kind::kFile, &GenerateNothing},
+    {Place::kTask, "mountinfo", Kind::kFile, &GenerateMountInfo},
+    {Place::kTask, "maps", Kind::kFile, &GenerateMaps},
+    {Place::kTask, "statm", Kind::kFile, &GenerateMemoryUse},
+    {Place::kTask, "limits", Kind::kFile, &TaskLimits},
+    {Place::kTask, "oom_score", Kind::kFile, &Zero},
+    {Place::kTask, "wchan", Kind::kFile, &WaitsWhere},
     {Place::kTask, "cgroup", Kind::kFile, &ControlGroup},
     {Place::kTask, "cpuset", Kind::kFile, &CpuSetRoot},
     {Place::kTask, "oom_score_adj", Kind::kFile, &Zero, 0644},

@@ -8,11 +8,36 @@
 
 namespace k42::fs {
 
+namespace {
+
+constexpr machine::HoldReason kNames{4000, "the names of a small directory are compared"};
+
+}  // namespace
+
 void TextWriter::Text(std::string_view text) {
   if (size_ < space_.size()) {
     std::memcpy(space_.data() + size_, text.data(), std::min(text.size(), space_.size() - size_));
   }
   size_ += text.size();
+}
+
+void TextWriter::Hex(std::uint64_t value, std::uint32_t digits) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  char text[16];
+  std::size_t at = sizeof(text);
+  while (value != 0 || digits != 0) {
+    text[--at] = kDigits[value & 15];
+    value >>= 4;
+    digits -= digits != 0 ? 1 : 0;
+  }
+  Text({text + at, sizeof(text) - at});
+}
+
+void TextWriter::Hundredths(std::uint64_t value) {
+  const char digits[] = {static_cast<char>('0' + value / 10 % 10),
+                         static_cast<char>('0' + value % 10)};
+  Print("{}.", value / 100);
+  Text({digits, 2});
 }
 
 // -- file system ----------------------------------------------------------------------------------
@@ -94,7 +119,7 @@ Status SyntheticDirectory::AddSymlink(std::string_view name, std::string_view ta
 }
 
 Result<Node*> SyntheticDirectory::Lookup(std::string_view name) {
-  machine::SpinGuard guard(lock_);
+  machine::SpinGuard guard(lock_, kNames);
   for (Child& child : children_) {
     if (child.name == name) {
       child.node->AddReference();
@@ -169,6 +194,19 @@ Status SyntheticFile::SetAttributes(const AttributeChange& change) {
 Result<std::size_t> SyntheticLink::ReadLink(const Identity&, std::span<char> text) {
   std::memcpy(text.data(), target_.data(), std::min(target_.size(), text.size()));
   return target_.size();
+}
+
+namespace {
+void ConstantText(TextWriter& text, std::uint64_t file) {
+  text.Text(reinterpret_cast<const ConstantFile*>(file)->text);
+}
+}  // namespace
+
+Status AddConstants(SyntheticDirectory& directory, std::span<const ConstantFile> files) {
+  for (const ConstantFile& file : files) {
+    TRY(directory.AddFile(file.name, &ConstantText, reinterpret_cast<std::uint64_t>(&file)));
+  }
+  return Status::kOk;
 }
 
 }  // namespace k42::fs

@@ -28,6 +28,10 @@ class TextWriter {
     size_ += Format(space_.subspan(at), format, args...);
   }
   void Text(std::string_view text);
+  // Lower-case hexadecimal, at least `digits` of them, without 0x.
+  void Hex(std::uint64_t value, std::uint32_t digits = 1);
+  // Hundredths with two digits behind the point.
+  void Hundredths(std::uint64_t value);
   std::size_t size() const { return size_; }
 
  private:
@@ -146,5 +150,13 @@ class SyntheticLink final : public SyntheticNode {
   void Dispose() override { mem::Delete(this); }
   const std::string_view target_;
 };
+
+// A file whose text never changes.
+struct ConstantFile {
+  std::string_view name;
+  std::string_view text;
+};
+// `files` must live for ever.
+Status AddConstants(SyntheticDirectory& directory, std::span<const ConstantFile> files);
 
 }  // namespace k42::fs

@@ -1,5 +1,6 @@
 #include "fs/system_fs.h"
 
+#include "fs/process_fs.h"
 #include "machine/cpu.h"
 
 namespace k42::fs {
@@ -21,13 +22,31 @@ void Number(TextWriter& text, std::uint64_t number) {
 }
 // CPU sets as groups of 32 bits, most significant first.
 void PrintMask(TextWriter& text, std::uint64_t mask) {
-  text.Print("{x8},{x8}\n", mask >> 32, mask & 0xffffffff);
+  if (machine::CpuCount() > 32) {
+    text.Hex(mask >> 32, 8);
+    text.Text(",");
+  }
+  text.Hex(mask & 0xffffffff, machine::CpuCount() > 32 ? 8 : 1);
+  text.Text("\n");
 }
 void OneCpuMask(TextWriter& text, std::uint64_t cpu) {
   PrintMask(text, std::uint64_t{1} << cpu);
 }
+void OneCpuList(TextWriter& text, std::uint64_t cpu) {
+  text.Print("{}\n", cpu);
+}
+void EmptyList(TextWriter& text, std::uint64_t) {
+  text.Text("\n");
+}
 void AllCpusMask(TextWriter& text, std::uint64_t) {
   PrintMask(text, ~std::uint64_t{0} >> (64 - machine::CpuCount()));
+}
+
+void NodeMemory(TextWriter& text, std::uint64_t) {
+  const proc::NodeInfo info = NodeNow();
+  text.Print("Node 0 MemTotal:       {8} kB\nNode 0 MemFree:        {8} kB\n", info.memory >> 10,
+             info.memory_free >> 10);
+  text.Print("Node 0 MemUsed:        {8} kB\n", (info.memory - info.memory_free) >> 10);
 }
 
 struct InterfaceText {
@@ -70,6 +89,9 @@ Status AddCpus(SyntheticDirectory& system) {
   for (const std::string_view name : {"online", "possible", "present"}) {
     TRY(cpus->AddFile(name, &Online));
   }
+  for (const std::string_view name : {"offline", "isolated"}) {
+    TRY(cpus->AddFile(name, &EmptyList));
+  }
   TRY(cpus->AddFile("kernel_max", &Number, machine::kMaxCpus - 1));
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
     SyntheticDirectory* directory = TRY(cpus->AddDirectory(CpuName(cpu)));
@@ -81,8 +103,15 @@ Status AddCpus(SyntheticDirectory& system) {
     for (const std::string_view name : {"core_cpus", "thread_siblings"}) {
       TRY(topology->AddFile(name, &OneCpuMask, cpu));
     }
+    for (const std::string_view name : {"core_cpus_list", "thread_siblings_list"}) {
+      TRY(topology->AddFile(name, &OneCpuList, cpu));
+    }
     for (const std::string_view name : {"package_cpus", "core_siblings", "die_cpus"}) {
       TRY(topology->AddFile(name, &AllCpusMask));
+    }
+    for (const std::string_view name :
+         {"package_cpus_list", "core_siblings_list", "die_cpus_list"}) {
+      TRY(topology->AddFile(name, &Online));
     }
   }
   return Status::kOk;
@@ -96,6 +125,7 @@ Status AddMemoryNodes(SyntheticDirectory& system) {
   SyntheticDirectory* node = TRY(nodes->AddDirectory("node0"));
   TRY(node->AddFile("cpumap", &AllCpusMask));
   TRY(node->AddFile("cpulist", &Online));
+  TRY(node->AddFile("meminfo", &NodeMemory));
   return node->AddFile("distance", &Number, 10);
 }
 

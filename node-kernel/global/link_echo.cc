@@ -46,6 +46,7 @@ Result<std::uint64_t> LinkEcho::Ping(LinkPeer peer, Bytes payload, std::uint64_t
   *wait = {.sequence = ++cpu.sequence, .payload = payload, .thread = self};
   ping->thread = self;
   ping->channel = abi::Channel::kEcho;
+  ping->flags = abi::kQuietEnd;
   ping->peer = peer;
   ping->receiver_cpu = number;
   ping->budget_ns = budget_ns;
@@ -111,6 +112,7 @@ void LinkEcho::SendAnswer(LinkPeer to, const abi::Frame& frame, Bytes payload) {
     std::memcpy(answer->copy, payload.data(), payload.size());
     LinkRequest& request = *answer;
     request.channel = abi::Channel::kEcho;
+    request.flags = abi::kQuietEnd;
     request.peer = to;
     request.receiver_cpu = frame.cpu;
     request.budget_ns = frame.budget_ns;

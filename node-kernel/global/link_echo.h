@@ -17,7 +17,7 @@ namespace k42::global {
 
 class LinkEcho final : public LinkReceiver {
  public:
-  explicit constexpr LinkEcho(LinkPort& port) : port_(port), puts_(port) {}
+  constexpr LinkEcho(LinkPort& port, const ClusterView& view) : port_(port), puts_(port, view) {}
 
   // Sends `payload` to the peer (LinkPeer{abi::kDaemonNode, 0}: the own daemon) and waits for the
   // same bytes to come back. Returns the round trip in ns; kTimedOut after `budget_ns`; or why it

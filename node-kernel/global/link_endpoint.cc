@@ -23,6 +23,7 @@ Status LinkEndpoint::Send(LinkPeer peer, std::uint32_t receiver_cpu, const abi::
   letter->endpoint = this;
   letter->size = size;
   letter->channel = abi::Channel::kCall;
+  letter->flags = abi::kQuietEnd;
   letter->peer = peer;
   letter->receiver_cpu = receiver_cpu;
   letter->budget_ns = kSendBudgetNs;

@@ -7,6 +7,12 @@
 
 namespace k42::global {
 
+namespace {
+
+constexpr machine::HoldReason kSearch{20000, "free pages in a row are looked for, chunk by chunk"};
+
+}  // namespace
+
 void LinkMemory::Start(std::byte* base, const abi::ArenaLayout& layout) {
   base_ = base;
   layout_ = layout;
@@ -44,7 +50,7 @@ Result<ArenaRange> LinkMemory::Allocate(std::uint64_t size, abi::ChunkUse use) {
       layout_.chunk_count < kMaxManagedChunks ? layout_.chunk_count : kMaxManagedChunks;
   ArenaRange range;
   {
-    machine::SpinGuard guard(lock_);
+    machine::SpinGuard guard(lock_, kSearch);
     // First a chunk that has this use already, then a free one.
     for (const abi::ChunkUse wanted : {use, abi::ChunkUse::kFree}) {
       for (std::uint32_t chunk = 0; chunk < count && range.size == 0; ++chunk) {

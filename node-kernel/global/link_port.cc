@@ -237,6 +237,10 @@ void LinkPort::Beat(std::uint64_t now_ns) {
   header().heartbeat.store(now_ns, std::memory_order_relaxed);
 }
 
+bool LinkPort::Waiting(machine::CpuId cpu) const {
+  return started_ && cpus_[cpu].receive.Waiting();
+}
+
 bool LinkPort::Up() const {
   return started_ && daemon().state.load(std::memory_order_acquire) == abi::DaemonState::kUp;
 }

@@ -55,6 +55,8 @@ class LinkPort final : public Link {
   // -- any thread --
   // Lives: called at least every kHeartbeatPeriodNs.
   void Beat(std::uint64_t now_ns);
+  // Has that CPU records to drain? To be asked with every beat: quiet ends wake nobody.
+  bool Waiting(machine::CpuId cpu) const;
   // Has the daemon an identity for us, and which?
   bool Up() const;
   LinkPeer Self() const override;

@@ -25,7 +25,7 @@ struct LinkPeer {
 struct LinkRequest : QueueLink<> {
   abi::OperationKind kind = abi::OperationKind::kSend;
   abi::Channel channel = abi::Channel::kCall;
-  std::uint32_t flags = 0;  // abi::OperationFlags
+  std::uint32_t flags = 0;  // abi::OperationFlags; kQuietEnd: `done` may come late, if it is good
   LinkPeer peer;
   std::uint32_t receiver_cpu = 0;
   std::uint64_t budget_ns = 0;

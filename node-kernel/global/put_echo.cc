@@ -200,6 +200,7 @@ Status PutEcho::Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns) {
   bench.stored = 0;
   Request& request = bench.request;
   request.kind = abi::OperationKind::kSend;
+  request.flags = abi::kQuietEnd;
   request.peer = peer;
   request.receiver_cpu = machine::CurrentCpu();
   request.frame = {};
@@ -220,6 +221,7 @@ Status PutEcho::Move(Bench& bench, abi::OperationKind kind, std::uint32_t size,
   Request& request = bench.request;
   const bool get = kind == abi::OperationKind::kGet;
   request.kind = kind;
+  request.flags = kind == abi::OperationKind::kPutNotify ? abi::kQuietEnd : 0u;  // it is answered
   request.peer = bench.peer;
   request.receiver_cpu = bench.target.cpu;
   request.payload = {};
@@ -254,6 +256,8 @@ void PutEcho::OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence)
     return;  // unanswered, as the asker must expect
   Pad* pad = nullptr;
   for (Pad& candidate : cpu.pads) {
+    if (candidate.asker.node != 0 && view_.HasLeft(candidate.asker))
+      GiveUp(candidate);
     if (candidate.closing)
       continue;
     if (candidate.asker == from && candidate.target.cpu == asked.cpu)
@@ -308,6 +312,7 @@ void PutEcho::PutBack(LinkPeer from, std::uint64_t word) {
   request.window = pad.target.window;
   request.remote_offset = 0;
   request.operand = word | kAnswer;
+  request.flags = abi::kQuietEnd;
   request.pad = &pad;
   Submit(request);
 }

@@ -12,7 +12,8 @@
 // Pads and benches are of 1 MiB each, and taken for good: who pings spends arena. Windows are open
 // to every peer, and stay. When an asker is dead, its pad's window is revoked, and the memory used
 // again once the fabric says that nothing can touch it any more; it is left alone for good if that
-// cannot be said.
+// cannot be said. A death that no daemon told (it was a new one's predecessor's peer) is seen in
+// the view, when the next opening looks for a pad.
 //
 // Locking: a CPU's things are touched by its threads only, between two switches. OnMessage and
 // OnNotify are the link thread's.
@@ -21,6 +22,7 @@
 #include <cstdint>
 
 #include "abi/link_names.h"
+#include "global/cluster_view.h"
 #include "global/link_port.h"
 #include "machine/thread.h"
 
@@ -30,7 +32,7 @@ class PutEcho {
  public:
   static constexpr std::uint32_t kOpenMethod = 1;  // of a frame of kind kEcho or kEchoReply
 
-  explicit constexpr PutEcho(LinkPort& port) : port_(port) {}
+  constexpr PutEcho(LinkPort& port, const ClusterView& view) : port_(port), view_(view) {}
 
   // Puts `size` bytes (at most abi::kPingPutMax, at least one is sent) to the peer and waits for
   // them to come back. Returns the round trip in ns; kTimedOut; kBusy while another one is under
@@ -122,6 +124,7 @@ class PutEcho {
   static void OnRevoked(LinkRequest& request);
 
   LinkPort& port_;
+  const ClusterView& view_;
   Cpu cpus_[machine::kMaxCpus];
 };
 

@@ -53,6 +53,9 @@ void Conduit::WatchWriter(ReadyList* list) {
 void Conduit::OpenReader() {
   Wakeups wakeups;
   machine::MutexGuard guard(lock_);
+  if (readers_ == 0 && writers_ == 0) {
+    had_writer_ = false;  // a fifo's earlier users are no affair of the next ones
+  }
   ++readers_;
   UpdateLocked(0, wakeups);
 }

@@ -160,12 +160,21 @@ void FabricConnection::Carry(const StreamAction& action) {
 void FabricConnection::Submit(Operation& operation) {
   operation.owner = this;
   operation.channel = abi::Channel::kStream;
-  operation.flags = abi::kRepeatable;
   operation.peer = peer_;
   operation.budget_ns = 0;
   AddReference();
   under_way_.fetch_add(1, std::memory_order_acq_rel);
+  if (operation.kind == abi::OperationKind::kPutNotify)
+    bytes_under_way_.fetch_add(operation.length, std::memory_order_relaxed);
+  operation.flags = abi::kRepeatable | (IsQuiet() ? abi::kQuietEnd : 0u);
   network_.link().Submit(operation);
+}
+
+// While half of the operations and half of the ring are free: whoever comes to wait for
+// either has submitted one since whose end wakes, and the ends of all before are seen with it.
+bool FabricConnection::IsQuiet() const {
+  return under_way_.load(std::memory_order_relaxed) < kOperations / 2 &&
+         bytes_under_way_.load(std::memory_order_relaxed) < send_range_.size / 2;
 }
 
 void FabricConnection::OnDone(global::LinkRequest& request) {
@@ -181,6 +190,8 @@ void FabricConnection::OnDone(global::LinkRequest& request) {
     (void)self.stream_->OnSendDone(static_cast<std::int64_t>(status), now);
   const auto index = static_cast<std::uint32_t>(&operation - self.operations_);
   self.free_operations_.fetch_or(1u << index, std::memory_order_release);
+  if (operation.kind == abi::OperationKind::kPutNotify)
+    self.bytes_under_way_.fetch_sub(operation.length, std::memory_order_relaxed);
   self.under_way_.fetch_sub(1, std::memory_order_acq_rel);
   self.Pump();
   self.DropReference();

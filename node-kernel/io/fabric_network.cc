@@ -249,7 +249,7 @@ void FabricNetwork::SendAlone(global::LinkPeer to, const StreamMessage& message)
   Letter& letter = *made.value();
   letter.message = message;
   letter.channel = abi::Channel::kStream;
-  letter.flags = abi::kRepeatable;
+  letter.flags = abi::kRepeatable | abi::kQuietEnd;
   letter.peer = to;
   letter.receiver_cpu = StreamIndex(message.to);
   letter.frame.kind = abi::FrameKind::kOneWay;

@@ -17,6 +17,9 @@ constexpr std::uint64_t kGiveUpNs = 127'000'000'000;
 constexpr std::uint64_t kLingerNs = 60'000'000'000;
 // How long nothing is sent after the way refused something: a daemon comes back within that order.
 constexpr std::uint64_t kPauseNs = 10'000'000;
+// A kOpen may be lost without a word: a kernel whose view does not have us yet does not hear it,
+// and one without memory for the answer does not answer. So it is said again after so long.
+constexpr std::uint64_t kAnswerNs = 3'000'000'000;
 
 // Does this end mean that the peer, or its end of the stream, is gone, and not only the way?
 bool IsFinal(Status status) {
@@ -46,7 +49,7 @@ Status FabricStream::Connect(std::uint16_t local_port, std::uint16_t peer_port,
   s_.open_due = true;
   s_.retry_delay_ns = kFirstRetryNs;
   s_.give_up_at_ns = now_ns + kGiveUpNs;
-  s_.timer_at_ns = s_.give_up_at_ns;
+  s_.timer_at_ns = now_ns + kAnswerNs;
   s_.timer_due = true;
   return Status::kInProgress;
 }
@@ -322,8 +325,8 @@ void FabricStream::OnTimer(std::uint64_t now_ns) {
   if (s_.state == State::kConnecting) {
     if (now_ns >= s_.give_up_at_ns)
       return Fail(Status::kTimedOut);
-    s_.open_due = true;  // after a pause, or since the backlog was full
-    s_.timer_at_ns = s_.give_up_at_ns;
+    s_.open_due = true;
+    s_.timer_at_ns = now_ns + kAnswerNs;
     s_.timer_due = true;
   } else if (s_.closed_by_user && s_.state == State::kOpen) {
     if (now_ns >= s_.give_up_at_ns)

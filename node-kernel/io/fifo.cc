@@ -23,16 +23,22 @@ void Fifo::Dispose() {
 }
 
 Result<cobj::Granted<fs::IOpenFile>> Fifo::Open(RefPtr<Fifo> fifo, RefPtr<fs::Node> node,
-                                                std::uint32_t flags) {
-  if ((flags & (fs::kOpenRead | fs::kOpenWrite)) == 0) {
+                                                RefPtr<fs::Entry> entry, std::uint32_t flags) {
+  const bool reads = (flags & fs::kOpenRead) != 0;
+  const bool writes = (flags & fs::kOpenWrite) != 0;
+  if (!reads && !writes) {
     return Status::kInvalidArgument;
   }
-  if ((flags & (fs::kOpenRead | fs::kOpenNonBlocking)) == fs::kOpenNonBlocking &&
-      fifo->conduit().readers() == 0) {
-    return Status::kAddressUnavailable;
+  if (!(reads && writes) && (reads ? fifo->conduit().writers() : fifo->conduit().readers()) == 0) {
+    if ((flags & fs::kOpenNonBlocking) != 0 && writes) {
+      return Status::kAddressUnavailable;
+    }
+    if ((flags & (fs::kOpenNonBlocking | fs::kOpenAwaitsPeer)) == 0) {
+      return Status::kWouldBlock;
+    }
   }
-  const auto ref =
-      TRY(cobj::MakeShared<PipeEnd>(std::move(fifo), std::move(node), StreamIdentity{}, flags));
+  const auto ref = TRY(cobj::MakeShared<PipeEnd>(std::move(fifo), std::move(node), std::move(entry),
+                                                 StreamIdentity{}, flags & ~fs::kOpenAwaitsPeer));
   return cobj::Granted<fs::IOpenFile>(ref, fs::RightsFor(flags));
 }
 
@@ -43,8 +49,9 @@ Status Fifo::MakePipe(const fs::Identity& who, std::uint32_t flags,
   const StreamIdentity identity = NewStreamIdentity(fs::FileKind::kFifo, who);
   flags &= fs::kOpenChangeable;
   const auto read_end =
-      TRY(cobj::MakeShared<PipeEnd>(fifo, nullptr, identity, flags | fs::kOpenRead));
-  const auto write_end = cobj::MakeShared<PipeEnd>(fifo, nullptr, identity, flags | fs::kOpenWrite);
+      TRY(cobj::MakeShared<PipeEnd>(fifo, nullptr, nullptr, identity, flags | fs::kOpenRead));
+  const auto write_end =
+      cobj::MakeShared<PipeEnd>(fifo, nullptr, nullptr, identity, flags | fs::kOpenWrite);
   if (!write_end.ok()) {
     (void)cobj::Destroy(read_end);
     return write_end.status();

@@ -1,7 +1,8 @@
 // Fifo: a pipe, named or not: one conduit that any number of openings read from and write to.
 //
-// Opening never waits. A reader of a named fifo without writer reads the end; who wants to wait for
-// the other side first, arms kPeerPresent.
+// Opening never waits. An opening that on Linux would wait for the other side is refused
+// (kWouldBlock); with kOpenAwaitsPeer it is made, and its owner arms kPeerPresent before he goes
+// on. A reader of a named fifo without writer reads the end.
 #pragma once
 
 #include "base/ref_counted.h"
@@ -24,9 +25,9 @@ class Fifo final : public RefCounted {
   ~Fifo() = default;
 
   // An opening with kOpenRead, kOpenWrite or both. kAddressUnavailable: to write without waiting
-  // (kOpenNonBlocking) while nobody reads.
+  // (kOpenNonBlocking) while nobody reads. kWouldBlock: the other side is not open.
   static Result<cobj::Granted<fs::IOpenFile>> Open(RefPtr<Fifo> fifo, RefPtr<fs::Node> node,
-                                                   std::uint32_t flags);
+                                                   RefPtr<fs::Entry> entry, std::uint32_t flags);
   // A pipe without a name: both ends.
   static Status MakePipe(const fs::Identity& who, std::uint32_t flags,
                          cobj::Granted<fs::IOpenFile>* reader,

@@ -8,9 +8,13 @@
 
 namespace k42::io {
 
-PipeEnd::PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, const StreamIdentity& identity,
-                 std::uint32_t flags)
-    : OpenFileBase(flags), fifo_(std::move(fifo)), node_(std::move(node)), identity_(identity) {
+PipeEnd::PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, RefPtr<fs::Entry> entry,
+                 const StreamIdentity& identity, std::uint32_t flags)
+    : OpenFileBase(flags),
+      fifo_(std::move(fifo)),
+      node_(std::move(node)),
+      entry_(std::move(entry)),
+      identity_(identity) {
   if (reads()) {
     fifo_->conduit().OpenReader();
   }
@@ -99,11 +103,13 @@ Status PipeEnd::GetFileSystem(fs::FileSystemInfo& info) {
 }
 
 Result<std::uint64_t> PipeEnd::Control(Caller caller, std::uint32_t operation, BufferIn input,
-                                       BufferOut) {
+                                       BufferOut output) {
   Conduit& conduit = fifo_->conduit();
   switch (operation) {
     case kControlBytesReadable:
       return conduit.bytes();
+    case kControlPeekPipe:
+      return reads() ? conduit.Read(output, true) : Result<std::uint64_t>(Status::kBadHandle);
     case kControlGetPipeCapacity:
       return conduit.capacity();
     case kControlSetPipeCapacity: {

@@ -1,6 +1,7 @@
 // PipeEnd: one opening of a Fifo.
 #pragma once
 
+#include "fs/entry.h"
 #include "fs/open_file_base.h"
 #include "io/fifo.h"
 #include "io/stream_attributes.h"
@@ -10,9 +11,9 @@ namespace k42::io {
 class PipeEnd final : public fs::OpenFileBase<fs::IOpenFile> {
  public:
   using Caller = const cobj::CallContext&;
-  // `node`: the name's, or null.
-  PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, const StreamIdentity& identity,
-          std::uint32_t flags);
+  // `node`, `entry`: the name's it was opened by, or null.
+  PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, RefPtr<fs::Entry> entry,
+          const StreamIdentity& identity, std::uint32_t flags);
 
   Result<std::uint64_t> PollState() override;
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready) override;
@@ -23,6 +24,10 @@ class PipeEnd final : public fs::OpenFileBase<fs::IOpenFile> {
   Status SetAttributes(Caller caller, const fs::AttributeChange& change) override;
   Status GetFileSystem(fs::FileSystemInfo& info) override;
   Result<fs::FileKind> Kind() override { return fs::FileKind::kFifo; }
+  Result<fs::Entry*> TakeEntry() override {
+    RefPtr<fs::Entry> entry = entry_;
+    return entry.Release();
+  }
   Status SetFlags(std::uint32_t flags) override;
   Result<std::uint64_t> Control(Caller caller, std::uint32_t operation, BufferIn input,
                                 BufferOut output) override;
@@ -34,6 +39,7 @@ class PipeEnd final : public fs::OpenFileBase<fs::IOpenFile> {
 
   const RefPtr<Fifo> fifo_;
   const RefPtr<fs::Node> node_;
+  const RefPtr<fs::Entry> entry_;
   const StreamIdentity identity_;
 };
 

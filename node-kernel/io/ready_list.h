@@ -61,7 +61,7 @@ class ReadyList {
 
   // Takes the place of what the same sink armed with the same number: that fires in vain by now.
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket);
-  // Forgets what `caller` armed with the ticket of this number.
+  // Forgets what `caller` armed with the ticket of this abi::TicketNumber.
   void Disarm(const cobj::CallContext& caller, std::uint32_t number);
 
  private:

@@ -85,6 +85,15 @@ TerminalSet::Opened TerminalSet::OpenSlave(Caller caller, std::uint32_t number,
   return TerminalFile::Open(caller, std::move(terminal), std::move(node), flags);
 }
 
+Status TerminalSet::Give(std::uint64_t device, std::uint32_t leader) {
+  const RefPtr<Terminal> terminal = Find(device);
+  if (!terminal) {
+    return Status::kNotFound;
+  }
+  terminal->Adopt(leader, leader);
+  return Status::kOk;
+}
+
 std::uint32_t TerminalSet::NextPair(std::uint32_t number) {
   MutexGuard guard(lock_);
   while (number < kMaxPairs && !pairs_[number].terminal) {

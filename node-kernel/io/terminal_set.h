@@ -39,6 +39,8 @@ class TerminalSet {
   // /dev/pts/N. kNotFound; kIoError while locked.
   Opened OpenSlave(Caller caller, std::uint32_t number, RefPtr<fs::Node> node, std::uint32_t flags);
 
+  // To the session that `leader` leads, without asking. kNotFound: no such terminal.
+  Status Give(std::uint64_t device, std::uint32_t leader);
   // The smallest existing pair number from `number` on; kMaxPairs: none.
   std::uint32_t NextPair(std::uint32_t number);
   // proc::SessionEnded, from the task table.

@@ -11,6 +11,7 @@
 #include "machine/user_copy.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/frame.h"
+#include "sched/hand_over.h"
 
 namespace k42::ipc {
 
@@ -83,32 +84,34 @@ inline void CallEnd::Enter(std::uint64_t number, const CallNote& note, TrapFrame
 // -- caller ---------------------------------------------------------------------------------------
 
 // kOk: the frame is the server's, interrupts are off. Nothing waits from here on.
-inline Status CallEnd::Begin(TrapFrame* frame, Call& call, const CallNote& note) {
+[[gnu::always_inline]] inline Status CallEnd::Begin(TrapFrame* frame, Call& call,
+                                                    const CallNote& note) {
   CallTable& table = *call.table;
   machine::DisableInterrupts();
   // While arguments were copied the server may have ended, or this caller been told to.
-  if (table.closed() || dispatcher_.ending()) [[unlikely]] {
+  if (table.closed()) [[unlikely]] {
     machine::EnableInterrupts();
-    return dispatcher_.ending() ? Status::kCancelled : Status::kEndpointDown;
+    return Status::kEndpointDown;
   }
+  Dispatcher& server = table.server();
+  call.remote = server.cpu() != dispatcher_.cpu();
+  if (call.remote || !server.IsCallable() || !dispatcher_.may_hand_over()) [[unlikely]]
+    return Enqueue(frame, call, note);
+  call.plain = call.layout.count == 0 && (call.flags & abi::kServedHandle) == 0;
+  call.back.Save(*frame, *dispatcher_.page());
+  CallEnd& end = *server.calls;
+  end.Enter(call.number, note, frame);
   call.caller = this;
   call.outer = serving_;
-  call.note.identity = note.identity;
   call.note.object = note.object;
-  call.back.Save(*frame, *dispatcher_.page());
-  Dispatcher& server = table.server();
-  CpuScheduler& here = CpuScheduler::Here();
-  call.remote = server.cpu() != dispatcher_.cpu();
-  if (call.remote || !server.IsCallable() || here.current() != &dispatcher_) [[unlikely]]
-    return Enqueue(frame, call, note);
+  call.note.identity = note.identity;
   call.next_of_caller = calls_;
   calls_ = &call;
   serving_ = nullptr;
   call.word.Run();
-  here.HandOver(server, dispatcher_.payer());
-  CallEnd& end = *server.calls;
   end.serving_ = &call;
-  end.Enter(call.number(), note, frame);
+  CpuScheduler& here = CpuScheduler::InUse();
+  here.HandOver(server, dispatcher_.payer());
   if (HasWork()) [[unlikely]]
     here.WakeIdle(dispatcher_);
   return Status::kOk;
@@ -144,7 +147,15 @@ void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_
 }
 
 // Comes back only if the call is refused.
-Status CallEnd::Enqueue(TrapFrame* frame, Call& call, const CallNote& note) {
+[[gnu::noinline]] Status CallEnd::Enqueue(TrapFrame* frame, Call& call, const CallNote& note) {
+  if (dispatcher_.ending()) {
+    machine::EnableInterrupts();
+    return Status::kCancelled;
+  }
+  call.caller = this;
+  call.outer = serving_;
+  call.back.Save(*frame, *dispatcher_.page());
+  call.plain = false;
   call.note = note;
   call.words[0] = frame->rdi, call.words[1] = frame->rsi, call.words[2] = frame->rdx;
   call.words[3] = frame->r10, call.words[4] = frame->r8, call.words[5] = frame->r9;
@@ -222,7 +233,7 @@ void CallEnd::Complete(Call& call, TrapFrame* frame) {
   frame->rdx = status == Status::kOk ? value : 0;
 }
 
-void CallEnd::Forget(Call& call) {
+inline void CallEnd::Forget(Call& call) {
   Call** at = &calls_;
   while (*at != &call) at = &(*at)->next_of_caller;
   *at = call.next_of_caller;
@@ -232,60 +243,77 @@ void CallEnd::Forget(Call& call) {
 
 void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status,
                      std::uint64_t value) {
-  Call* call = table_ == nullptr ? nullptr : table_->Find(number);
-  if (call == nullptr || call != serving_) {
+  Call* const call = serving_;
+  if (call == nullptr || call->number != number) [[unlikely]] {
     frame->rax = static_cast<std::uint64_t>(Status::kInvalidArgument);
     frame->rdx = 0;
     return;
   }
-  call->status = Sane(status);
-  call->value = value;
-  if ((call->flags & abi::kServedHandle) != 0 && call->status == Status::kOk) [[unlikely]]
-    TakeResultObject(*call);
-  CpuScheduler& here = CpuScheduler::Here();
+  const Status answer = Sane(status);
+  // A caller of this CPU that waits for nothing but this, and for words alone.
+  if (!call->plain || !dispatcher_.may_hand_over() || table_->keeps_back() ||
+      call->caller->dispatcher_.state() != State::kIdle) [[unlikely]]
+    return ReturnAtLength(frame, *call, answer, value);
   CallEnd* const back = call->caller;
+  machine::DisableInterrupts();
   serving_ = nullptr;
-  if (call->remote || back == nullptr) [[unlikely]] {
+  back->Forget(*call);
+  back->serving_ = call->outer;
+  call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(answer),
+                  answer == Status::kOk ? value : 0);
+  table_->Give(*call);  // on one CPU nobody looks at it between its end and this
+  CpuScheduler& here = CpuScheduler::InUse();
+  here.HandOver(back->dispatcher_, back->PayerOf(back->serving_));
+  if (HasWork()) [[unlikely]]
+    here.WakeIdle(dispatcher_);
+}
+
+[[gnu::noinline]] void CallEnd::ReturnAtLength(TrapFrame* frame, Call& call, Status status,
+                                               std::uint64_t value) {
+  call.status = status;
+  call.value = value;
+  if ((call.flags & abi::kServedHandle) != 0 && status == Status::kOk)
+    TakeResultObject(call);
+  CpuScheduler& here = CpuScheduler::InUse();
+  CallEnd* const back = call.caller;
+  serving_ = nullptr;
+  if (call.remote || back == nullptr) {
     // The call's account is not ours to charge once the call has ended.
     const InterruptsOff off;
     here.ChangePayer(dispatcher_.payer(), dispatcher_);
   }
-  if (call->remote) {
+  if (call.remote) {
     machine::Thread::BecomeActive();  // the caller, on its CPU, may end meanwhile
-    if (call->word.End())
+    if (call.word.End())
       back->dispatcher_.Ask(Dispatcher::kReply);
     else
-      Discard(*call);
+      Discard(call);
     TellOfKeptBack();
     here.GoIdle();
   }
   if (back == nullptr) {
-    Discard(*call);
+    Discard(call);
     TellOfKeptBack();
     here.GoIdle();
   }
-  call->word.End();
+  call.word.End();
   TellOfKeptBack();
   if (back->dispatcher_.state() != State::kIdle)
     here.GoIdle();  // it is at something else, and sees to this when it is idle again
-  if (here.current() != &dispatcher_ || dispatcher_.ending()) [[unlikely]] {
+  if (here.current() != &dispatcher_ || dispatcher_.ending()) {
     back->dispatcher_.Ask(Dispatcher::kReply);  // taking the object waited: no hand-off from here
     here.GoIdle();
   }
   machine::DisableInterrupts();
-  back->Forget(*call);
-  back->serving_ = call->outer;
-  here.HandOver(back->dispatcher_, back->PayerOf(call->outer));
-  call->back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call->status),
-                  call->status == Status::kOk ? value : 0);
-  if (HasWork()) [[unlikely]]
+  back->Forget(call);
+  back->serving_ = call.outer;
+  call.back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call.status),
+                 call.status == Status::kOk ? value : 0);
+  here.HandOver(back->dispatcher_, back->PayerOf(call.outer));
+  if (HasWork())
     here.WakeIdle(dispatcher_);
-  if (call->layout.count == 0 && !call->object) [[likely]] {
-    call->table->Give(*call);
-  } else {
-    machine::EnableInterrupts();
-    back->Complete(*call, frame);
-  }
+  machine::EnableInterrupts();
+  back->Complete(call, frame);
 }
 
 void CallEnd::TellOfKeptBack() {
@@ -371,7 +399,7 @@ bool CallEnd::FindActivity() {
     TrapFrame frame = {};
     frame.rdi = call->words[0], frame.rsi = call->words[1], frame.rdx = call->words[2];
     frame.r10 = call->words[3], frame.r8 = call->words[4], frame.r9 = call->words[5];
-    Enter(call->number(), call->note, &frame);
+    Enter(call->number, call->note, &frame);
     sched::StateFromFrame(frame, &state);
     dispatcher_.SetPayer(PayerOf(call));
     return true;

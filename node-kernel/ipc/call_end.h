@@ -63,6 +63,7 @@ class CallEnd {
   Status Begin(machine::TrapFrame* frame, Call& call, const CallNote& note);
   Status Enqueue(machine::TrapFrame* frame, Call& call, const CallNote& note);
   Status CopyIn(Call& call, const abi::ServedMethod& shape, machine::TrapFrame* frame);
+  void ReturnAtLength(machine::TrapFrame* frame, Call& call, Status status, std::uint64_t value);
   void Complete(Call& call, machine::TrapFrame* frame);
   void Enter(std::uint64_t number, const CallNote& note, machine::TrapFrame* frame);
   void TakeResultObject(Call& call);

@@ -47,8 +47,10 @@ void CallEnd::AbandonCalls() {
       call->table->Give(*call);
       continue;
     }
-    if (!call->remote)
+    if (!call->remote) {
       call->caller = nullptr;
+      call->plain = false;
+    }
     if (!call->word.Abandon())
       GiveUp(*call);
   }

@@ -24,6 +24,7 @@ CallTable::CallTable(Allocator& allocator, sched::Dispatcher& server, std::uint3
       slots_(slots) {
   for (std::uint32_t i = 0; i < kMaxCallSlots; ++i) {
     calls_[i].slot = i;
+    calls_[i].number = i;
     calls_[i].table = this;
   }
 }

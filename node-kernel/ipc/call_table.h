@@ -35,6 +35,8 @@ class CallTable;
 
 struct ReleasedObject;
 
+inline constexpr std::uint64_t kNextCall = 0x100;  // from one number of a slot to the next
+
 // What the server is told of a call, beside its number and words (abi/served_call.h).
 struct CallNote {
   std::uint64_t cookie = 0;
@@ -44,11 +46,12 @@ struct CallNote {
   const ReleasedObject* object = nullptr;  // whose call it is: not told
 };
 
-// One call. `caller` and `outer` are looked at on the caller's own CPU only.
-struct Call : QueueLink<> {
+// One call. `caller` and `outer` are looked at on the caller's own CPU only. Of a size that makes
+// it cheap to find by its slot.
+struct alignas(512) Call : QueueLink<> {
   CallWord word;
   std::uint32_t slot = 0;
-  std::uint32_t generation = 0;
+  std::uint64_t number = 0;  // bits 7:0 the slot, the rest counts the calls that had it
   CallTable* table = nullptr;
 
   // Who waits for it, where it goes on, and what it served itself when it called. Null: it has
@@ -58,6 +61,7 @@ struct Call : QueueLink<> {
   Call* next_of_caller = nullptr;
   sched::Continuation back;
   bool remote = false;  // the caller is on another CPU than the server
+  bool plain = false;   // begun by hand-off, not abandoned, and words alone come back
 
   // What the server is told. Of a call that is begun at once only the identity and the object
   // are kept here.
@@ -73,8 +77,6 @@ struct Call : QueueLink<> {
 
   // Pays for the server's time if the caller's own account cannot: it is on another CPU, or gone.
   sched::Entity time;
-
-  std::uint64_t number() const { return std::uint64_t{generation} << 8 | slot; }
 };
 
 // An object that was exported and has no handle any more: for the server to know.
@@ -102,21 +104,16 @@ class CallTable {
     const std::uint32_t slot = slots_.Take();
     if (slot == SlotWord::kNone) [[unlikely]]
       return nullptr;
-    calls_[slot].word.Fill();
-    return &calls_[slot];
+    Call* call = &calls_[slot];
+    call->word.Fill();
+    return call;
   }
   void Give(Call& call) {
-    ++call.generation;
+    call.number += kNextCall;
     call.word.Free();
     if (slots_.Give(call.slot)) [[unlikely]]
       allocator_.Destroy(this);
   }
-  // By a number that the server names; null: no such call.
-  Call* Find(std::uint64_t number) {
-    const std::uint32_t slot = abi::SlotOfCall(number);
-    return slot < count_ && calls_[slot].number() == number ? &calls_[slot] : nullptr;
-  }
-
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   void Close();
   // False: closed. From here on the call is the server's.
@@ -156,6 +153,7 @@ class CallTable {
     kept_back_ = false;
     return true;
   }
+  bool keeps_back() const { return kept_back_; }
 
   // Asynchronous messages. kPending: there is no room, `retry` fires once when there is
   // (kEndpointDown: when there never will be); without a ticket kWouldBlock. Thread context, no

@@ -6,26 +6,33 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kGrowth{
+    70000, "the table is made, or twice as large: its entries are moved"};
+
+}  // namespace
+
 using cobj::ObjectRef;
 using machine::SpinGuard;
 
 HandleTable::~HandleTable() {
-  if (entries_ != nullptr)
-    allocator_.Free(entries_, capacity_ * sizeof(Entry));
+  for (std::uint32_t chunk = 0; chunk < kChunks && chunk_[chunk] != nullptr; ++chunk)
+    allocator_.Free(chunk_[chunk], SizeOfChunk(chunk) * sizeof(HandleEntry));
 }
 
 Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
   TRY(cobj::Hold(object));
   Status refused = Status::kLimitExceeded;
   {
-    SpinGuard guard(lock_);
+    SpinGuard guard(lock_, kGrowth);
     if (used_ < limit_) {
-      if (first_free_ == 0 && fresh_ == capacity_)
-        refused = GrowLocked(std::max(kFirstCapacity, capacity_ * 2));
+      if (first_free_ == 0 && fresh_.load(std::memory_order_relaxed) == capacity_)
+        refused = GrowLocked();
       if (const std::uint32_t index = TakeFreeLocked(); index != 0) {
-        entries_[index].object = object;
+        At(index).Fill(object);
         ++used_;
-        return abi::MakeHandle(index, entries_[index].generation);
+        return abi::MakeHandle(index, At(index).generation());
       }
     }
   }
@@ -38,12 +45,12 @@ Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
     return Status::kInvalidArgument;
   TRY(cobj::Hold(object));
   const Status status = [&]() -> Status {
-    SpinGuard guard(lock_);
-    if (entries_ == nullptr)
-      TRY(GrowLocked(kFirstCapacity));
-    if (entries_[index].object)
+    SpinGuard guard(lock_, kGrowth);
+    if (capacity_ == 0)
+      TRY(GrowLocked());
+    if (At(index).taken())
       return Status::kAlreadyExists;
-    entries_[index].object = object;
+    At(index).Fill(object);
     return Status::kOk;
   }();
   if (status != Status::kOk)
@@ -51,23 +58,14 @@ Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
   return status;
 }
 
-Status HandleTable::Resolve(abi::Handle handle, ObjectRef* object) {
-  SpinGuard guard(lock_);
-  const Entry* entry = FindLocked(handle);
-  if (entry == nullptr)
-    return Status::kBadHandle;
-  *object = entry->object;
-  return Status::kOk;
-}
-
 Status HandleTable::Close(abi::Handle handle) {
   ObjectRef object;
   {
     SpinGuard guard(lock_);
-    Entry* entry = FindLocked(handle);
+    const HandleEntry* entry = FindLocked(handle);
     if (entry == nullptr || abi::HandleIndex(handle) < abi::kFirstFreeHandleIndex)
       return Status::kBadHandle;
-    object = entry->object;
+    object = entry->object();
     PutFreeLocked(abi::HandleIndex(handle));
   }
   cobj::Release(object);
@@ -81,76 +79,74 @@ Result<abi::Handle> HandleTable::Duplicate(abi::Handle handle, std::uint32_t rig
   return Grant(object);
 }
 
-std::uint32_t HandleTable::Capacity() {
-  SpinGuard guard(lock_);
-  return capacity_;
-}
-
 void HandleTable::SetLimit(std::uint32_t limit) {
   SpinGuard guard(lock_);
   limit_ = std::min(limit, kIndexCount - abi::kFirstFreeHandleIndex);
 }
 
-HandleTable::Entry* HandleTable::FindLocked(abi::Handle handle) {
+HandleEntry* HandleTable::FindLocked(abi::Handle handle) {
   const std::uint32_t index = abi::HandleIndex(handle);
-  if (handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) != 0 || index >= fresh_)
+  if (handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) != 0 ||
+      index >= fresh_.load(std::memory_order_relaxed))
     return nullptr;
-  Entry& entry = entries_[index];
-  return entry.object && entry.generation == abi::HandleGeneration(handle) ? &entry : nullptr;
+  HandleEntry& entry = At(index);
+  return entry.taken() && entry.generation() == abi::HandleGeneration(handle) ? &entry : nullptr;
 }
 
 // 0: there is none.
 std::uint32_t HandleTable::TakeFreeLocked() {
-  if (fresh_ < capacity_) {
-    StartLocked(fresh_ + 1);
-    return fresh_ - 1;
+  const std::uint32_t fresh = fresh_.load(std::memory_order_relaxed);
+  if (fresh < capacity_) {
+    StartLocked(fresh + 1);
+    return fresh;
   }
   const std::uint32_t index = first_free_;
   if (index != 0)
-    first_free_ = entries_[index].next_free;
+    first_free_ = At(index).next_free;
   return index;
 }
 
 // Makes entries below `end` of fresh ones.
 void HandleTable::StartLocked(std::uint32_t end) {
-  for (; fresh_ < end; ++fresh_) ::new (&entries_[fresh_]) Entry{};
+  std::uint32_t fresh = fresh_.load(std::memory_order_relaxed);
+  for (; fresh < end; ++fresh) ::new (&At(fresh)) HandleEntry;
+  fresh_.store(fresh, std::memory_order_release);
 }
 
 void HandleTable::PutFreeLocked(std::uint32_t index) {
-  Entry& entry = entries_[index];
-  entry.object = {};
+  HandleEntry& entry = At(index);
+  entry.Empty();
   entry.next_free = 0;
-  ++entry.generation;
   --used_;
-  (first_free_ == 0 ? first_free_ : entries_[last_free_].next_free) = index;
+  (first_free_ == 0 ? first_free_ : At(last_free_).next_free) = index;
   last_free_ = index;
 }
 
-Status HandleTable::GrowLocked(std::uint32_t capacity) {
-  capacity = std::min(capacity, kIndexCount);
-  if (capacity <= capacity_)
+// By one chunk. Precondition: no entry is fresh.
+Status HandleTable::GrowLocked() {
+  if (capacity_ == kIndexCount)
     return Status::kLimitExceeded;
-  auto* entries =
-      static_cast<Entry*>(allocator_.Allocate(capacity * sizeof(Entry), alignof(Entry)));
+  const std::uint32_t chunk = ChunkOf(capacity_), size = SizeOfChunk(chunk);
+  auto* entries = static_cast<HandleEntry*>(
+      allocator_.Allocate(size * sizeof(HandleEntry), alignof(HandleEntry)));
   if (entries == nullptr)
     return Status::kNoMemory;
-  for (std::uint32_t index = 0; index < fresh_; ++index)
-    ::new (&entries[index]) Entry(entries_[index]);
-  if (entries_ != nullptr)
-    allocator_.Free(entries_, capacity_ * sizeof(Entry));
-  entries_ = entries;
-  capacity_ = capacity;
-  StartLocked(abi::kFirstFreeHandleIndex);
+  chunk_[chunk] = entries;
+  capacity_ += size;
+  if (chunk == 0)
+    StartLocked(abi::kFirstFreeHandleIndex);
   return Status::kOk;
 }
 
 void HandleTable::RebuildFreeListLocked() {
   first_free_ = last_free_ = 0;
-  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < fresh_; ++index) {
-    if (entries_[index].object)
+  const std::uint32_t end = fresh_.load(std::memory_order_relaxed);
+  for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < end; ++index) {
+    HandleEntry& entry = At(index);
+    if (entry.taken())
       continue;
-    entries_[index].next_free = 0;
-    (first_free_ == 0 ? first_free_ : entries_[last_free_].next_free) = index;
+    entry.next_free = 0;
+    (first_free_ == 0 ? first_free_ : At(last_free_).next_free) = index;
     last_free_ = index;
   }
 }

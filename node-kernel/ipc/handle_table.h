@@ -9,11 +9,16 @@
 // Objects whose interface derives from cobj.Counted are told of each handle made and closed; always
 // with the lock dropped, since they may destroy themselves or call on.
 //
-// Locking: lock_ guards the array; lookups copy the entry out. The object found may be destroyed
-// at any time: its reference answers kDeleted for as long as the finder stays in its call. Whoever
-// keeps the reference for longer, or waits with it, holds the object (cobj/hold.h): ids are reused.
+// The entries lie in chunks that never move, each as large as all before it.
+//
+// Locking: lock_ guards changes. Lookups take no lock (handle_entry.h), so that calls of many CPUs
+// through one process's handles write nothing in common. The object found may be destroyed at any
+// time: its reference answers kDeleted for as long as the finder stays in its call. Whoever keeps
+// the reference for longer, or waits with it, holds the object (cobj/hold.h): ids are reused.
 #pragma once
 
+#include <atomic>
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -21,6 +26,7 @@
 #include "base/allocator.h"
 #include "base/result.h"
 #include "cobj/call_context.h"
+#include "ipc/handle_entry.h"
 #include "machine/spin_lock.h"
 
 namespace k42::ipc {
@@ -38,7 +44,13 @@ class HandleTable final : public cobj::HandleSpace {
 
   // kDeleted: a counted object whose last handle has gone gets no new one.
   Result<abi::Handle> Grant(const cobj::ObjectRef& object) override;
-  Status Resolve(abi::Handle handle, cobj::ObjectRef* object) override;
+  Status Resolve(abi::Handle handle, cobj::ObjectRef* object) override {
+    const std::uint32_t index = abi::HandleIndex(handle);
+    const bool found = handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) == 0 &&
+                       index < fresh_.load(std::memory_order_acquire) &&
+                       At(index).Read(abi::HandleGeneration(handle), object);
+    return found ? Status::kOk : Status::kBadHandle;
+  }
   Status Close(abi::Handle handle) override;
 
   // Fills one of the fixed indices, generation 0.
@@ -61,18 +73,28 @@ class HandleTable final : public cobj::HandleSpace {
   std::uint32_t count() const { return used_; }
 
  private:
-  struct Entry {
-    cobj::ObjectRef object;       // no info: free
-    std::uint32_t next_free = 0;  // free: the next one, 0 is none
-    std::uint8_t generation = 0;
-    bool keep = false;  // scratch of KeepOnly
-  };
+  static constexpr std::uint32_t kFirstChunk = 64;  // entries
+  static constexpr std::uint32_t kChunks =
+      std::bit_width((1u << abi::kHandleIndexBits) / kFirstChunk - 1) + 1;
 
-  static constexpr std::uint32_t kFirstCapacity = 64;
+  // 0: indices below kFirstChunk; n: from kFirstChunk << (n - 1) on, as many again.
+  static constexpr std::uint32_t ChunkOf(std::uint32_t index) {
+    return static_cast<std::uint32_t>(std::bit_width(index / kFirstChunk));
+  }
+  static constexpr std::uint32_t StartOfChunk(std::uint32_t chunk) {
+    return chunk == 0 ? 0 : kFirstChunk << (chunk - 1);
+  }
+  static constexpr std::uint32_t SizeOfChunk(std::uint32_t chunk) {
+    return chunk == 0 ? kFirstChunk : kFirstChunk << (chunk - 1);
+  }
 
-  std::uint32_t Capacity();  // only grows
-  Status GrowLocked(std::uint32_t capacity) K42_REQUIRES(lock_);
-  Entry* FindLocked(abi::Handle handle) K42_REQUIRES(lock_);
+  // Precondition: below fresh_, or being made.
+  HandleEntry& At(std::uint32_t index) {
+    const std::uint32_t chunk = ChunkOf(index);
+    return chunk_[chunk][index - StartOfChunk(chunk)];
+  }
+  Status GrowLocked() K42_REQUIRES(lock_);
+  HandleEntry* FindLocked(abi::Handle handle) K42_REQUIRES(lock_);
   std::uint32_t TakeFreeLocked() K42_REQUIRES(lock_);
   void PutFreeLocked(std::uint32_t index) K42_REQUIRES(lock_);
   void RebuildFreeListLocked() K42_REQUIRES(lock_);
@@ -81,9 +103,9 @@ class HandleTable final : public cobj::HandleSpace {
 
   Allocator& allocator_;
   machine::SpinLock<LockRank::kHandles> lock_;
-  Entry* entries_ K42_GUARDED_BY(lock_) = nullptr;
+  HandleEntry* chunk_[kChunks] = {};     // written before fresh_ says that they are there
+  std::atomic<std::uint32_t> fresh_{0};  // entries below it are objects
   std::uint32_t capacity_ K42_GUARDED_BY(lock_) = 0;
-  std::uint32_t fresh_ K42_GUARDED_BY(lock_) = 0;  // entries below it are objects
   std::uint32_t first_free_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t last_free_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t used_ = 0;  // beyond the fixed ones

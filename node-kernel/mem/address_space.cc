@@ -12,6 +12,15 @@ namespace k42::mem {
 using machine::MutexGuard;
 using machine::SpinGuard;
 
+namespace {
+
+constexpr machine::HoldReason kRegion{
+    800, "one region is found, and leaves or enters the tree and its Fcm"};
+constexpr machine::HoldReason kRange{
+    8000, "the regions of a range are walked: some, of a whole space hundreds"};
+
+}  // namespace
+
 AddressSpace::AddressSpace(MemoryServices& services)
     : services_(services), hat_(services.frames, services.loaded_hats) {}
 
@@ -29,14 +38,16 @@ Result<AddressSpace*> AddressSpace::Create(MemoryServices& services) {
 // exit.
 void AddressSpace::Destroy() {
   IntrusiveList<Region> gone;
-  {
-    const SpinGuard guard(lock_);
+  for (;;) {
+    const SpinGuard guard(lock_, kRegion);
     K42_ASSERT(waiters_.empty(), "a fault waits in an address space that goes");
-    while (Region* region = FirstAboveLocked(0)) {
-      regions_.Remove(region);
-      region->fcm->Abandon(region);
-      gone.PushBack(region);
+    Region* region = FirstAboveLocked(0);
+    if (region == nullptr) {
+      break;
     }
+    regions_.Remove(region);
+    region->fcm->Abandon(region);
+    gone.PushBack(region);
   }
   hat_.Destroy();
   GiveBack(gone);
@@ -57,7 +68,7 @@ void AddressSpace::GiveBack(IntrusiveList<Region>& gone) {
 AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::uint64_t end)
     : space_(space) {
   {
-    const SpinGuard guard(space.lock_);
+    const SpinGuard guard(space.lock_, kRange);
     const std::uint64_t touched_end = end;
     for (Region* region = space.FirstAboveLocked(start == 0 ? 0 : start - 1);
          region != nullptr && region->start <= touched_end; region = space.regions_.Next(region)) {
@@ -72,7 +83,7 @@ AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::ui
     WakeUp drained;
     bool wait = false;
     {
-      const SpinGuard guard(space.lock_);
+      const SpinGuard guard(space.lock_, kRange);
       Region* region = space.FirstAboveLocked(at);
       for (; !wait && region != nullptr && region->start < end;
            region = space.regions_.Next(region)) {
@@ -90,7 +101,7 @@ AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::ui
 AddressSpace::Closure::~Closure() {
   FaultWaiters waiters;
   {
-    const SpinGuard guard(space_.lock_);
+    const SpinGuard guard(space_.lock_, kRange);
     for (Region* region = space_.FirstAboveLocked(space_.closed_start_);
          region != nullptr && region->start < space_.closed_end_;
          region = space_.regions_.Next(region)) {
@@ -118,14 +129,14 @@ Region* AddressSpace::FirstAboveLocked(std::uint64_t address) const {
 }
 
 Region* AddressSpace::FirstAbove(std::uint64_t address) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   return FirstAboveLocked(address);
 }
 
 Status AddressSpace::SplitAt(std::uint64_t at) {
   Region* low = nullptr;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRegion);
     low = FindLocked(at);
   }
   if (low == nullptr || low->start == at) {
@@ -140,7 +151,7 @@ Status AddressSpace::SplitAt(std::uint64_t at) {
   high->may_write = low->may_write;
   high->personality = low->personality;
   high->fcm->AddReference();
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   low->fcm->Split(low, high, at);
   regions_.Insert(high);
   return Status::kOk;
@@ -163,7 +174,7 @@ void AddressSpace::MergeAround(std::uint64_t start, std::uint64_t end) {
     Region* high = nullptr;
     Fcm* fcm = nullptr;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kRegion);
       Region* low = FirstAboveLocked(at);
       if (low == nullptr || low->start >= end) {
         return;

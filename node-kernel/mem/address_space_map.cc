@@ -13,6 +13,11 @@ using machine::SpinGuard;
 
 namespace {
 
+constexpr machine::HoldReason kRegion{
+    800, "one region is found, and leaves or enters the tree and its Fcm"};
+constexpr machine::HoldReason kRange{
+    8000, "the regions of a range are walked: some, of a whole space hundreds"};
+
 // [address, address + size) in whole pages within the user half, or why not.
 Result<std::uint64_t> CheckedEnd(std::uint64_t address, std::uint64_t size) {
   if (!IsAligned(address, kPageSize) || size == 0) {
@@ -54,7 +59,7 @@ bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) {
 // The highest gap of `size` bytes in [low, high).
 Result<std::uint64_t> AddressSpace::FindGap(std::uint64_t size, std::uint64_t low,
                                             std::uint64_t high) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRange);
   std::uint64_t end = high;
   for (const Region* region = regions_.Floor(high - 1); region != nullptr && end > low;
        region = regions_.Previous(region)) {
@@ -128,7 +133,7 @@ Region* AddressSpace::Extendable(const MapRequest& request, std::uint64_t addres
   if (request.shared || request.source != nullptr || address == 0) {
     return nullptr;
   }
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   Region* low = FindLocked(address - 1);
   if (low == nullptr || low->shared || !low->fcm->is_private() ||
       static_cast<FcmPrivate*>(low->fcm)->source() != nullptr ||
@@ -145,7 +150,7 @@ bool AddressSpace::ExtendNeighbour(const MapRequest& request, std::uint64_t addr
   if (low == nullptr) {
     return false;
   }
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   low->fcm->Grow(low, address + size);
   return true;
 }
@@ -186,7 +191,7 @@ Result<Region*> AddressSpace::NewRegion(const MapRequest& request, std::uint64_t
 }
 
 void AddressSpace::Insert(Region* region) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   region->fcm->Attach(region);
   regions_.Insert(region);
 }
@@ -197,22 +202,24 @@ Status AddressSpace::UnmapClosed(std::uint64_t start, std::uint64_t end) {
   TRY(SplitAt(start));
   TRY(SplitAt(end));
   TlbGather gather(services_.frames);
-  IntrusiveList<Region> gone;
-  std::uint64_t bytes = 0;
-  {
-    const SpinGuard guard(lock_);
-    for (;;) {
-      Region* region = FirstAboveLocked(start);
-      if (region == nullptr || region->start >= end) {
-        break;
-      }
-      regions_.Remove(region);
-      region->fcm->Detach(region, gather);
-      bytes += region->size();
-      gone.PushBack(region);
-    }
+  for (Region* region = FirstAbove(start); region != nullptr && region->start < end;
+       region = Next(region)) {
+    region->fcm->Hide(region, gather);
   }
   gather.Finish();
+  IntrusiveList<Region> gone;
+  std::uint64_t bytes = 0;
+  for (;;) {
+    const SpinGuard guard(lock_, kRegion);
+    Region* region = FirstAboveLocked(start);
+    if (region == nullptr || region->start >= end) {
+      break;
+    }
+    regions_.Remove(region);
+    region->fcm->Abandon(region);
+    bytes += region->size();
+    gone.PushBack(region);
+  }
   AddMapped(-static_cast<std::int64_t>(bytes));
   GiveBack(gone);
   return Status::kOk;
@@ -254,7 +261,6 @@ Status AddressSpace::Protect(std::uint64_t address, std::uint64_t size, Protecti
     if ((protection & kProtectWrite) != 0 && !region->may_write) {
       return Status::kPermissionDenied;
     }
-    const SpinGuard locked(lock_);
     region->fcm->SetProtection(region, protection, gather);
     return Status::kOk;
   });
@@ -309,7 +315,7 @@ void AddressSpace::Populate(std::uint64_t start, std::uint64_t end, Access acces
 // -- sums -----------------------------------------------------------------------------------------
 
 std::uint64_t AddressSpace::MappedIn(std::uint64_t start, std::uint64_t end) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRange);
   std::uint64_t bytes = 0;
   for (const Region* region = FirstAboveLocked(start); region != nullptr && region->start < end;
        region = regions_.Next(region)) {

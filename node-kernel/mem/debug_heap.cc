@@ -14,6 +14,11 @@ using machine::SpinGuard;
 
 namespace {
 
+// Of debug kernels only, and counted nowhere else.
+constexpr machine::HoldReason kRecord{20000,
+                                      "a block's record is found, or a frame for records made"};
+constexpr machine::HoldReason kBucket{20000, "the records of one bucket"};
+
 // The call chain from `caller` on, which is a return address in it; ends with zeros if it is short.
 // (Counting the frames between would be wrong wherever a call was made as a jump.)
 void TakeChain(const void* caller, std::uint64_t (&chain)[DebugHeap::kDepth]) {
@@ -46,22 +51,49 @@ DebugHeap::Record* DebugHeap::FindLocked(const void* block) {
 }
 
 DebugHeap::Record* DebugHeap::NewRecordLocked() {
-  if (free_ == nullptr) {
-    const Result<Frame*> frame = frames_.Allocate(FramePurpose::kProgress);
-    if (!frame.ok()) {
+  Frame* frame = with_room_.Front();
+  if (frame == nullptr) {
+    const Result<Frame*> made = frames_.Allocate(FramePurpose::kProgress);
+    if (!made.ok()) {
       return nullptr;
     }
-    record_frames_.store(record_frames_.load(std::memory_order_relaxed) + 1,
-                         std::memory_order_relaxed);
-    auto* records = FrameAllocator::Data<Record>(frame.value());
+    CountRecordFrames(1);
+    frame = made.value();
+    frame->slab = {nullptr, 0};
+    auto* records = FrameAllocator::Data<Record>(frame);
     for (std::size_t i = 0; i < kPageSize / sizeof(Record); ++i) {
-      records[i].next = free_;
-      free_ = &records[i];
+      records[i].next = static_cast<Record*>(frame->slab.free);
+      frame->slab.free = &records[i];
     }
+    with_room_.PushFront(frame);
   }
-  Record* record = free_;
-  free_ = record->next;
+  auto* record = static_cast<Record*>(frame->slab.free);
+  frame->slab.free = record->next;
+  ++frame->slab.used;
+  if (record->next == nullptr) {
+    frame->Unlink();
+  }
   return record;
+}
+
+// A frame whose records are all free goes back, unless it is the only one with room.
+void DebugHeap::FreeRecordLocked(Record* record) {
+  Frame* frame = frames_.FrameOf(
+      static_cast<PhysAddr>(reinterpret_cast<char*>(record) - machine::PhysToVirt<char>(0)));
+  if (frame->slab.free == nullptr) {
+    with_room_.PushFront(frame);
+  }
+  record->next = static_cast<Record*>(frame->slab.free);
+  frame->slab.free = record;
+  if (--frame->slab.used == 0 && with_room_.Front() != with_room_.Back()) {
+    frame->Unlink();
+    CountRecordFrames(-1);
+    frames_.DropReference(frame);
+  }
+}
+
+void DebugHeap::CountRecordFrames(int by) {
+  record_frames_.store(record_frames() + static_cast<std::uint64_t>(by), std::memory_order_relaxed);
 }
 
 void* DebugHeap::Allocate(std::size_t size, std::size_t align) {
@@ -92,11 +124,12 @@ void* DebugHeap::Enter(void* block, std::size_t size, bool local, const void* ca
   if (block == nullptr) {
     return nullptr;
   }
+  const machine::UncountedWork uncounted;
   std::uint64_t chain[kDepth];
   TakeChain(caller, chain);
   bool entered = false;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     if (Record* record = NewRecordLocked()) {
       Record*& bucket = buckets_[BucketOf(block)];
       *record = {bucket,
@@ -125,12 +158,13 @@ void DebugHeap::Free(void* block, std::size_t size) {
   if (block == nullptr) {
     return;
   }
+  const machine::UncountedWork uncounted;  // the heap's own part, too: it is a few instructions
   std::uint64_t chain[kDepth];
   TakeChain(__builtin_return_address(0), chain);
   Record* record = nullptr;
   bool twice = false;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     record = FindLocked(block);
     twice = record != nullptr && record->resting;
     if (record != nullptr && !twice) {
@@ -194,14 +228,13 @@ void DebugHeap::Leave(Record* record) {
     }
   }
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRecord);
     Record** link = &buckets_[BucketOf(block)];
     while (*link != record) {
       link = &(*link)->next;
     }
     *link = record->next;
-    record->next = free_;
-    free_ = record;
+    FreeRecordLocked(record);
   }
   heap_.Free(block, size);
 }
@@ -209,7 +242,7 @@ void DebugHeap::Leave(Record* record) {
 DebugHeap::Count DebugHeap::LiveSince(std::uint64_t mark) {
   Count count;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kBucket);
     for (const Record* record = buckets_[i]; record != nullptr; record = record->next) {
       if (!record->resting && record->birth >= mark) {
         ++count.blocks;
@@ -224,7 +257,7 @@ DebugHeap::Count DebugHeap::LogLeaks(std::uint64_t mark, std::size_t chains) {
   Count all;
   std::size_t sites = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kBucket);
     for (const Record* record = buckets_[i]; record != nullptr; record = record->next) {
       if (record->resting || record->birth < mark) {
         continue;
@@ -260,7 +293,7 @@ bool DebugHeap::Explain(const void* address) {
     Record copy;
     bool found = false;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kBucket);
       for (const Record* record = buckets_[i]; record != nullptr && !found; record = record->next) {
         found = address >= record->block && address < record->block + record->size;
         if (found) {

@@ -10,7 +10,8 @@
 //
 // States of a block's record: live -> resting (in a quarantine) -> gone. Blocks of whole frames do
 // not rest: FrameAllocator fills frames. Records lie in frames of their own (FramePurpose
-// kProgress: they take part in no shortage), which are kept.
+// kProgress: they take part in no shortage), which go back when all records in them are free: what
+// many blocks once took is not missing for ever.
 //
 // Locking: lock_ guards the records. A CPU's quarantine is that CPU's. Thread context.
 #pragma once
@@ -83,6 +84,8 @@ class DebugHeap final : public Allocator {
   Record* FindLocked(const void* block) K42_REQUIRES(lock_);
   void* Enter(void* block, std::size_t size, bool local, const void* caller);
   Record* NewRecordLocked() K42_REQUIRES(lock_);
+  void FreeRecordLocked(Record* record) K42_REQUIRES(lock_);
+  void CountRecordFrames(int by) K42_REQUIRES(lock_);
   void Leave(Record* record) K42_EXCLUDES(lock_);
   [[noreturn]] static void Die(const Record& record, const char* what);
   static void LogChain(const std::uint64_t* chain, const char* title);
@@ -93,7 +96,7 @@ class DebugHeap final : public Allocator {
   std::atomic<std::uint64_t> record_frames_{0};  // under lock_
   machine::SpinLock<LockRank::kHeapRecords> lock_;
   Record* buckets_[kBuckets] K42_GUARDED_BY(lock_) = {};
-  Record* free_ K42_GUARDED_BY(lock_) = nullptr;
+  IntrusiveList<Frame> with_room_ K42_GUARDED_BY(lock_);  // frames with free records: slab.free
   Quarantine quarantines_[machine::kMaxCpus];
   Site sites_[kMostSites] = {};  // LogLeaks's
 };

@@ -68,16 +68,18 @@ class Fcm {
   using PageUser = FunctionRef<void(unsigned char* page)>;
   virtual Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) = 0;
 
-  // -- regions: called by the address space, region stopped, its lock_ held ----------------------
+  // -- regions: called by the address space, region stopped, its lock_ held (Hide: without) -------
   virtual void Attach(Region* region) = 0;
   virtual void Split(Region* low, Region* high, std::uint64_t at) = 0;
   virtual void Merge(Region* low, Region* high) = 0;
   virtual void Grow(Region* region, std::uint64_t end) = 0;
+  // (Without lock_, too: it takes its time.)
   virtual void SetProtection(Region* region, Protection protection, TlbGather& gather) = 0;
-  // Takes the region's pages out of the page table, and forgets the region.
-  virtual void Detach(Region* region, TlbGather& gather) = 0;
-
-  // Forgets the region. Its whole page table is about to go, and nobody uses it any more.
+  // Takes the region's pages out of the page table. The region stays known until every CPU has been
+  // told: whoever takes one of its pages away meanwhile must find the page table.
+  virtual void Hide(Region* region, TlbGather& gather) = 0;
+  // Forgets the region: no translation of it is left, or its whole page table is about to go and
+  // nobody uses it any more.
   virtual void Abandon(Region* region) = 0;
 
   // The pages [start, end) (addresses) that `region` showed are wanted no more. Their translations

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "machine/thread.h"
 #include "mem/fcm_private.h"
 #include "mem/heap.h"
 #include "mem/services.h"
@@ -11,6 +12,19 @@
 namespace k42::mem {
 
 using machine::SpinGuard;
+
+namespace {
+
+constexpr machine::HoldReason kUse{
+    15000, "the page is made or found, and mapped in the table of one region"};
+constexpr machine::HoldReason kPresent{
+    15000, "up to 32 pages are found and mapped in the table of one region"};
+constexpr machine::HoldReason kBatchOut{30000,
+                                        "16 pages leave the map, and the tables of all regions"};
+constexpr machine::HoldReason kVictims{
+    60000, "up to 64 pages are found, and leave the tables of all regions"};
+
+}  // namespace
 
 Result<FcmFile*> FcmFile::Create(MemoryServices& services, FileRepresentative* representative,
                                  std::uint64_t size, std::uint64_t device, std::uint64_t node) {
@@ -34,7 +48,7 @@ void FcmFile::Destroy() {
   if (representative_ != nullptr) {
     services_.page_manager.Remove(this);
   }
-  DropPages(0, ~std::uint64_t{0});
+  TakeOut(0, ~std::uint64_t{0});
   FileRepresentative* representative = representative_;
   Delete(this);
   if (representative != nullptr) {
@@ -66,7 +80,7 @@ Status FcmFile::WithEntry(std::uint64_t page, FaultWaiter* waiter, Gathered use)
   FillRequest* fill = nullptr;
   Status status = waiter != nullptr ? Status::kPending : Status::kWouldBlock;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kUse);
     if (page >= PagesOf(size())) {
       return Status::kOutOfRange;
     }
@@ -134,7 +148,7 @@ Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
 void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
                              FunctionRef<void(std::uint64_t, Frame*)> use,
                              FunctionRef<void()> then) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kPresent);
   // What lies beyond the size is being dropped, or not yet part of the file: its translations are
   // nobody's to undo.
   const std::uint64_t last = std::min(PageIndex(end), PagesOf(size()));
@@ -178,26 +192,40 @@ void FcmFile::RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& 
   }
 }
 
-// Pages [first, end) go, whatever their state. No translation of them is left. A frame that is
-// being filled is its request's from now on.
-void FcmFile::DropPages(std::uint64_t first, std::uint64_t end) {
-  constexpr std::uint32_t kBatch = 128;
+// Pages [first, end) go, whatever their state: out of the map and of page tables under one lock, so
+// that no fault finds a page in between, and their frames when no translation is left. A frame that
+// is being filled is its request's from now on.
+void FcmFile::TakeOut(std::uint64_t first, std::uint64_t end) {
+  constexpr std::uint32_t kBatch = 16;
+  TlbGather gather(services_.frames);
   while (first < end) {
-    std::uint32_t count = 0;
-    const SpinGuard guard(lock_);
-    first = map_.RemoveRange(first, end, [&](std::uint64_t, Entry& entry) {
-      if ((entry & kFilling) == 0) {
-        services_.frames.DropReference(FrameOf(entry));
-      }
-      return ++count < kBatch;
-    });
-    resident_.store(resident_pages() - count, std::memory_order_relaxed);
+    {
+      const SpinGuard guard(lock_, kBatchOut);
+      std::uint32_t count = 0;
+      const std::uint64_t from = first;
+      first = map_.RemoveRange(first, end, [&](std::uint64_t, Entry& entry) {
+        if ((entry & kFilling) == 0) {
+          gather.DropListedLater(FrameOf(entry));
+        }
+        return ++count < kBatch;
+      });
+      UnmapLocked(from, first, gather);
+      resident_.store(resident_pages() - count, std::memory_order_relaxed);
+    }
+    machine::Thread::PreemptionPoint();
   }
+  gather.Finish();
 }
 
-// Clean pages in order from the hand; those used since the last round are passed over once.
+// Clean pages in order from the hand; those used since the last round are passed over once. A
+// victim's frame has a reference of ours until every CPU has been told: nobody else then takes it
+// for free, and one that was made anew in its place has another frame.
 std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
-  std::uint64_t victims[PageManager::kBatch];
+  struct Victim {
+    std::uint64_t page;
+    Frame* frame;
+  };
+  Victim victims[PageManager::kBatch];
   std::uint64_t count = 0;
   const std::uint64_t limit = wanted < PageManager::kBatch ? wanted : PageManager::kBatch;
   constexpr Entry kBusy = kFilling | kDirty | kWriting;
@@ -206,7 +234,7 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
   };
   TlbGather gather(services_.frames);
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kVictims);
     clock_hand_ = map_.ForEach(clock_hand_, ~std::uint64_t{0},
                                [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
                                  if (!is_free(entry)) {
@@ -220,7 +248,9 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
                                    UnmapLocked(page, page + 1, gather);
                                    entry &= ~kMapped;
                                  }
-                                 victims[count++] = page;
+                                 Frame* frame = FrameOf(entry);
+                                 FrameAllocator::AddReference(frame);
+                                 victims[count++] = {page, frame};
                                  return count < limit;
                                });
     if (clock_hand_ == ~std::uint64_t{0}) {
@@ -229,12 +259,15 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
   }
   gather.Finish();
   std::uint64_t freed = 0;
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kVictims);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const Entry* entry = map_.Find(victims[i]);
-    if (entry != nullptr && is_free(*entry) && (*entry & kMapped) == 0) {
-      map_.RemoveRange(victims[i], victims[i] + 1, [&](std::uint64_t, Entry& gone) {
-        services_.frames.DropReference(FrameOf(gone));
+    const auto [page, frame] = victims[i];
+    services_.frames.DropReference(frame);
+    const Entry* entry = map_.Find(page);
+    if (entry != nullptr && FrameOf(*entry) == frame && is_free(*entry) &&
+        (*entry & kMapped) == 0) {
+      map_.RemoveRange(page, page + 1, [&](std::uint64_t, Entry& gone) {
+        services_.frames.DropUnmapped(FrameOf(gone));
         return true;
       });
       ++freed;

@@ -111,7 +111,7 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Frame* FrameOf(Entry entry) const;
   static std::uint64_t PagesOf(std::uint64_t size) { return (size + kPageSize - 1) / kPageSize; }
   Status AddPageLocked(std::uint64_t page, Frame* frame, Entry flags) K42_REQUIRES(lock_);
-  void DropPages(std::uint64_t first, std::uint64_t end);
+  void TakeOut(std::uint64_t first, std::uint64_t end);
   void UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) K42_REQUIRES(lock_);
   void RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather)
       K42_REQUIRES(lock_);

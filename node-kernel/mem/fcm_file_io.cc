@@ -13,6 +13,12 @@ using machine::SpinGuard;
 
 namespace {
 
+constexpr machine::HoldReason kLook{150, "one look into the map"};
+constexpr machine::HoldReason kAdded{3000, "a page goes into the map, whose nodes may be missing"};
+constexpr machine::HoldReason kLooks{
+    4000, "one look into the map for each page that is asked for, a read's worth"};
+constexpr machine::HoldReason kCleared{1500, "the rest of a page is cleared"};
+
 constexpr unsigned char kZeros[kPageSize] = {};
 
 // The part of one page that a transfer of [offset, end) touches next.
@@ -29,7 +35,7 @@ struct Step {
 }  // namespace
 
 bool FcmFile::IsResident(std::uint64_t first, std::uint64_t end) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kLooks);
   for (std::uint64_t page = first; page < end; ++page) {
     const Entry* entry = map_.Find(page);
     if (entry == nullptr || (*entry & kFilling) != 0) {
@@ -56,7 +62,7 @@ Status FcmFile::Fetch(std::uint64_t page, Waiting waiting) {
 Result<Frame*> FcmFile::PinForRead(std::uint64_t page, Waiting waiting) {
   for (;;) {
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kLook);
       Entry* entry = map_.Find(page);
       if (entry != nullptr && (*entry & kFilling) == 0) {
         *entry |= kUsed;
@@ -116,7 +122,7 @@ void FcmFile::GrowTo(std::uint64_t new_size) {
 Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t at, bool& present) {
   Frame* frame = nullptr;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kLook);
     const Entry* entry = map_.Find(page);
     present = entry != nullptr && (*entry & kFilling) == 0;
     if (!present) {
@@ -128,7 +134,7 @@ Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t 
   const Status copied =
       data.CopyTo(FrameAllocator::Data<unsigned char>(frame) + at, 0, data.size());
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kLook);
     Entry* entry = map_.Find(page);
     if (entry != nullptr && FrameOf(*entry) == frame) {
       *entry |= kDirty | kUsed;  // even if only part of it was copied
@@ -149,7 +155,7 @@ Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at) 
   std::memset(bytes + end, 0, kPageSize - end);
   Status status = data.CopyTo(bytes + at, 0, data.size());
   if (IsOk(status)) {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kAdded);
     status = map_.Find(page) != nullptr ? Status::kAlreadyExists
                                         : AddPageLocked(page, frame, kDirty | kUsed);
   }
@@ -170,7 +176,7 @@ Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, 
         representative_ == nullptr || data.size() == kPageSize || page >= PagesOf(size());
     bool filling = false;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kLook);
       filling = map_.Find(page) != nullptr;
     }
     if (nothing_to_fetch && !filling) {
@@ -216,24 +222,19 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
 }
 
 Status FcmFile::Resize(std::uint64_t new_size) {
-  TlbGather gather(services_.frames);
-  std::uint64_t old_pages = 0;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kCleared);
     const std::uint64_t old_size = size();
     size_.store(new_size, std::memory_order_release);
     if (new_size >= old_size) {
       return Status::kOk;
     }
-    old_pages = PagesOf(old_size);
-    // From here on faults beyond the end fail; what is mapped there goes.
-    UnmapLocked(PagesOf(new_size), old_pages, gather);
+    // From here on faults beyond the end fail; what is there goes.
     if (new_size % kPageSize != 0) {
       ClearWithinPage(new_size, AlignUp(new_size, kPageSize));
     }
   }
-  gather.Finish();
-  DropPages(PagesOf(new_size), ~std::uint64_t{0});
+  TakeOut(PagesOf(new_size), ~std::uint64_t{0});
   return Status::kOk;
 }
 
@@ -250,29 +251,13 @@ Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count) {
   const std::uint64_t last_whole =
       end == size() ? AlignUp(end, kPageSize) : AlignDown(end, kPageSize);
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kCleared);
     ClearWithinPage(offset, first_whole < end ? first_whole : end);
     if (last_whole < end && last_whole >= first_whole) {
       ClearWithinPage(last_whole, end);
     }
   }
-  // Taken out of page tables and of the map under one lock, so that no fault finds a page between.
-  TlbGather gather(services_.frames);
-  std::uint64_t page = PageIndex(first_whole);
-  while (page < PageIndex(last_whole)) {
-    {
-      const SpinGuard guard(lock_);
-      std::uint32_t taken = 0;
-      const std::uint64_t from = page;
-      page = map_.RemoveRange(page, PageIndex(last_whole), [&](std::uint64_t, Entry& entry) {
-        gather.DropLater(FrameOf(entry));
-        return ++taken < TlbGather::kFrames;
-      });
-      UnmapLocked(from, page, gather);
-      resident_.store(resident_pages() - taken, std::memory_order_relaxed);
-    }
-    gather.Finish();
-  }
+  TakeOut(PageIndex(first_whole), PageIndex(last_whole));
   return Status::kOk;
 }
 

@@ -13,6 +13,12 @@ namespace k42::mem {
 
 using machine::SpinGuard;
 
+namespace {
+
+constexpr machine::HoldReason kRequest{20000, "the pages of one request, up to 16"};
+
+}  // namespace
+
 MutableBytes PageRequest::PageData(std::uint32_t index) const {
   return AsMutableBytes(machine::PhysToVirt<void>(frames_[index]), kPageSize);
 }
@@ -73,7 +79,7 @@ void FcmFile::OnFilled(PageRequest* request, Status status, std::uint64_t bytes)
 }
 
 void FcmFile::FinishFill(FillRequest& request, Status status, std::uint64_t bytes) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRequest);
   // What lies beyond the end reads as zero, whatever the file (truncated meanwhile) still had.
   const std::uint64_t left = size() > request.offset() ? size() - request.offset() : 0;
   bytes = bytes < left ? bytes : left;
@@ -109,7 +115,7 @@ Result<FcmFile::WriteRequest*> FcmFile::NewWrite(std::uint64_t& cursor) {
   WriteRequest* request = TRY(New<WriteRequest>(this));
   TlbGather gather(services_.frames);
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRequest);
     const std::uint64_t end = PagesOf(size());
     cursor = map_.ForEach(cursor, end, [&](std::uint64_t page, Entry& entry) {
       const bool adjacent =
@@ -162,7 +168,7 @@ void FcmFile::OnWritten(PageRequest* request, Status status, std::uint64_t) {
 void FcmFile::FinishWrite(WriteRequest& request, Status status) {
   FaultWaiters waiters;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRequest);
     for (std::uint32_t i = 0; i < request.pages(); ++i) {
       Entry* entry = map_.Find(request.first_page() + i);
       if (entry != nullptr && (*entry & ~kFlags) == request.frame(i)) {

@@ -11,8 +11,19 @@ using machine::SpinGuard;
 
 namespace {
 
+// A page table's lock is taken within this one: hat.cc.
+constexpr machine::HoldReason kMapped{6500,
+                                      "the page goes into the table, whose pages may be missing"};
+constexpr machine::HoldReason kEntered{
+    7000, "the page goes into the map and the table, whose nodes may be missing"};
+constexpr machine::HoldReason kSome{5000, "16 entries of the map, and nodes for them"};
+constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into the table"};
+constexpr machine::HoldReason kSource{
+    20000, "the regions that show the file's pages; per page a look into map and table"};
+constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
+
 // Pages handled between two chances for other threads (and within one lock).
-constexpr std::uint32_t kBatch = 128;
+constexpr std::uint32_t kBatch = 16;
 
 // Pages of the aligned piece of a file that a read fault maps.
 constexpr std::uint64_t kAround = 32;
@@ -53,7 +64,7 @@ FcmIdentity FcmPrivate::identity() const {
 // The first access to a page that is there takes this path and no other.
 Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       Frame* frame = services_.frames.FrameOf(*entry);
       if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
@@ -102,7 +113,7 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
                    (region.personality && Permits(region.protection, Access::kWrite));
   if (!own) {
     TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kMapped);
       if (map_.Find(PageIndex(request.address)) != nullptr) {
         return Status::kOk;  // written meanwhile: the access, made again, finds it
       }
@@ -140,7 +151,7 @@ void FcmPrivate::MapAround(const FaultRequest& request) {
             false};
       },
       [&] {
-        const SpinGuard guard(lock_);
+        const SpinGuard guard(lock_, kNeighbours);
         for (std::uint32_t i = 0; i < leaves.count && !map_.empty();) {
           if (map_.Find(PageIndex(leaves.leaf[i].address)) == nullptr) {
             ++i;
@@ -166,7 +177,7 @@ Status FcmPrivate::Insert(const FaultRequest& request, Frame* fresh, Frame* expe
   Status status = Status::kOk;
   bool used = false;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kEntered);
     const PageMap::Entry* found = map_.Find(PageIndex(request.address));
     if ((found == nullptr ? 0 : *found) == (expected == nullptr ? 0 : expected->address)) {
       const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(request.address));
@@ -189,7 +200,7 @@ Status FcmPrivate::Insert(const FaultRequest& request, Frame* fresh, Frame* expe
 Status FcmPrivate::WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) {
   for (;;) {
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kUsed);
       if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
         Frame* frame = services_.frames.FrameOf(*entry);
         if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
@@ -201,7 +212,7 @@ Status FcmPrivate::WithPage(const FaultRequest& request, PageUser use, TlbGather
     if (source_ != nullptr && request.access != Access::kWrite) {
       bool written = false;
       TRY(source_->WithFilePage(request.address + source_delta_, request.waiter, [&](Frame* page) {
-        const SpinGuard guard(lock_);
+        const SpinGuard guard(lock_, kUsed);
         written = map_.Find(PageIndex(request.address)) != nullptr;
         if (!written) {
           use(FrameAllocator::Data<unsigned char>(page));
@@ -229,9 +240,9 @@ void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
   while (next < last) {
     std::uint32_t count = 0;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kSome);
       next = map_.RemoveRange(next, last, [&](std::uint64_t, PageMap::Entry& entry) {
-        services_.frames.DropReference(services_.frames.FrameOf(entry));
+        services_.frames.DropUnmapped(services_.frames.FrameOf(entry));
         return ++count < kBatch;
       });
     }
@@ -246,7 +257,7 @@ bool FcmPrivate::CopyNow(Hat::Leaf& leaf) {
   if (!IsOk(CopyOf(frames.FrameOf(machine::PteAddress(leaf.entry)), fresh))) {
     return false;
   }
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kEntered);
   const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(leaf.address));
   if (!entry.ok()) {
     frames.DropReference(fresh);
@@ -296,7 +307,7 @@ Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64
     Frame* shared[kBatch];
     std::uint32_t count = 0;
     {
-      const SpinGuard guard(other.lock_);
+      const SpinGuard guard(other.lock_, kSome);
       next = other.map_.ForEach(next, PageIndex(end), [&](std::uint64_t index, auto& entry) {
         indices[count] = PageIndex((index << kPageShift) + shift);
         shared[count] = frames.FrameOf(entry);
@@ -307,7 +318,7 @@ Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64
     Status status = Status::kOk;
     std::uint32_t done = 0;
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kSome);
       for (; done < count && IsOk(status); ++done) {
         const Result<PageMap::Entry*> entry = map_.FindOrAdd(indices[done]);
         status = entry.status();
@@ -331,7 +342,7 @@ Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64
 }
 
 void FcmPrivate::UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kSource);
   for (const Region& region : regions_) {
     const std::uint64_t low = PageIndex(region.start + source_delta_);
     const std::uint64_t high = low + region.size() / kPageSize;
@@ -341,6 +352,9 @@ void FcmPrivate::UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& 
       const std::uint64_t address = (page << kPageShift) - source_delta_;
       if (map_.Find(PageIndex(address)) == nullptr) {
         region.hat->Unmap(address, address + kPageSize, gather);
+      } else {
+        // It has been replaced, perhaps just now.
+        region.hat->JoinUnfinished(address, address + kPageSize, gather);
       }
     }
   }

@@ -9,6 +9,8 @@
 
 namespace k42::mem {
 
+inline constexpr machine::HoldReason kPieceOfRegion{6500, "64 entries of the region's table"};
+
 template <LockRank rank>
 class FcmRegions : public Fcm {
  public:
@@ -34,14 +36,20 @@ class FcmRegions : public Fcm {
     region->end = end;
   }
   void SetProtection(Region* region, Protection protection, TlbGather& gather) override {
-    const machine::SpinGuard guard(lock_);
-    region->protection = protection;
-    region->hat->Restrict(region->start, region->end, protection, gather);
+    {
+      const machine::SpinGuard guard(lock_);
+      region->protection = protection;
+    }
+    for (std::uint64_t at = region->start; at < region->end;) {
+      const machine::SpinGuard guard(lock_, kPieceOfRegion);
+      at = region->hat->RestrictPiece(at, region->end, protection, gather);
+    }
   }
-  void Detach(Region* region, TlbGather& gather) override {
-    const machine::SpinGuard guard(lock_);
-    regions_.Remove(region);
-    region->hat->Unmap(region->start, region->end, gather);
+  void Hide(Region* region, TlbGather& gather) override {
+    for (std::uint64_t at = region->start; at < region->end;) {
+      const machine::SpinGuard guard(lock_, kPieceOfRegion);
+      at = region->hat->UnmapPiece(region->start, at, region->end, gather);
+    }
   }
   void Abandon(Region* region) override {
     const machine::SpinGuard guard(lock_);

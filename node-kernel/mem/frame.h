@@ -50,7 +50,8 @@ struct alignas(64) Frame : ListLink<> {
   std::uint8_t node = 0;
   std::uint8_t slab_class = 0;
   std::uint8_t slab_cpu = 0;
-  bool filled = false;  // debug builds
+  bool filled = false;    // debug builds
+  bool unmapped = false;  // free, and was taken out of page tables; debug builds
   union {
     PageUse page = {nullptr, 0};
     TableUse table;

@@ -28,6 +28,7 @@ constexpr std::uint64_t kFrameFill = 0xdfdf'dfdf'dfdf'dfdf;
 }  // namespace
 
 void FrameAllocator::Fill(Frame* frame) {
+  const machine::UncountedWork uncounted;
   auto* words = Data<std::uint64_t>(frame);
   for (std::size_t i = 0; i < kPageSize / sizeof(*words); ++i) {
     words[i] = kFrameFill;
@@ -36,6 +37,7 @@ void FrameAllocator::Fill(Frame* frame) {
 }
 
 void FrameAllocator::CheckFill(Frame* frame) {
+  const machine::UncountedWork uncounted;
   if (!frame->filled) {
     return;
   }
@@ -194,11 +196,15 @@ Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
     TRY(Refill(cache, purpose));
   }
   const std::uint32_t count = cache.count.load(kRelaxed) - 1;
+  if constexpr (kDebugChecks) {
+    cache.reuse.Choose(std::span(cache.frames, count + 1));
+  }
   Frame* frame = cache.frames[count];
   cache.count.store(count, kRelaxed);
   K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
   if constexpr (kDebugChecks) {
     CheckFill(frame);
+    frame->unmapped = false;
   }
   frame->state = FrameState::kUsed;
   frame->page = {nullptr, 0};
@@ -233,6 +239,9 @@ void FrameAllocator::Free(Frame* frame) {
 
 // Gives the older half back: all of one node, unless a refill had to go elsewhere.
 void FrameAllocator::Drain(CpuCache& cache) {
+  if constexpr (kDebugChecks) {
+    cache.reuse.Shuffle(cache.frames);
+  }
   const std::uint32_t rest = cache.count.load(kRelaxed) - kBatch;
   for (std::uint32_t i = 0; i < kBatch;) {
     std::uint32_t end = i + 1;
@@ -259,6 +268,7 @@ Result<Frame*> FrameAllocator::AllocateRun(std::uint32_t pages, FramePurpose pur
       for (std::uint32_t k = 0; k < pages; ++k) {
         if constexpr (kDebugChecks) {
           CheckFill(&first[k]);
+          first[k].unmapped = false;
         }
         first[k].state = FrameState::kUsed;
         first[k].page = {nullptr, 0};
@@ -273,6 +283,12 @@ Result<Frame*> FrameAllocator::AllocateRun(std::uint32_t pages, FramePurpose pur
 void FrameAllocator::FreeRun(Frame* first, std::uint32_t pages) {
   for (std::uint32_t i = 0; i < pages; ++i) {
     DropReference(&first[i]);
+  }
+}
+
+void FrameAllocator::SetReuse(std::uint64_t seed) {
+  for (std::uint32_t cpu = 0; cpu < machine::kMaxCpus; ++cpu) {
+    caches_[cpu].reuse.Start(seed, cpu);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "machine/phys.h"
 #include "mem/failure_injector.h"
 #include "mem/frame_pool.h"
+#include "mem/frame_reuse.h"
 
 namespace k42::mem {
 
@@ -45,6 +46,9 @@ class FrameAllocator {
   // will call. Once, before all else.
   Status Initialise(std::span<const MemoryRange> free, std::uint32_t cpus);
 
+  // Debug kernels: frames are handed out in random order (frame_reuse.h). 0: no more.
+  void SetReuse(std::uint64_t seed);
+
   // Which node's frames `cpu` takes first and keeps in its cache. Before it allocates much: until
   // then it is the first range's.
   void SetCpuNode(machine::CpuId cpu, std::uint8_t node) { caches_[cpu].node = node; }
@@ -62,6 +66,13 @@ class FrameAllocator {
   // The last one gives the frame back.
   void DropReference(Frame* frame) {
     if (frame->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      Free(frame);
+    }
+  }
+  // The same, of a frame that was in page tables: see frame_reuse.h.
+  void DropUnmapped(Frame* frame) {
+    if (frame->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      frame->unmapped = true;
       Free(frame);
     }
   }
@@ -102,6 +113,7 @@ class FrameAllocator {
     std::atomic<std::uint32_t> count{0};
     std::uint8_t node = 0;
     Frame* frames[kCacheSize] = {};
+    FrameReuse reuse;
   };
 
   static constexpr auto kRelaxed = std::memory_order_relaxed;

@@ -10,6 +10,13 @@ using machine::SpinGuard;
 
 namespace {
 
+constexpr machine::HoldReason kBatch{2500, "16 frames, each found in its chunk"};
+constexpr machine::HoldReason kChunk{
+    9000, "a chunk's 512 descriptors are made; who wants frames waits for them anyway"};
+constexpr machine::HoldReason kScan{
+    40000, "partial chunks are looked through for a run: contiguous buffers are rare"};
+constexpr machine::HoldReason kRows{500, "a few rows, while the machine starts"};
+
 // The next chunk of a row, its descriptors made, all frames free.
 Chunk* MakeChunk(UntouchedChunks& row) {
   auto* chunk = new (row.descriptors) Chunk;
@@ -37,7 +44,7 @@ Chunk* MakeChunk(UntouchedChunks& row) {
 }  // namespace
 
 bool FramePool::AddUntouched(const UntouchedChunks& chunks) {
-  const SpinGuard guard(untouched_lock_);
+  const SpinGuard guard(untouched_lock_, kRows);
   for (UntouchedChunks& row : untouched_) {
     if (row.count == 0) {
       row = chunks;
@@ -51,7 +58,7 @@ bool FramePool::AddUntouched(const UntouchedChunks& chunks) {
 }
 
 bool FramePool::Touch(std::uint64_t seen) {
-  const SpinGuard guard(untouched_lock_);
+  const SpinGuard guard(untouched_lock_, kChunk);
   {
     const SpinGuard look(lock_);
     if (touched_ != seen) {
@@ -110,7 +117,7 @@ std::size_t FramePool::Take(std::span<Frame*> frames, std::uint64_t reserve) {
 
 FramePool::Taken<std::size_t> FramePool::TakeListed(std::span<Frame*> frames,
                                                     std::uint64_t reserve) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kBatch);
   std::size_t taken = 0;
   while (taken < frames.size() && free_frames() > reserve) {
     Chunk* chunk = partial_.Front();
@@ -132,7 +139,7 @@ FramePool::Taken<std::size_t> FramePool::TakeListed(std::span<Frame*> frames,
 }
 
 void FramePool::Give(std::span<Frame* const> frames, const ChunkTable& table) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kBatch);
   for (Frame* frame : frames) {
     Chunk* chunk = table.ChunkOf(frame->address);
     const auto index = static_cast<std::uint32_t>(frame - chunk->frames);
@@ -179,7 +186,7 @@ Frame* FramePool::TakeRun(std::uint32_t pages, std::uint64_t reserve) {
 }
 
 FramePool::Taken<Frame*> FramePool::TakeListedRun(std::uint32_t pages, std::uint64_t reserve) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kScan);
   if (pages == 0 || pages > kPagesPerLargePage || free_frames() < pages + reserve) {
     return {nullptr, false, touched_};
   }

@@ -26,6 +26,11 @@ constexpr std::uint64_t SpanOf(unsigned level) {
   return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
 }
 
+// What is done at a time with the lock held. Between two pieces others come to the table.
+constexpr machine::HoldReason kPiece{6000, "up to 64 entries, and the tables they lie in"};
+constexpr machine::HoldReason kTables{6000, "up to three tables are taken and cleared"};
+constexpr machine::HoldReason kPieceAndTables{10000, "64 entries, and tables for them"};
+
 // Entries that share a bit of TableUse::used.
 constexpr unsigned kHatGroup = kEntriesPerTable / 64;
 
@@ -145,7 +150,22 @@ void Hat::LeaveThisCpu(LoadedHats& loaded) {
 }
 
 void Hat::NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
-  gather.AddRange(active_.LoadAfterChange(), start, end);
+  const CpuSet cpus = active_.LoadAfterChange();
+  if (!cpus.empty()) {
+    gather.CountIn(loaded_.unfinished, bucket_);
+    gather.AddRange(cpus, start, end);
+  }
+}
+
+void Hat::NoteUnfinishedLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  if (loaded_.unfinished.Others(bucket_, gather.IsCountedIn(bucket_) ? 1 : 0)) {
+    NoteChanged(start, end, gather);
+  }
+}
+
+void Hat::JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
+  const SpinGuard guard(lock_);
+  NoteUnfinishedLocked(start, end, gather);
 }
 
 void Hat::CountResident(std::int64_t pages) {
@@ -203,9 +223,13 @@ void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::ui
 }
 
 Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kTables);
   Entry* slot = TRY(MakeLocked(address, 1, gather));
   ReplaceLocked(slot, LeafEntry(frame, protection), address, kPageSize, gather);
+  // Another CPU may still read what was here before: it must see what this one writes.
+  if (!(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty()) {
+    NoteUnfinishedLocked(address, address + kPageSize, gather);
+  }
   return Status::kOk;
 }
 
@@ -214,7 +238,7 @@ Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protectio
   if (!IsAligned(address, kLargePageSize) || !IsAligned(frame, kLargePageSize)) {
     return Status::kInvalidArgument;
   }
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kTables);
   Entry* slot = TRY(MakeLocked(address, 2, gather));
   if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
     return Status::kBusy;
@@ -274,25 +298,37 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
       Frame* table = frames_.FrameOf(PteAddress(*slot));
       Store(*slot, 0);
       NoteChanged(address, address + kLargePageSize, gather);
-      gather.DropTableLater(table);
+      gather.DropListedLater(table);
     }
     address += kLargePageSize;
   }
 }
 
 void Hat::Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
-  const SpinGuard guard(lock_);
-  ForEachLeafLocked(
-      start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
+  for (std::uint64_t at = start; at < end;) {
+    at = UnmapPiece(start, at, end, gather);
+  }
+}
+
+std::uint64_t Hat::UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64_t end,
+                              TlbGather& gather) {
+  const SpinGuard guard(lock_, kPiece);
+  std::uint32_t count = 0;
+  const std::uint64_t next = ForEachLeafLocked(
+      at, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
         ReplaceLocked(slot, 0, address, size, gather);
-        return true;
+        return ++count < kLeaves;
       });
-  DropLeafTablesLocked(start, end, gather);
+  // The table that an earlier piece began may be empty now.
+  const std::uint64_t table = AlignDown(at, kLargePageSize);
+  DropLeafTablesLocked(table > start ? table : start, next, gather);
+  NoteUnfinishedLocked(at, next, gather);
+  return next;
 }
 
 std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
                               Leaves& leaves, TlbGather& gather) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kPiece);
   bool changed = false;
   leaves.count = 0;
   const std::uint64_t next = ForEachLeafLocked(
@@ -322,7 +358,7 @@ std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint3
 }
 
 void Hat::MapLeaves(const Leaves& leaves) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kPieceAndTables);
   TlbGather nothing(frames_);  // nothing was mapped, so no entry is replaced
   std::uint64_t base = ~std::uint64_t{0};
   PhysAddr table = 0;
@@ -351,8 +387,16 @@ void Hat::MapLeaves(const Leaves& leaves) {
 
 void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection,
                    TlbGather& gather) {
-  const SpinGuard guard(lock_);
-  ForEachLeafLocked(
+  for (std::uint64_t at = start; at < end;) {
+    at = RestrictPiece(at, end, protection, gather);
+  }
+}
+
+std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protection protection,
+                                 TlbGather& gather) {
+  const SpinGuard guard(lock_, kPiece);
+  std::uint32_t count = 0;
+  const std::uint64_t next = ForEachLeafLocked(
       start, end, [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
         const Entry old = Load(*slot);
         Entry value = old;
@@ -368,8 +412,10 @@ void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection
         if (value != old) {
           ReplaceLocked(slot, value, address, size, gather);
         }
-        return true;
+        return ++count < kLeaves;
       });
+  NoteUnfinishedLocked(start, next, gather);
+  return next;
 }
 
 std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {

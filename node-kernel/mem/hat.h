@@ -11,7 +11,7 @@
 // (the store-buffer race; tests/unit/mem/protocols_test.cc tries every interleaving).
 //
 // Locking: lock_ guards the lower half's tables. It is innermost but for the frame pool's, and held
-// for work bounded by the range given.
+// for kLeaves pages at most.
 #pragma once
 
 #include <atomic>
@@ -22,16 +22,19 @@
 #include "machine/spin_lock.h"
 #include "mem/tlb_gather.h"
 #include "mem/types.h"
+#include "mem/unfinished_changes.h"
 
 namespace k42::mem {
 
 class Hat;
 
-// Which Hat each CPU has loaded; null: the kernel's root. An entry is touched by its CPU only.
+// Which Hat each CPU has loaded; null: the kernel's root. An entry is touched by its CPU only. And
+// what is under way in any of them.
 struct LoadedHats {
   struct alignas(64) Entry {
     Hat* hat = nullptr;
   } cpu[machine::kMaxCpus];
+  UnfinishedChanges unfinished;
 };
 
 class Hat {
@@ -52,6 +55,10 @@ class Hat {
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // Page-table pages whose whole range goes are given up with it.
   void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  // The same from `at` on, kLeaves pages at most: returns where to go on, or `end`. For callers
+  // that drop their own lock in between.
+  std::uint64_t UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64_t end,
+                           TlbGather& gather);
   // Pages mapped many at a time: without write permission, see own.
   struct Leaf {
     std::uint64_t address;
@@ -73,6 +80,11 @@ class Hat {
   void MapLeaves(const Leaves& leaves);
   // Takes away what `protection` does not grant; grants nothing (the next fault does).
   void Restrict(std::uint64_t start, std::uint64_t end, Protection protection, TlbGather& gather);
+  std::uint64_t RestrictPiece(std::uint64_t start, std::uint64_t end, Protection protection,
+                              TlbGather& gather);
+  // What others have changed in the range, and not told every CPU of yet, is told by this gather
+  // too. Unmap, Restrict and Map do so by themselves.
+  void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);
 
   // Pages present in [start, end). Large pages count as what they cover.
   std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end);
@@ -115,12 +127,15 @@ class Hat {
   // Takes out the leaf tables (level 1) that lie wholly in the range.
   void DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
       K42_REQUIRES(lock_);
-  void NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather);
+  void NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) K42_REQUIRES(lock_);
+  void NoteUnfinishedLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
+      K42_REQUIRES(lock_);
   void CountResident(std::int64_t pages);
   void FreeTables(PhysAddr table, unsigned level);
 
   FrameAllocator& frames_;
   LoadedHats& loaded_;
+  const unsigned bucket_ = UnfinishedChanges::BucketOf(this);
   PhysAddr root_ = 0;
   AtomicCpuSet active_;
   std::atomic<std::uint64_t> resident_{0};  // written under lock_

@@ -5,6 +5,7 @@
 #include "base/align.h"
 #include "base/assert.h"
 #include "machine/cpu.h"
+#include "machine/lock_checks.h"
 
 namespace k42::mem {
 
@@ -48,6 +49,7 @@ void* Heap::AllocateLocal(std::size_t size, std::size_t align) {
 
 inline void* Heap::Given(Block* block, [[maybe_unused]] unsigned kind) {
   if constexpr (kDebugChecks) {
+    const machine::UncountedWork uncounted;
     auto* bytes = reinterpret_cast<unsigned char*>(block);
     CheckFill(bytes + sizeof(Block), SizeOf(kind) - sizeof(Block));
     std::memset(bytes, kFreshFill, SizeOf(kind));
@@ -135,6 +137,7 @@ void Heap::Free(void* pointer, [[maybe_unused]] std::size_t size) {
   if constexpr (kDebugChecks) {
     if (slab->slab_cpu != kRun) {
       K42_ASSERT(size <= SizeOf(slab->slab_class), "freed with a larger size than allocated");
+      const machine::UncountedWork uncounted;
       std::memset(static_cast<void*>(block), kFreeFill, SizeOf(slab->slab_class));
     }
   }
@@ -207,6 +210,7 @@ Frame* Heap::NewSlab(std::uint32_t cpu, unsigned kind) {
   slab->slab = {nullptr, 0};
   auto* bytes = FrameAllocator::Data<unsigned char>(slab);
   if constexpr (kDebugChecks) {
+    const machine::UncountedWork uncounted;
     std::memset(bytes, kFreeFill, kPageSize);
   }
   // Threaded backwards, so that blocks are handed out in ascending order.

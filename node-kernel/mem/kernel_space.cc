@@ -15,6 +15,11 @@ using machine::SpinGuard;
 
 namespace {
 
+constexpr machine::HoldReason kEntry{
+    4000, "one entry is found; up to three tables for it are taken and cleared"};
+constexpr machine::HoldReason kRanges{
+    3000, "a place is looked for among the ranges there are: some tens"};
+
 constexpr machine::PageTableEntry kTableBits = kPtePresent | kPteWritable;
 
 machine::PageTableEntry BitsOf(KernelAccess access) {
@@ -65,7 +70,7 @@ Result<KernelRange*> KernelSpace::Reserve(std::uint64_t size) {
   KernelRange* range = TRY(New<KernelRange>());
   range->reserved = rounded;
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRanges);
     range->start = FindPlaceLocked(rounded);
     if (range->start != 0) {
       ranges_.Insert(range);
@@ -100,7 +105,7 @@ Status KernelSpace::Grow(KernelRange* range, std::uint64_t bytes) {
   for (const std::uint64_t goal = range->backed + more; range->backed < goal;) {
     Frame* frame = TRY(frames_.AllocateZeroed(FramePurpose::kKernel));
     {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kEntry);
       Entry* entry = EntryOfLocked(range->start + range->backed);
       if (entry != nullptr) {
         *entry = frame->address | BitsOf(KernelAccess::kReadWrite);
@@ -117,13 +122,11 @@ Status KernelSpace::Grow(KernelRange* range, std::uint64_t bytes) {
 void KernelSpace::Protect(KernelRange* range, std::uint64_t offset, std::uint64_t size,
                           KernelAccess access) {
   K42_ASSERT(offset <= range->backed && size <= range->backed - offset, "beyond what is backed");
-  {
-    const SpinGuard guard(lock_);
-    const std::uint64_t begin = range->start + offset;
-    for (std::uint64_t at = begin; at < begin + size; at += kPageSize) {
-      Entry* entry = EntryOfLocked(at);
-      *entry = machine::PteAddress(*entry) | BitsOf(access);
-    }
+  const std::uint64_t begin = range->start + offset;
+  for (std::uint64_t at = begin; at < begin + size; at += kPageSize) {
+    const SpinGuard guard(lock_, kEntry);
+    Entry* entry = EntryOfLocked(at);
+    *entry = machine::PteAddress(*entry) | BitsOf(access);
   }
   InvalidateEverywhere(*range);
 }
@@ -132,7 +135,7 @@ void KernelSpace::Protect(KernelRange* range, std::uint64_t offset, std::uint64_
 void KernelSpace::Release(KernelRange* range) {
   const auto for_each_entry = [&](auto work) {
     for (std::uint64_t at = range->start; at < range->start + range->backed; at += kPageSize) {
-      const SpinGuard guard(lock_);
+      const SpinGuard guard(lock_, kEntry);
       work(*EntryOfLocked(at));
     }
   };

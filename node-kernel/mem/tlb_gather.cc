@@ -25,6 +25,14 @@ void TlbGather::AddRange(CpuSet cpus, std::uint64_t start, std::uint64_t end) {
   }
 }
 
+void TlbGather::CountIn(UnfinishedChanges& changes, unsigned bucket) {
+  if (!IsCountedIn(bucket)) {
+    unfinished_ = &changes;
+    buckets_ = static_cast<UnfinishedChanges::Buckets>(buckets_ | 1u << bucket);
+    changes.Begin(bucket);
+  }
+}
+
 void TlbGather::DropLater(Frame* frame) {
   K42_ASSERT(frame_count_ < kFrames, "more frames than one gather can hold");
   to_drop_[frame_count_++] = frame;
@@ -61,12 +69,14 @@ void TlbGather::Finish() {
     cpus_ = {};
     everything_ = false;
     range_count_ = 0;
+    unfinished_->End(buckets_);
+    buckets_ = 0;
   }
   while (frame_count_ != 0) {
-    frames_.DropReference(to_drop_[--frame_count_]);
+    frames_.DropUnmapped(to_drop_[--frame_count_]);
   }
-  while (Frame* table = tables_.PopFront()) {
-    frames_.DropReference(table);
+  while (Frame* frame = listed_.PopFront()) {
+    frames_.DropUnmapped(frame);
   }
 }
 

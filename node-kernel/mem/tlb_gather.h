@@ -9,12 +9,16 @@
 // was in the table's active set after the change; one that loads the table later sees the change
 // anyway. More ranges than kRanges, or large ones, become "everything of the user half": with one
 // table loaded per CPU and no tags, that is what a CPU has anyway.
+//
+// Until then others can see that entries are gone which some CPU may still have
+// (unfinished_changes.h).
 #pragma once
 
 #include <cstdint>
 
 #include "base/cpu_set.h"
 #include "mem/frame_allocator.h"
+#include "mem/unfinished_changes.h"
 
 namespace k42::mem {
 
@@ -31,13 +35,17 @@ class TlbGather {
 
   // The translations of [start, end) have changed; `cpus` may have old ones.
   void AddRange(CpuSet cpus, std::uint64_t start, std::uint64_t end);
+  // Of the table in that bucket, whose lock is held.
+  void CountIn(UnfinishedChanges& changes, unsigned bucket);
+  bool IsCountedIn(unsigned bucket) const { return (buckets_ >> bucket & 1) != 0; }
   // One reference of `frame` is dropped when nobody can reach it through an old translation. At
   // most kFrames between two Finish calls.
   void DropLater(Frame* frame);
-  // A page-table page that was taken out of its table; any number.
-  void DropTableLater(Frame* table) { tables_.PushBack(table); }
+  // The same, any number of them, for frames that are in no list: a page-table page that was taken
+  // out of its table, a page that was taken out of its file.
+  void DropListedLater(Frame* frame) { listed_.PushBack(frame); }
 
-  bool empty() const { return cpus_.empty() && frame_count_ == 0 && tables_.empty(); }
+  bool empty() const { return cpus_.empty() && frame_count_ == 0 && listed_.empty(); }
 
   // Thread context, no spin lock held. The gather can be filled again afterwards.
   void Finish();
@@ -56,7 +64,9 @@ class TlbGather {
   std::uint32_t frame_count_ = 0;
   Range ranges_[kRanges];
   Frame* to_drop_[kFrames];
-  IntrusiveList<Frame> tables_;
+  IntrusiveList<Frame> listed_;
+  UnfinishedChanges* unfinished_ = nullptr;  // where it is counted, in buckets_
+  UnfinishedChanges::Buckets buckets_ = 0;
 };
 
 }  // namespace k42::mem

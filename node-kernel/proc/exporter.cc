@@ -107,7 +107,7 @@ Result<std::uint64_t> Exporter::TakeReleased() {
 Status Exporter::GetCaller(std::uint64_t number, Credential& credential) {
   ProcessDispatcher* caller = ProcessDispatcher::Current();
   const ipc::Call* call = caller == nullptr ? nullptr : caller->calls().serving();
-  if (call == nullptr || call->number() != number)
+  if (call == nullptr || call->number != number)
     return Status::kNotFound;
   // Of a caller that has gone, the number may be another's by now.
   if (call->word.state() != ipc::CallWord::kRunning || (!call->remote && call->caller == nullptr))
@@ -130,7 +130,7 @@ Status Exporter::Send(const cobj::CallContext& caller, abi::Handle handle,
   const ipc::ExportTarget* target = TRY(cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target());
   ipc::Message copy;
   copy.cookie = target->cookie;
-  copy.identity = std::uint64_t{sender->process().main_task()} << 32 | sender->task;
+  copy.identity = std::uint64_t{sender->process().main_task()} << 32 | sender->task();
   std::copy(std::begin(message.word), std::end(message.word), copy.words);
   return target->table->Send(copy, retry);
 }

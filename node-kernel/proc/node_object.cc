@@ -127,6 +127,20 @@ Result<std::uint64_t> NodeObject::ReadLog(std::uint64_t, BufferOut) {
   return Status::kNotSupported;
 }
 
+Status NodeObject::NoteUnserved(const cobj::CallContext& caller, std::uint32_t number) {
+  char program[UnservedCalls::kProgram];
+  std::size_t size = 0;
+  TRY(services_.tasks.Visit(static_cast<std::uint32_t>(caller.process_id), 0,
+                            [&](const Task& task) {
+                              const std::string_view text = task.texts.Get(TaskText::kProgram);
+                              size = std::min(text.size(), sizeof(program));
+                              std::memcpy(program, text.data() + text.size() - size, size);
+                              return Status::kOk;
+                            }));
+  services_.unserved.Note(number, {program, size});
+  return Status::kOk;
+}
+
 Status NodeObject::PowerOff(const cobj::CallContext& caller, std::uint32_t status) {
   TRY(RequirePrivilege(caller));
   if (services_.power_off == nullptr)

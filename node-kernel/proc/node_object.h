@@ -26,6 +26,7 @@ class NodeObject final : public INode {
   Status SetRealTime(const cobj::CallContext& caller, std::int64_t time_ns) override;
   Status Random(BufferOut buffer) override;
   Result<std::uint64_t> ReadLog(std::uint64_t from, BufferOut buffer) override;
+  Status NoteUnserved(const cobj::CallContext& caller, std::uint32_t number) override;
   Status PowerOff(const cobj::CallContext& caller, std::uint32_t status) override;
 
   const std::uint8_t* boot_id() const { return boot_id_; }

@@ -10,8 +10,7 @@ constinit ProcessServices* node_processes = nullptr;
 
 // After the grace period of its object: no firing of a ticket is inside the dispatcher any more.
 Process::~Process() {
-  if (dispatcher_ != nullptr)
-    services_.allocator.Destroy(dispatcher_);
+  ForEachDispatcher([this](ProcessDispatcher& each) { services_.allocator.Destroy(&each); });
 }
 
 bool Process::TryHold() {
@@ -39,35 +38,39 @@ void Process::Reap(ipc::Work* work) {
 
 void Process::GiveBack() {
   const mem::MemoryUse use = space_->Use();
-  if (waited_for_words_.load(std::memory_order_relaxed))
-    services_.words.Forget(dispatcher_->sink());
-  dispatcher_->calls().GiveBack();
+  std::uint64_t run_ns = 0;
+  ForEachDispatcher([&](ProcessDispatcher& each) {
+    if (waited_for_words_.load(std::memory_order_relaxed))
+      services_.words.Forget(each.sink());
+    each.calls().GiveBack();
+    run_ns += each.scheduled().run_ns();
+  });
   handles_.CloseAll();
   space_->Destroy();
   space_ = nullptr;
-  const TaskTable::Times times = {dispatcher_->scheduled().run_ns(), 0, use.peak_resident};
+  const TaskTable::Times times = {run_ns, 0, use.peak_resident};
   const bool was_first = main_number_ == NumberTable::kFirst;
   services_.tasks.EndHost(this, exit_kind_, exit_code_, times);
   if (services_.process_ended != nullptr)
     services_.process_ended(main_number_, exit_kind_, exit_code_);
   if (was_first && services_.first_ended != nullptr)
     services_.first_ended(exit_kind_, exit_code_);
-  dispatcher_->Retire();
+  ForEachDispatcher([](ProcessDispatcher& each) { each.Retire(); });
   (void)cobj::Destroy(self_);
 }
 
 void Process::SignalsChanged(Task& task) {
   if (task.number == main_number_)
-    dispatcher_->scheduled().page()->signals_pending.store(task.signals.pending(),
-                                                           std::memory_order_release);
-  dispatcher_->scheduled().Post(abi::kEventSignal);
+    first()->scheduled().page()->signals_pending.store(task.signals.pending(),
+                                                       std::memory_order_release);
+  first()->scheduled().Post(abi::kEventSignal);
 }
 
 void Process::IdentityChanged(Task& task) {
   if (!task.is_main)
     return;
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  abi::DispatcherPage* page = dispatcher_->scheduled().page();
+  abi::DispatcherPage* page = first()->scheduled().page();
   page->parent.store(task.parent == nullptr ? 0 : task.parent->number, kRelaxed);
   page->user.store(task.credential.user, kRelaxed);
   page->effective_user.store(task.credential.effective_user, kRelaxed);
@@ -76,20 +79,20 @@ void Process::IdentityChanged(Task& task) {
 }
 
 void Process::StopRunning() {
-  dispatcher_->scheduled().Stop();
+  ForEachDispatcher([](ProcessDispatcher& each) { each.scheduled().Stop(); });
 }
 
 void Process::ContinueRunning() {
-  dispatcher_->scheduled().Continue();
+  ForEachDispatcher([](ProcessDispatcher& each) { each.scheduled().Continue(); });
 }
 
 void Process::EndRunning(ExitKind kind, std::uint32_t code) {
-  if (ending_.exchange(true, std::memory_order_acq_rel))
+  if (ending_.exchange(true, std::memory_order_seq_cst))
     return;
   trace::Log(trace::kProcessExit, main_number_, static_cast<std::uint32_t>(kind), code);
   exit_kind_ = kind;
   exit_code_ = code;
-  dispatcher_->scheduled().Ask(sched::Dispatcher::kEnd);
+  ForEachDispatcher([](ProcessDispatcher& each) { each.scheduled().Ask(sched::Dispatcher::kEnd); });
 }
 
 Result<Process*> Process::HoldOther(const cobj::CallContext& caller, std::uint32_t task) {

@@ -2,18 +2,25 @@
 // clustered object behind handle 1 (proc/process.idl).
 //
 // Life, counted in holds:
-//   made (one hold for the dispatchers) -> ... -> last hold dropped -> reaped -> destroyed
+//   made (one hold for each dispatcher) -> ... -> last hold dropped -> reaped -> destroyed
 // Whoever works on the process without being its dispatcher (an asynchronous call, another task
 // reading its memory) takes a hold, and is refused one when the last has gone. Ending a process
 // (Exit, a kill) only asks its dispatchers to end; the reaper, on a worker thread, then closes the
 // handles, gives the memory back and makes the tasks zombies, in this order, so that a parent that
 // was told of the end finds everything returned.
 //
-// Locking: own state is atomics; the task table's lock for tasks (TaskHost is called under it).
-// First version: one dispatcher per process, so changes by the process to itself do not race.
+// Dispatchers: the first is made with the process and stays; further ones are made, or taken from
+// among the parked ones, by AddDispatcher, and stay in their slots until the process is destroyed.
+// Whoever tells all of them something (end, stop) goes through the slots; whoever fills a slot
+// looks afterwards whether it was told meanwhile. A process is replaced while its first one alone
+// runs.
 //
-// Files: process.cc (life), process_make.cc (new, fork, spawn, replace), process_memory.cc,
-// process_tasks.cc, process_signals.cc, process_identity.cc, process_handles.cc, process_words.cc.
+// Locking: own state is atomics; adding_ for who adds a dispatcher; the task table's lock for tasks
+// (TaskHost is called under it).
+//
+// Files: process.cc (life), process_make.cc (new, fork, spawn, replace), process_dispatchers.cc,
+// process_memory.cc, process_tasks.cc, process_signals.cc, process_identity.cc, process_handles.cc,
+// process_words.cc.
 #pragma once
 
 #include <atomic>
@@ -23,6 +30,7 @@
 #include "cobj/make.h"
 #include "ipc/handle_table.h"
 #include "ipc/worker_pool.h"
+#include "machine/mutex.h"
 #include "mem/address_space.h"
 #include "proc/process.idl.h"
 #include "proc/process_dispatcher.h"
@@ -31,7 +39,7 @@
 
 namespace k42::proc {
 
-class Process final : public IProcess, public TaskHost {
+class Process final : public IProcess, public TaskHost, public cobj::TicketSpace {
  public:
   using Interface = IProcess;
 
@@ -41,9 +49,11 @@ class Process final : public IProcess, public TaskHost {
   void SetSelf(cobj::Ref<IProcess> self) { self_ = self; }
 
   // A process without parent: the first of the node, or one that an operator wants. `handles`: its
-  // standard streams. Returns its number; services.process_ended tells of its end.
+  // standard streams. `stopped`: until its task's host is told to continue. Returns its number;
+  // services.process_ended tells of its end.
   static Result<std::uint32_t> StartFirst(ProcessServices& services, const Image& image,
-                                          BufferIn blob, std::span<const cobj::ObjectRef> handles);
+                                          BufferIn blob, std::span<const cobj::ObjectRef> handles,
+                                          bool stopped = false);
 
   // -- for the parts of proc --
   bool TryHold();
@@ -54,7 +64,18 @@ class Process final : public IProcess, public TaskHost {
   ProcessServices& services() { return services_; }
   cobj::Ref<IProcess> self() const { return self_; }
   std::uint32_t main_task() const { return main_number_; }
-  ProcessDispatcher& dispatcher() { return *dispatcher_; }
+  // The first one.
+  ProcessDispatcher& dispatcher() { return *first(); }
+  // Starts a further dispatcher on that CPU, at the state at that address, as one of `caller`'s
+  // process. Its index; kInvalidArgument, kBadAddress, kLimitExceeded, kNoMemory.
+  Result<std::uint32_t> AddDispatcher(ProcessDispatcher& caller, std::uint64_t cpu,
+                                      std::uint64_t state);
+  // kEventMessage for that one. kInvalidArgument: there is none.
+  Status Notify(std::uint64_t index);
+  // `number`: abi::TicketNumber.
+  Status CancelTicket(std::uint64_t number);
+  // cobj::TicketSpace
+  cobj::Ref<cobj::ITicketSink> SinkOf(std::uint32_t number) const override;
   std::atomic<std::uint32_t> calls_on_the_way{0};
 
   // TaskHost
@@ -163,13 +184,35 @@ class Process final : public IProcess, public TaskHost {
     return static_cast<std::uint32_t>(caller.process_id);
   }
 
+  ProcessDispatcher* first() const { return dispatchers_[0].load(std::memory_order_relaxed); }
+  ProcessDispatcher* DispatcherAt(std::uint64_t index) const {
+    return index < abi::kDispatchersMax ? dispatchers_[index].load(std::memory_order_acquire)
+                                        : nullptr;
+  }
+  // Those there are; a slot that is being filled may be missed.
+  template <typename F>
+  void ForEachDispatcher(F visit) const {
+    const std::uint32_t end = dispatchers_end_.load(std::memory_order_seq_cst);
+    for (std::uint32_t index = 0; index < end; ++index) {
+      if (ProcessDispatcher* found = dispatchers_[index].load(std::memory_order_seq_cst))
+        visit(*found);
+    }
+  }
+  // The one whose call this is; the first, if another process calls.
+  ProcessDispatcher& Calling() const;
+  Result<ProcessDispatcher*> MakeDispatcher(std::uint32_t index, std::uint32_t cpu);
+  ProcessDispatcher* TakeParked(std::uint32_t cpu);
+  bool OthersRun() const;
+
   ProcessServices& services_;
   cobj::Ref<IProcess> self_;
   mem::AddressSpace* space_ = nullptr;
   ipc::HandleTable handles_;
   const Image* image_ = nullptr;
   std::uint64_t cpus_ = ~std::uint64_t{0};  // allowed; counts where a dispatcher is placed
-  ProcessDispatcher* dispatcher_ = nullptr;
+  machine::Mutex<LockRank::kProcess> adding_;
+  std::atomic<ProcessDispatcher*> dispatchers_[abi::kDispatchersMax] = {};
+  std::atomic<std::uint32_t> dispatchers_end_{0};  // slots from here on were never filled
   Task* task_ = nullptr;
   std::uint32_t main_number_ = 0;
   std::atomic<std::uint32_t> holds_{1};

@@ -21,6 +21,7 @@ abi::DispatcherPage* PageOf(mem::FcmOnDemand* pages) {
 
 ProcessDispatcher::ProcessDispatcher(Process& process, std::uint32_t index, mem::FcmOnDemand* pages)
     : process_(process),
+      index_(index),
       pages_(pages),
       scheduled_(*this, PageOf(pages), UserPage(index)),
       calls_(scheduled_, process.handles()),
@@ -90,6 +91,12 @@ void ProcessDispatcher::Reset() {
     blocked_->ForgetFailures();
   if (trace_ == nullptr)
     page->trace_buffer = 0;  // a refusal is the old program's
+}
+
+void ProcessDispatcher::Park() {
+  Reset();
+  ActFor(process_.main_task());
+  sched::CpuScheduler::Here().Park();
 }
 
 void ProcessDispatcher::LoadSpace() {

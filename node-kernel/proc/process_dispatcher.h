@@ -2,8 +2,9 @@
 // space sees. Its tickets are a sink's that it borrows (ipc/ticket_sink.h): operations may keep a
 // ticket for as long as they like, and when the dispatcher has ended, firing it is in vain.
 //
-// Life: made with its process (new, forked or spawned), Ended on its CPU, retired by the process's
-// reaper, destroyed with the process's object, a grace period later.
+// Life: made with its process (new, forked or spawned) or by its process (Process::AddDispatcher),
+// Ended on its CPU, retired by the process's reaper, destroyed with the process's object, a grace
+// period later. In between it may be parked, and be taken for another use, any number of times.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +49,8 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   }
 
   Result<std::uint32_t> Arm(std::uint32_t number) { return sink_->tickets().Arm(number); }
-  Status CancelTicket(std::uint64_t number) { return sink_->tickets().Cancel(number); }
+  // Any CPU.
+  Status CancelTicket(std::uint32_t number) { return sink_->tickets().Cancel(number); }
   // No ticket fires any more. Destroyed a grace period later at the earliest.
   void Retire() { sink_->Retire(); }
 
@@ -64,6 +66,16 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   bool FindActivity() override { return calls_.FindActivity(); }
   void FinishFirst(machine::TrapFrame* frame) override { calls_.FinishFirst(frame); }
   void EndCalls() override { calls_.End(); }
+  void Parked() override { parked_.store(true, std::memory_order_release); }
+
+  // Forgets everything and gives up the CPU; does not return.
+  [[noreturn]] void Park();
+  bool parked() const { return parked_.load(std::memory_order_acquire); }
+  // It is the caller's now, to be given a state and admitted. False: it is not parked.
+  bool TakeParked() {
+    bool parked = true;
+    return parked_.compare_exchange_strong(parked, false, std::memory_order_acquire);
+  }
 
   ipc::CallEnd& calls() { return calls_; }
 
@@ -81,12 +93,19 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   void FaultOver() override;
 
   sched::Dispatcher& scheduled() { return scheduled_; }
-  Process& process() { return process_; }
+  const sched::Dispatcher& scheduled() const { return scheduled_; }
+  Process& process() const { return process_; }
   mem::FcmOnDemand* pages() const { return pages_; }
   std::uint64_t user_page() const { return scheduled_.user_page(); }
 
-  // The task of the process that its calls are made for (DispatcherCall::kSetTask).
-  std::uint32_t task = 0;
+  std::uint32_t index() const { return index_; }
+  // The task of the process that its calls are made for (DispatcherCall::kSetTask). Another
+  // dispatcher may end that task, and changes this then.
+  std::uint32_t task() const { return task_.load(std::memory_order_relaxed); }
+  void ActFor(std::uint32_t task) { task_.store(task, std::memory_order_relaxed); }
+  void NoLongerActFor(std::uint32_t task, std::uint32_t instead) {
+    task_.compare_exchange_strong(task, instead, std::memory_order_relaxed);
+  }
   // Set by Process.Replace: goes on with user_state() instead of returning from the call.
   bool restart = false;
 
@@ -98,6 +117,9 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   static void OnPage(mem::FaultWaiter* waiter);
 
   Process& process_;
+  const std::uint32_t index_;
+  std::atomic<std::uint32_t> task_{0};
+  std::atomic<bool> parked_{false};
   mem::FcmOnDemand* const pages_;
   sched::Dispatcher scheduled_;
   ipc::CallEnd calls_;

@@ -27,11 +27,16 @@ Status Process::SetCredential(const cobj::CallContext& caller, std::uint32_t tas
 
 Status Process::GetLimit(const cobj::CallContext& caller, std::uint32_t task, LimitKind kind,
                          Limit& limit) {
+  if (task != 0 && task != Number(caller))
+    TRY(services_.tasks.RequireControl(Number(caller), task));
   return services_.tasks.Visit(Number(caller), task, [&](Task& found) {
     limit = found.limits[static_cast<std::uint32_t>(kind)];
     return Status::kOk;
   });
 }
+
+// Handles that are no descriptors of the program: its folder, its image, what a call has in hand.
+constexpr std::uint32_t kOwnHandles = 256;
 
 Status Process::SetLimit(const cobj::CallContext& caller, std::uint32_t task, LimitKind kind,
                          const Limit& limit) {
@@ -51,7 +56,7 @@ Status Process::SetLimit(const cobj::CallContext& caller, std::uint32_t task, Li
   }
   if (status == Status::kOk && kind == LimitKind::kHandles)
     other->handles_.SetLimit(static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(limit.soft, ipc::HandleTable::kIndexCount)));
+        std::min<std::uint64_t>(limit.soft, ipc::HandleTable::kIndexCount) + kOwnHandles));
   if (status == Status::kOk && kind == LimitKind::kAddressSpace)
     other->space_->SetLimit(limit.soft);
   other->Drop();
@@ -64,7 +69,7 @@ Status Process::GetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kNoProcess;
-    const sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
+    const sched::Dispatcher& dispatcher = process->first()->scheduled();
     schedule = {};
     schedule.cpus = process->cpus_;
     schedule.band = static_cast<std::uint32_t>(dispatcher.band);
@@ -94,7 +99,7 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kNoProcess;
-    sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
+    const sched::Dispatcher& dispatcher = process->first()->scheduled();
     const std::uint32_t weight = wanted.weight != 0 ? wanted.weight : sched::WeightOf(wanted.nice);
     const bool more =
         wanted.nice < found.nice || wanted.band < dispatcher.band || weight > dispatcher.weight;
@@ -104,7 +109,8 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
     process->cpus_ = wanted.cpus;
     // Each is one word that the dispatcher's CPU reads when it next decides; the band counts from
     // the next time the dispatcher becomes ready, since a queue is found by it.
-    dispatcher.SetParameters(wanted);
+    process->ForEachDispatcher(
+        [&](ProcessDispatcher& each) { each.scheduled().SetParameters(wanted); });
     return Status::kOk;
   });
 }

@@ -8,7 +8,8 @@
 namespace k42::proc {
 
 Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image& image,
-                                          BufferIn blob, std::span<const cobj::ObjectRef> streams) {
+                                          BufferIn blob, std::span<const cobj::ObjectRef> streams,
+                                          bool stopped) {
   constexpr std::size_t kMaxStreams = 8;
   if (streams.size() > kMaxStreams)
     return Status::kInvalidArgument;
@@ -22,11 +23,12 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
   StartBlock block;
   TRY(block.BuildFor(services, blob, {handles, streams.size()}));
   process.task_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
-  process.main_number_ = process.dispatcher_->task = process.task_->number;
+  process.main_number_ = process.task_->number;
+  process.first()->ActFor(process.main_number_);
   TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
   TRY(maker.MapImage(image, block));
   const std::uint32_t number = process.main_number_;
-  maker.Run(false, 0);
+  maker.Run(stopped, 0);
   return number;
 }
 
@@ -40,7 +42,7 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   TRY(maker.Begin(copy, cpus_));
   Process& child = maker.process();
   child.image_ = image_;
-  sched::Dispatcher& dispatcher = child.dispatcher_->scheduled();
+  sched::Dispatcher& dispatcher = child.first()->scheduled();
   TRY(machine::CopyIn(&dispatcher.user_state(), request.state, sizeof(abi::UserState)));
   if (!sched::Validate(dispatcher.user_state()))
     return Status::kBadAddress;
@@ -52,9 +54,11 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   TRY(child.handles_.CopyAll(handles_));
   child.task_ = TRY(services_.tasks.Create(Number(caller), request.exit_signal, &child, true,
                                            machine::MonotonicNs()));
-  child.main_number_ = child.dispatcher_->task = child.task_->number;
-  dispatcher.InheritEntries(dispatcher_->scheduled());
-  const abi::DispatcherPage* from = dispatcher_->scheduled().page();
+  child.main_number_ = child.task_->number;
+  child.first()->ActFor(child.main_number_);
+  const sched::Dispatcher& calling = Calling().scheduled();
+  dispatcher.InheritEntries(calling);
+  const abi::DispatcherPage* from = calling.page();
   abi::DispatcherPage* page = dispatcher.page();
   page->thread = from->thread;
   page->stack = from->stack;
@@ -89,7 +93,8 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
     child.task_ = TRY(
         services_.tasks.Create(parent, request.exit_signal, &child, true, machine::MonotonicNs()));
   }
-  child.main_number_ = child.dispatcher_->task = child.task_->number;
+  child.main_number_ = child.task_->number;
+  child.first()->ActFor(child.main_number_);
   (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);
   const std::uint32_t number = child.main_number_;
   maker.Run((request.flags & kStartStopped) != 0, Number(caller));
@@ -103,6 +108,10 @@ Status Process::Replace(const cobj::CallContext& caller, const StartRequest& req
     return Status::kNotFound;
   if (Number(caller) != main_number_)
     return Status::kNotSupported;  // a task that shares our memory becomes a process by Spawn
+  if (&Calling() != first())
+    return Status::kNotSupported;
+  if (OthersRun())
+    return Status::kBusy;
   StartBlock block;
   TRY(block.Build(services_, blob, handles));
   TaskInfo info;
@@ -120,9 +129,9 @@ Status Process::Replace(const cobj::CallContext& caller, const StartRequest& req
     EndRunning(ExitKind::kKilled, abi::kSignalKill);
     return status;
   }
-  dispatcher_->Reset();
+  first()->Reset();
   ProcessMaker::PrepareStart(*this, *image);
-  dispatcher_->restart = true;
+  first()->restart = true;
   return Status::kOk;
 }
 

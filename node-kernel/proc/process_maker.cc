@@ -9,13 +9,6 @@
 
 namespace k42::proc {
 
-namespace {
-
-constexpr std::uint32_t kDispatcherPages =
-    (sizeof(abi::DispatcherPage) + sizeof(abi::TicketResults)) / abi::kPageSize;
-
-}  // namespace
-
 ProcessMaker::~ProcessMaker() {
   if (process_ != nullptr)
     process_->Abandon();
@@ -39,18 +32,8 @@ Status ProcessMaker::Begin(mem::AddressSpace* copy, std::uint64_t cpus) {
   process_ = process;
   if (copy == nullptr)
     process->space_ = TRY(mem::AddressSpace::Create(services_.memory));
-  mem::FcmOnDemand* pages = TRY(mem::FcmOnDemand::Create(services_.memory, kDispatcherPages));
-  const auto dispatcher = services_.allocator.Make<ProcessDispatcher>(*process, 0u, pages);
-  if (!dispatcher.ok()) {
-    pages->DropReference();
-    return dispatcher.status();
-  }
-  process->dispatcher_ = dispatcher.value();
-  TRY(process->dispatcher_->TakeSink());
   process->cpus_ = cpus;
-  process->dispatcher_->scheduled().PlaceOn(sched::CpuScheduler::LeastLoaded(cpus));
-  TRY(MapAt(*process->space_, abi::kDispatcherBase, pages->size(),
-            mem::kProtectRead | mem::kProtectWrite, pages, 0, true, mem::ForkPolicy::kOmit));
+  (void)TRY(process->MakeDispatcher(0, sched::CpuScheduler::LeastLoaded(cpus)));
   if (copy == nullptr && services_.time_page != nullptr)
     TRY(MapAt(*process->space_, abi::kTimePageAddress, abi::kPageSize, mem::kProtectRead,
               services_.time_page, 0, true, mem::ForkPolicy::kCopy));
@@ -88,7 +71,7 @@ Status ProcessMaker::MapImageInto(Process& process, const Image& image, const St
 
 void ProcessMaker::PrepareStart(Process& process, const Image& image) {
   process.image_ = &image;
-  sched::Dispatcher& dispatcher = process.dispatcher_->scheduled();
+  sched::Dispatcher& dispatcher = process.first()->scheduled();
   abi::UserState& state = dispatcher.user_state();
   state = {};
   state.rip = image.layout.entry;
@@ -101,7 +84,7 @@ void ProcessMaker::PrepareStart(Process& process, const Image& image) {
 void ProcessMaker::Run(bool stopped, std::uint32_t parent) {
   Process& process = *process_;
   process_ = nullptr;
-  sched::Dispatcher& dispatcher = process.dispatcher_->scheduled();
+  sched::Dispatcher& dispatcher = process.first()->scheduled();
   dispatcher.SetName(process.main_number_);
   trace::Log(trace::kProcessMake, process.main_number_, parent);
   // In one word: nobody continues it before, since its task does not show as stopped.

@@ -1,6 +1,7 @@
 // Process: its end, waiting for others, tasks and threads, and what is known of them.
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 #include "machine/clock.h"
@@ -36,8 +37,7 @@ Status Process::Exit(const cobj::CallContext& caller, std::uint32_t task, ExitKi
 }
 
 void Process::NoLongerActsFor(std::uint32_t task) {
-  if (dispatcher_->task == task)
-    dispatcher_->task = main_number_;
+  ForEachDispatcher([&](ProcessDispatcher& each) { each.NoLongerActFor(task, main_number_); });
 }
 
 Status Process::Wait(const cobj::CallContext& caller, const WaitRequest& request, WaitResult& found,
@@ -68,17 +68,25 @@ Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, Tas
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kOk;
-    const sched::Dispatcher& dispatcher = process->dispatcher_->scheduled();
-    if (found.is_main)
-      info.user_ns = dispatcher.run_ns();
-    if (info.state == TaskState::kRunning &&
-        (dispatcher.state() == sched::Dispatcher::State::kWaiting ||
-         dispatcher.state() == sched::Dispatcher::State::kIdle))
+    bool running = false;
+    info.cpu = process->first()->scheduled().cpu();
+    process->ForEachDispatcher([&](const ProcessDispatcher& each) {
+      const sched::Dispatcher& dispatcher = each.scheduled();
+      if (found.is_main)
+        info.user_ns += dispatcher.run_ns();
+      info.switches += dispatcher.switches();
+      if (each.parked())
+        return;
+      ++info.dispatchers;
+      if (running || dispatcher.state() == sched::Dispatcher::State::kWaiting ||
+          dispatcher.state() == sched::Dispatcher::State::kIdle)
+        return;
+      running = true;
+      info.cpu = dispatcher.cpu();
+    });
+    if (info.state == TaskState::kRunning && !running)
       info.state = TaskState::kWaiting;
-    info.cpu = dispatcher.cpu();
     info.process = process->main_number_;
-    info.dispatchers = 1;
-    info.switches = dispatcher.switches();
     return Status::kOk;
   });
   return Status::kOk;
@@ -159,10 +167,7 @@ Result<std::uint32_t> Process::GetText(const cobj::CallContext& caller, std::uin
     return Status::kNoMemory;
   std::uint32_t size = 0;
   Status status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
-    const TaskTexts::Text& value = found.texts.text[static_cast<std::uint32_t>(text)];
-    size = std::min(value.size, static_cast<std::uint32_t>(buffer.size()));
-    if (size != 0)
-      std::memcpy(copy, value.bytes, size);
+    size = static_cast<std::uint32_t>(found.texts.Get(text).copy(copy, buffer.size()));
     return Status::kOk;
   });
   if (status == Status::kOk)
@@ -176,30 +181,32 @@ Result<std::uint32_t> Process::GetText(const cobj::CallContext& caller, std::uin
 Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, TaskText text,
                         BufferIn value) {
   constexpr std::uint32_t kNameSize = 15;
-  auto* copy = static_cast<char*>(services_.allocator.Allocate(kTextMax, 1));
-  if (copy == nullptr)
-    return Status::kNoMemory;
   auto size = static_cast<std::uint32_t>(value.size());
   if (text == TaskText::kName)
     size = std::min(size, kNameSize);
-  Status status = value.CopyTo(copy, 0, size);
+  void* room = services_.allocator.Allocate(SharedText::Room(size), alignof(SharedText));
+  if (room == nullptr)
+    return Status::kNoMemory;
+  auto* made = ::new (room) SharedText;
+  made->size = size;
+  Status status = value.CopyTo(made->bytes, 0, size);
   char name[kNameSize] = {};
   if (status == Status::kOk && text == TaskText::kName)
-    std::copy_n(copy, size, name);
+    std::copy_n(made->bytes, size, name);
   if (status == Status::kOk) {
     status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
       if (found.host != this)
         return Status::kPermissionDenied;
-      TaskTexts::Text& kept = found.texts.text[static_cast<std::uint32_t>(text)];
-      std::swap(kept.bytes, copy);
-      kept.size = size;
+      std::swap(found.texts.text[static_cast<std::uint32_t>(text)], made);
+      if (made != nullptr && --made->references != 0)
+        made = nullptr;  // others still show it
       return Status::kOk;
     });
   }
   if (status == Status::kOk && text == TaskText::kName)
     TraceName(task == 0 ? Number(caller) : task, {name, size});
-  if (copy != nullptr)
-    services_.allocator.Free(copy, kTextMax);
+  if (made != nullptr)
+    services_.allocator.Free(made, SharedText::Room(made->size));
   return status;
 }
 

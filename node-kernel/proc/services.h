@@ -14,6 +14,7 @@
 #include "proc/image.h"
 #include "proc/task_table.h"
 #include "proc/trace_buffers.h"
+#include "proc/unserved_calls.h"
 #include "proc/word_waiters.h"
 
 namespace k42::proc {
@@ -33,6 +34,7 @@ class ProcessServices {
   ipc::TicketSinks sinks;
   WordWaiters words;
   TraceBuffers traces;
+  UnservedCalls unserved;
   ImageSet images;
   mem::FcmPinned* time_page = nullptr;
   // Granted to every process under its index (abi/native_call.h); empty ones are left out.

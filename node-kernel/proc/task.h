@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/intrusive_list.h"
 #include "cobj/ticket.h"
@@ -38,13 +39,21 @@ class TaskHost {
   ~TaskHost() = default;
 };
 
-// Texts for /proc: allocated when first set.
+// Texts for /proc: made when first set, shared with forked children until either sets its own.
+struct SharedText {
+  std::uint32_t references = 1;  // under the table's lock
+  std::uint32_t size = 0;
+  char bytes[1];  // `size` of them
+
+  static constexpr std::size_t Room(std::size_t size) { return sizeof(SharedText) + size; }
+};
 struct TaskTexts {
-  struct Text {
-    char* bytes = nullptr;
-    std::uint32_t size = 0;
-  };
-  Text text[5];
+  SharedText* text[5] = {};  // null: not set
+
+  std::string_view Get(TaskText which) const {
+    const SharedText* found = text[static_cast<std::uint32_t>(which)];
+    return found == nullptr ? std::string_view() : std::string_view(found->bytes, found->size);
+  }
 };
 
 struct BySiblings;

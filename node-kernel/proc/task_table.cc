@@ -62,6 +62,11 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
   task->options[static_cast<std::uint32_t>(TaskOption::kDumpable)] =
       parent->options[static_cast<std::uint32_t>(TaskOption::kDumpable)];
   for (std::uint32_t i = 0; i < Task::kLimits; ++i) task->limits[i] = parent->limits[i];
+  task->texts = parent->texts;
+  for (SharedText* text : task->texts.text) {
+    if (text != nullptr)
+      ++text->references;
+  }
   host->IdentityChanged(*task);
   return task;
 }
@@ -87,9 +92,9 @@ void TaskTable::Discard(Task* task) {
 void TaskTable::ReleaseLocked(Task* task) {
   if (task->parent != nullptr)
     IntrusiveList<Task, BySiblings>::Remove(task);
-  for (TaskTexts::Text& text : task->texts.text) {
-    if (text.bytes != nullptr)
-      allocator_.Free(text.bytes, kTextMax);
+  for (SharedText* text : task->texts.text) {
+    if (text != nullptr && --text->references == 0)
+      allocator_.Free(text, SharedText::Room(text->size));
   }
   numbers_.Free(task->number);
   --count_;

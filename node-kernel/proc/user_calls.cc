@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "cobj/object_system.h"
 #include "ipc/exported.dispatch.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
@@ -27,18 +28,18 @@ namespace {
 
 constexpr std::size_t kLogMax = 256;
 
-Status LogFor(ProcessDispatcher& caller, std::uint64_t text, std::uint64_t size) {
+[[gnu::noinline]] Status LogFor(ProcessDispatcher& caller, std::uint64_t text, std::uint64_t size) {
   char line[kLogMax];
   if (size > kLogMax)
     return Status::kMessageTooLong;
   TRY(machine::CopyIn(line, text, size));
   for (char& c : line)
     c = c >= ' ' && c <= '~' ? c : '.';  // user space does not drive the console's terminal
-  machine::Log("[{}] {}", caller.task, std::string_view(line, size));
+  machine::Log("[{}] {}", caller.task(), std::string_view(line, size));
   return Status::kOk;
 }
 
-Status SetEntries(ProcessDispatcher& caller, std::uint64_t address) {
+[[gnu::noinline]] Status SetEntries(ProcessDispatcher& caller, std::uint64_t address) {
   abi::DispatcherEntries entries;
   TRY(machine::CopyIn(&entries, address, sizeof(entries)));
   TRY(caller.scheduled().SetEntries(entries));
@@ -48,7 +49,8 @@ Status SetEntries(ProcessDispatcher& caller, std::uint64_t address) {
 }
 
 // Enables and continues the state given, in one step.
-Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t address) {
+[[gnu::noinline]] Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                std::uint64_t address) {
   abi::UserState state;
   TRY(machine::CopyIn(&state, address, sizeof(state)));
   if (!sched::Validate(state))
@@ -60,11 +62,14 @@ Status Resume(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_
   return Status::kOk;
 }
 
+bool IsOwnTask(const ProcessDispatcher& caller, std::uint32_t task) {
+  return caller.process().services().tasks.IsOwnTask(caller.process(), task);
+}
+
 // What the result words hold; those that give the CPU away do not come back.
-void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint64_t method) {
+[[gnu::noinline]] void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                      std::uint64_t method) {
   const std::uint64_t a = frame->rdi, b = frame->rsi;
-  if (method == static_cast<std::uint64_t>(DispatcherCall::kReturnCall))
-    return caller.calls().Return(frame, a, static_cast<std::int64_t>(b), frame->rdx);
   Status status = Status::kOk;
   std::uint64_t value = 0;
   switch (static_cast<DispatcherCall>(method)) {
@@ -90,7 +95,7 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       status = SetEntries(caller, a);
       break;
     case DispatcherCall::kCancelTicket:
-      status = caller.CancelTicket(a);
+      status = caller.process().CancelTicket(a);
       break;
     case DispatcherCall::kSetTimer:
       caller.scheduled().SetTimer(a);
@@ -106,10 +111,16 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       break;
     case DispatcherCall::kSetTask: {
       const auto task = static_cast<std::uint32_t>(a);
-      if (a > UINT32_MAX || !caller.process().services().tasks.IsOwnTask(caller.process(), task))
+      if (a > UINT32_MAX || !IsOwnTask(caller, task)) {
         status = Status::kNoProcess;
-      else
-        caller.task = task;
+        break;
+      }
+      caller.ActFor(task);
+      // Another dispatcher may have ended it, before it could see that this one acts for it.
+      if (!IsOwnTask(caller, task)) {
+        caller.ActFor(caller.process().main_task());
+        status = Status::kNoProcess;
+      }
       break;
     }
     case DispatcherCall::kTraceBuffer: {
@@ -118,6 +129,20 @@ void CallDispatcher(ProcessDispatcher& caller, machine::TrapFrame* frame, std::u
       value = buffer.ValueOr(0);
       break;
     }
+    case DispatcherCall::kAddDispatcher: {
+      const Result<std::uint32_t> index = caller.process().AddDispatcher(caller, a, b);
+      status = index.status();
+      value = index.ValueOr(0);
+      break;
+    }
+    case DispatcherCall::kNotify:
+      status = caller.process().Notify(a);
+      break;
+    case DispatcherCall::kPark:
+      if (caller.index() != 0)
+        caller.Park();
+      status = Status::kNotSupported;
+      break;
     case DispatcherCall::kServe:
       return caller.calls().Serve(frame);
     default:
@@ -133,8 +158,9 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
   cobj::CallContext context;
   context.handles = &process.handles();
   context.process = process.self().bits();
-  context.process_id = caller.task;
+  context.process_id = caller.task();
   context.tickets = caller.sink();
+  context.ticket_space = &process;
   context.rights = object.rights;
   const NativeResult result = object.info->invoke(object.ref, method, words, context);
   if (result.status != Status::kWouldBlock || !object.info->Blocks(method))
@@ -143,22 +169,20 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
 }
 
 // An object that a program serves: the frame may be the server's afterwards.
-void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
-                 const cobj::ObjectRef& object, std::uint32_t method) {
-  const auto target = cobj::Ref<ipc::IExported>::FromBits(object.ref)->Target();
-  if (!target.ok()) {
+[[gnu::noinline]] void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                   cobj::RefBits ref, std::uint32_t rights, std::uint32_t method) {
+  const auto target = cobj::Ref<ipc::IExported>::FromBits(ref)->Target();
+  if (!target.ok()) [[unlikely]] {
     frame->rax = static_cast<std::uint64_t>(target.status());
     frame->rdx = 0;
     return;
   }
-  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task;
-  caller.calls().CallOut(frame, *target.value(), object.rights, method, identity);
+  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task();
+  return caller.calls().CallOut(frame, *target.value(), rights, method, identity);
 }
 
-// Apart from OnNativeCall, which is to have little to save: a program's call only passes through.
 [[gnu::noinline]] void CallKernel(ProcessDispatcher& caller, machine::TrapFrame* frame,
-                                  const cobj::ObjectRef& object, Status found,
-                                  std::uint32_t method) {
+                                  cobj::ObjectRef object, Status found, std::uint32_t method) {
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
   const NativeResult result =
@@ -167,26 +191,36 @@ void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
   frame->rdx = result.value;
   trace::Log(trace::kNativeReturn, caller.scheduled().name(),
              -static_cast<std::int64_t>(result.status), result.value);
+  cobj::HoldBack();
   if (caller.restart) [[unlikely]] {
     caller.restart = false;
     CpuScheduler::Here().Restart();
   }
 }
 
-}  // namespace
-
-void OnNativeCall(machine::TrapFrame* frame) {
-  ProcessDispatcher& caller = ProcessDispatcher::Of(*sched::Dispatcher::Current());
-  const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
-  const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
-  if (handle == abi::kDispatcherHandle)
-    return CallDispatcher(caller, frame, method);
+[[gnu::noinline]] void CallHandle(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                  abi::Handle handle, std::uint32_t method) {
   trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
   cobj::ObjectRef object;
   const Status found = caller.process().handles().Resolve(handle, &object);
   if (object.info == &ipc::kExportedInfo)
-    return CallProgram(caller, frame, object, method);
-  CallKernel(caller, frame, object, found, method);
+    return CallProgram(caller, frame, object.ref, object.rights, method);
+  return CallKernel(caller, frame, object, found, method);
+}
+
+}  // namespace
+
+// In pieces that end in each other, so that no way saves registers for another's sake.
+void OnNativeCall(machine::TrapFrame* frame) {
+  ProcessDispatcher& caller = ProcessDispatcher::Of(*sched::Dispatcher::Current());
+  const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
+  const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
+  if (handle != abi::kDispatcherHandle)
+    return CallHandle(caller, frame, handle, method);
+  if (method == static_cast<std::uint32_t>(DispatcherCall::kReturnCall))
+    return caller.calls().Return(frame, frame->rdi, static_cast<std::int64_t>(frame->rsi),
+                                 frame->rdx);
+  return CallDispatcher(caller, frame, method);
 }
 
 }  // namespace k42::proc

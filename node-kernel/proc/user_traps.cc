@@ -36,7 +36,7 @@ void Deliver(ProcessDispatcher& caller, machine::TrapFrame* frame, abi::TrapKind
     if (sched::Upcall(caller.scheduled()).DeliverTrap(frame, trap))
       return;
   }
-  machine::Log("task {}: vector {} at {x}, address {x}, error {x}: ended", caller.task,
+  machine::Log("task {}: vector {} at {x}, address {x}, error {x}: ended", caller.task(),
                frame->vector, rip, address, frame->error_code);
   caller.process().EndRunning(ExitKind::kKilled, kFaultSignal);
 }
@@ -119,6 +119,7 @@ void RegisterUserHooks() {
   hooks.kernel_page_fault = OnKernelPageFault;
   hooks.resume_space = [](void* space) { static_cast<mem::AddressSpace*>(space)->Activate(); };
   hooks.owns_cpu = sched::CpuScheduler::OnOwnsCpu;
+  hooks.inject = sched::CpuScheduler::OnInject;
   hooks.before_user = sched::CpuScheduler::OnBeforeUser;
   machine::SetUserHooks(hooks);
 }

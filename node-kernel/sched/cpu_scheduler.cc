@@ -11,6 +11,7 @@
 #include "machine/user_mode.h"
 #include "machine/vector_state.h"
 #include "sched/frame.h"
+#include "sched/hand_over.h"
 #include "sched/upcall.h"
 #include "trace/trace.h"
 
@@ -21,18 +22,14 @@ using State = Dispatcher::State;
 
 namespace {
 
-// No static constructors: each CPU makes its own at its first turn (and others see zeros until).
-alignas(CpuScheduler) constinit unsigned char memory[machine::kMaxCpus][sizeof(CpuScheduler)] = {};
-
 bool Counts(State state) {
   return state == State::kReady || state == State::kRunning || state == State::kInKernel;
 }
 
 }  // namespace
 
-CpuScheduler& CpuScheduler::Of(machine::CpuId cpu) {
-  return *reinterpret_cast<CpuScheduler*>(memory[cpu]);
-}
+alignas(CpuScheduler) constinit unsigned char cpu_schedulers[machine::kMaxCpus]
+                                                            [sizeof(CpuScheduler)] = {};
 
 CpuScheduler& CpuScheduler::Here() {
   const machine::CpuId cpu = machine::CurrentCpu();
@@ -59,21 +56,21 @@ machine::CpuId CpuScheduler::LeastLoaded(std::uint64_t allowed) {
 }
 
 void CpuScheduler::SetState(Dispatcher& dispatcher, State state) {
-  const bool before = Counts(dispatcher.state_), after = Counts(state);
+  const bool before = Counts(dispatcher.now_.state), after = Counts(state);
   if (before != after)
     load_.fetch_add(after ? 1u : ~0u, std::memory_order_relaxed);
   if (state == State::kRunning) {
     trace::SetContext(dispatcher.name());
     trace::Log(trace::kDispatchIn, dispatcher.name(), dispatcher.page_->dispatcher_index);
-  } else if (dispatcher.state_ == State::kRunning) {
+  } else if (dispatcher.now_.state == State::kRunning) {
     trace::SetContext(0);
     trace::Log(trace::kDispatchOut, dispatcher.name(), static_cast<std::uint8_t>(state));
   }
-  dispatcher.state_ = state;
+  dispatcher.now_.state = state;
 }
 
 void CpuScheduler::MakeReady(Dispatcher& dispatcher) {
-  if (dispatcher.stop_asked_) {
+  if (dispatcher.now_.stop_asked) {
     SetState(dispatcher, State::kStopped);
     return;
   }
@@ -114,12 +111,13 @@ void CpuScheduler::Close(Dispatcher& dispatcher) {
 }
 
 void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
-  if (dispatcher.state_ == State::kEnded) {
+  if (dispatcher.now_.state == State::kEnded) {
     Close(dispatcher);
     return;
   }
-  if ((requests & Dispatcher::kAdmit) != 0 && dispatcher.state_ == State::kNew) {
-    if (dispatcher.ending_) {
+  if ((requests & Dispatcher::kAdmit) != 0 &&
+      (dispatcher.now_.state == State::kNew || dispatcher.now_.state == State::kParked)) {
+    if (dispatcher.now_.ending) {
       Finish(dispatcher);
       return;
     }
@@ -127,20 +125,20 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
     MakeReady(dispatcher);
   }
   if ((requests & Dispatcher::kStop) != 0) {
-    dispatcher.stop_asked_ = true;
-    if (dispatcher.state_ == State::kReady) {
+    dispatcher.now_.stop_asked = true;
+    if (dispatcher.now_.state == State::kReady) {
       Dequeue(dispatcher);
       SetState(dispatcher, State::kStopped);
     }
   }
   if ((requests & Dispatcher::kContinue) != 0) {
-    dispatcher.stop_asked_ = false;
-    if (dispatcher.state_ == State::kStopped)
+    dispatcher.now_.stop_asked = false;
+    if (dispatcher.now_.state == State::kStopped)
       MakeReady(dispatcher);
   }
-  if (dispatcher.state_ == State::kWaiting && (requests & dispatcher.wakes_on_) != 0) {
+  if (dispatcher.now_.state == State::kWaiting && (requests & dispatcher.wakes_on_) != 0) {
     dispatcher.wait_timer_.Cancel();
-    if (dispatcher.ending_) {  // it waited for a page that had to come first
+    if (dispatcher.now_.ending) {  // it waited for a page that had to come first
       Finish(dispatcher);
       return;
     }
@@ -149,14 +147,15 @@ void CpuScheduler::Apply(Dispatcher& dispatcher, std::uint32_t requests) {
   if ((requests & Dispatcher::kEnd) == 0)
     WakeIdle(dispatcher);
   if ((requests & Dispatcher::kEnd) != 0) {
-    dispatcher.ending_ = true;
-    switch (dispatcher.state_) {
+    dispatcher.now_.ending = true;
+    switch (dispatcher.now_.state) {
       case State::kReady:
         Dequeue(dispatcher);
         Finish(dispatcher);
         break;
       case State::kStopped:
       case State::kIdle:
+      case State::kParked:
         Finish(dispatcher);
         break;
       case State::kWaiting:
@@ -183,7 +182,7 @@ void CpuScheduler::Charge(Entity& payer, std::uint64_t now_ns) {
 }
 
 void CpuScheduler::ConsiderPreemption() {
-  if (current_ == nullptr || switch_wanted_)
+  if (current_ == nullptr || current_->now_.switch_wanted)
     return;
   const std::uint64_t now = MonotonicNs();
   Charge(*payer_, now);
@@ -199,7 +198,7 @@ void CpuScheduler::OnQuantum() {
   if (current_ == nullptr || !queue_.HasCompetitor(*payer_))
     return;
   if (grace_given_ || current_->entries_.run_entry == 0) {
-    switch_wanted_ = true;
+    current_->now_.switch_wanted = true;
     return;
   }
   grace_given_ = true;
@@ -209,25 +208,8 @@ void CpuScheduler::OnQuantum() {
       [](void* self) { static_cast<CpuScheduler*>(self)->OnQuantum(); }, this);
 }
 
-void CpuScheduler::FlushRegisters() {
-  if (owner_ == nullptr)
-    return;
-  owner_->user_state_.fs_base = machine::ReadFsBase();
-  machine::SaveVectorState(owner_->vector_state_);
-  owner_ = nullptr;
-}
-
 std::uint64_t CpuScheduler::FsBaseOf(const Dispatcher& dispatcher) const {
   return owner_ == &dispatcher ? machine::ReadFsBase() : dispatcher.user_state_.fs_base;
-}
-
-void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
-  if (owner_ == &dispatcher)
-    return;
-  FlushRegisters();
-  machine::LoadVectorState(dispatcher.vector_state_);
-  machine::WriteFsBase(dispatcher.user_state_.fs_base);
-  owner_ = &dispatcher;
 }
 
 // The CPU is the dispatcher's from now on. Interrupts off.
@@ -237,7 +219,7 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   payer_->runs = &dispatcher;
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
-  switch_wanted_ = grace_given_ = false;
+  dispatcher.now_.switch_wanted = grace_given_ = false;
   dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
   switches_.fetch_add(1, std::memory_order_relaxed);
   dispatcher.page_->cpu = cpu_;
@@ -285,18 +267,23 @@ void CpuScheduler::OnRunUser() {
   Here().RunUser();
 }
 
+// Harmless at any time: at worst the dispatcher yields for nothing.
+void CpuScheduler::OnInject() {
+  Dispatcher* current = Here().current_;
+  if (current != nullptr && current->entries_.run_entry != 0)
+    current->page_->pending.fetch_or(abi::kEventPreempt, std::memory_order_relaxed);
+}
+
 bool CpuScheduler::OnOwnsCpu() {
   return Here().current_ == Dispatcher::Current();
 }
 
 // User code of this CPU has run, so its scheduler is there. Mostly there is nothing to do.
 void CpuScheduler::OnBeforeUser(machine::TrapFrame* frame) {
-  CpuScheduler& here = Of(machine::CurrentCpu());
-  const Dispatcher* dispatcher = Dispatcher::Current();
-  if (here.current_ != dispatcher || dispatcher->ending_ || dispatcher->stop_asked_ ||
-      here.switch_wanted_ || dispatcher->page_->pending.load(std::memory_order_relaxed) != 0)
-      [[unlikely]]
-    here.BeforeUser(frame);
+  const Dispatcher& dispatcher = *Dispatcher::Current();
+  if (dispatcher.now_.word() != Dispatcher::Now{State::kRunning}.word() ||
+      dispatcher.page_->pending.load(std::memory_order_relaxed) != 0) [[unlikely]]
+    InUse().BeforeUser(frame);
 }
 
 void CpuScheduler::Enter(Dispatcher& dispatcher) {
@@ -314,7 +301,7 @@ void CpuScheduler::Enter(Dispatcher& dispatcher) {
     StateFromFrame(frame, &dispatcher.user_state_);
     if (current_ == &dispatcher)
       GiveUpCpu();
-    if (dispatcher.ending_)
+    if (dispatcher.now_.ending)
       Finish(dispatcher);
     else
       MakeReady(dispatcher);
@@ -330,24 +317,25 @@ void CpuScheduler::BeforeUser(machine::TrapFrame* frame) {
   if (current_ != &dispatcher) {
     // Others have run since this thread blocked. Their turn is not over because of that.
     StateFromFrame(*frame, &dispatcher.user_state_);
-    if (current_ == nullptr && !dispatcher.ending_ && !dispatcher.stop_asked_ && queue_.empty()) {
+    if (current_ == nullptr && !dispatcher.now_.ending && !dispatcher.now_.stop_asked &&
+        queue_.empty()) {
       TakeCpu(dispatcher);
       machine::SetUserGsBase(dispatcher.user_page_);
     } else {
-      if (dispatcher.ending_)
+      if (dispatcher.now_.ending)
         Finish(dispatcher);
       else
         MakeReady(dispatcher);
       ToLoop();
     }
   }
-  if (dispatcher.ending_)
+  if (dispatcher.now_.ending)
     EndCurrent();
-  if (dispatcher.stop_asked_) {
+  if (dispatcher.now_.stop_asked) {
     LeaveCurrent(frame, State::kStopped);
     ToLoop();
   }
-  if (switch_wanted_) {
+  if (dispatcher.now_.switch_wanted) {
     LeaveCurrent(frame, State::kReady);
     Enqueue(dispatcher);
     ToLoop();
@@ -366,7 +354,7 @@ void CpuScheduler::Wait(machine::TrapFrame* frame, std::uint32_t wakes_on,
     SetState(dispatcher, State::kWaiting);
   }
   dispatcher.wakes_on_ = wakes_on;
-  if (dispatcher.ending_ && wakes_on != Dispatcher::kFaultDone) {
+  if (dispatcher.now_.ending && wakes_on != Dispatcher::kFaultDone) {
     Finish(dispatcher);
   } else if (deadline_ns != 0) {
     dispatcher.wait_timer_.Arm(
@@ -386,33 +374,15 @@ void CpuScheduler::Yield(machine::TrapFrame* frame) {
   ToLoop();
 }
 
-void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
-  Dispatcher& from = *current_;
-  trace::Log(trace::kHandOver, from.name(), to.name());
-  trace::SetContext(to.name());
-  from.state_ = State::kIdle;
-  from.payer_ = &from;
-  const bool another_pays = &payer != payer_;
-  if (another_pays) {
-    const std::uint64_t now = MonotonicNs();
-    Charge(*payer_, now);
-    payer_->runs = nullptr;
-    payer_ = &payer;
-    turn_began_ns_ = now;
-    quantum_timer_.Cancel();
-    switch_wanted_ = grace_given_ = false;
-  }
-  payer.runs = &to;
-  to.payer_ = &payer;
-  to.state_ = State::kRunning;
-  current_ = &to;
-  machine::Thread::Current()->context().user_call = &to;
-  machine::SetUserEntry(to.page_, to.entries_.syscall_entry, to.user_page_);
-  machine::SetUserGsBase(to.user_page_);
-  LoadRegisters(to);
-  to.owner_.LoadSpace();
-  if (another_pays)
-    ConsiderPreemption();
+// Of a hand-over: the turn of whoever pays now begins.
+void CpuScheduler::BeginTurn(Dispatcher& dispatcher, Entity& payer) {
+  const std::uint64_t now = MonotonicNs();
+  Charge(*payer_, now);
+  payer_->runs = nullptr;
+  payer_ = &payer;
+  turn_began_ns_ = now;
+  quantum_timer_.Cancel();
+  dispatcher.now_.switch_wanted = grace_given_ = false;
 }
 
 void CpuScheduler::GoIdle() {
@@ -424,7 +394,7 @@ void CpuScheduler::GoIdle() {
     dispatcher.payer_->runs = nullptr;
   dispatcher.payer_ = &dispatcher;
   SetState(dispatcher, State::kIdle);
-  if (dispatcher.ending_)
+  if (dispatcher.now_.ending)
     Finish(dispatcher);
   else
     WakeIdle(dispatcher);
@@ -433,7 +403,7 @@ void CpuScheduler::GoIdle() {
 
 void CpuScheduler::WakeIdle(Dispatcher& dispatcher) {
   // A stopped one begins nothing: its payer could go before it is continued.
-  if (dispatcher.state_ == State::kIdle && !dispatcher.stop_asked_ &&
+  if (dispatcher.now_.state == State::kIdle && !dispatcher.now_.stop_asked &&
       dispatcher.owner_.FindActivity())
     MakeReady(dispatcher);
 }
@@ -442,7 +412,7 @@ void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
   Dispatcher* runs = from.runs;
   if (runs == nullptr || &from == &to)
     return;
-  const bool queued = runs->state_ == State::kReady;
+  const bool queued = runs->now_.state == State::kReady;
   if (queued)
     queue_.Remove(&from);
   from.runs = nullptr;
@@ -462,6 +432,20 @@ void CpuScheduler::EndCurrent() {
   if (current_ == &dispatcher)
     GiveUpCpu();
   Finish(dispatcher);
+  ToLoop();
+}
+
+void CpuScheduler::Park() {
+  const machine::InterruptsOff off;
+  Dispatcher& dispatcher = *Dispatcher::Current();
+  if (current_ == &dispatcher)
+    GiveUpCpu();
+  owner_ = owner_ == &dispatcher ? nullptr : owner_;
+  SetState(dispatcher, State::kParked);
+  if (dispatcher.now_.ending)
+    Finish(dispatcher);
+  else
+    dispatcher.owner_.Parked();
   ToLoop();
 }
 

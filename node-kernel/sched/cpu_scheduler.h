@@ -23,6 +23,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "machine/cpu.h"
 #include "machine/timer.h"
 #include "machine/trap_frame.h"
 #include "platform/contract/types.h"
@@ -31,10 +32,12 @@
 
 namespace k42::sched {
 
-class CpuScheduler {
+class alignas(64) CpuScheduler {
  public:
   static CpuScheduler& Of(machine::CpuId cpu);
   static CpuScheduler& Here();
+  // The same, where user code of this CPU has run before.
+  static CpuScheduler& InUse() { return Of(machine::CurrentCpu()); }
 
   // The allowed CPU with the fewest dispatchers that want to run; this one among equals.
   static machine::CpuId LeastLoaded(std::uint64_t allowed);
@@ -42,6 +45,7 @@ class CpuScheduler {
   // For machine::UserHooks.
   static void OnRunUser();
   static bool OnOwnsCpu();
+  static void OnInject();
   static void OnBeforeUser(machine::TrapFrame* frame);
 
   // On behalf of the current dispatcher, from its call or trap. Those that give up the CPU do not
@@ -52,6 +56,8 @@ class CpuScheduler {
   void Yield(machine::TrapFrame* frame);
   // It ends here and now, whatever is in the frame.
   [[noreturn]] void EndCurrent();
+  // It gives up the CPU, and whatever is in the frame, until it is admitted again.
+  [[noreturn]] void Park();
   // The CPU goes on with what user_state() of the current dispatcher says.
   [[noreturn]] void Restart();
 
@@ -60,7 +66,7 @@ class CpuScheduler {
   // -- for protected calls; interrupts off, on the dispatchers' CPU --
   // The current dispatcher, whose code has been put away, is idle; `to`, which was idle, has the
   // CPU, on `payer`'s time. What it goes on with is in the present frame when this call returns to
-  // user space.
+  // user space. In hand_over.h.
   void HandOver(Dispatcher& to, Entity& payer);
   // The same, and nobody has the CPU. Its own dispatcher need not be current any more.
   [[noreturn]] void GoIdle();
@@ -71,8 +77,6 @@ class CpuScheduler {
 
   // Of a dispatcher of this CPU, wherever it is now.
   std::uint64_t FsBaseOf(const Dispatcher& dispatcher) const;
-  // Brings the dispatcher's registers that live in this CPU into its memory.
-  void FlushRegisters();
 
   Dispatcher* current() const { return current_; }
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
@@ -88,6 +92,9 @@ class CpuScheduler {
   void Close(Dispatcher& dispatcher);
   void LeaveCurrent(machine::TrapFrame* frame, Dispatcher::State state);
   void TakeCpu(Dispatcher& dispatcher);
+  void BeginTurn(Dispatcher& dispatcher, Entity& payer);
+  // Those registers of a dispatcher that live in this CPU: to its memory, from its memory.
+  void FlushRegisters();
   void LoadRegisters(Dispatcher& dispatcher);
   [[noreturn]] void Enter(Dispatcher& dispatcher);
   [[noreturn]] void ToLoop();
@@ -100,8 +107,7 @@ class CpuScheduler {
 
   machine::CpuId cpu_ = 0;
   bool started_ = false;
-  bool switch_wanted_ = false;  // hard preemption: at the next BeforeUser
-  bool grace_given_ = false;    // kEventPreempt was posted to current_
+  bool grace_given_ = false;  // kEventPreempt was posted to current_
   RunQueue queue_;
   Dispatcher* current_ = nullptr;
   Entity* payer_ = nullptr;      // with current_: on whose time it runs
@@ -113,5 +119,12 @@ class CpuScheduler {
   std::atomic<std::uint64_t> switches_{0};
   std::atomic<std::uint64_t> busy_ns_{0};
 };
+
+// No static constructors: each CPU makes its own at its first turn (and others see zeros until).
+extern constinit unsigned char cpu_schedulers[machine::kMaxCpus][sizeof(CpuScheduler)];
+
+inline CpuScheduler& CpuScheduler::Of(machine::CpuId cpu) {
+  return *reinterpret_cast<CpuScheduler*>(cpu_schedulers[cpu]);
+}
 
 }  // namespace k42::sched

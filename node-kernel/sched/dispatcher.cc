@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "machine/cpu.h"
+#include "machine/stepped_range.h"
 #include "machine/vector_state.h"
 #include "sched/cpu_scheduler.h"
 #include "sched/user_address.h"
@@ -36,10 +37,16 @@ void Dispatcher::Continue() {
 
 void Dispatcher::OnMessage(machine::CpuMessage* message) {
   Dispatcher* self = static_cast<Message*>(message)->dispatcher;
-  CpuScheduler::Here().Apply(*self, self->requests_.Take());
+  std::uint32_t requests = 0;
+  {
+    const machine::SteppedRange stepped;
+    requests = self->requests_.Take();
+  }
+  CpuScheduler::Here().Apply(*self, requests);
 }
 
 void Dispatcher::Post(std::uint32_t events) {
+  const machine::SteppedRange stepped;
   const std::uint32_t before = page_->pending.fetch_or(events, std::memory_order_seq_cst);
   if ((before & events) != events)
     Ask(kWake);

@@ -8,11 +8,15 @@
 //   kInKernel   its call or trap blocks a kernel thread; the CPU has gone on to others
 //   kWaiting    gave up the CPU (kWait, or a page is on its way); no kernel thread is held
 //   kIdle       no code of it runs or waits to run: it takes calls, and waits for answers to its
-//   own kStopped    would be ready, but was stopped kEnded      left its CPU for good
+//               own
+//   kStopped    would be ready, but was stopped
+//   kParked     has nothing to run, until it is admitted again with another state
+//   kEnded      left its CPU for good
 //
 //   kNew -> kReady <-> kRunning -> kInKernel -> kReady;  kRunning -> kWaiting -> kReady
 //   kRunning -> kIdle -> kReady, or at once kRunning by another's hand-off (CpuScheduler::HandOver)
-//   kReady, kRunning, kWaiting -> kStopped -> kReady;    any -> kEnded
+//   kReady, kRunning, kWaiting -> kStopped -> kReady;    kRunning -> kParked -> kReady;   any ->
+//   kEnded
 //
 // Code of a dispatcher that serves a protected call runs on its caller's time: payer() says on
 // whose. An entity pays for one dispatcher at a time (Entity::runs).
@@ -27,6 +31,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
@@ -65,6 +70,9 @@ class DispatcherOwner {
   virtual void FinishFirst(machine::TrapFrame*) {}
   // The dispatcher ends: it has state kEnded. Its CPU; must not wait.
   virtual void EndCalls() {}
+  // It is kParked: its user_state() and registers are the owner's until it is admitted again. Its
+  // CPU; must not wait.
+  virtual void Parked() {}
 
  protected:
   ~DispatcherOwner() = default;
@@ -81,6 +89,7 @@ class Dispatcher : public Entity {
     kStopped,
     kEnded,
     kIdle,
+    kParked,
   };
   enum Request : std::uint32_t {
     kAdmit = 1u << 0,
@@ -136,13 +145,26 @@ class Dispatcher : public Entity {
   void SetName(std::uint32_t name) { name_ = name; }
   std::uint32_t cpu() const { return cpu_; }
   void PlaceOn(std::uint32_t cpu) { cpu_ = cpu; }  // kNew only
-  State state() const { return state_; }
+  // As `other` is treated.
+  void InheritParameters(const Dispatcher& other) {
+    band = other.band;
+    weight = other.weight;
+    quantum_ns = other.quantum_ns;
+  }
+  State state() const { return now_.state; }
   std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
-  bool ending() const { return ending_; }
+  bool ending() const { return now_.ending; }
+  // Its code runs and goes on. It may hand over even if its turn is over: whoever takes the CPU is
+  // then preempted in its place.
+  bool may_hand_over() const {
+    Now now = now_;
+    now.switch_wanted = false;
+    return now.word() == Now{State::kRunning}.word();
+  }
   // May a caller of this CPU hand over to it?
   bool IsCallable() const {
-    return state_ == State::kIdle && !stop_asked_ && !ending_ && entries_.call_entry != 0;
+    return now_.word() == Now{State::kIdle}.word() && entries_.call_entry != 0;
   }
 
   // -- its own CPU --
@@ -166,9 +188,17 @@ class Dispatcher : public Entity {
   const std::uint64_t user_page_;
   std::uint32_t cpu_ = 0;
   std::uint32_t name_ = 0;
-  State state_ = State::kNew;
-  bool stop_asked_ = false;
-  bool ending_ = false;
+  // In one word, for the way back to user space looks at all of it each time. While it runs it is
+  // its scheduler's current one, and only then.
+  struct Now {
+    State state = State::kNew;
+    bool stop_asked = false;
+    bool ending = false;
+    bool switch_wanted = false;  // while it runs: hard preemption, at the next BeforeUser
+
+    std::uint32_t word() const { return std::bit_cast<std::uint32_t>(*this); }
+  };
+  Now now_;
   std::uint32_t wakes_on_ = 0;  // kWaiting: the requests that end it
   Entity* payer_ = this;
   RequestWord requests_;

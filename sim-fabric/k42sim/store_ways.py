@@ -2,11 +2,15 @@
 
     cut     a black hole: connections stay, no byte passes, new ones are taken and hear nothing
     delay   what is read is passed on up to twice so many seconds later, drawn from the seed; order stays
-    slow    so many bytes a second, each way
+    slow    so many bytes a second, each direction, of all its connections together
     break   every connection is reset, once
+Healing a way passes on at once what waits on it.
 """
 import asyncio
+import contextlib
 import random
+import socket
+import struct
 
 PIECE = 65536
 MOST_WAITING = 64  # pieces of a delayed way, then the sender waits
@@ -20,6 +24,8 @@ class StoreWay:
         self._draw = random.Random(f"{seed} {name}")
         self._passes = asyncio.Event()
         self._passes.set()
+        self._healed = asyncio.Event()  # of what waits now: the next one's is another
+        self._free = {}  # of a slow way, by direction: when all that went before has passed
         self._server = None
         self._writers, self._tasks = set(), set()
 
@@ -48,10 +54,17 @@ class StoreWay:
             self.reset()
         else:  # heal
             self.cut, self.delay, self.rate = False, 0.0, 0.0
+            self._free.clear()
             self._passes.set()
+            self._healed.set()
+            self._healed = asyncio.Event()
 
     def reset(self):
+        """Both ends of every connection hear of an error, not of an end of file."""
         for writer in self._writers:
+            with contextlib.suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                                           struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     def describe(self):
@@ -71,8 +84,8 @@ class StoreWay:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
             self._writers.add(up_writer)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pass(reader, up_writer))
-                both.create_task(self._pass(up_reader, writer))
+                both.create_task(self._pass(reader, up_writer, "up"))
+                both.create_task(self._pass(up_reader, writer, "down"))
         except* (OSError, EOFError):
             pass  # one end has gone: so does the other
         finally:
@@ -80,27 +93,35 @@ class StoreWay:
                 self._writers.discard(one)
                 one.transport.abort()
 
-    async def _pass(self, reader, writer):
+    async def _until(self, due, healed):
+        """That time has come, or the way was healed."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(healed.wait(), max(0.0, due - asyncio.get_running_loop().time()))
+
+    async def _pass(self, reader, writer, direction):
         waiting = asyncio.Queue(MOST_WAITING)
         loop = asyncio.get_running_loop()
 
         async def read():
-            due = 0.0
+            due, healed = 0.0, self._healed
             while data := await reader.read(PIECE):
+                if healed is not self._healed:
+                    due, healed = 0.0, self._healed
                 due = max(due, loop.time() + (self._draw.uniform(0, 2 * self.delay) if self.delay else 0))
-                await waiting.put((due, data))
-            await waiting.put((due, b""))
+                await waiting.put((due, self._healed, data))
+            await waiting.put((due, self._healed, b""))
 
         async def write():
             while True:
-                due, data = await waiting.get()
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
+                due, healed, data = await waiting.get()
+                await self._until(due, healed)
                 await self._passes.wait()
                 if not data:
                     raise EOFError
                 if self.rate:
-                    await asyncio.sleep(len(data) / self.rate)
+                    free = max(self._free.get(direction, 0.0), loop.time()) + len(data) / self.rate
+                    self._free[direction] = free
+                    await self._until(free, self._healed)
                 writer.write(data)
                 await writer.drain()
 

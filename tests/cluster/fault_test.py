@@ -130,6 +130,33 @@ class WaysToTheStore(unittest.IsolatedAsyncioTestCase):
         self.way.set("heal", None)
         self.assertLess(min([await echo() for _ in range(5)]), 0.1)
 
+    async def test_slow_is_the_way_and_not_each_connection(self):
+        self.way.set("slow", 1.0)
+        both = [await self.connect() for _ in range(2)]
+        # There and back: the second connection's last byte leaves when 0.4 s are over, and is back 0.1 s later or more.
+        took = await asyncio.gather(*(one(os.urandom(200_000)) for one in both))
+        self.assertGreater(max(took), 0.4)
+
+    async def test_healing_lets_go_what_waits(self):
+        for kind, value in ("delay", 60_000), ("slow", 0.001):
+            echo = await self.connect()
+            self.way.set(kind, value)
+            waits = asyncio.create_task(echo(os.urandom(200_000)))
+            await asyncio.sleep(0.2)
+            self.assertFalse(waits.done())
+            self.way.set("heal", None)
+            self.assertLess(await waits, 10)
+            self.assertLess(await echo(), 10)
+
+    async def test_a_break_is_an_error_at_both_ends(self):
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.way.port)
+        self.addCleanup(writer.close)
+        writer.write(b"x")
+        self.assertEqual(await reader.readexactly(1), b"x")
+        self.way.set("break", 0)
+        with self.assertRaises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(1), 20)
+
     async def test_a_break_is_an_end_of_every_connection(self):
         echo = await self.connect()
         await echo()
@@ -178,6 +205,8 @@ class Faults(unittest.TestCase):
             self.assertTrue(self.endpoint(cluster, "n1", "n2")["cut"])
             self.assertTrue(self.endpoint(cluster, "n2", "n1")["cut"])
             self.assertNotEqual(connect().returncode, 0)
+            with self.assertRaisesRegex(AssertionError, "no endpoint to n2 to break"):
+                cluster.fault("break", "n1", "n2")
             nodes = json.loads(cluster.ctl("nodes", "--json").stdout)["nodes"]
             self.assertEqual(len(nodes), 2)  # the store is reached by both: nobody is dead
 

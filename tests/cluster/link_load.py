@@ -2,7 +2,8 @@
 """All to all under faults: link_load.py BUILD TRANSPORT [--nodes N] [--seconds S] [--kills K] [--seed SEED]
 
 Kernels put, get, add and compare-and-swap in each other's arenas (tests/guest/link_load_test.cc checks every
-end and every byte) while daemons are killed and stopped, guests stand still and ways are cut, drawn from the seed.
+end and every byte) while daemons are killed and stopped, guests stand still, ways are cut and endpoints break under
+some operations, drawn from the seed.
 """
 import argparse
 import asyncio
@@ -26,7 +27,7 @@ class Faults:
 
     def __init__(self, fabric, draw):
         self.fabric, self.draw = fabric, draw
-        self.count = {"kill": 0, "stop": 0, "stand still": 0, "cut": 0}
+        self.count = {"kill": 0, "stop": 0, "stand still": 0, "cut": 0, "break": 0}
         self.lives = dict.fromkeys(fabric.guests, 1)
 
     def node(self):
@@ -60,19 +61,27 @@ class Faults:
 
     def cut(self):
         """Asked of one end's daemon; one that is just starting cannot be asked, and then nothing is cut."""
+        self.and_heal("cut")
+
+    def break_one(self):
+        """At one of the next operations, which were all done or none was; so many may not come before it is healed.
+        Nothing breaks where there is no endpoint just now."""
+        self.and_heal("break", value=self.draw.randint(0, 5), done=self.draw.random() < 0.5)
+
+    def and_heal(self, kind, **words):
         node, peer = self.draw.sample(range(1, self.fabric.count + 1), 2)
-        cut = self.ask(node, "cut", peer)
+        begun = self.ask(node, kind, peer, **words)
         time.sleep(self.draw.uniform(0.05, 0.3))
         until = time.monotonic() + 20
-        while cut and not self.ask(node, "heal", peer) and time.monotonic() < until:
+        while begun and not self.ask(node, "heal", peer) and time.monotonic() < until:
             time.sleep(0.1)
-        self.count["cut"] += cut
+        self.count[kind] += begun
 
-    def ask(self, node, kind, peer):
-        request = {"request": "fault", "kind": kind, "peer": f"n{peer}"}
+    def ask(self, node, kind, peer, **words):
+        request = {"request": "fault", "kind": kind, "peer": f"n{peer}", **words}
         try:
             asyncio.run(noded.ask(self.fabric.node(node) / "noded.sock", request))
-        except OSError:
+        except (OSError, noded.Refused):
             return False
         return True
 
@@ -96,7 +105,7 @@ def main():
         faults = Faults(fabric, draw)
         until = time.monotonic() + options.seconds
         while time.monotonic() < until or faults.count["kill"] < options.kills:
-            draw.choice((faults.kill, faults.kill, faults.stop, faults.stand_still, faults.cut))()
+            draw.choice((faults.kill, faults.kill, faults.stop, faults.stand_still, faults.cut, faults.break_one))()
             time.sleep(draw.uniform(0, 0.2))
         statuses = fabric.wait(PATIENCE)
         print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()))

@@ -1,5 +1,6 @@
 // Clustered objects on real CPUs: shared and replicated, every clustering factor, destruction under
 // calls, and a counter swapped every millisecond while all CPUs count.
+#include <algorithm>
 #include <atomic>
 
 #include "cobj/inspect.h"
@@ -28,8 +29,7 @@ using test::SharedCounter;
 
 // The calling thread holds nothing of any object now.
 void QuietPoint() {
-  Thread::Current()->Unblock();
-  Thread::BlockExternal();
+  cobj::QuietPoint();
   Thread::Yield();
 }
 
@@ -138,11 +138,11 @@ std::uint64_t NumberOption(const char* name, const char* otherwise) {
 template <typename Make>
 void Races(Make make) {
   static std::atomic<std::uint64_t> current;  // serial << 32 | reference
-  static std::atomic<std::uint64_t> wrong, made, deleted, answered;
-  current = wrong = made = deleted = answered = 0;
+  static std::atomic<std::uint64_t> wrong, made, deleted, answered, most_away;
+  current = wrong = made = deleted = answered = most_away = 0;
   const std::uint64_t rounds = NumberOption("races", "20000") / machine::CpuCount();
   OnAllCpus([&](CpuId cpu) {
-    std::uint64_t my_deleted = 0, my_answered = 0;
+    std::uint64_t my_deleted = 0, my_answered = 0, my_away = 0;
     for (std::uint64_t i = 0; i < rounds; ++i) {
       const std::uint64_t serial = (i * machine::CpuCount() + cpu + 1) & 0x7fffffff;
       const Result<Ref<ICounter>> fresh = make(serial << 32);
@@ -167,16 +167,25 @@ void Races(Make make) {
         }
       }
       QuietPoint();
+      const cobj::ObjectManager& manager = cobj::node_objects->manager_here();
+      my_away = std::max(my_away, manager.away());
     }
     deleted += my_deleted;
     answered += my_answered;
+    std::uint64_t most = most_away;
+    while (my_away > most && !most_away.compare_exchange_weak(most, my_away)) {
+    }
   });
   EXPECT_EQ(wrong.load(), 0u);
   const auto last = Ref<ICounter>::FromBits(static_cast<cobj::RefBits>(current.load()));
   EXPECT_EQ(cobj::Destroy(last), Status::kOk);
   EXPECT(Eventually([] { return test::live_counters == 0; }));
-  machine::Log("  {} objects made, called and destroyed; {} calls answered, {} found it deleted",
-               made.load(), answered.load(), deleted.load());
+  // Not more than may wait for their grace period, and one: memory is bounded.
+  EXPECT(most_away <= cobj::ObjectManager::kMostAway + 1);
+  machine::Log(
+      "  {} objects made, called and destroyed; {} calls answered, {} found it deleted; "
+      "{} at most waited on a CPU",
+      made.load(), answered.load(), deleted.load(), most_away.load());
 }
 
 GUEST_TEST(cobj_races_shared) {

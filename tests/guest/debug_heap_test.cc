@@ -40,6 +40,27 @@ GUEST_TEST(debug_leak_is_named) {
   EXPECT_EQ(heap.LiveSince(mark).blocks, 0u);
 }
 
+// Many blocks at once need many records, and give their memory back with the blocks.
+GUEST_TEST(debug_records_go_back_to_memory) {
+  constexpr std::size_t kBlocks = 4000;
+  mem::DebugHeap& heap = *boot::KernelDebugHeap();
+  auto* blocks = static_cast<void**>(mem::Allocate(kBlocks * sizeof(void*)));
+  REQUIRE(blocks != nullptr);
+  const std::uint64_t before = heap.record_frames();
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    blocks[i] = mem::Allocate(32);
+    REQUIRE(blocks[i] != nullptr);
+  }
+  const std::uint64_t most = heap.record_frames();
+  EXPECT(most >= before + 100);
+  for (std::size_t i = 0; i < kBlocks; ++i) {
+    mem::Free(blocks[i], 32);
+  }
+  heap.EmptyQuarantine();
+  EXPECT(heap.record_frames() <= before + (most - before) / 8);
+  mem::Free(blocks, kBlocks * sizeof(void*));
+}
+
 GUEST_TEST(debug_call_chain_names_its_callers) {
   std::uint64_t chain[4];
   const std::size_t depth = machine::CaptureCallChain(chain, 0);

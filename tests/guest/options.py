@@ -7,6 +7,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from guest import Guest  # noqa: E402
 
+DEBUG_IMAGE = pathlib.Path(__file__).resolve().parents[2] / "build/k42-debug.elf"
 IMAGE = pathlib.Path(__file__).resolve().parents[2] / "build/k42.elf"
 GOOD, REFUSED = 33, 7
 BAD = {
@@ -25,12 +26,23 @@ BAD = {
     "files=fast": 'files: "fast" is no way to serve files',
     "trace=thread,thraed": "names no class of events",
     "members=many": "is no number of nodes",
+    "reuse=7": 'reuse: "7" is for debug kernels only',
+    "inject=7": 'inject: "7" is for debug kernels only',
+}
+
+
+DEBUG_BAD = {
+    "reuse": 'reuse: "" is no seed',
+    "reuse=0": 'reuse: "0" is no seed',
+    "reuse=many": 'reuse: "many" is no seed',
+    "inject=0": 'inject: "0" is no number of instructions',
+    "inject=x": 'inject: "x" is no number of instructions',
 }
 
 
 class Options(unittest.TestCase):
-    def console(self, append, status):
-        with Guest(IMAGE, cpus=1, append=append) as guest:
+    def console(self, append, status, image=IMAGE):
+        with Guest(image, cpus=1, append=append) as guest:
             self.assertEqual(guest.wait(), status, guest.text)
             return guest.text
 
@@ -41,6 +53,12 @@ class Options(unittest.TestCase):
                 self.assertIn(complaint, text)
                 self.assertIn("k42: refuses to start", text)
                 self.assertNotIn("k42: ready", text)
+
+    def test_a_debug_kernels_own_are_looked_at(self):
+        for word, complaint in DEBUG_BAD.items():
+            with self.subTest(option=word):
+                self.assertIn(complaint, self.console(f"{word} exit", REFUSED, DEBUG_IMAGE))
+        self.assertIn("k42: ready", self.console("reuse=7 inject=30 exit", GOOD, DEBUG_IMAGE))
 
     def test_all_are_named_at_once(self):
         text = self.console("exit nonsense node=0 mount=x", REFUSED)

@@ -31,7 +31,9 @@ DEBUG_CASES = {
     "panic_debug_free_twice": ["heap block freed twice", "LeakOnPurpose", "panic_debug_free_twice_body"],
     "panic_debug_free_of_what_is_inside": ["is no block of the heap", "LeakOnPurpose"],
     "panic_debug_frame_written_after_free": ["was written after it was freed"],
+    "panic_debug_missing_shoot_down": ["was written after it was freed", "panic_debug_missing_shoot_down_body"],
 }
+OPTIONS = {"panic_debug_missing_shoot_down": "reuse=7"}  # boot options beside the test's name
 
 
 def main():
@@ -39,7 +41,8 @@ def main():
     cases = DEBUG_CASES if "--debug" in sys.argv else CASES
     for name, texts in cases.items():
         expects = [word for text in texts for word in ("--expect", text)]
-        done = subprocess.run([RUN, sys.argv[1], "--panic", "--append", f"test={name}", *expects],
+        options = f"test={name} {OPTIONS.get(name, '')}".strip()
+        done = subprocess.run([RUN, sys.argv[1], "--panic", "--append", options, *expects],
                               capture_output=True, text=True)
         print(f"TEST {name} {'ok' if done.returncode == 0 else 'FAILED'}")
         if done.returncode != 0:

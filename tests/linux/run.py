@@ -16,7 +16,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # What linux_on_host cannot imitate (README.md).
-NODE_ONLY = {"fork_wait", "poll_epoll", "sockets", "spawn"}
+NODE_ONLY = {"descriptors", "fork_wait", "limits", "pipes", "poll_epoll", "sockets", "spawn"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
 WORDS = ["a", "b"]
 # The host's folders that a node sees, read-only; /cluster is ours, and takes the results.

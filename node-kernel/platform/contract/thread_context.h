@@ -24,8 +24,8 @@ struct ThreadContext {
 };
 
 struct ActivityHooks {
-  void (*activate)(ThreadContext&) = nullptr;
-  void (*deactivate)(ThreadContext&) = nullptr;
+  void (*activate)(ThreadContext&) = [](ThreadContext&) {};
+  void (*deactivate)(ThreadContext&) = [](ThreadContext&) {};
 };
 // Once, by boot/, before the first thread other than the boot thread is created.
 void SetActivityHooks(const ActivityHooks& hooks);

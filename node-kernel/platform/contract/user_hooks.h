@@ -36,9 +36,13 @@ struct UserHooks {
   bool (*owns_cpu)() = nullptr;
 
   // On the way back to user code, after interrupt work and ready threads: the place to notice that
-  // the running dispatcher shall be preempted or has an event. Interrupts off. May call
-  // ReturnToLoop (after saving the frame) or change the frame.
-  void (*before_user)(TrapFrame*) = nullptr;
+  // the running dispatcher shall be preempted or has an event. Interrupts off, before and after.
+  // May call ReturnToLoop (after saving the frame) or change the frame.
+  void (*before_user)(TrapFrame*) = [](TrapFrame*) {};
+
+  // Debug kernels with injection (machine/stepped_range.h): the user code that this CPU is about to
+  // go on with is told something, so that before_user makes an upcall of it. Interrupts off.
+  void (*inject)() = nullptr;
 };
 
 void SetUserHooks(const UserHooks& hooks);

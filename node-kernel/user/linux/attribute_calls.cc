@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_folder.h"
 #include "user/linux/file_types.h"
 
 namespace k42::personality::calls {
@@ -16,6 +17,10 @@ std::int64_t DescriptorAttributes(Description* description, fs::FileAttributes* 
   if (description->kind() == Description::Kind::kFile) {
     return ErrnoOf(
         kernel::GetFileAttributes(static_cast<KernelFile*>(description)->handle(), attributes));
+  }
+  if (AsDescriptorFolder(description)) {
+    FolderAttributes(attributes);
+    return 0;
   }
   *attributes = {};  // an anonymous inode: no type, owner read and write
   attributes->mode = 0600;
@@ -44,7 +49,19 @@ std::int64_t PathAttributes(Thread& thread, std::int32_t directory, std::uint64_
   }
   std::uint32_t walk = flags & kAT_SYMLINK_NOFOLLOW ? fs::kWalkNoFollow : 0;
   walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
-  return ErrnoOf(kernel::GetAttributes(path.get(), walk, attributes));
+  const DescriptorPath& named = path.descriptor();
+  if (named.form == DescriptorPath::Form::kFolder &&
+      (!named.alias || (walk & fs::kWalkNoFollow) == 0)) {
+    FolderAttributes(attributes);
+    return 0;
+  }
+  if (path.names_link(walk) && named.pid == thread.task->pid) {
+    LinkAttributesOf(*Descriptor(thread, named.fd).get(), named.fd, attributes);
+    return 0;
+  }
+  walk = path.Follow(thread, walk);
+  return path.followed() ? DescriptorAttributes(path.followed(), attributes)
+                         : ErrnoOf(kernel::GetAttributes(path.get(), walk, attributes));
 }
 
 std::int64_t StatPath(Thread& thread, std::int32_t directory, std::uint64_t path,
@@ -64,7 +81,12 @@ std::int64_t ChangePath(Thread& thread, std::int32_t directory, std::uint64_t ad
   }
   std::uint32_t walk = flags & kAT_SYMLINK_NOFOLLOW ? fs::kWalkNoFollow : 0;
   walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
-  const Status status = kernel::SetAttributes(path.get(), walk, change);
+  walk = path.Follow(thread, walk);
+  const kernel::Path where = path.get();
+  Status status = kernel::SetAttributes(where, walk, change);
+  if (path.followed() && status == Status::kNotDirectory) {
+    status = kernel::SetFileAttributes(where.directory, change);  // it has no name
+  }
   return status == Status::kPermissionDenied && (change.mask & fs::kSetSize) == 0 ? -kEPERM
                                                                                   : ErrnoOf(status);
 }
@@ -159,8 +181,11 @@ Reply StatFs(Thread& thread, Address address, Address result) {
   if (path.error()) {
     return path.error();
   }
+  (void)path.Follow(thread, 0);
+  const kernel::Path where = path.get();
   fs::FileSystemInfo info{};
-  const Status status = kernel::GetFileSystem(path.get(), &info);
+  const Status status = path.followed() ? kernel::FileSystemOf(where.directory, &info)
+                                        : kernel::GetFileSystem(where, &info);
   return status == Status::kOk ? StatFsReply(info, result) : ErrnoOf(status);
 }
 Reply FStatFs(Thread& thread, U32 fd, Address result) {

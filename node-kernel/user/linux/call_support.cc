@@ -1,5 +1,7 @@
 #include "user/linux/call_support.h"
 
+#include "user/linux/descriptor_folder.h"
+
 namespace k42::personality {
 
 std::int64_t AddPair(Thread& thread, Description* first, Description* second, bool close_on_exec,
@@ -43,7 +45,7 @@ std::int64_t AdoptHandle(Thread& thread, kernel::Handle handle, bool close_on_ex
   return thread.task->files->Add(file, close_on_exec);
 }
 
-StartDirectory::StartDirectory(Thread& thread, std::int32_t directory, const char* path) {
+void StartDirectory::Set(Thread& thread, std::int32_t directory, const char* path) {
   if (path[0] == '/') {
     return;
   }
@@ -67,6 +69,73 @@ StartDirectory::StartDirectory(Thread& thread, std::int32_t directory, const cha
   if (KernelFile* file = reference_.file()) {
     handle_ = file->handle();
   }
+}
+
+void StartDirectory::Set(DescriptionRef description) {
+  reference_ = static_cast<DescriptionRef&&>(description);
+  handle_ = reference_.file() ? reference_.file()->handle() : kernel::kNoHandle;
+}
+
+PathArgument::PathArgument(Thread& thread, std::int32_t directory, std::uint64_t address,
+                           bool may_be_empty)
+    : text_(address) {
+  error_ = text_.error();
+  if (error_ == 0 && text_.empty() && !may_be_empty) {
+    error_ = -kENOENT;
+  }
+  if (error_ != 0) {
+    return;
+  }
+  FindDescriptor(thread, directory);
+  if (error_ == 0 && descriptor_.form == DescriptorPath::Form::kNone && !start_.description()) {
+    start_.Set(thread, directory, text_.text());
+    error_ = start_.error();
+  }
+}
+
+void PathArgument::FindDescriptor(Thread& thread, std::int32_t directory) {
+  const std::int32_t self = thread.task->pid;
+  const char* text = text_.text();
+  if (text[0] == '/') {
+    descriptor_ = ParseDescriptorPath(text, text_.size(), self);
+  } else if (directory != kAtFdCwd) {
+    const DescriptorFolder* folder =
+        AsDescriptorFolder(thread.task->files->Peek(static_cast<std::uint32_t>(directory)));
+    if (folder && !text_.empty()) {
+      descriptor_ = ParseDescriptorEntry(text, text_.size(), folder->pid());
+    }
+  }
+  const bool own = descriptor_.pid == self;
+  if (descriptor_.form == DescriptorPath::Form::kFolder && !own) {
+    descriptor_ = {};  // of others no list is to be had
+  }
+  if (descriptor_.form != DescriptorPath::Form::kEntry || !own) {
+    return;
+  }
+  DescriptionRef description = Descriptor(thread, descriptor_.fd);
+  if (!description) {
+    error_ = -kENOENT;
+  } else if (descriptor_.goes_on) {
+    const bool nothing = descriptor_.rest == text_.size();
+    skipped_ = nothing ? descriptor_.rest - 1 : descriptor_.rest;
+    if (nothing) {
+      text_.text()[skipped_] = '.';  // it must be a directory
+    }
+    descriptor_ = {};
+    error_ = description.file() ? 0 : -kENOTDIR;
+    start_.Set(static_cast<DescriptionRef&&>(description));
+  }
+}
+
+std::uint32_t PathArgument::Follow(Thread& thread, std::uint32_t walk) {
+  if (descriptor_.form != DescriptorPath::Form::kEntry || descriptor_.pid != thread.task->pid ||
+      (walk & fs::kWalkNoFollow) != 0) {
+    return walk;
+  }
+  start_.Set(Descriptor(thread, descriptor_.fd));
+  skipped_ = text_.size();
+  followed_ = true;
+  return walk | fs::kWalkEmptyPath;
 }
 
 }  // namespace k42::personality

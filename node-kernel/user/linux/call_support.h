@@ -5,6 +5,7 @@
 
 #include "user/linux/abi_files.h"
 #include "user/linux/calls.h"
+#include "user/linux/descriptor_paths.h"
 #include "user/linux/errno.h"
 #include "user/linux/heap.h"
 #include "user/linux/kernel.h"
@@ -54,9 +55,14 @@ class UserPath {
 // the handle alive while the call waits.
 class StartDirectory {
  public:
-  StartDirectory(Thread& thread, std::int32_t directory, const char* path);
+  StartDirectory() = default;
+  // Sets error() if there is nothing a path can start at.
+  void Set(Thread& thread, std::int32_t directory, const char* path);
+  // At what is open, of whatever kind.
+  void Set(DescriptionRef description);
   std::int64_t error() const { return error_; }
   kernel::Handle handle() const { return handle_; }
+  Description* description() const { return reference_.get(); }
 
  private:
   DescriptionRef reference_;
@@ -66,24 +72,39 @@ class StartDirectory {
 
 // Path argument of a call, complete: text and start. Usage: PathArgument path(thread, dir,
 // address); if (path.error()) return path.error(); kernel::Something(path.get(), ...).
+//
+// Names of descriptors are recognized here (descriptor_paths.h). A path that goes on behind one
+// starts there. One that ends there is a link: Follow goes through it, for calls that follow links.
 class PathArgument {
  public:
   PathArgument(Thread& thread, std::int32_t directory, std::uint64_t address,
-               bool may_be_empty = false)
-      : text_(address), start_(thread, directory, text_.error() ? "/" : text_.text()) {
-    error_ = text_.error() ? text_.error() : start_.error();
-    if (error_ == 0 && text_.empty() && !may_be_empty) {
-      error_ = -kENOENT;
-    }
-  }
+               bool may_be_empty = false);
   std::int64_t error() const { return error_; }
-  kernel::Path get() { return {start_.handle(), text_.text(), text_.size()}; }
+  kernel::Path get() { return {start_.handle(), text_.text() + skipped_, text_.size() - skipped_}; }
   UserPath& text() { return text_; }
 
+  // Its form is kNone unless the path ends there.
+  const DescriptorPath& descriptor() const { return descriptor_; }
+  // Calls that do not follow links meet the descriptor's link itself.
+  bool names_link(std::uint32_t walk) const {
+    return descriptor_.form != DescriptorPath::Form::kNone && !descriptor_.alias &&
+           (walk & fs::kWalkNoFollow) != 0;
+  }
+  // If the path is the name of a descriptor of ours, and `walk` follows links: get() becomes what
+  // is open there, and kWalkEmptyPath joins the result. Sets error() if nothing is open there.
+  std::uint32_t Follow(Thread& thread, std::uint32_t walk);
+  // After Follow: what the path came to, if that is an open description; or null.
+  Description* followed() const { return followed_ ? start_.description() : nullptr; }
+
  private:
+  void FindDescriptor(Thread& thread, std::int32_t directory);
+
   UserPath text_;
   StartDirectory start_;
+  DescriptorPath descriptor_;
+  std::size_t skipped_ = 0;  // bytes of the text in front of get()'s
   std::int64_t error_ = 0;
+  bool followed_ = false;
 };
 
 inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;

@@ -34,6 +34,10 @@ Reply Seek(Thread&, U32 fd, I64 offset, U32 whence);
 Reply SendFile(Thread&, U32 out, U32 in, Address offset, U64 count);
 Reply CopyFileRange(Thread&, U32 in, Address in_offset, U32 out, Address out_offset, U64 count,
                     U32 flags);
+// splice.cc
+Reply Splice(Thread&, U32 in, Address in_offset, U32 out, Address out_offset, U64 size, U32 flags);
+Reply Tee(Thread&, U32 in, U32 out, U64 size, U32 flags);
+Reply VmSplice(Thread&, U32 fd, Address vector, U64 count, U32 flags);
 
 // file_calls.cc
 Reply Close(Thread&, U32 fd);
@@ -273,6 +277,11 @@ Reply SchedGetAffinity(Thread&, I32 pid, U64 size, Address mask);
 Reply SchedSetAffinity(Thread&, I32 pid, U64 size, Address mask);
 Reply SchedGetScheduler(Thread&, I32 pid);
 Reply SchedSetScheduler(Thread&, I32 pid, U32 policy, Address parameters);
+Reply SchedRoundRobinInterval(Thread&, I32 pid, Address interval);
+Reply SchedGetAttr(Thread&, I32 pid, Address attributes, U32 size, U32 flags);
+Reply SchedSetAttr(Thread&, I32 pid, Address attributes, U32 flags);
+Reply IoPriorityGet(Thread&, I32 which, I32 who);
+Reply IoPrioritySet(Thread&, I32 which, I32 who, I32 priority);
 Reply SchedGetParam(Thread&, I32 pid, Address parameters);
 Reply SchedSetParam(Thread&, I32 pid, Address parameters);
 Reply SchedPriorityMax(Thread&, U32 policy);

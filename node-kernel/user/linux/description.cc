@@ -169,10 +169,7 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
       if (done != 0) {
         return static_cast<std::int64_t>(done);
       }
-      if (put.status() == Status::kBrokenPipe) {
-        RaiseSignal(Self(), kSIGPIPE);
-      }
-      return ErrnoOf(put.status());
+      return WriteError(put.status());
     }
     const std::int64_t waited = WaitReady(this, abi::kWritable, deadline);
     if (waited < 0) {
@@ -203,9 +200,10 @@ std::int64_t KernelFile::WriteAt(std::uint64_t offset, std::uint64_t address, st
     }
   }
   const Result<std::uint64_t> put = kernel::WriteAt(handle_, offset, address, size);
-  if (put.ok()) {
-    CountTransfer(*this);
+  if (!put.ok()) {
+    return WriteError(put.status());
   }
+  CountTransfer(*this);
   return ToReply(put);
 }
 
@@ -217,6 +215,17 @@ std::int64_t KernelFile::Seek(std::int64_t offset, fs::SeekFrom from) {
     }
   }
   return ToReply(kernel::Seek(handle_, offset, from));
+}
+
+std::int64_t KernelFile::WriteError(Status status) const {
+  if (status == Status::kBrokenPipe) {
+    RaiseSignal(Self(), kSIGPIPE);
+  }
+  if (status == Status::kLimitExceeded && !is_socket) {
+    RaiseSignal(Self(), kSIGXFSZ);  // beyond the largest size that files may get
+    return -kEFBIG;
+  }
+  return ErrnoOf(status);
 }
 
 std::uint64_t KernelFile::Poll() {

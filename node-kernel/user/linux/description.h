@@ -41,7 +41,7 @@ class Watch : public TicketUser {
 
 class Description {
  public:
-  enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal };
+  enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal, kFolder };
 
   explicit Description(Kind kind, std::uint32_t linux_flags)
       : kind_(kind), linux_flags_(linux_flags) {}
@@ -94,6 +94,8 @@ class KernelFile final : public Description {
   Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
   void StopWatch(Watch* watch) override;
   bool nonblocking() override;
+  // The error number of a write, or change of size, that ended so, and its signal if it has one.
+  std::int64_t WriteError(Status status) const;
   // At `offset`, and the position stays.
   std::int64_t ReadAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);
   std::int64_t WriteAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);

@@ -146,6 +146,12 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
   if (path.error()) {
     return path.error();
   }
+  OwnedHandle program;
+  const std::uint32_t walk = path.Follow(thread, flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0);
+  if (const std::int64_t error =
+          OpenProgram(path.get(), (walk & fs::kWalkEmptyPath) != 0, &program)) {
+    return error;
+  }
   WordList arguments, environment;
   if (const std::int64_t error = arguments.LoadFrom(argument_array)) {
     return error;
@@ -156,19 +162,13 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
   if (arguments.words().count == 0) {
     (void)arguments.Append("", 0);
   }
-  OwnedHandle program;
-  if (const std::int64_t error = OpenProgram(path.get(), (flags & kAT_EMPTY_PATH) != 0, &program)) {
-    return error;
-  }
   Buffer head(kElfHeadSize);
   Buffer name(kPathLimit);
   if (!head || !name) {
     return -kENOMEM;
   }
   // The path as /proc/self/exe and AT_EXECFN show it: the script's interpreter, not the script.
-  const kernel::Path given = path.get();
-  std::memcpy(name.data(), given.text, given.size);
-  name.data()[given.size] = 0;
+  std::memcpy(name.data(), path.text().text(), path.text().size() + 1);
 
   for (int depth = 0;; ++depth) {
     const Result<std::uint64_t> size = ReadHead(program.handle, head.data(), head.size());

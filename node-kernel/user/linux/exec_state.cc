@@ -312,11 +312,35 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   Load(thread, header->program, header->interpreter, path, arguments, environment);
 }
 
+namespace {
+
+// What a login on Linux starts with; all else is unlimited.
+void SetFirstLimits(FdTable& files) {
+  constexpr std::uint64_t kNone = ~std::uint64_t{0};
+  struct First {
+    proc::LimitKind kind;
+    proc::Limit limit;
+  };
+  constexpr First kFirst[] = {
+      {proc::LimitKind::kStack, {8 << 20, kNone}},  {proc::LimitKind::kCore, {0, kNone}},
+      {proc::LimitKind::kHandles, {1024, 1 << 20}}, {proc::LimitKind::kLocked, {8 << 20, 8 << 20}},
+      {proc::LimitKind::kTasks, {32000, 32000}},    {proc::LimitKind::kSignals, {32000, 32000}},
+      {proc::LimitKind::kQueues, {819200, 819200}}, {proc::LimitKind::kNice, {0, 0}},
+      {proc::LimitKind::kRealtime, {0, 0}}};
+  for (const First& first : kFirst) {
+    (void)kernel::SetLimit(0, first.kind, first.limit);
+  }
+  files.limit = 1024;
+}
+
+}  // namespace
+
 void StartFirst(Thread& thread, const char* words, std::uint64_t size,
                 const kernel::Handle* handles, std::uint64_t count) {
   static constexpr char kEnvironment[] =
       "HOME=/root\0TERM=linux\0PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   FdTable& files = *thread.task->files;
+  SetFirstLimits(files);
   for (std::uint32_t fd = 0; fd < 3 && count > 0; ++fd) {
     if (fd < count) {
       if (KernelFile* file = KernelFile::Create(handles[fd], kO_RDWR | kO_LARGEFILE)) {

@@ -3,6 +3,7 @@
 
 #include "abi/directory_record.h"
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_folder.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/open_flags.h"
 
@@ -35,15 +36,62 @@ std::uint8_t DirentTypeOf(std::uint8_t kind) {
 // The two layouts differ in where the type stands.
 enum class DirentForm { kOld, k64 };
 
+constexpr std::size_t DirentSize(std::size_t name_size) {
+  return (kDirentNameOffset + name_size + 1 + 7) & ~std::size_t{7};
+}
+
+bool PutDirent(std::uint64_t address, const LinuxDirent& header, const char* name,
+               std::size_t name_size, DirentForm form) {
+  char entry[kDirentNameOffset + 256 + 8] = {};
+  std::memcpy(entry, &header, kDirentNameOffset);
+  if (form == DirentForm::k64) {
+    std::memcpy(entry + kDirentNameOffset, name, name_size);
+  } else {
+    std::memcpy(entry + kDirentNameOffset - 1, name, name_size);
+    entry[kDirentNameOffset - 1 + name_size] = 0;
+    entry[header.reclen - 1] = static_cast<char>(header.type);
+  }
+  return CopyOut(address, entry, header.reclen);
+}
+
+std::int64_t ReadFolder(const FdTable& files, DescriptorFolder& folder, std::uint64_t buffer,
+                        std::uint64_t size, DirentForm form) {
+  std::uint64_t done = 0;
+  FolderName name;
+  while (NextFolderName(files, folder.position, &name)) {
+    const std::size_t length = DirentSize(name.size);
+    if (done + length > size) {
+      return done == 0 ? -kEINVAL : static_cast<std::int64_t>(done);
+    }
+    const LinuxDirent header{name.node, static_cast<std::int64_t>(name.cookie),
+                             static_cast<std::uint16_t>(length),
+                             name.directory ? kDT_DIR : kDT_LNK};
+    if (!PutDirent(buffer + done, header, name.text, name.size, form)) {
+      return -kEFAULT;
+    }
+    done += length;
+    folder.position = name.cookie;
+  }
+  return static_cast<std::int64_t>(done);
+}
+
 std::int64_t ReadDirectoryAs(Thread& thread, std::uint32_t fd, std::uint64_t buffer,
                              std::uint64_t size, DirentForm form) {
   DescriptionRef description = Descriptor(thread, fd);
   if (!description) {
     return -kEBADF;
   }
+  if (DescriptorFolder* folder = AsDescriptorFolder(description.get())) {
+    return ReadFolder(*thread.task->files, *folder, buffer, size, form);
+  }
   KernelFile* file = description.file();
   if (!file) {
     return -kENOTDIR;
+  }
+  // Asked first: what has been read and cannot be given would be lost.
+  char first = 0, last = 0;
+  if (size != 0 && (!ReadUser(&first, buffer) || !ReadUser(&last, buffer + size - 1))) {
+    return -kEFAULT;
   }
   // Our records are never longer than Linux's by more than the padding, so half the room always
   // holds what is read; what does not fit is given back by its cookie.
@@ -62,8 +110,7 @@ std::int64_t ReadDirectoryAs(Thread& thread, std::uint32_t fd, std::uint64_t buf
   bool gave_back = false;
   for (std::uint64_t at = 0; at < got.value();) {
     const auto* record = reinterpret_cast<const abi::DirectoryRecord*>(records.data() + at);
-    const std::size_t used = kDirentNameOffset + record->name_size + 1;
-    const std::size_t length = (used + 7) & ~std::size_t{7};
+    const std::size_t length = DirentSize(record->name_size);
     if (done + length > size) {
       if (done == 0) {
         return -kEINVAL;
@@ -71,18 +118,9 @@ std::int64_t ReadDirectoryAs(Thread& thread, std::uint32_t fd, std::uint64_t buf
       gave_back = true;
       break;
     }
-    char entry[kDirentNameOffset + 256 + 8] = {};
-    LinuxDirent header{record->node, static_cast<std::int64_t>(record->cookie),
-                       static_cast<std::uint16_t>(length), DirentTypeOf(record->kind)};
-    std::memcpy(entry, &header, kDirentNameOffset);
-    if (form == DirentForm::k64) {
-      std::memcpy(entry + kDirentNameOffset, record->name, record->name_size);
-    } else {
-      std::memcpy(entry + kDirentNameOffset - 1, record->name, record->name_size);
-      entry[kDirentNameOffset - 1 + record->name_size] = 0;
-      entry[length - 1] = static_cast<char>(header.type);
-    }
-    if (!CopyOut(buffer + done, entry, length)) {
+    const LinuxDirent header{record->node, static_cast<std::int64_t>(record->cookie),
+                             static_cast<std::uint16_t>(length), DirentTypeOf(record->kind)};
+    if (!PutDirent(buffer + done, header, record->name, record->name_size, form)) {
       return -kEFAULT;
     }
     done += length;
@@ -345,7 +383,8 @@ Reply FTruncate(Thread& thread, U32 fd, I64 size) {
   fs::AttributeChange change{};
   change.mask = fs::kSetSize;
   change.size = static_cast<std::uint64_t>(size);
-  return ErrnoOf(kernel::SetFileAttributes(file->handle(), change));
+  const Status status = kernel::SetFileAttributes(file->handle(), change);
+  return status == Status::kOk ? 0 : file->WriteError(status);
 }
 
 Reply FAllocate(Thread& thread, U32 fd, U32 mode, I64 offset, I64 size) {
@@ -374,9 +413,10 @@ Reply FAllocate(Thread& thread, U32 fd, U32 mode, I64 offset, I64 size) {
     default:
       return -kEOPNOTSUPP;
   }
-  return ErrnoOf(kernel::Allocate(description.file()->handle(), how,
-                                  static_cast<std::uint64_t>(offset),
-                                  static_cast<std::uint64_t>(size)));
+  const Status status =
+      kernel::Allocate(description.file()->handle(), how, static_cast<std::uint64_t>(offset),
+                       static_cast<std::uint64_t>(size));
+  return status == Status::kOk ? 0 : description.file()->WriteError(status);
 }
 
 Reply FSync(Thread& thread, U32 fd) {

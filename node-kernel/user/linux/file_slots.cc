@@ -28,6 +28,7 @@ struct Slots {
   std::uint32_t oldest;  // where the next search for one to drop begins
   std::uint32_t opens;
   bool refused;
+  bool size_limited;
   std::uint8_t by_name[kNames];  // 1 + the slot of a kept file, at its name's hash
   KernelFile* owner[FileSlots::kSlots];
 };
@@ -127,6 +128,7 @@ Result<kernel::Handle> OpenFileInSlot(const kernel::Path& path, std::uint32_t fl
   const Result<kernel::Handle> opened = kernel::OpenInSlot(slots.handle, path, flags, mode, *slot);
   if (!opened.ok()) {
     TakeSlot(*slot, nullptr, path, flags);
+    *slot = FileSlots::kNone;
   }
   return opened;
 }
@@ -189,6 +191,10 @@ void DropClosedFile(const kernel::Path& path) {
   }
 }
 
+void LimitFileSize(std::uint64_t limit) {
+  slots.size_limited = limit < FileSlots::kRoom;
+}
+
 void ForgetSlot(KernelFile& file) {
   if (file.slot != FileSlots::kNone) {
     slots.owner[file.slot] = nullptr;
@@ -206,7 +212,9 @@ void ForgetFileSlots() {
   if (slots.memory) {
     kernel::Close(slots.handle);
   }
+  const bool limited = slots.size_limited;
   slots = {};
+  slots.size_limited = limited;
 }
 
 std::int64_t ReadInSlot(KernelFile& file, std::uint64_t address, std::uint64_t size,
@@ -244,7 +252,7 @@ std::int64_t WriteInSlot(KernelFile& file, std::uint64_t address, std::uint64_t 
   constexpr std::uint64_t kNeeded = FileSlot::kHeld | FileSlot::kWritable;
   std::uint64_t word = state.word.load(std::memory_order_acquire);
   for (;;) {
-    if ((word & kNeeded) != kNeeded) {
+    if ((word & kNeeded) != kNeeded || slots.size_limited) {
       return kNotInSlot;
     }
     if (size == 0) {

@@ -48,6 +48,8 @@ void DropClosedFile(const kernel::Path& path);
 void CloseForGood(KernelFile* file);
 // The file is closed, by the kernel too.
 void ForgetSlot(KernelFile& file);
+// How large this process may make files: below what a slot holds, the kernel minds it.
+void LimitFileSize(std::uint64_t limit);
 // In a forked child: the slots are the parent's.
 void ForgetFileSlots();
 

@@ -292,8 +292,8 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
     }
     case kRequeue:
     case kCompareRequeue: {
-      if (!is_private) {
-        return -kENOSYS;  // programs fall back to waking all
+      if (!InProgram(word, 4) || !InProgram(word2, 4)) {
+        return -kEFAULT;
       }
       U32 found = 0;
       if (command == kCompareRequeue) {
@@ -303,6 +303,13 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
         if (found != value3) {
           return -kEAGAIN;
         }
+      }
+      if (!is_private) {  // those who would wait for the other word are woken: they look again
+        const U64 all = U64{value} + static_cast<U32>(timeout);
+        return LoadUser32(word, &found) && LoadUser32(word2, &found)
+                   ? ToReply(kernel::WakeWord(
+                         word, all < UINT32_MAX ? static_cast<U32>(all) : UINT32_MAX, kAllBits))
+                   : -kEFAULT;
       }
       return Requeue(word, word2, value, static_cast<U32>(timeout));
     }

@@ -165,7 +165,8 @@ Reply GetGroups(Thread&, I32 count, Address groups) {
   if (count < 0 || static_cast<U32>(count) < credential.group_count) {
     return -kEINVAL;
   }
-  return CopyOut(groups, credential.groups, credential.group_count * sizeof(U32))
+  const U64 size = credential.group_count * sizeof(U32);
+  return size == 0 || CopyOut(groups, credential.groups, size)
              ? static_cast<Reply>(credential.group_count)
              : -kEFAULT;
 }
@@ -216,12 +217,12 @@ Reply CapGet(Thread&, Address header, Address data) {
     U32 version;
     I32 pid;
   } request;
-  if (!ReadUser(&request, header)) {
+  if (!ReadUser(&request.version, header)) {
     return -kEFAULT;
   }
   if (request.version != kVersion3) {
     request.version = kVersion3;
-    const bool stored = WriteUser(header, request);
+    const bool stored = WriteUser(header, request.version);
     return !stored ? -kEFAULT : data == 0 ? 0 : -kEINVAL;
   }
   if (data == 0) {

@@ -109,6 +109,8 @@ Status SetSchedule(std::uint32_t task, const proc::Schedule& schedule);
 
 // -- the node ------------------------------------------------------------------------------------
 Status GetNode(proc::NodeInfo* info);
+// Counted, for operators.
+void NoteUnserved(std::uint32_t number);
 Status SetNodeName(const char* name, std::size_t size);
 Status GetRandom(void* bytes, std::size_t size);
 

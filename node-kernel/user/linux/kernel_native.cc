@@ -285,6 +285,9 @@ Result<Handle> Duplicate(Handle handle) {
 Status GetNode(proc::NodeInfo* info) {
   return kNode.GetInfo(info);
 }
+void NoteUnserved(std::uint32_t number) {
+  (void)kNode.NoteUnserved(number);
+}
 Status SetNodeName(const char* name, std::size_t size) {
   return kNode.SetName(name, size);
 }

@@ -250,6 +250,11 @@ Reply Brk(Thread&, Address address) {
   }
   const std::uint64_t end = PageUp(address);
   if (end > program.break_mapped) {
+    proc::Limit limit{};
+    if (kernel::GetLimit(0, proc::LimitKind::kData, &limit) == Status::kOk &&
+        address - program.break_start > limit.soft) {
+      return static_cast<Reply>(program.break_end);
+    }
     const proc::MapRequest request{program.break_mapped, end - program.break_mapped, 0,
                                    proc::kMapRead | proc::kMapWrite,
                                    proc::kMapPrivate | proc::kMapFixedNoReplace};
@@ -275,6 +280,9 @@ std::int64_t CopyProcessMemory(I32 pid, Address local, U64 local_count, Address 
   IoVector mine, theirs;
   if (const std::int64_t error = mine.Load(local, local_count)) {
     return error;
+  }
+  if (mine.total() == 0) {
+    return 0;
   }
   if (const std::int64_t error = theirs.Load(remote, remote_count)) {
     return error;

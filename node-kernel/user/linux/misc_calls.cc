@@ -4,6 +4,7 @@
 #include "user/linux/abi_usage.h"
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
+#include "user/linux/file_slots.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -47,12 +48,15 @@ std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Addr
   proc::Limit current{};
   if (const Status status = kernel::GetLimit(task, kLimitKinds[which], &current);
       status != Status::kOk) {
-    return ErrnoOf(status);
+    return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
   }
   if (limit != 0) {
     const Status status = kernel::SetLimit(task, kLimitKinds[which], {next.current, next.maximum});
     if (status != Status::kOk) {
       return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
+    }
+    if (kLimitKinds[which] == proc::LimitKind::kFileSize && (pid == 0 || pid == thread.task->pid)) {
+      LimitFileSize(next.current);
     }
     if (which == kLimitFiles && (pid == 0 || pid == thread.task->pid)) {
       thread.task->files->limit =
@@ -65,8 +69,33 @@ std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Addr
 
 // The thread or task a scheduling call means.
 bool Known(Thread& thread, I32 pid) {
-  return pid == 0 || pid == thread.tid || FindThread(pid) != nullptr;
+  proc::Schedule schedule{};
+  return pid == 0 || pid == thread.tid || FindThread(pid) != nullptr ||
+         kernel::GetSchedule(static_cast<U32>(pid), &schedule) == Status::kOk;
 }
+
+constexpr U32 kOther = 0, kFifo = 1, kRoundRobin = 2, kBatch = 3, kIdle = 5;
+bool IsRealtime(U32 policy) {
+  return policy == kFifo || policy == kRoundRobin;
+}
+// All threads are scheduled alike here: what asks for no more than that is granted.
+std::int64_t CheckPolicy(U32 policy, U32 priority) {
+  const bool known = IsRealtime(policy) || policy == kOther || policy == kBatch || policy == kIdle;
+  if (!known || (IsRealtime(policy) ? priority < 1 || priority > 99 : priority != 0)) {
+    return -kEINVAL;
+  }
+  return IsRealtime(policy) ? -kEPERM : 0;
+}
+
+struct LinuxSchedAttr {
+  U32 size, policy;
+  U64 flags;
+  I32 nice;
+  U32 priority;
+  U64 runtime, deadline, period;
+  U32 least, most;
+};
+constexpr U32 kSchedAttrFirstSize = 48;
 
 std::uint64_t OnlineCpus() {
   proc::NodeInfo node{};
@@ -359,21 +388,80 @@ Reply SchedSetAffinity(Thread& thread, I32 pid, U64 size, Address mask) {
 }
 
 Reply SchedGetScheduler(Thread& thread, I32 pid) {
-  return Known(thread, pid) ? 0 : -kESRCH;
+  return pid < 0 ? -kEINVAL : Known(thread, pid) ? 0 : -kESRCH;
 }
-Reply SchedSetScheduler(Thread& thread, I32 pid, U32 policy, Address) {
-  constexpr U32 kOther = 0, kBatch = 3, kIdle = 5;
+Reply SchedSetScheduler(Thread& thread, I32 pid, U32 policy, Address parameters) {
+  constexpr U32 kResetOnFork = 0x40000000;
+  I32 priority = 0;
+  if (static_cast<I32>(policy) < 0 || parameters == 0 || pid < 0) {
+    return -kEINVAL;
+  }
+  if (!ReadUser(&priority, parameters)) {
+    return -kEFAULT;
+  }
+  return Known(thread, pid) ? CheckPolicy(policy & ~kResetOnFork, static_cast<U32>(priority))
+                            : -kESRCH;
+}
+Reply SchedGetAttr(Thread& thread, I32 pid, Address address, U32 size, U32 flags) {
+  if (address == 0 || pid < 0 || size > abi::kPageSize || size < kSchedAttrFirstSize ||
+      flags != 0) {
+    return -kEINVAL;
+  }
+  proc::Schedule schedule{};
+  if (!Known(thread, pid) ||
+      kernel::GetSchedule(FindThread(pid) ? 0 : static_cast<U32>(pid), &schedule) != Status::kOk) {
+    return -kESRCH;
+  }
+  LinuxSchedAttr attributes{};
+  attributes.size = size < sizeof(attributes) ? size : sizeof(attributes);
+  attributes.nice = schedule.nice;
+  attributes.most = 1024;
+  return CopyOut(address, &attributes, attributes.size) ? 0 : -kEFAULT;
+}
+Reply SchedSetAttr(Thread& thread, I32 pid, Address address, U32 flags) {
+  LinuxSchedAttr attributes{};
+  if (address == 0 || pid < 0 || flags != 0) {
+    return -kEINVAL;
+  }
+  if (!CopyIn(&attributes, address, kSchedAttrFirstSize)) {
+    return -kEFAULT;
+  }
   if (!Known(thread, pid)) {
     return -kESRCH;
   }
-  return policy == kOther || policy == kBatch || policy == kIdle ? 0 : -kEPERM;
+  const std::int64_t allowed = CheckPolicy(attributes.policy, attributes.priority);
+  return allowed == 0 && attributes.policy == kOther ? SetPriority(thread, 0, pid, attributes.nice)
+                                                     : allowed;
+}
+Reply SchedRoundRobinInterval(Thread& thread, I32 pid, Address address) {
+  constexpr I64 kQuantumNs = 4'000'000;
+  if (pid < 0 || !Known(thread, pid)) {
+    return pid < 0 ? -kEINVAL : -kESRCH;
+  }
+  return WriteUser(address, ToTimespec(kQuantumNs)) ? 0 : -kEFAULT;
+}
+// Classes of disk access mean nothing where no disk is: the default is there, and may be set.
+Reply IoPriorityGet(Thread& thread, I32 which, I32 who) {
+  return which < 1 || which > 3 ? -kEINVAL : which == 1 && !Known(thread, who) ? -kESRCH : 0;
+}
+Reply IoPrioritySet(Thread& thread, I32 which, I32 who, I32 priority) {
+  constexpr I32 kClassShift = 13, kClasses = 4;
+  return which < 1 || which > 3 || priority >> kClassShift >= kClasses || priority < 0 ? -kEINVAL
+         : which == 1 && !Known(thread, who)                                           ? -kESRCH
+                                                                                       : 0;
 }
 Reply SchedGetParam(Thread& thread, I32 pid, Address parameters) {
   const I32 priority = 0;
+  if (parameters == 0 || pid < 0) {
+    return -kEINVAL;
+  }
   return !Known(thread, pid) ? -kESRCH : WriteUser(parameters, priority) ? 0 : -kEFAULT;
 }
 Reply SchedSetParam(Thread& thread, I32 pid, Address parameters) {
   I32 priority = 0;
+  if (parameters == 0 || pid < 0) {
+    return -kEINVAL;
+  }
   if (!ReadUser(&priority, parameters)) {
     return -kEFAULT;
   }

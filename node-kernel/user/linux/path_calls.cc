@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
-#include "user/linux/descriptor_paths.h"
+#include "user/linux/descriptor_folder.h"
 #include "user/linux/descriptor_service.h"
 #include "user/linux/file_slots.h"
 #include "user/linux/open_flags.h"
@@ -18,33 +18,55 @@ struct OpenHow {
 constexpr std::uint32_t kKnownOpenFlags = 037777777 & ~3u;
 
 // mkdir("x/") is mkdir("x").
-void StripSlashes(UserPath& path, kernel::Path* where) {
-  while (where->size > 1 && path.text()[where->size - 1] == '/') {
+void StripSlashes(kernel::Path* where) {
+  while (where->size > 1 && where->text[where->size - 1] == '/') {
     --where->size;
   }
 }
 
-// Opens what a descriptor stands for again; streams without a name are duplicated, as close as it
-// gets.
+// What fcntl reports of an opening: not the flags that only steer the open.
+std::uint32_t KeptFlags(std::uint32_t flags) {
+  return flags & kO_PATH
+             ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
+             : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
+}
+
+// Opens what a descriptor stands for again. What has no name cannot be: a pipe is duplicated, as
+// close as it gets, and the others are no files that can be opened.
 std::int64_t ReopenDescriptor(Thread& thread, std::uint32_t fd, std::uint32_t flags) {
   DescriptionRef description = Descriptor(thread, fd);
   if (!description) {
     return -kENOENT;
   }
+  if ((flags & kO_NOFOLLOW) != 0) {
+    return -kELOOP;
+  }
+  if ((flags & (kO_CREAT | kO_EXCL)) == (kO_CREAT | kO_EXCL)) {
+    return -kEEXIST;
+  }
   const bool close_on_exec = (flags & kO_CLOEXEC) != 0;
   KernelFile* file = description.file();
-  if (!file) {
+  if (!file || file->is_socket || file->is_event_counter) {
+    return -kENXIO;
+  }
+  const Result<kernel::Handle> opened = kernel::Open(
+      {file->handle(), "", 0}, OpenFlagsFromLinux(flags & ~kO_CREAT) | fs::kOpenEmptyPath, 0);
+  if (opened.status() == Status::kNotDirectory && (flags & kO_DIRECTORY) == 0) {
     return thread.task->files->Add(description.Take(), close_on_exec);
   }
-  const std::uint32_t how = OpenFlagsFromLinux(flags & ~(kO_CREAT | kO_EXCL | kO_NOFOLLOW));
-  const Result<kernel::Handle> opened =
-      kernel::Open({file->handle(), "", 0}, how | fs::kOpenEmptyPath, 0);
   if (!opened.ok()) {
-    return thread.task->files->Add(description.Take(), close_on_exec);
+    return ErrnoOf(opened.status());
   }
-  KernelFile* again = KernelFile::Create(
-      opened.value(), (flags & ~(kO_CREAT | kO_EXCL | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE);
+  KernelFile* again = KernelFile::Create(opened.value(), KeptFlags(flags));
   return again ? thread.task->files->Add(again, close_on_exec) : -kENOMEM;
+}
+
+std::int64_t OpenFolder(Thread& thread, std::uint32_t flags) {
+  if ((flags & kO_CREAT) != 0 || (flags & kO_ACCMODE) != kO_RDONLY) {
+    return -kEISDIR;
+  }
+  DescriptorFolder* folder = DescriptorFolder::Create(thread.task->pid, KeptFlags(flags));
+  return folder ? thread.task->files->Add(folder, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
 }
 
 std::int64_t OpenForeignDescriptor(Thread& thread, std::int32_t pid, std::uint32_t fd,
@@ -60,8 +82,7 @@ std::int64_t OpenForeignDescriptor(Thread& thread, std::int32_t pid, std::uint32
   if (!opened.ok()) {
     return ErrnoOf(opened.status());
   }
-  KernelFile* file = KernelFile::Create(
-      opened.value(), (flags & ~(kO_CREAT | kO_EXCL | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE);
+  KernelFile* file = KernelFile::Create(opened.value(), KeptFlags(flags));
   return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
 }
 
@@ -84,28 +105,30 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     KernelFile* file = KernelFile::Create(unnamed.value(), (flags & kO_ACCMODE) | kO_LARGEFILE);
     return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
   }
-  const kernel::Path named = path.get();
-  const NamedDescriptor of = DescriptorNamed(named.text, named.size, thread.task->pid);
-  if (of.fd >= 0) {
-    const auto fd = static_cast<std::uint32_t>(of.fd);
-    return of.pid == thread.task->pid ? ReopenDescriptor(thread, fd, flags)
-                                      : OpenForeignDescriptor(thread, of.pid, fd, flags);
+  const DescriptorPath& of = path.descriptor();
+  if (of.form == DescriptorPath::Form::kFolder) {
+    return OpenFolder(thread, flags);
+  }
+  if (of.form == DescriptorPath::Form::kEntry) {
+    return of.pid == thread.task->pid ? ReopenDescriptor(thread, of.fd, flags)
+                                      : OpenForeignDescriptor(thread, of.pid, of.fd, flags);
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
-  // What fcntl reports: not the flags that only steer the open.
-  const std::uint32_t kept =
-      flags & kO_PATH
-          ? kO_PATH | (flags & (kO_DIRECTORY | kO_NOFOLLOW))
-          : (flags & ~(kO_CREAT | kO_EXCL | kO_NOCTTY | kO_TRUNC | kO_CLOEXEC)) | kO_LARGEFILE;
   if (KernelFile* again = OpenAgain(path.get(), open_flags)) {
-    again->set_linux_flags(kept);
+    again->set_linux_flags(KeptFlags(flags));
     return thread.task->files->Add(again, (flags & kO_CLOEXEC) != 0);
   }
   std::uint32_t slot = abi::FileSlots::kNone;
-  const Result<kernel::Handle> opened = OpenFileInSlot(path.get(), open_flags, masked, &slot);
+  Result<kernel::Handle> opened = OpenFileInSlot(path.get(), open_flags, masked, &slot);
+  const bool waits = opened.status() == Status::kWouldBlock;
+  if (waits) {
+    opened = kernel::Open(path.get(), open_flags | fs::kOpenAwaitsPeer, masked);
+  }
   if (!opened.ok()) {
     switch (opened.status()) {
+      case Status::kAddressUnavailable:  // a fifo that nobody reads; no controlling terminal
+        return -kENXIO;
       case Status::kLimitExceeded:
         return -kEMFILE;
       case Status::kNotSupported:
@@ -114,9 +137,17 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
         return ErrnoOf(opened.status());
     }
   }
-  KernelFile* file = KernelFile::Create(opened.value(), kept);
-  TakeSlot(slot, file, path.get(), open_flags);
-  return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+  DescriptionRef file(KernelFile::Create(opened.value(), KeptFlags(flags)));
+  TakeSlot(slot, file.file(), path.get(), open_flags);
+  if (!file) {
+    return -kENOMEM;
+  }
+  if (waits) {
+    if (const std::int64_t waited = WaitReady(file.get(), abi::kPeerPresent); waited < 0) {
+      return waited;
+    }
+  }
+  return thread.task->files->Add(file.Take(), (flags & kO_CLOEXEC) != 0);
 }
 
 std::int64_t SetDirectory(Thread& thread, DescriptionRef directory) {
@@ -142,7 +173,16 @@ std::int64_t CheckPath(Thread& thread, std::int32_t directory, std::uint64_t add
   std::uint32_t walk = flags & kAT_SYMLINK_NOFOLLOW ? fs::kWalkNoFollow : 0;
   walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
   walk |= flags & kAT_EACCESS ? fs::kWalkEffective : 0;
-  return ErrnoOf(kernel::CheckAccess(path.get(), walk, mode));
+  if (path.descriptor().form == DescriptorPath::Form::kFolder || path.names_link(walk)) {
+    return 0;
+  }
+  walk = path.Follow(thread, walk);
+  if (path.followed() && path.get().directory == kernel::kNoHandle) {
+    return 0;
+  }
+  const Status status = kernel::CheckAccess(path.get(), walk, mode);
+  // What has no name belongs to whoever has it open.
+  return path.followed() && status == Status::kNotDirectory ? 0 : ErrnoOf(status);
 }
 
 }  // namespace
@@ -186,8 +226,12 @@ Reply ChangeDirectory(Thread& thread, Address address) {
   if (path.error()) {
     return path.error();
   }
+  const std::uint32_t walk = path.Follow(thread, 0);
   const Result<kernel::Handle> opened =
-      kernel::Open(path.get(), fs::kOpenPathOnly | fs::kOpenDirectory, 0);
+      kernel::Open(path.get(),
+                   fs::kOpenPathOnly | fs::kOpenDirectory |
+                       ((walk & fs::kWalkEmptyPath) != 0 ? fs::kOpenEmptyPath : 0u),
+                   0);
   if (!opened.ok()) {
     return ErrnoOf(opened.status());
   }
@@ -249,7 +293,7 @@ Reply MakeDirectoryAt(Thread& thread, I32 directory, Address address, U32 mode) 
     return path.error();
   }
   kernel::Path where = path.get();
-  StripSlashes(path.text(), &where);
+  StripSlashes(&where);
   return ErrnoOf(kernel::MakeDirectory(where, mode & 01777 & ~thread.task->fs->umask));
 }
 
@@ -298,7 +342,7 @@ Reply UnlinkAt(Thread& thread, I32 directory, Address address, U32 flags) {
   }
   kernel::Path where = path.get();
   if (flags & kAT_REMOVEDIR) {
-    StripSlashes(path.text(), &where);
+    StripSlashes(&where);
   }
   const Status removed = kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0);
   if (removed == Status::kOk) {
@@ -326,8 +370,8 @@ Reply RenameAt2(Thread& thread, I32 from_directory, Address from, I32 to_directo
   }
   kernel::Path source = old_path.get();
   kernel::Path target = new_path.get();
-  StripSlashes(old_path.text(), &source);
-  StripSlashes(new_path.text(), &target);
+  StripSlashes(&source);
+  StripSlashes(&target);
   std::uint32_t how = flags & kNoReplace ? fs::kRenameNoReplace : 0;
   how |= flags & kExchange ? fs::kRenameExchange : 0;
   return ErrnoOf(kernel::Rename(source, target, how));
@@ -348,6 +392,7 @@ Reply LinkAt(Thread& thread, I32 from_directory, Address from, I32 to_directory,
   }
   std::uint32_t walk = flags & kAT_SYMLINK_FOLLOW ? 0 : fs::kWalkNoFollow;
   walk |= flags & kAT_EMPTY_PATH ? fs::kWalkEmptyPath : 0;
+  walk = old_path.Follow(thread, walk);
   const Status status = kernel::Link(old_path.get(), new_path.get(), walk);
   return status == Status::kIsDirectory ? -kEPERM : ErrnoOf(status);
 }
@@ -379,18 +424,21 @@ Reply ReadLinkAt(Thread& thread, I32 directory, Address address, Address buffer,
     return path.error();
   }
   char text[kPathLimit];
-  const kernel::Path named = path.get();
-  const NamedDescriptor of = DescriptorNamed(named.text, named.size, thread.task->pid);
-  DescriptionRef description = of.fd >= 0 && of.pid == thread.task->pid
-                                   ? Descriptor(thread, static_cast<U32>(of.fd))
-                                   : DescriptionRef();
-  const Result<std::uint64_t> got =
-      description.file() ? kernel::GetPath(description.file()->handle(), text, sizeof(text))
-                         : kernel::ReadLink(named, text, sizeof(text));
-  if (!got.ok()) {
-    return ErrnoOf(got.status());
+  std::int64_t got = 0;
+  if (path.descriptor().form == DescriptorPath::Form::kEntry && !path.descriptor().alias &&
+      path.descriptor().pid == thread.task->pid) {
+    (void)path.Follow(thread, 0);
+    got = LinkTextOf(path.followed(), text, sizeof(text));
+  } else if (path.descriptor().form == DescriptorPath::Form::kFolder && !path.descriptor().alias) {
+    return -kEINVAL;
+  } else {
+    got = ToReply(kernel::ReadLink(path.get(), text, sizeof(text)));
   }
-  std::uint64_t length = got.value() < sizeof(text) ? got.value() : sizeof(text);
+  if (got < 0) {
+    return got;
+  }
+  std::uint64_t length =
+      static_cast<U64>(got) < sizeof(text) ? static_cast<U64>(got) : sizeof(text);
   length = length < size ? length : size;
   return CopyOut(buffer, text, length) ? static_cast<Reply>(length) : -kEFAULT;
 }

@@ -208,6 +208,9 @@ Reply TimerCreate(Thread& thread, U32 clock, Address event, Address id) {
 
 Reply TimerSetTime(Thread& thread, I32 id, U32 flags, Address value, Address old) {
   LinuxITimerSpec next;
+  if (value == 0) {
+    return -kEINVAL;
+  }
   if (!ReadUser(&next, value)) {
     return -kEFAULT;
   }

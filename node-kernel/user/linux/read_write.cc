@@ -3,6 +3,7 @@
 // Buffers are passed to the kernel as the program's addresses: it copies once and reports a bad
 // address itself. Vectors are transferred piece by piece; the first short piece ends the call.
 #include "user/linux/call_support.h"
+#include "user/linux/descriptor_folder.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/io_vector.h"
 #include "user/linux/signals.h"
@@ -150,6 +151,23 @@ std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& o
   return done;
 }
 
+// Whether the two ranges are of one file and have bytes in common. Null positions: its own.
+bool Overlap(KernelFile& in, const std::int64_t* in_at, KernelFile& out, const std::int64_t* out_at,
+             std::uint64_t count) {
+  fs::FileAttributes here{}, there{};
+  if (kernel::GetFileAttributes(in.handle(), &here) != Status::kOk ||
+      kernel::GetFileAttributes(out.handle(), &there) != Status::kOk || here.node != there.node ||
+      here.device != there.device) {
+    return false;
+  }
+  const auto place = [](KernelFile& file, const std::int64_t* at) {
+    return at ? static_cast<std::uint64_t>(*at)
+              : kernel::Seek(file.handle(), 0, fs::SeekFrom::kCurrent).ValueOr(0);
+  };
+  const std::uint64_t from = place(in, in_at), to = place(out, out_at);
+  return from < to ? to - from < count : from - to < count;
+}
+
 // A position the call takes from the program and gives back.
 class OffsetArgument {
  public:
@@ -215,6 +233,13 @@ Reply Seek(Thread& thread, U32 fd, I64 offset, U32 whence) {
     return -kEBADF;
   }
   KernelFile* file = description.file();
+  if (DescriptorFolder* folder = AsDescriptorFolder(description.get())) {
+    if (whence > 1 || (whence == 0 && offset < 0)) {
+      return -kEINVAL;
+    }
+    folder->position = whence == 0 ? static_cast<U64>(offset) : folder->position;
+    return static_cast<Reply>(folder->position);
+  }
   if (!file) {
     return -kESPIPE;
   }
@@ -266,6 +291,9 @@ Reply CopyFileRange(Thread& thread, U32 in, Address in_offset, U32 out, Address 
   }
   if (const std::int64_t error = out_position.Load()) {
     return error;
+  }
+  if (Overlap(*from.file(), in_position.pointer(), *to.file(), out_position.pointer(), count)) {
+    return -kEINVAL;
   }
   const std::int64_t moved = CopyBetween(*from.file(), in_position.pointer(), *to.get(),
                                          out_position.pointer(), Limit(count));

@@ -137,6 +137,9 @@ Reply SigReturn(Thread& thread) {
 }
 
 Reply SigSuspend(Thread& thread, Address set, U64 size) {
+  if (size != sizeof(std::uint64_t)) {
+    return -kEINVAL;
+  }
   if (set == 0) {
     return -kEFAULT;
   }

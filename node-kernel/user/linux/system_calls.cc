@@ -177,6 +177,7 @@ constexpr Row kRows[] = {
     {145, Adapt<calls::SchedGetScheduler>},
     {146, Adapt<calls::SchedPriorityMax>},
     {147, Adapt<calls::SchedPriorityMin>},
+    {148, Adapt<calls::SchedRoundRobinInterval>},
     {149, Adapt<calls::MlockRange>},
     {150, Adapt<calls::MlockRange>},
     {151, Adapt<calls::Memory>},
@@ -235,6 +236,8 @@ constexpr Row kRows[] = {
     {238, Adapt<calls::SetMempolicy>},
     {239, Adapt<calls::GetMempolicy>},
     {247, Adapt<calls::WaitId>},
+    {251, Adapt<calls::IoPrioritySet>},
+    {252, Adapt<calls::IoPriorityGet>},
     {257, Adapt<calls::OpenAt>},
     {258, Adapt<calls::MakeDirectoryAt>},
     {259, Adapt<calls::MakeNodeAt>},
@@ -252,7 +255,10 @@ constexpr Row kRows[] = {
     {271, Adapt<calls::PPoll>},
     {273, Adapt<calls::SetRobustList>},
     {274, Adapt<calls::GetRobustList>},
+    {275, Adapt<calls::Splice>},
+    {276, Adapt<calls::Tee>},
     {277, Adapt<calls::FSync>},  // sync_file_range
+    {278, Adapt<calls::VmSplice>},
     {280, Adapt<calls::UTimeNsAt>},
     {281, Adapt<calls::EpollPWait>},
     {282, Adapt<calls::SignalFd>},
@@ -277,6 +283,8 @@ constexpr Row kRows[] = {
     {309, Adapt<calls::GetCpu>},
     {310, Adapt<calls::ProcessVmRead>},
     {311, Adapt<calls::ProcessVmWrite>},
+    {314, Adapt<calls::SchedSetAttr>},
+    {315, Adapt<calls::SchedGetAttr>},
     {316, Adapt<calls::RenameAt2>},
     {318, Adapt<calls::GetRandom>},
     {319, Adapt<calls::MemFdCreate>},
@@ -346,6 +354,7 @@ std::int64_t ServeSystemCall(Thread& thread) {
   }
   if (number != kRseq) {
     LogOnce(number);
+    kernel::NoteUnserved(static_cast<std::uint32_t>(number));
   }
   return -kENOSYS;
 }

@@ -88,8 +88,17 @@ Reply ClockGetRes(Thread&, U32 clock, Address result) {
   const LinuxTimespec resolution{0, coarse ? 4'000'000 : 1};
   return result == 0 || WriteUser(result, resolution) ? 0 : -kEFAULT;
 }
-Reply ClockSetTime(Thread&, U32, Address) {
-  return -kEPERM;  // the node's clock is its host's
+// The node's clock is its host's. What Linux checks first is checked first.
+Reply ClockSetTime(Thread&, U32 clock, Address address) {
+  constexpr U32 kRealtime = 0;
+  LinuxTimespec time;
+  if (clock != kRealtime) {
+    return -kEINVAL;
+  }
+  if (!ReadUser(&time, address)) {
+    return -kEFAULT;
+  }
+  return FromTimespec(time) < 0 ? -kEINVAL : -kEPERM;
 }
 
 Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining) {

@@ -18,16 +18,20 @@ bool InProgram(std::uint64_t address, std::uint64_t size) {
   return address < abi::kUserMapLimit && size <= abi::kUserMapLimit - address;
 }
 
+// Nothing is found anywhere.
 bool CopyIn(void* to, std::uint64_t from, std::size_t bytes) {
-  return InProgram(from, bytes) && AccessCopy(to, reinterpret_cast<const void*>(from), bytes) == 0;
+  return bytes == 0 || (InProgram(from, bytes) &&
+                        AccessCopy(to, reinterpret_cast<const void*>(from), bytes) == 0);
 }
 
 bool CopyOut(std::uint64_t to, const void* from, std::size_t bytes) {
-  return InProgram(to, bytes) && AccessCopy(reinterpret_cast<void*>(to), from, bytes) == 0;
+  return bytes == 0 ||
+         (InProgram(to, bytes) && AccessCopy(reinterpret_cast<void*>(to), from, bytes) == 0);
 }
 
 bool ZeroOut(std::uint64_t to, std::size_t bytes) {
-  return InProgram(to, bytes) && AccessZero(reinterpret_cast<void*>(to), bytes) == 0;
+  return bytes == 0 ||
+         (InProgram(to, bytes) && AccessZero(reinterpret_cast<void*>(to), bytes) == 0);
 }
 
 std::int64_t CopyInString(char* to, std::uint64_t from, std::size_t limit) {

@@ -121,10 +121,7 @@ Reply WaitId(Thread&, U32 type, U32 id, Address info_address, U32 options, Addre
   }
   proc::WaitResult result{};
   const std::int64_t found = Await(request, (options & kWNoHang) == 0, &result);
-  if (found < 0) {
-    return found;
-  }
-  if (info_address != 0) {
+  if (info_address != 0 && (found >= 0 || found == -kECHILD)) {  // nobody: zeros
     LinuxSigInfo info{};
     if (found == 1) {
       info.signo = kSIGCHLD;
@@ -153,6 +150,9 @@ Reply WaitId(Thread&, U32 type, U32 id, Address info_address, U32 options, Addre
     if (!WriteUser(info_address, info)) {
       return -kEFAULT;
     }
+  }
+  if (found < 0) {
+    return found;
   }
   return found == 1 && !StoreUsage(usage, result) ? -kEFAULT : 0;
 }

@@ -7,8 +7,7 @@ extern "C" [[gnu::returns_twice]] int SaveState(k42::abi::UserState* state);
 namespace k42::runtime {
 
 Result<std::uint32_t> Fork(std::uint32_t exit_signal) {
-  static abi::UserState state;
-  state = {};
+  abi::UserState state = {};  // the child has its own copy of this stack
   if (SaveState(&state) == 1)
     return 0u;
   proc::ForkRequest request = {};

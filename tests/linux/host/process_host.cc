@@ -361,6 +361,7 @@ Status GetNode(proc::NodeInfo* info) {
   info->memory = 1u << 30;
   return Status::kOk;
 }
+void NoteUnserved(std::uint32_t) {}
 Status SetNodeName(const char*, std::size_t) {
   return Status::kPermissionDenied;
 }

@@ -1,6 +1,8 @@
 // Clustered objects: miss, clustering, destruction.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -155,6 +157,49 @@ TEST_F(Objects, RacesOfCreateCallDestroyNeverReachFreedMemory) {
   EXPECT_GT(answered.load(), 1000u);
   EXPECT_EQ(Destroy(Ref<idl::ICounter>::FromBits(current.load())), Status::kOk);
   EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+}
+
+// A thread that makes and destroys without pause gets ahead of the disposals by so much and no
+// more.
+TEST_F(Objects, WhoDestroysFasterThanTheyGoIsHeldBack) {
+  std::uint64_t most = 0;
+  for (int i = 0; i < 5000; ++i) {
+    const auto made = MakeShared<SharedCounter>().value();
+    EXPECT_TRUE(made->Increment(1).ok());
+    EXPECT_EQ(Destroy(made), Status::kOk);
+    most = std::max(most, objects_->manager_here().away());
+    QuietPoint();  // without giving up the CPU: nothing else is done there meanwhile
+  }
+  EXPECT_GT(most, ObjectManager::kMostAway / 2);
+  EXPECT_LE(most, ObjectManager::kMostAway + 1);
+}
+
+// The token does not wait for the disposal of all that it brought the time for.
+TEST_F(Objects, TheTokenGoesOnBeforeManyWaitsAreCalledBack) {
+  constexpr std::uint32_t kWaits = 10 * Grace::kPiece;
+  static Grace* grace;
+  static std::uint32_t over;
+  static std::uint64_t first_moves, last_moves;
+  static bool later_over;
+  static GraceWait later;  // keeps the token going round
+  grace = &objects_->grace();
+  over = 0;
+  later_over = false;
+  later.done = [](GraceWait*) { later_over = true; };
+  std::vector<GraceWait> waits(kWaits);
+  for (GraceWait& wait : waits) {
+    wait.done = [](GraceWait*) {
+      if (over++ == 0) {
+        first_moves = grace->token_moves();
+        grace->AfterGlobal(&later);
+      }
+      last_moves = grace->token_moves();
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    };
+    grace->AfterGlobal(&wait);
+  }
+  EXPECT_TRUE(Eventually([&] { return over == kWaits && later_over; }));
+  EXPECT_GT(last_moves, first_moves + 1);
 }
 
 using ObjectsDeath = Objects;

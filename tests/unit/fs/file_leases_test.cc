@@ -78,8 +78,7 @@ class FileLeasesTest : public test::ObjectFixture {
     slot.changed.store(last << 32 | first);
     std::uint64_t next = word | FileSlot::kChanged | FileSlot::kModified;
     next = FileSlot::WithSize(next, std::max(size, at + text.size()));
-    return slot.word.compare_exchange_strong(word,
-                                             FileSlot::WithPosition(next, at + text.size()));
+    return slot.word.compare_exchange_strong(word, FileSlot::WithPosition(next, at + text.size()));
   }
   std::optional<std::string> ProcessReads(std::uint32_t which) {
     const std::uint64_t word = slots_->slot(which).word.load();

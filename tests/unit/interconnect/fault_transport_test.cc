@@ -139,11 +139,54 @@ TEST(Faults, ASlowWayTakesAsLongAsItsBytes) {
   EXPECT_LT(pair.kind->clock().NowNs() - healed, 1'000'000u);
 }
 
+// What was drawn for it before does not bind it any more; the order stays.
+TEST(Faults, HealingLetsGoWhatWaits) {
+  Pair pair;
+  pair.at(1).Delay(2, 1'000'000'000'000);
+  pair.at(1).Slow(2, 1);
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    Request request = pair.Send("waits " + std::to_string(i), 64 * i);
+    request.token = i;
+    pair.fabric->node(1).Submit(request);
+  }
+  for (int i = 0; i < 100; ++i) pair.fabric->Step();
+  EXPECT_TRUE(pair.fabric->node(2).recorder.messages.empty());
+  const std::uint64_t healed = pair.kind->clock().NowNs();
+  pair.at(1).Heal(2);
+  EXPECT_LE(pair.at(1).NextTimer(), healed);
+  const auto& heard = pair.fabric->node(2).recorder.messages;
+  ASSERT_TRUE(pair.fabric->Until([&] { return heard.size() == 3; }));
+  EXPECT_LT(pair.kind->clock().NowNs() - healed, 10'000'000u);
+  for (std::uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(heard[i - 1].text, "waits " + std::to_string(i));
+
+  // The slow way's debts are forgotten, too.
+  pair.at(1).Slow(2, 1'000'000);
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
+}
+
+// Fewer operations came than the break was to be at: whoever waits for them is told now.
+TEST(Faults, HealingBringsABreakThatWaits) {
+  Pair pair;
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, true));
+  Request request = pair.Send("doubtful");
+  request.token = 1;
+  pair.fabric->node(1).Submit(request);
+  Recorder& recorder = pair.fabric->node(1).recorder;
+  for (int i = 0; i < 200; ++i) pair.fabric->Step();
+  EXPECT_EQ(recorder.Find(1), nullptr);
+  pair.at(1).Heal(2);
+  ASSERT_TRUE(pair.fabric->Until([&] { return recorder.Find(1) != nullptr; }));
+  EXPECT_EQ(recorder.Find(1)->outcome, Outcome::kUnknown);
+  EXPECT_EQ(pair.at(1).counts().at(pair.fabric->node(2).id()).breaks, 1u);
+  EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
+}
+
 // Whoever is told kUnknown may not assume either.
 void BreakAtTheLast(bool done) {
   Pair pair;
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
-  pair.at(1).Break(2, 3, done);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, done));
   Recorder& recorder = pair.fabric->node(1).recorder;
   const std::size_t ended = recorder.ended.size();
   for (std::uint64_t i = 1; i <= 5; ++i) {
@@ -183,16 +226,27 @@ TEST(Faults, ABreakBeforeTheLastOperationsWereDone) {
 TEST(Faults, ABreakAtOnce) {
   Pair pair;
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("before")).outcome, Outcome::kDone);
-  pair.at(1).Break(2, 0, true);
+  ASSERT_TRUE(pair.at(1).Break(2, 0, true));
   ASSERT_TRUE(pair.fabric->Until(
       [&] { return pair.at(1).counts().at(pair.fabric->node(2).id()).breaks == 1; }));
   EXPECT_EQ(pair.fabric->Run(1, pair.Send("after")).outcome, Outcome::kDone);
 }
 
+// Whoever asks for a break that cannot be is told.
+TEST(Faults, NoBreakWhereThereIsNothingToBreak) {
+  Pair pair;
+  EXPECT_FALSE(pair.at(1).Break(9, 0, true));
+  pair.at(1).Cut(2);
+  EXPECT_FALSE(pair.at(1).Break(2, 0, true));
+  pair.at(1).Heal(2);
+  EXPECT_TRUE(pair.at(1).Break(2, 3, true));
+  EXPECT_FALSE(pair.at(1).Break(2, 1, true));
+}
+
 // A peer that leaves before its break comes: everything that was submitted has its end.
 TEST(Faults, ABreakThatNeverCameToPassEndsWithThePeer) {
   Pair pair;
-  pair.at(1).Break(2, 3, false);
+  ASSERT_TRUE(pair.at(1).Break(2, 3, false));
   Request request = pair.Send("doubtful");
   request.token = 1;
   pair.fabric->node(1).Submit(request);

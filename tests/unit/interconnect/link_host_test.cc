@@ -23,7 +23,7 @@ class LinkTest : public ::testing::Test {
   std::unique_ptr<LinkHost> NewDaemon() {
     auto host = std::make_unique<LinkHost>(
         *arena_,
-        LinkHost::Wiring{.call = [](std::uint32_t) {},
+        LinkHost::Wiring{.call = [this](std::uint32_t) { ++calls_; },
                          .route = [](PeerId) { return nullptr; },
                          .transports = [] { return std::vector<Transport*>(); },
                          .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
@@ -45,6 +45,7 @@ class LinkTest : public ::testing::Test {
     return request;
   }
 
+  int calls_ = 0;
   MonotonicClock clock_;
   Bell bell_;
   std::unique_ptr<Arena> arena_;
@@ -114,6 +115,54 @@ TEST_F(LinkTest, UntilTheMembersAreKnownNobodyIsCalledNone) {
   EXPECT_EQ(taken.outcome,
             Outcome::kNotSent);  // repeated, on a way that is known now: there is none
   EXPECT_EQ(taken.status, Status::kNotInView);
+}
+
+// The transports could not be opened yet: a predecessor's neighbours may still have the memory.
+TEST_F(LinkTest, WithoutTransportsNobodyKnowsThatAWindowIsRevoked) {
+  auto host = NewDaemon();
+  auto revoke = Request(abi::OperationKind::kRevokeWindow);
+  port_->Submit(revoke);
+  host->Serve();
+  port_->Drain();
+  EXPECT_EQ(revoke.outcome, Outcome::kUnknown);
+  EXPECT_EQ(revoke.status, Status::kUnavailable);
+}
+
+// A kernel that sleeps is not woken for the good end of a send that nobody waits for.
+TEST_F(LinkTest, QuietEndsWakeNobodyUntilThereAreMany) {
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  calls_ = 0;
+  const auto submit = [&](global::LinkRequest& request, std::uint32_t flags, std::uint32_t to) {
+    request = Request(abi::OperationKind::kSend);
+    request.frame.kind = abi::FrameKind::kOneWay;
+    request.flags = flags;
+    request.peer = {to, 0};
+    port_->PrepareSleep();
+    port_->Submit(request);
+    EXPECT_EQ(host->Serve(), 1u);
+  };
+  EXPECT_FALSE(port_->Waiting(0));
+  std::vector<global::LinkRequest> quiet(abi::kMostQuietEnds + 1);
+  for (auto& request : quiet) {
+    EXPECT_EQ(calls_, 0);
+    submit(request, abi::kQuietEnd, abi::kDaemonNode);
+    EXPECT_TRUE(port_->Waiting(0));
+  }
+  EXPECT_EQ(calls_, 1);
+  EXPECT_EQ(port_->Drain(), quiet.size());
+  for (auto& request : quiet) EXPECT_EQ(request.outcome, Outcome::kDone);
+  EXPECT_FALSE(port_->Waiting(0));
+
+  global::LinkRequest first, loud, refused;
+  submit(first, abi::kQuietEnd, abi::kDaemonNode);
+  EXPECT_EQ(calls_, 1);
+  submit(loud, 0, abi::kDaemonNode);
+  EXPECT_EQ(calls_, 2);
+  EXPECT_EQ(port_->Drain(), 2u);
+  submit(refused, abi::kQuietEnd, 2);  // an end that is not good
+  EXPECT_EQ(calls_, 3);
 }
 
 TEST_F(LinkTest, AnOperationOutsideTheRingsSlotsBreaksTheLink) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -162,6 +163,21 @@ TEST_F(Holders, WithoutAMappingItIsForgottenIfItHasSpoken) {
   holders_.Spoke(slot);
   EXPECT_TRUE(holders_.HeirsHolding().empty());
   EXPECT_EQ(arena_->daemon().holders[slot].state.load(), 0u);
+}
+
+// This process has no descriptor left to look with.
+TEST_F(Holders, WhoCannotBeLookedAtHolds) {
+  const auto slot = Enter(false);
+  holders_.Adopt();
+  holders_.Spoke(slot);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const bool holds = holders_.HeirHolds(slot);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(holds);
+  EXPECT_FALSE(holders_.HeirHolds(slot));
 }
 
 TEST_F(Holders, AnotherProcessOfThatNumberIsNoHeir) {

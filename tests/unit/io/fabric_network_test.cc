@@ -119,12 +119,20 @@ class Node final : public global::Link {
   void Submit(global::LinkRequest& request) override {
     world_.threads.Post(machine::CurrentCpu(), [this, &request] { Begin(request); });
   }
+  // What the kernel does with every heartbeat: quiet ends are seen at last.
+  void Beat() {
+    for (machine::CpuId cpu = 0; cpu < kCpus; ++cpu)
+      world_.threads.Post(cpu, [this] { SeeEnds(); });
+  }
   // As when a daemon dies, or was too slow, or made no sense: both ends hear of it, and the peer
   // lives.
   void Break() {
     constexpr Status kWhy[] = {Status::kEndpointDown, Status::kTimedOut, Status::kCorrupt};
     const Status why = kWhy[breaks_++ % std::size(kWhy)];
-    world_.threads.Post(0, [this, why] { network.OnPeerDown(Other().Self(), why); });
+    world_.threads.Post(0, [this, why] {
+      SeeEnds();
+      network.OnPeerDown(Other().Self(), why);
+    });
   }
 
  private:
@@ -134,6 +142,13 @@ class Node final : public global::Link {
   };
   std::byte* base() { return reinterpret_cast<std::byte*>(arena_.data()); }
   Node& Other() { return *world_.nodes[2 - number_]; }
+
+  // A CPU is woken: it sees all ends that are there.
+  void SeeEnds() {
+    std::vector<global::LinkRequest*> ends;
+    ends.swap(ends_[machine::CurrentCpu()]);
+    for (global::LinkRequest* request : ends) request->done(*request);
+  }
 
   void Begin(global::LinkRequest& request) {
     thread_local std::mt19937 random(7);
@@ -150,6 +165,7 @@ class Node final : public global::Link {
       std::vector<std::byte> copy(request.payload.begin(), request.payload.end());
       const abi::Frame frame = request.frame;
       world_.threads.Post(request.receiver_cpu % kCpus, [&other, from, frame, copy] {
+        other.SeeEnds();
         other.network.OnMessage(from, frame, copy);
       });
     } else if (request.kind == abi::OperationKind::kPutNotify) {
@@ -164,14 +180,21 @@ class Node final : public global::Link {
         std::memcpy(other.base() + window.offset + request.remote_offset,
                     base() + request.local_offset, request.length);
         world_.threads.Post(request.receiver_cpu % kCpus, [&other, from, word = request.operand] {
+          other.SeeEnds();
           other.network.OnNotify(from, word);
         });
       }
     }
-    request.done(request);
+    auto& ends = ends_[machine::CurrentCpu()];
+    ends.push_back(&request);
+    const bool quiet =
+        request.outcome == abi::Outcome::kDone && (request.flags & abi::kQuietEnd) != 0;
+    if (!quiet || ends.size() > abi::kMostQuietEnds)
+      SeeEnds();
   }
 
   std::vector<Page> arena_;
+  std::vector<global::LinkRequest*> ends_[kCpus];  // not seen yet; each CPU's link thread's
   const std::uint64_t windows_ = abi::ComputeArenaLayout(kArenaSize, kCpus).value().windows;
   World& world_;
   const std::uint32_t number_;
@@ -295,6 +318,7 @@ class FabricNetworkTest : public test::ObjectFixture {
     // Both ends let go of everything.
     for (Node* node : world.nodes) {
       EXPECT_TRUE(Eventually([&] {
+        node->Beat();
         std::uint32_t index = 0;
         FabricConnection* left = node->network.NextConnection(&index);
         if (left != nullptr)

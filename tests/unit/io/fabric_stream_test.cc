@@ -224,13 +224,13 @@ TEST(FabricStream, RefusalAndFullBacklog) {
   EXPECT_EQ(client.stream.TakeError(), Status::kOk);
 }
 
-// A peer whose kernel hangs while its daemon takes everything.
-TEST(FabricStream, AnOpeningThatIsNeverAnsweredIsGivenUp) {
+// A kernel that does not know us yet, or has no memory for its answer, says nothing.
+TEST(FabricStream, AnOpeningThatIsLostIsSaidAgainAndGivenUpInTheEnd) {
   End client(1);
   EXPECT_EQ(client.stream.Connect(5000, kPort, 0), Status::kInProgress);
   std::uint64_t now = 0;
   unsigned openings = 0;
-  for (int round = 0; round < 3; ++round) {
+  while (client.stream.state() == FabricStream::State::kConnecting && openings < 1000) {
     StreamAction action;
     while (client.stream.NextAction(&action)) {
       if (action.kind == StreamAction::Kind::kSetTimer) {
@@ -243,9 +243,10 @@ TEST(FabricStream, AnOpeningThatIsNeverAnsweredIsGivenUp) {
     }
     client.stream.OnTimer(now);
   }
-  EXPECT_EQ(openings, 1u);  // it has not been lost: nobody says it again
-  EXPECT_EQ(now, 127'000'000'000u);
+  EXPECT_GT(openings, 10u);
   EXPECT_EQ(client.stream.state(), FabricStream::State::kClosed);
+  EXPECT_GE(now, 127'000'000'000u);
+  EXPECT_LT(now, 140'000'000'000u);
   EXPECT_EQ(client.stream.TakeError(), Status::kTimedOut);
 }
 

@@ -74,6 +74,34 @@ TEST(FrameAllocator, ChunksBecomeLargePagesAgain) {
             Status::kNoMemory);
 }
 
+// Off, the last frame stays the last. On, every frame comes up in the end, one that was just
+// unmapped much sooner; and the same seed gives the same order.
+TEST(FrameReuse, RandomAndUnmappedFirst) {
+  Frame memory[32];
+  memory[3].unmapped = true;
+  const auto choices = [&](std::uint64_t seed) {
+    std::vector<Frame*> chosen;
+    FrameReuse reuse;
+    reuse.Start(seed, 0);
+    for (int i = 0; i < 2000; ++i) {
+      Frame* free[32];
+      for (std::size_t k = 0; k < 32; ++k) {
+        free[k] = &memory[k];
+      }
+      reuse.Choose(free);
+      chosen.push_back(free[31]);
+    }
+    return chosen;
+  };
+  const std::vector<Frame*> off = choices(0);
+  EXPECT_EQ(std::set<Frame*>(off.begin(), off.end()), std::set<Frame*>{&memory[31]});
+  const std::vector<Frame*> on = choices(7);
+  EXPECT_EQ(std::set<Frame*>(on.begin(), on.end()).size(), 32u);
+  EXPECT_GT(std::count(on.begin(), on.end(), &memory[3]), 1300);
+  EXPECT_EQ(on, choices(7));
+  EXPECT_NE(on, choices(8));
+}
+
 TEST(FrameAllocator, SharedFrameReturnsWithTheLastReference) {
   TestFrames frames;
   Frame* frame = frames.allocator->AllocateZeroed(FramePurpose::kUser).value();

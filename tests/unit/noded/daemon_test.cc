@@ -156,6 +156,31 @@ TEST_F(DaemonTest, AViewBeforeTheLifeWithoutUsIsNone) {
   EXPECT_FALSE(heard_.Has(abi::ControlKind::kView));
 }
 
+// What the kernel sends meanwhile waits for the members to be known: nobody is called no member.
+TEST_F(DaemonTest, AViewWithoutUsOpensNoWays) {
+  Attach();
+  daemon_->OnJoined(ALife());
+  const auto send = [this] {
+    global::LinkRequest request;
+    request.kind = abi::OperationKind::kPut;
+    request.peer = {2, 88};
+    request.done = [](global::LinkRequest&) {};
+    port_->Submit(request);
+    daemon_->Serve();
+    port_->Drain();
+    return request.status;
+  };
+  ViewOfCluster view;
+  view.epoch = 3;
+  daemon_->OnView(view);
+  EXPECT_EQ(send(), Status::kUnavailable);
+  view.epoch = 4;
+  view.members.push_back({});
+  view.members.back().id = {1, 7};
+  daemon_->OnView(view);
+  EXPECT_EQ(send(), Status::kNotInView);
+}
+
 TEST_F(DaemonTest, ALifeWithoutASecretDoesNotComeUp) {
   Attach();
   daemon_->OnJoined({7, 70, {}});

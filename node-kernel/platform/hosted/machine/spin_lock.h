@@ -11,6 +11,7 @@
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/lock_checks.h"
+#include "platform/contract/hold_reason.h"
 
 namespace k42::machine {
 
@@ -91,6 +92,7 @@ template <typename Lock>
 class K42_SCOPED_CAPABILITY SpinGuard {
  public:
   explicit SpinGuard(Lock& lock) K42_ACQUIRE(lock) : lock_(lock) { lock_.Lock(); }
+  SpinGuard(Lock& lock, const HoldReason&) K42_ACQUIRE(lock) : lock_(lock) { lock_.Lock(); }
   ~SpinGuard() K42_RELEASE() { lock_.Unlock(); }
   SpinGuard(const SpinGuard&) = delete;
   SpinGuard& operator=(const SpinGuard&) = delete;

@@ -22,6 +22,7 @@ struct Slot {
   std::atomic<void*> argument{nullptr};
   bool used = false;
 };
+constexpr HoldReason kSearch{2500, "a free vector is looked for, when a device starts"};
 constinit SpinLock<LockRank::kVector> lock;  // which slots are used
 constinit std::array<std::array<Slot, kVectors>, kMaxCpus> slots;
 
@@ -31,7 +32,7 @@ Result<IrqVector> AllocateIrq(CpuId cpu, IrqHandler handler, void* argument) {
   if (cpu >= CpuCount()) {
     return Status::kInvalidArgument;
   }
-  SpinGuard guard(lock);
+  SpinGuard guard(lock, kSearch);
   for (std::size_t i = 0; i < kVectors; ++i) {
     Slot& slot = slots[cpu][i];
     if (!slot.used) {

@@ -18,6 +18,8 @@ constexpr PageTableEntry kReadWrite = kPtePresent | kPteWritable | kPteGlobal | 
 constexpr std::uint64_t kLargePage = 2 << 20;
 constexpr std::uint64_t kHugePage = 1 << 30;
 
+constexpr HoldReason kTables{4000,
+                             "one entry is found; up to three tables for it are taken and cleared"};
 constinit SpinLock<LockRank::kKernelTables> tables_lock;
 constinit PhysAddr kernel_root = 0;  // constant after StartKernelTables
 constinit std::uint64_t device_next K42_GUARDED_BY(tables_lock) = kDeviceAreaBase;
@@ -85,7 +87,7 @@ PhysAddr KernelRoot() {
 }
 
 Status MapKernelPage(std::uint64_t address, PhysAddr page, PageTableEntry flags) {
-  SpinGuard guard(tables_lock);
+  SpinGuard guard(tables_lock, kTables);
   PageTableEntry* entry = EntryFor(address, 1);
   if (entry == nullptr) {
     return Status::kNoMemory;

@@ -15,6 +15,8 @@ namespace {
 // by thread. Debug kernels only.
 struct HeldSpins {
   std::uint32_t count;
+  std::uint64_t uncounted;  // cycles, ever
+  std::uint32_t uncounted_depth;
   HeldLock locks[16];
 };
 constinit HeldSpins held_spins[kMaxCpus] = {};
@@ -77,7 +79,26 @@ void CheckMayCall() {
 
 namespace detail {
 
+// The time as a holder's: without what debug kernels do on the side.
+std::uint64_t UncountedSince() {
+  ++held_spins[CurrentCpu()].uncounted_depth;
+  return CycleCount();
+}
+void AddUncounted(std::uint64_t since) {
+  HeldSpins& spins = held_spins[CurrentCpu()];
+  if (--spins.uncounted_depth == 0) {
+    spins.uncounted += CycleCount() - since;
+  }
+}
+
+void LockExplained(const HoldReason& reason) {
+  const UncountedWork uncounted;
+  HeldSpins& spins = held_spins[CurrentCpu()];
+  spins.locks[spins.count - 1].reason = &reason;
+}
+
 void LockWanted(const void* lock, LockRank rank, LockKind kind) {
+  const UncountedWork uncounted;
   const HeldSpins& spins = held_spins[CurrentCpu()];
   CheckOrder(spins.locks, spins.count, lock, rank);
   if (kind == LockKind::kBlocking && spins.count != 0) {
@@ -89,8 +110,15 @@ void LockWanted(const void* lock, LockRank rank, LockKind kind) {
 }
 
 void LockAcquired(const void* lock, LockRank rank, LockKind kind) {
+  const UncountedWork uncounted;
   const auto site = reinterpret_cast<std::uint64_t>(__builtin_return_address(0));
-  const HeldLock held{lock, rank, site, CycleCount(), ThisCpuArea()->interrupts};
+  const HeldLock held{lock,
+                      rank,
+                      site,
+                      CycleCount(),
+                      ThisCpuArea()->interrupts,
+                      held_spins[CurrentCpu()].uncounted,
+                      nullptr};
   if (kind == LockKind::kSpin) {
     HeldSpins& spins = held_spins[CurrentCpu()];
     Add(spins.locks, spins.count, std::size(spins.locks), held);
@@ -107,10 +135,11 @@ void LockReleased(const void* lock, LockRank rank, LockKind kind) {
     return;
   }
   const std::uint64_t now = CycleCount();
+  const UncountedWork uncounted;
   HeldSpins& spins = held_spins[CurrentCpu()];
   const HeldLock held = Remove(spins.locks, spins.count, lock, rank);
   if (held.interrupts == ThisCpuArea()->interrupts) {  // else it is not the holder's time alone
-    NoteHold(held.site, now - held.since);
+    NoteHold(held.site, now - held.since - (spins.uncounted - held.uncounted), held.reason);
   }
 }
 

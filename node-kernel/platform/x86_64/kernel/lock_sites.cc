@@ -40,9 +40,12 @@ void NoteLongWait(std::uint64_t address, std::uint64_t ns) {
   Raise(site->longest_wait_ns, ns);
 }
 
-void NoteHold(std::uint64_t address, std::uint64_t cycles) {
+void NoteHold(std::uint64_t address, std::uint64_t cycles, const HoldReason* reason) {
   if (LockSite* site = SiteOf(address); site != nullptr) {
     Raise(site->longest_hold, cycles);
+    if (reason != nullptr) {
+      site->reason.store(reason, std::memory_order_relaxed);
+    }
   }
 }
 

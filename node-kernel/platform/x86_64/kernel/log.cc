@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxLine = 512;  // longer lines are cut
 
+constexpr HoldReason kLine{20000, "a line is written to the serial port"};
 constinit IrqSpinLock<LockRank::kLog> log_lock;  // one line at a time
 constinit ConsoleWrite console_write = nullptr;
 constinit std::atomic<bool> lock_broken{false};
@@ -35,6 +36,7 @@ void WriteConsole(std::string_view text) K42_NO_THREAD_SAFETY_ANALYSIS {  // the
     return;
   }
   log_lock.Lock();
+  LockNote::Explain(kLine);
   console_write(text);
   log_lock.Unlock();
 }

@@ -1,6 +1,7 @@
 #include "machine/mutex.h"
 
 #include "base/assert.h"
+#include "machine/stepped_range.h"
 
 namespace k42::machine {
 
@@ -8,6 +9,7 @@ void MutexBase::AcquireSlow() {
   K42_ASSERT(!IsHeldByCurrent(), "a mutex is not recursive");
   Waiter waiter{nullptr, WaitEnd<Thread>(Thread::Current())};
   {
+    const SteppedRange stepped;
     SpinGuard guard(queue_lock_);
     if (!word_.Announce(Self())) {
       return;
@@ -24,6 +26,7 @@ void MutexBase::ReleaseSlow() {
   K42_ASSERT(IsHeldByCurrent(), "only the holder releases a mutex");
   Waiter* waiter;
   {
+    const SteppedRange stepped;
     SpinGuard guard(queue_lock_);
     waiter = first_;  // there is one: the word said so
     first_ = waiter->next;

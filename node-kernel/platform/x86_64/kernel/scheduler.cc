@@ -8,10 +8,12 @@
 #include "machine/interrupts.h"
 #include "machine/kernel_layout.h"
 #include "machine/log.h"
+#include "machine/stepped_range.h"
 #include "machine/user_mode.h"
 #include "platform/contract/thread_context.h"
 #include "platform/contract/trace_hook.h"
 #include "segments.h"
+#include "stepping.h"
 #include "thread_stack.h"
 
 extern "C" {
@@ -26,26 +28,24 @@ namespace k42::machine {
 namespace {
 
 constinit CpuState cpu_states[kMaxCpus];
-constinit UserHooks user_hooks;
-constinit ActivityHooks activity_hooks;
 alignas(Thread) constinit unsigned char boot_thread_memory[sizeof(Thread)] = {};
 
 }  // namespace
 
 constinit std::atomic<TraceHook> trace_hook{nullptr};
 
+constinit UserHooks Scheduler::user_hooks_;
+constinit ActivityHooks Scheduler::activity_hooks_;
+
 CpuState& StateOf(CpuId cpu) {
   return cpu_states[cpu];
 }
 
 void SetUserHooks(const UserHooks& hooks) {
-  user_hooks = hooks;
+  Scheduler::user_hooks_ = hooks;
 }
 void SetActivityHooks(const ActivityHooks& hooks) {
-  activity_hooks = hooks;
-}
-const UserHooks& Scheduler::hooks() {
-  return user_hooks;
+  Scheduler::activity_hooks_ = hooks;
 }
 
 void Scheduler::AdoptBootThread() {
@@ -93,15 +93,6 @@ void Scheduler::MakeReady(Thread* thread) {
   cpu.ready_last = thread;
 }
 
-bool Scheduler::HasReady() {
-  return ThisCpuState().ready_first != nullptr;
-}
-
-bool Scheduler::HasInterruptWork() {
-  return ThisCpuArea()->work.load(std::memory_order_relaxed) != 0 ||
-         ThisCpuState().batch != nullptr;
-}
-
 Thread* Scheduler::PickNext() {
   CpuState& cpu = ThisCpuState();
   Thread* next;
@@ -129,29 +120,22 @@ void Scheduler::Switch() {
   SetTrapStack(next->stack_top_);
   SwitchStacks(&self->saved_rsp_, next->saved_rsp_);
   if (self->context_.space != nullptr) {
-    user_hooks.resume_space(self->context_.space);
-  }
-}
-
-void Scheduler::SetActive(bool active) {
-  Thread* self = Thread::Current();
-  if (self == nullptr || self->active_ == active) {
-    return;
-  }
-  self->active_ = active;
-  const auto hook = active ? activity_hooks.activate : activity_hooks.deactivate;
-  if (hook != nullptr) {
-    hook(self->context_);
+    user_hooks_.resume_space(self->context_.space);
   }
 }
 
 void Scheduler::RunInterruptWork() {
   CpuState& cpu = ThisCpuState();
-  const std::uint32_t work = ThisCpuArea()->work.exchange(0, std::memory_order_acquire);
+  std::uint32_t work = 0;
+  {
+    const SteppedRange stepped;
+    work = ThisCpuArea()->work.exchange(0, std::memory_order_acquire);
+  }
   if ((work & kWorkTimer) != 0) {
     cpu.timers.RunDue();
   }
   if ((work & kWorkMessages) != 0) {
+    const SteppedRange stepped;
     CpuMessage* taken = cpu.messages.TakeAll();
     if (cpu.batch == nullptr) {
       cpu.batch = taken;
@@ -198,21 +182,21 @@ void Scheduler::RunLoop() {
   EnableInterrupts();
   for (;;) {
     CpuState& cpu = ThisCpuState();
-    SetActive(true);
+    Activate();
     ReapDead();
     EnsureSparePoolThread();
     RunInterruptWork();
     DisableInterrupts();
     if (cpu.ready_first == nullptr && !HasInterruptWork() && cpu.idle_pool != nullptr &&
-        user_hooks.run_user != nullptr) {
-      user_hooks.run_user();  // comes back if there is nothing to run
+        user_hooks_.run_user != nullptr) {
+      user_hooks_.run_user();  // comes back if there is nothing to run
       DisableInterrupts();
     }
     if (HasInterruptWork()) {
       EnableInterrupts();
       continue;
     }
-    SetActive(false);
+    Deactivate();
     // Becoming inactive may have ended a grace period: what that sent must not wait for an
     // interrupt.
     if (HasInterruptWork()) {
@@ -239,13 +223,13 @@ void Scheduler::RunLoop() {
 [[gnu::noinline]] void Scheduler::RunWhatWaits(TrapFrame* frame) {
   do {
     if (HasInterruptWork()) {
-      SetActive(true);
+      Activate();
       EnableInterrupts();
       EnsureSparePoolThread();
       RunInterruptWork();
     } else {
-      if (user_hooks.owns_cpu != nullptr && !user_hooks.owns_cpu()) {
-        user_hooks.before_user(frame);  // comes back only if the CPU is free for it
+      if (user_hooks_.owns_cpu != nullptr && !user_hooks_.owns_cpu()) {
+        user_hooks_.before_user(frame);  // comes back only if the CPU is free for it
       }
       EnableInterrupts();
       Thread::Yield();
@@ -254,25 +238,19 @@ void Scheduler::RunLoop() {
   } while (HasInterruptWork() || HasReady());
 }
 
-void Scheduler::PrepareUserReturn(TrapFrame* frame) {
-  DisableInterrupts();
-  if (HasInterruptWork() || HasReady()) [[unlikely]] {
-    RunWhatWaits(frame);
-  }
-  if (user_hooks.before_user != nullptr) {
-    user_hooks.before_user(frame);
-    DisableInterrupts();
-  }
-  SetActive(false);
-  if (HasInterruptWork()) {  // becoming inactive may have ended a grace period
-    SetActive(true);
-    PrepareUserReturn(frame);
-  }
+[[gnu::noinline]] void Scheduler::PrepareAgain(TrapFrame* frame) {
+  Activate();
+  PrepareUserReturn(frame);
 }
 
 void EnterUser(const TrapFrame& frame, std::uint64_t user_fs, std::uint64_t user_gs) {
   DisableInterrupts();
-  Scheduler::SetActive(false);
+  Scheduler::Deactivate();
+  if constexpr (kDebugChecks) {
+    TrapFrame stepped = frame;
+    StepUser(&stepped);
+    EnterUserFrame(&stepped, user_fs, user_gs);
+  }
   EnterUserFrame(&frame, user_fs, user_gs);
 }
 

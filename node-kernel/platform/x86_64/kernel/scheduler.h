@@ -14,8 +14,12 @@
 
 #include "base/function_ref.h"
 #include "base/result.h"
+#include "cpu_state.h"
+#include "machine/cpu_area.h"
+#include "machine/interrupts.h"
 #include "machine/thread.h"
 #include "platform/contract/user_hooks.h"
+#include "stepping.h"
 
 namespace k42::machine {
 
@@ -36,15 +40,45 @@ class Scheduler {
   static void MakeReady(Thread* thread);
   // Interrupts off: gives up the CPU; returns, interrupts still off, when this thread runs again.
   static void Switch();
-  static bool HasReady();
-  static bool HasInterruptWork();
+  static bool HasReady() { return ThisCpuState().ready_first != nullptr; }
+  static bool HasInterruptWork() {
+    return ThisCpuArea()->work.load(std::memory_order_relaxed) != 0 ||
+           ThisCpuState().batch != nullptr;
+  }
   static void RunInterruptWork();
 
-  // End of every trap from user space; returns with interrupts off, ready for trap_return.
-  static void PrepareUserReturn(TrapFrame* frame);
+  // End of every trap from user space; returns with interrupts off, ready for trap_return. Inline,
+  // like what else every call of user space passes through.
+  static void PrepareUserReturn(TrapFrame* frame) {
+    DisableInterrupts();
+    if (HasInterruptWork() || HasReady()) [[unlikely]]
+      RunWhatWaits(frame);
+    user_hooks_.before_user(frame);
+    if (Thread::Current()->active_) {
+      Deactivate();
+      if (HasInterruptWork()) [[unlikely]]  // becoming inactive may have ended a grace period
+        return PrepareAgain(frame);
+    }
+    if constexpr (kDebugChecks)
+      StepUser(frame);
+  }
 
-  static void SetActive(bool active);
-  static const UserHooks& hooks();
+  // The calling thread becomes active, or inactive, if it is not.
+  static void Activate() {
+    Thread* self = Thread::Current();
+    if (!self->active_) {
+      self->active_ = true;
+      activity_hooks_.activate(self->context_);
+    }
+  }
+  static void Deactivate() {
+    Thread* self = Thread::Current();
+    if (self->active_) {
+      self->active_ = false;
+      activity_hooks_.deactivate(self->context_);
+    }
+  }
+  static const UserHooks& hooks() { return user_hooks_; }
 
   static Result<Thread*> NewThread(const char* name, Thread::Entry entry, void* argument, CpuId cpu,
                                    bool is_pool);
@@ -62,6 +96,7 @@ class Scheduler {
  private:
   [[noreturn]] static void RunLoop();
   static void RunWhatWaits(TrapFrame* frame);
+  static void PrepareAgain(TrapFrame* frame);
   static void EnsureSparePoolThread();
   static void ReapDead();
   static Thread* PickNext();
@@ -71,6 +106,11 @@ class Scheduler {
   static Thread* BootThread();
   friend class Thread;
   friend void ReturnToLoop();
+  friend void SetUserHooks(const UserHooks& hooks);
+  friend void SetActivityHooks(const ActivityHooks& hooks);
+
+  static UserHooks user_hooks_;
+  static ActivityHooks activity_hooks_;
 };
 
 }  // namespace k42::machine

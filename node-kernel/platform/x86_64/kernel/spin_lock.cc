@@ -7,6 +7,7 @@
 #include "lock_waits.h"
 #include "machine/clock.h"
 #include "machine/lock_sites.h"
+#include "machine/stepped_range.h"
 
 namespace k42::machine::detail {
 namespace {
@@ -65,10 +66,15 @@ void SpinWord::WaitForRelease() {
     return;  // no kick could arrive
   }
   std::atomic<const SpinWord*>& mine = waiting_for[CurrentCpu()];
-  mine.store(this);
-  word_.Announce();
-  DisableInterrupts();
-  if (word_.MustWait()) {
+  bool wait = false;
+  {
+    const SteppedRange stepped;
+    mine.store(this);
+    word_.Announce();
+    DisableInterrupts();
+    wait = word_.MustWait();
+  }
+  if (wait) {
     EnableInterruptsAndHalt();
   } else {
     EnableInterrupts();

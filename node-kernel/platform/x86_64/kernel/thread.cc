@@ -11,6 +11,7 @@
 #include "machine/kernel_layout.h"
 #include "machine/log.h"
 #include "machine/spin_lock.h"
+#include "machine/stepped_range.h"
 #include "scheduler.h"
 #include "thread_stack.h"
 
@@ -61,7 +62,7 @@ void Scheduler::StartThread() {
   EnableInterrupts();
   Thread* thread = Thread::Current();
   if (!thread->is_pool_) {
-    SetActive(true);
+    Activate();
   }
   thread->entry_(thread->argument_);
   Thread::Exit();
@@ -83,21 +84,26 @@ Result<Thread*> Thread::Create(const char* name, Entry entry, void* argument, Cp
 void Thread::Block() {
   K42_ASSERT(InterruptsEnabled() && SpinLocksHeld() == 0, "nothing is held while blocking");
   Thread* self = Current();
-  DisableInterrupts();
-  if (self->wake_.Block()) {
+  bool blocked = false;
+  {
+    const SteppedRange stepped;
+    DisableInterrupts();
+    blocked = self->wake_.Block();
+  }
+  if (blocked) {
     Scheduler::Switch();
   }
   EnableInterrupts();
 }
 
 void Thread::BlockExternal() {
-  Scheduler::SetActive(false);
+  Scheduler::Deactivate();
   Block();
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
 }
 
 void Thread::BecomeActive() {
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
 }
 
 void Thread::OnWakeMessage(CpuMessage* message) {
@@ -109,6 +115,7 @@ void Thread::OnWakeMessage(CpuMessage* message) {
 }
 
 void Thread::Unblock() {
+  const SteppedRange stepped;
   if (!wake_.Give()) {
     return;
   }
@@ -137,7 +144,7 @@ void Thread::PreemptionPoint() {
 
 void Thread::Exit() {
   K42_ASSERT(SpinLocksHeld() == 0, "a thread exits without locks");
-  Scheduler::SetActive(false);
+  Scheduler::Deactivate();
   DisableInterrupts();
   Thread* self = Current();
   self->stack_top_ = 0;  // how the debug console knows

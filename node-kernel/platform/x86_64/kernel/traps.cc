@@ -14,11 +14,13 @@
 #include "panic.h"
 #include "platform/contract/trace_hook.h"
 #include "scheduler.h"
+#include "stepping.h"
 
 namespace k42::machine {
 namespace {
 
 constexpr std::uint64_t kFirstInterrupt = 32;
+constexpr std::uint64_t kTrapFlag = 0x100;
 constexpr std::uint64_t kInterruptFlag = 0x200;
 constexpr std::uint64_t kUserEnd = 0x0000'8000'0000'0000;
 
@@ -106,7 +108,7 @@ void HandleInterrupt(std::uint64_t vector, std::uint64_t rip) {
 }
 
 void HandleUserException(TrapFrame* frame, std::uint64_t address) {
-  Scheduler::SetActive(true);
+  Scheduler::Activate();
   if (Scheduler::hooks().user_trap == nullptr) {
     Panic("{} in user mode at {x}, and nobody to handle it", NameOf(frame->vector), frame->rip);
   }
@@ -139,6 +141,18 @@ bool ResolveUserAccess(TrapFrame* frame, std::uint64_t address) {
 }  // namespace
 
 extern "C" void HandleTrap(TrapFrame* frame) {
+  if constexpr (kDebugChecks) {
+    if (frame->vector == kVectorDebug && OnStep(frame)) {
+      if (frame->from_user() && (frame->rflags & kTrapFlag) == 0) {
+        Scheduler::Activate();
+        Scheduler::PrepareUserReturn(frame);
+      }
+      return;
+    }
+    if (frame->from_user()) {
+      ForgetUserSteps(frame);
+    }
+  }
   if (frame->vector >= kFirstInterrupt) {
     HandleInterrupt(frame->vector, frame->rip);
   } else {
@@ -151,7 +165,7 @@ extern "C" void HandleTrap(TrapFrame* frame) {
     }
   }
   if (frame->from_user()) {
-    Scheduler::SetActive(true);
+    Scheduler::Activate();
     Scheduler::PrepareUserReturn(frame);
   }
 }

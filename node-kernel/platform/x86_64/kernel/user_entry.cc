@@ -1,11 +1,13 @@
 #include "machine/user_entry.h"
 
 #include "abi/native_call.h"
+#include "base/assert.h"
 #include "instructions.h"
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/trap_frame.h"
 #include "scheduler.h"
+#include "stepping.h"
 
 extern "C" const char user_syscall_entry[];
 
@@ -24,10 +26,10 @@ constexpr std::uint64_t kUserEnd = 0x0000'8000'0000'0000;
 constinit UserEntry entries[kMaxCpus] = {};
 
 // sysret takes RIP and RFLAGS from RCX and R11. On a RIP that is not canonical it faults in kernel
-// mode (on some processors), and single steps would be lost: those go by iret.
+// mode (on some processors), and single steps would be lost: those go by iret. Who makes a frame of
+// other segments says so in the vector.
 bool MayUseSysret(const TrapFrame& frame) {
-  return frame.vector == kSyscallVector && frame.rip < kUserEnd && frame.cs == kUserCode &&
-         (frame.rflags & kTrapFlag) == 0;
+  return frame.vector == kSyscallVector && frame.rip < kUserEnd && (frame.rflags & kTrapFlag) == 0;
 }
 
 }  // namespace
@@ -42,21 +44,22 @@ void StartUserEntry() {
   area->scratch[0] = reinterpret_cast<std::uint64_t>(&entries[area->id]);
 }
 
-void SetUserGsBase(std::uint64_t base) {
-  WriteMsr(kMsrKernelGsBase, base);
-}
-
 // From user_entry.S. True: the frame may be left by sysret.
 extern "C" bool HandleSystemCall(TrapFrame* frame) {
   constexpr std::uint64_t kTag = abi::kNativeTag;
   constexpr std::uint64_t kHandleBits = 0xffff'ff00;
+  if constexpr (kDebugChecks) {
+    ForgetUserSteps(frame);
+  }
   // Calls of the dispatcher itself (handle 0) reach no object, so they need not be counted.
   if ((frame->rax & kHandleBits) != 0) {
-    Scheduler::SetActive(true);
+    Scheduler::Activate();
   }
   EnableInterrupts();
-  const UserHooks& hooks = Scheduler::hooks();
-  (frame->rax >> 32 == kTag ? hooks.native_call : hooks.linux_syscall)(frame);
+  if (frame->rax >> 32 == kTag) [[likely]]
+    Scheduler::hooks().native_call(frame);
+  else
+    Scheduler::hooks().linux_syscall(frame);
   Scheduler::PrepareUserReturn(frame);
   return MayUseSysret(*frame);
 }

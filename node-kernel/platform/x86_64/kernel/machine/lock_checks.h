@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/lock_rank.h"
+#include "platform/contract/hold_reason.h"
 
 namespace k42::machine {
 
@@ -19,6 +20,8 @@ struct HeldLock {
   std::uint64_t site;        // who took it: an address in that function
   std::uint64_t since;       // cycles
   std::uint64_t interrupts;  // that the CPU had taken then
+  std::uint64_t uncounted;   // cycles of UncountedWork that the CPU had done then
+  const HoldReason* reason;
 };
 
 // Panics if the caller holds a lock: objects drop theirs before they call another. Blocking locks
@@ -34,7 +37,30 @@ namespace detail {
 void LockWanted(const void* lock, LockRank rank, LockKind kind);
 void LockAcquired(const void* lock, LockRank rank, LockKind kind);
 void LockReleased(const void* lock, LockRank rank, LockKind kind);
+void LockExplained(const HoldReason& reason);
+void AddUncounted(std::uint64_t since);
+std::uint64_t UncountedSince();
 }  // namespace detail
+
+// What only debug kernels do while a lock is held does not count as holding it.
+class UncountedWork {
+ public:
+  UncountedWork() {
+    if constexpr (kDebugChecks) {
+      since_ = detail::UncountedSince();
+    }
+  }
+  ~UncountedWork() {
+    if constexpr (kDebugChecks) {
+      detail::AddUncounted(since_);
+    }
+  }
+  UncountedWork(const UncountedWork&) = delete;
+  UncountedWork& operator=(const UncountedWork&) = delete;
+
+ private:
+  std::uint64_t since_ = 0;
+};
 
 struct LockNote {
   // Before the lock is waited for: a wrong order is reported, not a deadlock found.
@@ -47,6 +73,12 @@ struct LockNote {
   static void Acquired(const void* lock, LockRank rank, LockKind kind) {
     if constexpr (kDebugChecks) {
       detail::LockAcquired(lock, rank, kind);
+    }
+  }
+  // The lock taken last.
+  static void Explain(const HoldReason& reason) {
+    if constexpr (kDebugChecks) {
+      detail::LockExplained(reason);
     }
   }
   static void Released(const void* lock, LockRank rank, LockKind kind) {

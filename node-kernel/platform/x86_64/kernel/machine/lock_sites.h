@@ -7,15 +7,18 @@
 #include <atomic>
 #include <cstdint>
 
+#include "platform/contract/hold_reason.h"
+
 namespace k42::machine {
 
 inline constexpr std::uint64_t kLongWaitNs = 10'000;
 
 struct LockSite {
   std::atomic<std::uint64_t> address{0};
-  std::atomic<std::uint64_t> waits{0};            // longer than kLongWaitNs
-  std::atomic<std::uint64_t> longest_wait_ns{0};  // of these
-  std::atomic<std::uint64_t> longest_hold{0};     // cycles; debug kernels
+  std::atomic<std::uint64_t> waits{0};             // longer than kLongWaitNs
+  std::atomic<std::uint64_t> longest_wait_ns{0};   // of these
+  std::atomic<std::uint64_t> longest_hold{0};      // cycles; debug kernels
+  std::atomic<const HoldReason*> reason{nullptr};  // why so long, if it said so; debug kernels
 };
 
 inline constexpr std::uint32_t kLockSites = 512;
@@ -25,7 +28,7 @@ extern constinit std::atomic<std::uint64_t> lost_lock_waits;
 
 // Any context.
 void NoteLongWait(std::uint64_t site, std::uint64_t ns);
-void NoteHold(std::uint64_t site, std::uint64_t cycles);
+void NoteHold(std::uint64_t site, std::uint64_t cycles, const HoldReason* reason);
 
 // function(const LockSite&) for each site there is.
 template <typename Function>

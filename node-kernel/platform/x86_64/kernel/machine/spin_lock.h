@@ -19,6 +19,7 @@
 #include "machine/cpu.h"
 #include "machine/interrupts.h"
 #include "machine/lock_checks.h"
+#include "platform/contract/hold_reason.h"
 
 namespace k42::machine {
 
@@ -145,6 +146,11 @@ template <typename Lock>
 class K42_SCOPED_CAPABILITY SpinGuard {
  public:
   explicit SpinGuard(Lock& lock) K42_ACQUIRE(lock) : lock_(lock) { lock_.Lock(); }
+  // Held for longer than a few instructions.
+  SpinGuard(Lock& lock, const HoldReason& reason) K42_ACQUIRE(lock) : lock_(lock) {
+    lock_.Lock();
+    LockNote::Explain(reason);
+  }
   ~SpinGuard() K42_RELEASE() { lock_.Unlock(); }
   SpinGuard(const SpinGuard&) = delete;
   SpinGuard& operator=(const SpinGuard&) = delete;

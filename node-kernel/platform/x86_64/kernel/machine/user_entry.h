@@ -38,6 +38,11 @@ inline void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry,
 
 // %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU,
 // interrupts off, from a trap.
-void SetUserGsBase(std::uint64_t base);
+inline void SetUserGsBase(std::uint64_t base) {
+  constexpr std::uint32_t kMsrKernelGsBase = 0xc000'0102;
+  asm volatile("wrmsr" ::"c"(kMsrKernelGsBase), "a"(static_cast<std::uint32_t>(base)),
+               "d"(static_cast<std::uint32_t>(base >> 32))
+               : "memory");
+}
 
 }  // namespace k42::machine

@@ -6,6 +6,7 @@
 
 #include "abi/dispatcher_page.h"
 #include "abi/native_call.h"
+#include "base/result.h"
 #include "machine/native_call.h"
 
 namespace k42::machine {
@@ -37,9 +38,30 @@ inline Status SetEntries(const abi::DispatcherEntries& entries) {
   return CallDispatcher(abi::DispatcherCall::kSetEntries, reinterpret_cast<std::uint64_t>(&entries))
       .status;
 }
-// kOk: cancelled. kAlreadyCompleted: its bit is set, or will be in a moment: take it.
+// A ticket of any dispatcher (abi::TicketNumber). kOk: cancelled. kAlreadyCompleted: its bit is
+// set, or will be in a moment: take it.
+inline Status CancelTicketOf(std::uint32_t number) {
+  return CallDispatcher(abi::DispatcherCall::kCancelTicket, number).status;
+}
+// One of this dispatcher's.
 inline Status CancelTicket(std::uint32_t ticket) {
-  return CallDispatcher(abi::DispatcherCall::kCancelTicket, ticket).status;
+  return CancelTicketOf(abi::TicketNumber(DispatcherPage()->dispatcher_index, ticket));
+}
+// A further dispatcher, which starts at that state. Its index.
+inline Result<std::uint32_t> AddDispatcher(std::uint32_t cpu, const abi::UserState& state) {
+  const abi::NativeResult added = CallDispatcher(abi::DispatcherCall::kAddDispatcher, cpu,
+                                                 reinterpret_cast<std::uint64_t>(&state));
+  if (added.status != Status::kOk)
+    return added.status;
+  return static_cast<std::uint32_t>(added.value);
+}
+// Ends another's wait.
+inline Status Notify(std::uint32_t dispatcher) {
+  return CallDispatcher(abi::DispatcherCall::kNotify, dispatcher).status;
+}
+// Returns only if refused: the first dispatcher stays.
+inline Status Park() {
+  return CallDispatcher(abi::DispatcherCall::kPark).status;
 }
 inline void SetTimer(std::uint64_t deadline_ns) {
   (void)CallDispatcher(abi::DispatcherCall::kSetTimer, deadline_ns);

@@ -1,0 +1,164 @@
+/* Named fifos: who waits for whom at open; splice, tee and vmsplice. */
+#include "check.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static void pause_ms(int ms) {
+  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&time, NULL);
+}
+
+static int polled(int fd) {
+  struct pollfd one = {fd, POLLIN | POLLOUT, 0};
+  poll(&one, 1, 0);
+  return one.revents;
+}
+
+static void on_signal(int number) { (void)number; }
+
+static void openings(void) {
+  char text[64] = "";
+  VALUE(mkfifo("/tmp/files/fifo", 0600));
+  VALUE(mkfifo("/tmp/files/fifo", 0600));
+  VALUE(open("/tmp/files/fifo", O_WRONLY | O_NONBLOCK));
+  int reader = open("/tmp/files/fifo", O_RDONLY | O_NONBLOCK);
+  SHOW(reader);
+  VALUE(read(reader, text, 8));
+  printf("poll %x\n", polled(reader));
+  int writer = open("/tmp/files/fifo", O_WRONLY | O_NONBLOCK);
+  SHOW(writer);
+  VALUE(read(reader, text, 8));
+  VALUE(write(writer, "bytes", 5));
+  printf("poll %x\n", polled(reader));
+  close(writer);
+  VALUE(read(reader, text, 8));
+  VALUE(read(reader, text, 8));
+  printf("poll %x\n", polled(reader));
+  close(reader);
+  int both = open("/tmp/files/fifo", O_RDWR);
+  SHOW(both);
+  VALUE(write(both, "xy", 2));
+  VALUE(read(both, text, 8));
+  close(both);
+
+  /* A reader waits for a writer, and the other way round; also behind others that have gone. */
+  for (int round = 0; round < 2; ++round) {
+    int other = round ? open("/tmp/files/fifo", O_RDONLY | O_NONBLOCK) : -1;
+    pid_t child = fork();
+    if (child == 0) {
+      pause_ms(100);
+      int late = open("/tmp/files/fifo", O_WRONLY);
+      if (write(late, "late", 4) != 4) _exit(1);
+      close(late);
+      _exit(0);
+    }
+    reader = open("/tmp/files/fifo", O_RDONLY);
+    VALUE(read(reader, text, 16));
+    VALUE(read(reader, text, 16));
+    close(reader);
+    if (other >= 0) close(other);
+    waitpid(child, NULL, 0);
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    pause_ms(100);
+    int late = open("/tmp/files/fifo", O_RDONLY);
+    _exit(read(late, text, 8) == 5 ? 0 : 1);
+  }
+  writer = open("/tmp/files/fifo", O_WRONLY);
+  VALUE(write(writer, "early", 5));
+  int status = 0;
+  waitpid(child, &status, 0);
+  printf("child %d\n", status);
+  signal(SIGPIPE, SIG_IGN);
+  VALUE(write(writer, "x", 1));
+  close(writer);
+
+  struct sigaction action = {.sa_handler = on_signal};
+  sigaction(SIGALRM, &action, NULL);
+  alarm(1);
+  VALUE(open("/tmp/files/fifo", O_RDONLY));
+  struct stat info;
+  stat("/tmp/files/fifo", &info);
+  printf("fifo %d size %ld\n", S_ISFIFO(info.st_mode), (long)info.st_size);
+  unlink("/tmp/files/fifo");
+}
+
+static void splices(void) {
+  char text[64] = "";
+  int in[2], out[2];
+  if (pipe(in) || pipe(out)) exit(1);
+  int file = open("/tmp/files/spliced", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  VALUE(write(in[1], "through a pipe", 14));
+  VALUE(tee(in[0], out[1], 7, 0));
+  VALUE(read(out[0], text, 64));
+  printf("%.7s\n", text);
+  VALUE(splice(in[0], NULL, file, NULL, 64, 0));
+  VALUE(lseek(file, 0, SEEK_CUR));
+  loff_t at = 8;
+  VALUE(splice(file, &at, out[1], NULL, 64, 0));
+  VALUE(at);
+  VALUE(lseek(file, 0, SEEK_CUR));
+  VALUE(read(out[0], text, 64));
+  printf("%.6s\n", text);
+  at = 100;
+  VALUE(write(in[1], "far", 3));
+  VALUE(splice(in[0], NULL, file, &at, 3, SPLICE_F_MOVE));
+  VALUE(lseek(file, 0, SEEK_END));
+  VALUE(splice(in[0], NULL, out[1], NULL, 10, SPLICE_F_NONBLOCK));
+  VALUE(splice(in[0], NULL, in[1], NULL, 10, SPLICE_F_NONBLOCK | SPLICE_F_MORE));
+  VALUE(splice(file, NULL, file, NULL, 10, 0));
+  VALUE(splice(in[0], &at, file, NULL, 10, 0));
+  VALUE(splice(in[1], NULL, file, NULL, 10, 0));
+  VALUE(splice(99, NULL, file, NULL, 10, 0));
+  VALUE(splice(in[0], NULL, file, NULL, 0, 0));
+  VALUE(splice(in[0], NULL, file, NULL, 1, 256));
+  VALUE(splice(in[0], NULL, file, (loff_t*)8, 1, 0));
+  VALUE(tee(in[0], file, 1, 0));
+  VALUE(tee(in[0], out[1], 1, SPLICE_F_NONBLOCK));
+  struct iovec pieces[2] = {{"vm", 2}, {"spliced", 7}};
+  VALUE(vmsplice(in[1], pieces, 2, 0));
+  struct iovec room = {text, 64};
+  VALUE(vmsplice(in[0], &room, 1, 0));
+  printf("%.9s\n", text);
+  VALUE(vmsplice(file, pieces, 1, 0));
+  close(in[1]);
+  VALUE(splice(in[0], NULL, file, NULL, 10, 0));
+
+  /* Much, to a child that reads slowly. */
+  if (pipe(in)) exit(1);
+  pid_t child = fork();
+  if (child == 0) {
+    close(in[1]);
+    static char bytes[10000];
+    long sum = 0;
+    for (ssize_t got; (got = read(in[0], bytes, sizeof(bytes))) > 0;)
+      for (ssize_t i = 0; i < got; ++i) sum += bytes[i];
+    printf("sum %ld\n", sum);
+    fflush(stdout);
+    _exit(0);
+  }
+  close(in[0]);
+  VALUE(ftruncate(file, 0));
+  static char many[300000];
+  for (size_t i = 0; i < sizeof(many); ++i) many[i] = (char)(i % 100);
+  VALUE(pwrite(file, many, sizeof(many), 0));
+  loff_t from = 0;
+  while (from < (loff_t)sizeof(many) && splice(file, &from, in[1], NULL, sizeof(many), 0) > 0) {
+  }
+  close(in[1]);
+  waitpid(child, NULL, 0);
+  VALUE(from);
+}
+
+int main(void) {
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  mkdir("/tmp/files", 0700);
+  openings();
+  splices();
+  return 0;
+}
