@@ -2,6 +2,7 @@
  * whatever way; positions are shared where descriptors are; times move; nothing is lost. */
 #include "check.h"
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -305,6 +306,104 @@ static void Ends(void) {
   printf("seen: %s", Seen("exec"));
 }
 
+static void Put(const char* name, const char* what) {
+  int file = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  if (write(file, what, strlen(what)) != (ssize_t)strlen(what)) puts("short");
+  close(file);
+}
+static void PutFromChild(void) { Put("again", "from the child"); }
+static void ReadShared(void) {
+  VALUE(read(shared_file, text, 3));
+  usleep(50000);
+  VALUE(lseek(shared_file, 0, SEEK_CUR));
+}
+
+/* Closed and opened by the same name: it is the file of now, from its start, or none. */
+static void Again(void) {
+  puts("-- opened again");
+  Put("again", "first");
+  printf("seen: %s\n", Seen("again"));
+  Child(PutFromChild);
+  printf("seen: %s\n", Seen("again"));
+  VALUE(unlink("again"));
+  VALUE(open("again", O_RDONLY));
+  Put("again", "anew");
+  printf("seen: %s\n", Seen("again"));
+  Put("other", "renamed over it");
+  printf("seen: %s\n", Seen("other"));
+  VALUE(rename("other", "again"));
+  printf("seen: %s\n", Seen("again"));
+  VALUE(open("other", O_RDONLY));
+  for (int i = 0; i < 3; i++) {
+    int file = open("again", O_RDWR | O_CREAT, 0600);
+    VALUE(lseek(file, 0, SEEK_CUR));
+    VALUE(read(file, text, 4));
+    VALUE(write(file, "!", 1));
+    close(file);
+  }
+  printf("seen: %s\n", Seen("again"));
+  int append = open("again", O_RDWR | O_APPEND);
+  VALUE(write(append, "more", 4));
+  close(append);
+  append = open("again", O_RDWR);
+  VALUE(write(append, "XY", 2));
+  close(append);
+  printf("seen: %s\n", Seen("again"));
+  /* The child goes on with the opening that the parent closes. */
+  fflush(stdout);
+  shared_file = open("again", O_RDONLY);
+  VALUE(read(shared_file, text, 2));
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    ReadShared();
+    fflush(stdout);
+    _exit(0);
+  }
+  close(shared_file);
+  usleep(10000);
+  int mine = open("again", O_RDONLY);
+  if (read(mine, text, 6) != 6 || lseek(mine, 0, SEEK_CUR) != 6) puts("not at its start");
+  waitpid(child, NULL, 0);
+  VALUE(lseek(mine, 0, SEEK_CUR));
+  close(mine);
+  /* What a close does for others is done. */
+  int locked = open("again", O_RDWR), waiting = open("again", O_RDWR);
+  VALUE(flock(locked, LOCK_EX));
+  VALUE(flock(waiting, LOCK_EX | LOCK_NB));
+  VALUE(read(locked, text, 1));
+  close(locked);
+  VALUE(flock(waiting, LOCK_EX | LOCK_NB));
+  close(waiting);
+  /* Permission is asked for each time. */
+  Put("private", "mine");
+  printf("seen: %s\n", Seen("private"));
+  if (geteuid() == 0) {
+    chmod("/tmp/files", 0711);
+    if (seteuid(65534) != 0) puts("seteuid");
+    int file = open("private", O_RDONLY);
+    if (file >= 0 || errno != EACCES) puts("opened what is private");
+    if (seteuid(0) != 0) puts("seteuid back");
+  }
+  chmod("private", 0);
+  chmod("private", 0600);
+  printf("seen: %s\n", Seen("private"));
+  struct rlimit limit;
+  getrlimit(RLIMIT_FSIZE, &limit);
+  rlim_t before = limit.rlim_cur;
+  int file = open("private", O_RDWR);
+  VALUE(write(file, "12", 2));
+  limit.rlim_cur = 8;
+  signal(SIGXFSZ, SIG_IGN);
+  VALUE(setrlimit(RLIMIT_FSIZE, &limit));
+  VALUE(write(file, "3456789", 7));
+  VALUE(write(file, "3456789", 7) < 0 && errno == EFBIG);
+  limit.rlim_cur = before;
+  VALUE(setrlimit(RLIMIT_FSIZE, &limit));
+  close(file);
+  printf("seen: %s\n", Seen("private"));
+}
+
 static void Many(void) {
   puts("-- 1000 files");
   static int files[1000];
@@ -344,6 +443,7 @@ int main(void) {
   Names();
   Times();
   Ends();
+  Again();
   Many();
   return 0;
 }
