@@ -1,6 +1,5 @@
 #include "cluster-services/noded/event_loop.h"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -71,16 +70,17 @@ void EventLoop::RunPosted() {
   for (auto& one : work) one();
 }
 
-// Whoever wants this CPU has it meanwhile.
 bool EventLoop::LooksOn(const std::function<std::size_t()>& serve) {
   if (linger_.ns() == 0)
     return false;
   const std::uint64_t until = Now() + linger_.ns();
   do {
-    sched_yield();
-    if (serve() != 0)
+    if (serve() != 0) {
+      linger_.Found();
       return true;
+    }
   } while (Now() < until);
+  linger_.InVain();
   return false;
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "abi/dispatcher_page.h"
 #include "base/checked.h"
+#include "cobj/ticket.idl.h"
 #include "fs/attributes.h"
 #include "fs/caller.h"
 #include "fs/directory_writer.h"
@@ -287,6 +289,19 @@ LockHolder HolderOf(const cobj::CallContext& caller, const RangeLock& lock, cons
 }
 }  // namespace
 
+namespace {
+
+// What a wait for a lock ends by; none: it does not wait. Armed, or its end would be a stranger's.
+Result<cobj::Ticket> LockTicket(const cobj::CallContext& caller, bool wait) {
+  if (!wait || !caller.tickets || caller.ticket == abi::kNoTicket) {
+    return cobj::Ticket();
+  }
+  const std::uint32_t armed = TRY(caller.tickets->Arm(caller.ticket));
+  return cobj::Ticket{caller.tickets, armed};
+}
+
+}  // namespace
+
 Status OpenFile::LockRange(const cobj::CallContext& caller, const RangeLock& lock, bool wait) {
   TRY(NeedsData());
   const std::uint32_t needed = lock.kind == LockKind::kShared      ? kOpenRead
@@ -296,8 +311,8 @@ Status OpenFile::LockRange(const cobj::CallContext& caller, const RangeLock& loc
     return Status::kBadHandle;
   }
   FileLocks* locks = TRY(node_->Locks());
-  return locks->Set(HolderOf(caller, lock, this), lock,
-                    wait ? caller.blocking_ticket() : cobj::Ticket());
+  const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
+  return locks->Set(HolderOf(caller, lock, this), lock, ticket);
 }
 
 Status OpenFile::QueryLock(const cobj::CallContext& caller, const RangeLock& lock,
@@ -316,8 +331,8 @@ Status OpenFile::LockWhole(const cobj::CallContext& caller, LockKind kind, bool 
     return Status::kBadHandle;
   }
   FileLocks* locks = TRY(node_->Locks());
-  return locks->SetWhole(LockHolder::OpenFile(this), kind,
-                         wait ? caller.blocking_ticket() : cobj::Ticket());
+  const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
+  return locks->SetWhole(LockHolder::OpenFile(this), kind, ticket);
 }
 
 Status OpenFile::DropProcessLocks(const cobj::CallContext& caller) {

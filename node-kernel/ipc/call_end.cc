@@ -162,7 +162,7 @@ void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_
   const Entity& payer = dispatcher_.payer();
   call.time.band = payer.band, call.time.weight = payer.weight;
   call.time.quantum_ns = payer.quantum_ns, call.time.usage = payer.usage;
-  call.time.charged_ns.store(0, std::memory_order_relaxed);
+  call.time.account.Clear();
   if (!call.table->Push(call)) {
     machine::EnableInterrupts();
     return Status::kEndpointDown;
@@ -370,8 +370,8 @@ bool CallEnd::FindActivity() {
     Forget(*call);
     if (call->remote) {
       Entity& payer = PayerOf(call->outer);
-      const std::uint64_t ran = call->time.charged_ns.load(std::memory_order_relaxed);
-      payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
+      const std::uint64_t ran = call->time.account.charged_ns();
+      payer.account.Add(ran);
       payer.usage.Charge(ran, payer.weight, machine::MonotonicNs());
     }
     serving_ = call->outer;

@@ -8,7 +8,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kSome{3000, "entries are looked at until 16 are closed"};
+constexpr machine::HoldReason kSome{800, "16 entries are looked at"};
 
 }  // namespace
 

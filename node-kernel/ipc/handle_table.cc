@@ -8,8 +8,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kGrowth{
-    70000, "the table is made, or twice as large: its entries are moved"};
+constexpr machine::HoldReason kGrowth{3000, "memory is found for a chunk of the table"};
 
 }  // namespace
 

@@ -16,14 +16,14 @@ constexpr machine::HoldReason kMapped{6500,
                                       "the page goes into the table, whose pages may be missing"};
 constexpr machine::HoldReason kEntered{
     7000, "the page goes into the map and the table, whose nodes may be missing"};
-constexpr machine::HoldReason kSome{5000, "16 entries of the map, and nodes for them"};
+constexpr machine::HoldReason kSome{8000, "32 entries of the map, and nodes for them"};
 constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into the table"};
 constexpr machine::HoldReason kSource{
     20000, "the regions that show the file's pages; per page a look into map and table"};
 constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
 
 // Pages handled between two chances for other threads (and within one lock).
-constexpr std::uint32_t kBatch = 16;
+constexpr std::uint32_t kBatch = 32;
 
 // Pages of the aligned piece of a file that a read fault maps.
 constexpr std::uint64_t kAround = 32;

@@ -90,7 +90,7 @@ inline constexpr std::uint64_t kChunkStride = AlignUp(sizeof(Chunk), 64);
 class ChunkTable {
  public:
   Chunk* ChunkOf(PhysAddr address) const {
-    return *reinterpret_cast<Chunk**>(origin_ + address / kLargePageSize * sizeof(Chunk*));
+    return *reinterpret_cast<Chunk**>(origin_ + address / kLargePageSize * kEntrySize);
   }
   Frame* FrameOf(PhysAddr address) const {
     return &ChunkOf(address)->frames[address / kPageSize % kPagesPerLargePage];
@@ -98,9 +98,10 @@ class ChunkTable {
 
  private:
   friend class FrameAllocator;
+  static constexpr std::uint64_t kEntrySize = sizeof(std::uintptr_t);  // a Chunk*
   void Place(Chunk** chunks) {
     chunks_ = chunks;
-    origin_ = reinterpret_cast<std::uintptr_t>(chunks) - first_ * sizeof(Chunk*);
+    origin_ = reinterpret_cast<std::uintptr_t>(chunks) - first_ * kEntrySize;
   }
 
   std::uintptr_t origin_ = 0;  // where address 0's entry would be: one subtraction less per block

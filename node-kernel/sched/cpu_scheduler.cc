@@ -177,7 +177,7 @@ void CpuScheduler::Charge(Entity& payer, std::uint64_t now_ns) {
   const std::uint64_t ran = now_ns - since_ns_;
   since_ns_ = now_ns;
   payer.usage.Charge(ran, payer.weight, now_ns);
-  payer.charged_ns.fetch_add(ran, std::memory_order_relaxed);
+  payer.account.Charge(ran, now_ns);
   busy_ns_.fetch_add(ran, std::memory_order_relaxed);
 }
 
@@ -219,6 +219,7 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   payer_->runs = &dispatcher;
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
+  payer_->account.Run(since_ns_);
   dispatcher.now_.switch_wanted = grace_given_ = false;
   dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
   switches_.fetch_add(1, std::memory_order_relaxed);
@@ -241,6 +242,7 @@ void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
 
 void CpuScheduler::GiveUpCpu() {
   Charge(*payer_, MonotonicNs());
+  payer_->account.Stop();
   quantum_timer_.Cancel();
   current_ = nullptr;
   payer_ = nullptr;
@@ -378,8 +380,10 @@ void CpuScheduler::Yield(machine::TrapFrame* frame) {
 void CpuScheduler::BeginTurn(Dispatcher& dispatcher, Entity& payer) {
   const std::uint64_t now = MonotonicNs();
   Charge(*payer_, now);
+  payer_->account.Stop();
   payer_->runs = nullptr;
   payer_ = &payer;
+  payer_->account.Run(now);
   turn_began_ns_ = now;
   quantum_timer_.Cancel();
   dispatcher.now_.switch_wanted = grace_given_ = false;
@@ -422,7 +426,9 @@ void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
     queue_.Insert(&to);
   if (payer_ == &from) {
     Charge(from, MonotonicNs());
+    from.account.Stop();
     payer_ = &to;
+    payer_->account.Run(since_ns_);
   }
 }
 

@@ -36,6 +36,7 @@
 
 #include "abi/dispatcher_page.h"
 #include "base/result.h"
+#include "machine/clock.h"
 #include "machine/cpu_message.h"
 #include "machine/thread.h"
 #include "machine/timer.h"
@@ -152,7 +153,8 @@ class Dispatcher : public Entity {
     quantum_ns = other.quantum_ns;
   }
   State state() const { return now_.state; }
-  std::uint64_t run_ns() const { return charged_ns.load(std::memory_order_relaxed); }
+  // Up to now, if it runs.
+  std::uint64_t run_ns() const { return account.Ns(machine::MonotonicNs()); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return now_.ending; }
   // Its code runs and goes on. It may hand over even if its turn is over: whoever takes the CPU is

@@ -5,10 +5,10 @@
 // call it, one at a time.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "base/intrusive_list.h"
+#include "sched/cpu_account.h"
 #include "sched/policy.h"
 
 namespace k42::sched {
@@ -23,7 +23,7 @@ struct Entity : ListLink<Entity> {
   std::uint64_t quantum_ns = kQuantum;
   Usage usage;
   Dispatcher* runs = nullptr;  // whose code runs or would run on this time; null: nobody's
-  std::atomic<std::uint64_t> charged_ns{0};
+  CpuAccount account;
 };
 
 class RunQueue {

@@ -104,14 +104,20 @@ def main():
             return 1
         faults = Faults(fabric, draw)
         until = time.monotonic() + options.seconds
-        while time.monotonic() < until or faults.count["kill"] < options.kills:
-            draw.choice((faults.kill, faults.kill, faults.stop, faults.stand_still, faults.cut, faults.break_one))()
+        kinds = [faults.kill] * 4 + [faults.stop, faults.stand_still, faults.cut, faults.break_one]
+        # What comes when the load is over is no fault under it.
+        while (time.monotonic() < until or faults.count["kill"] < options.kills) and \
+                any(guest.poll() is None for guest in fabric.guests.values()):
+            draw.choice(kinds)()
             time.sleep(draw.uniform(0, 0.2))
         statuses = fabric.wait(PATIENCE)
         print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()))
         for number in fabric.guests:
             print("\n".join(f"n{number} {line}" for line in fabric.console(number).splitlines()
                             if "operations came" in line or "TEST" in line))
+        if faults.count["kill"] < options.kills:
+            print(f"only {faults.count['kill']} daemons were killed while the load lasted")
+            return 1
         if any(status != PASSED for status in statuses.values()):
             print(statuses)
             fabric.tell()

@@ -22,6 +22,7 @@ TARGETS = {
     "link_port": (["node-kernel/global/link_port.cc", "node-kernel/global/link_memory.cc", "node-kernel/trace/trace.cc",
                    "node-kernel/base/format.cc", "node-kernel/base/status.cc", *hosted_platform()], []),
     "ucx_address": (["interconnect/ucx_address.cc"], []),
+    "stream": (["node-kernel/io/fabric_stream.cc", "node-kernel/io/fabric_stream_actions.cc"], []),
 }
 FLAGS = ["-std=gnu++20", "-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=fuzzer,address,undefined",
          "-fno-sanitize-recover=all", "-fno-sanitize=vptr", "-I.", "-Itests", "-Inode-kernel/platform/hosted",

@@ -44,6 +44,8 @@ enum Errno : std::int64_t {
   kENOSYS = 38,
   kENOTEMPTY = 39,
   kELOOP = 40,
+  kENOMSG = 42,
+  kEIDRM = 43,
   kENODATA = 61,
   kETIME = 62,
   kEPROTO = 71,

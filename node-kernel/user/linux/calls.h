@@ -133,6 +133,15 @@ Reply ShmGet(Thread&, I32 key, U64 size, U32 flags);
 Reply ShmAt(Thread&, I32 id, Address address, U32 flags);
 Reply ShmDt(Thread&, Address address);
 Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer);
+// semaphores.cc, message_queues.cc
+Reply SemGet(Thread&, I32 key, I32 count, U32 flags);
+Reply SemOperate(Thread&, I32 id, Address operations, U32 count);
+Reply SemTimedOperate(Thread&, I32 id, Address operations, U32 count, Address timeout);
+Reply SemControl(Thread&, I32 id, I32 number, U32 command, U64 argument);
+Reply MsgGet(Thread&, I32 key, U32 flags);
+Reply MsgSend(Thread&, I32 id, Address message, U64 size, U32 flags);
+Reply MsgReceive(Thread&, I32 id, Address message, U64 size, I64 type, U32 flags);
+Reply MsgControl(Thread&, I32 id, U32 command, Address buffer);
 
 // clone.cc, exec.cc, exit.cc, wait.cc
 Reply Clone(Thread&, U64 flags, Address stack, Address parent_tid, Address child_tid, U64 tls);

@@ -7,7 +7,7 @@
 
 #include "user/linux/call_support.h"
 #include "user/linux/descriptor_service.h"
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/file_slots.h"
@@ -141,22 +141,25 @@ std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
   CopyThread(parent, request, child);
   (void)StoreTids(request, number, false);
   (void)StoreTids(request, number, true);
-  Here().MakeReady(child);
   if (request.flags & kCloneVfork) {
+    Here().MakeReadyHere(child);
     task->vfork_waiter = &parent;
     // Only the child's exec or exit ends this: not a signal, which would let the parent run on a
     // stack that the child is using.
     while (FindTask(number) == task && task->vfork_waiter == &parent) {
       (void)Here().Block(0, false);
     }
+  } else {
+    Dispatcher::MakeReady(child);
   }
   return number;
 }
 
 // In the copy of the process: only the calling thread and its task are left.
 void BecomeChild(Thread& self, const CloneRequest& request) {
-  Dispatcher& here = Here();
+  Dispatcher& here = Dispatchers::First();
   here.KeepOnly(&self);
+  self.must_move = !here.Allows(self);
   VectorStateChanged(&self);
   const Result<std::uint32_t> number = kernel::GetNumber(0, proc::TaskNumber::kOwn);
   Task& task = *self.task;

@@ -1,7 +1,7 @@
 #include "user/linux/description.h"
 
 #include "user/linux/abi_files.h"
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/epoll.h"
 #include "user/linux/errno.h"
 #include "user/linux/file_slots.h"
@@ -38,7 +38,7 @@ std::int64_t AwaitWatch(Description* description, ThreadWatch* watch, std::uint6
 }  // namespace
 
 void Watch::TicketFired(std::uint32_t fired) {
-  Here().tickets().Release(fired);
+  Dispatchers::OfTicket(fired).tickets().Release(fired);
   Forget();
   Ready();
 }
@@ -256,12 +256,12 @@ void KernelFile::StopWatch(Watch* watch) {
   // Cancelled first: what a disarmed object has begun to say by then comes to nothing.
   if (kernel::CancelTicket(watch->ticket)) {
     (void)kernel::Disarm(handle_, watch->ticket);
-    Here().tickets().Release(watch->ticket);
+    Dispatchers::OfTicket(watch->ticket).tickets().Release(watch->ticket);
     watch->Forget();
     return;
   }
-  while (watch->waiting) {  // fired already: the bit is in the page
-    Here().TakeEvents();
+  while (watch->waiting) {  // fired already
+    Dispatchers::TakeFired(watch->ticket);
   }
 }
 

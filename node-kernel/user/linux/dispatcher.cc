@@ -1,16 +1,17 @@
 #include "user/linux/dispatcher.h"
 
+#include "user/linux/dispatchers.h"
 #include "user/linux/entry.h"
 #include "user/linux/kernel.h"
+#include "user/linux/monitor.h"
 #include "user/linux/signals.h"
 #include "user/linux/task.h"
+#include "user/linux/vector_state.h"
 
 namespace k42::personality {
 namespace {
 
 constexpr std::uint64_t kSliceNs = 4'000'000;
-
-Dispatcher dispatchers[1];
 
 struct SleepTimer : Timer {
   Thread* thread;
@@ -18,42 +19,89 @@ struct SleepTimer : Timer {
 
 }  // namespace
 
-Dispatcher& Here() {
-  return dispatchers[0];
-}
-
 void Dispatcher::Start(Thread* first) {
   current_ = first;
   acting_ = first->task->pid;
+  cpu_ = kernel::Page()->cpu;
   kernel::Page()->thread = first;
   vector_owner = first;
   fs_owner = first;
 }
 
-void Dispatcher::MakeReady(Thread* thread) {
+void Dispatcher::PushReady(Thread* thread) {
+  thread->dispatcher = index_;
   ready_.PushBack(thread);
+  ++ready_count_;
+}
+
+void Dispatcher::RemoveReady(Thread* thread) {
+  ready_.Remove(thread);
+  --ready_count_;
+}
+
+void Dispatcher::MakeReadyHere(Thread* thread) {
+  PushReady(thread);
   if (slice_end_ns_ == 0) {
     slice_end_ns_ = kernel::MonotonicNs() + kSliceNs;
   }
 }
 
+void Dispatcher::MakeReady(Thread* thread) {
+  Dispatcher& here = Here();
+  if (!monitor.shared()) [[likely]] {
+    here.MakeReadyHere(thread);
+    return;
+  }
+  Dispatcher* place = Dispatchers::PlaceFor(*thread);
+  if (place->index_ != thread->dispatcher) {
+    Dispatchers::Of(thread->dispatcher).LetGo(thread);
+  }
+  if (place == &here) {
+    here.MakeReadyHere(thread);
+    return;
+  }
+  place->PushReady(thread);
+  place->idles_ = false;
+  place->Notice();
+}
+
+// It is told once, until it has looked. It may be putting events by meanwhile.
+void Dispatcher::Notice() {
+  if ((told_.fetch_or(kNoticed, std::memory_order_relaxed) & kNoticed) == 0) {
+    kernel::Notify(index_);
+  }
+}
+
+// Nothing of a ready thread is left here: not its stack, its registers, or a fault that is still to
+// be told.
+bool Dispatcher::MayLeave(const Thread& thread) const {
+  return &thread != current_ && &thread != vector_owner && !thread.keeps_dispatcher;
+}
+
+void Dispatcher::LetGo(Thread* thread) {
+  if (fs_owner == thread) {
+    fs_owner = nullptr;  // it may come back with another
+  }
+}
+
 Wake Dispatcher::Block(std::uint64_t deadline_ns, bool interruptible) {
-  Thread* self = current_;
+  Dispatcher& here = Here();
+  Thread* self = here.current_;
   if (interruptible && HasSignalToDeliver(*self)) {
     return Wake::kSignal;
   }
   SleepTimer timer;
   timer.thread = self;
   timer.expired = [](Timer* expired) {
-    Here().Wakeup(static_cast<SleepTimer*>(expired)->thread, Wake::kTimeout);
+    Wakeup(static_cast<SleepTimer*>(expired)->thread, Wake::kTimeout);
   };
   if (deadline_ns != 0) {
-    timers_.Arm(&timer, deadline_ns);
+    here.timers_.Arm(&timer, deadline_ns);
   }
   self->blocked = true;
   self->interruptible = interruptible;
-  SwitchToNext();
-  timers_.Disarm(&timer);
+  here.SwitchToNext();
+  TimerQueue::Disarm(&timer);
   return self->wake;
 }
 
@@ -67,19 +115,59 @@ void Dispatcher::Wakeup(Thread* thread, Wake reason) {
 }
 
 void Dispatcher::Interrupt(Thread* thread) {
-  if (thread->blocked && thread->interruptible) {
-    Wakeup(thread, Wake::kSignal);
+  if (thread->blocked) {
+    if (thread->interruptible) {
+      Wakeup(thread, Wake::kSignal);
+    }
+    return;
+  }
+  Dispatcher& its = Dispatchers::Of(thread->dispatcher);
+  if (its.current_ == thread && &its != &Here()) {
+    its.Notice();
   }
 }
 
 void Dispatcher::Yield() {
-  slice_over_ = false;
+  due_ &= ~kSliceOver;
   if (ready_.empty()) {
     return;
   }
   slice_end_ns_ = 0;  // ProgramTimer begins another
-  ready_.PushBack(current_);
+  PushReady(current_);
   SwitchToNext();
+}
+
+void Dispatcher::EndSlice() {
+  Dispatcher* to =
+      monitor.shared() && !ready_.empty() ? Dispatchers::LighterThan(*this, *current_) : nullptr;
+  if (to) {
+    due_ &= ~kSliceOver;
+    slice_end_ns_ = 0;
+    MoveTo(*to);
+  } else {
+    Yield();
+  }
+}
+
+// Its stack and registers go along, so that nothing ties it to this dispatcher.
+void Dispatcher::MoveTo(Dispatcher& to) {
+  Dispatcher& here = Here();
+  Thread* self = here.current_;
+  if (&to == &here) {
+    return;
+  }
+  StoreVectorState(self);
+  if (here.vector_owner == self) {
+    here.vector_owner = nullptr;
+  }
+  here.LetGo(self);
+  to.PushReady(self);
+  to.idles_ = false;
+  to.Notice();
+  // Nobody runs it before its registers are saved: we are inside.
+  here.current_ = here.idle_thread_;
+  SwitchStacks(self, here.idle_thread_);
+  Here().AfterSwitch();
 }
 
 void Dispatcher::Exit() {
@@ -99,17 +187,39 @@ void Dispatcher::Exit() {
 // The idle loop runs on the stack of whichever thread gave up the processor last.
 void Dispatcher::SwitchToNext() {
   while (ready_.empty()) {
-    kernel::WaitForEvent(timers_.NextDeadline());
-    TakeEvents();
+    Idle();
   }
-  Thread* next = ready_.PopFront();
+  Thread* next = ready_.first();
+  RemoveReady(next);
   Thread* previous = current_;
   if (next != previous) {
     current_ = next;
     ActFor(*next->task);
     SwitchStacks(previous, next);
-    FreeZombie();
+    Here().AfterSwitch();
   }
+}
+
+void Dispatcher::Idle() {
+  if (monitor.shared()) {
+    if (Dispatchers::stopping() && index_ != 0) {
+      Dispatchers::ParkHere();
+    }
+    if (Thread* taken = Dispatchers::TakeFor(*this)) {
+      PushReady(taken);
+      return;
+    }
+  }
+  // What was put by on the way in would not end the wait: it is off the page.
+  if (!HasEventsPutBy()) {
+    idles_ = true;
+    {
+      const Outside outside;
+      kernel::WaitForEvent(timers_.NextDeadline());
+    }
+    idles_ = false;
+  }
+  TakeEvents();
 }
 
 void Dispatcher::ActFor(const Task& task) {
@@ -119,6 +229,10 @@ void Dispatcher::ActFor(const Task& task) {
   }
 }
 
+void Dispatcher::AfterSwitch() {
+  FreeZombie();
+}
+
 void Dispatcher::FreeZombie() {
   if (zombie_ && zombie_ != current_) {
     DestroyThread(zombie_);
@@ -126,14 +240,39 @@ void Dispatcher::FreeZombie() {
   }
 }
 
+void Dispatcher::LetOthersRun() {
+  if ((due_ & kSliceOver) != 0) {
+    EndSlice();
+  } else {
+    GiveWay();
+  }
+}
+
+void Dispatcher::PutEventsBy() {
+  told_.fetch_or(kernel::Page()->pending.exchange(0, std::memory_order_acquire),
+                 std::memory_order_relaxed);
+}
+
 void Dispatcher::TakeEvents() {
   abi::DispatcherPage* page = kernel::Page();
-  const std::uint32_t events = page->pending.exchange(0, std::memory_order_acquire);
+  // Inside nobody else writes it.
+  const std::uint32_t events =
+      page->pending.exchange(0, std::memory_order_acquire) | told_.load(std::memory_order_relaxed);
+  told_.store(0, std::memory_order_relaxed);
   if (events & abi::kEventTicket) {
     tickets_.TakeFired(page);
   }
   if (events & abi::kEventSignal) {
     TakeKernelSignals();
+  }
+  // The kernel tells the first one of signals: whoever comes by takes them, since it may be waiting
+  // for a page, and who has sent one to itself looks for it here.
+  if (index_ != 0) [[unlikely]] {
+    std::atomic<std::uint32_t>& firsts = kernel::FirstPage()->pending;
+    if ((firsts.load(std::memory_order_relaxed) & abi::kEventSignal) != 0 &&
+        (firsts.fetch_and(~std::uint32_t{abi::kEventSignal}) & abi::kEventSignal) != 0) {
+      TakeKernelSignals();
+    }
   }
   if (events & abi::kEventFault) {
     TakeCompletedFaults();
@@ -146,11 +285,31 @@ void Dispatcher::TakeEvents() {
     timers_.Expire(now);
     if (slice_end_ns_ != 0 && now >= slice_end_ns_) {
       slice_end_ns_ = 0;
-      slice_over_ = true;
+      due_ |= ready_.empty() ? 0 : kSliceOver;
     }
   }
   if (events & abi::kEventPreempt) {
-    kernel::Yield();
+    due_ |= kGiveWay;
+  }
+}
+
+void Dispatcher::GiveWay() {
+  due_ &= ~kGiveWay;
+  const Outside outside;
+  kernel::Yield();
+}
+
+// Threads whose page was on its way: those whose fault is done continue, here: if it failed, only
+// this dispatcher's next try is told so.
+void Dispatcher::TakeCompletedFaults() {
+  std::uint64_t done = kernel::Page()->faults_completed.exchange(0, std::memory_order_acquire);
+  for (std::uint32_t id = 0; done != 0; ++id, done >>= 1) {
+    FaultWaiter* waiter = fault_waiters[id];
+    if ((done & 1) != 0 && waiter != nullptr) {
+      fault_waiters[id] = nullptr;
+      waiter->waiting = false;
+      Wakeup(waiter->thread, Wake::kEvent);
+    }
   }
 }
 
@@ -158,8 +317,8 @@ void Dispatcher::ProgramTimer() {
   std::uint64_t wanted = timers_.NextDeadline();
   if (ready_.empty()) {
     slice_end_ns_ = 0;
-    slice_over_ = false;
   } else {
+    Dispatchers::Grow();
     if (slice_end_ns_ == 0) {
       slice_end_ns_ = kernel::MonotonicNs() + kSliceNs;
     }
@@ -175,16 +334,27 @@ void Dispatcher::ProgramTimer() {
 }
 
 void Dispatcher::KeepOnly(Thread* survivor) {
+  Dispatchers::ForgetOthers();
   while (ready_.PopFront()) {
   }
+  ready_count_ = 0;
   zombie_ = nullptr;
   current_ = survivor;
+  survivor->dispatcher = 0;
   acting_ = 0;  // the copy has another number: whoever calls this says which
+  told_.store(0, std::memory_order_relaxed);
+  due_ = 0;
+  idles_ = false;
+  cpu_ = kernel::Page()->cpu;
   tickets_.Reset();
   timers_.Clear();
   programmed_ns_ = 0;
   slice_end_ns_ = 0;
-  slice_over_ = false;
+  for (FaultWaiter*& waiter : fault_waiters) {
+    if (waiter) {
+      waiter = nullptr;
+    }
+  }
   if (vector_owner != survivor) {
     vector_owner = nullptr;
   }
@@ -198,16 +368,16 @@ ScopedTicket::~ScopedTicket() {
     return;
   }
   if (armed_ && !fired_ && !kernel::CancelTicket(ticket_)) {
-    while (!fired_) {  // it has fired: the bit is in the page
-      Here().TakeEvents();
+    while (!fired_) {
+      Dispatchers::TakeFired(ticket_);
     }
   }
-  Here().tickets().Release(ticket_);
+  Dispatchers::OfTicket(ticket_).tickets().Release(ticket_);
 }
 
 Wake ScopedTicket::Wait(std::uint64_t deadline_ns, bool interruptible) {
   while (!fired_) {
-    const Wake wake = Here().Block(deadline_ns, interruptible);
+    const Wake wake = Dispatcher::Block(deadline_ns, interruptible);
     if (fired_ || wake == Wake::kEvent) {
       continue;
     }
@@ -216,7 +386,7 @@ Wake ScopedTicket::Wait(std::uint64_t deadline_ns, bool interruptible) {
       return wake;
     }
     while (!fired_) {
-      Here().TakeEvents();
+      Dispatchers::TakeFired(ticket_);
     }
   }
   armed_ = false;
@@ -225,7 +395,7 @@ Wake ScopedTicket::Wait(std::uint64_t deadline_ns, bool interruptible) {
 
 void ScopedTicket::TicketFired(std::uint32_t) {
   fired_ = true;
-  Here().Wakeup(thread_, Wake::kEvent);
+  Dispatcher::Wakeup(thread_, Wake::kEvent);
 }
 
 }  // namespace k42::personality

@@ -1,7 +1,7 @@
 #include "user/linux/end.h"
 
 #include "user/linux/calls.h"
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/futex.h"
 #include "user/linux/kernel.h"
 #include "user/linux/shared_memory.h"
@@ -87,6 +87,7 @@ void EndThread(Thread& thread) {
     if (!task.moved) {
       ReportEnd(task);
     }
+    Dispatchers::ForgetTask(task.pid);
     DestroyTask(&task);
   }
   Here().Exit();

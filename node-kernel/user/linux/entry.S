@@ -156,7 +156,7 @@ personality_leave_pending:
   mov T_STACK_TOP(%rdi), %rsp
   xor %ebp, %ebp
   cld
-  call ReturnToProgram
+  call ReturnAfterEvent
   ud2
 
 .section .text, "ax", @progbits

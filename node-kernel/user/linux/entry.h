@@ -17,6 +17,9 @@ extern "C" {
 [[noreturn]] void UpcallFromProgram(Thread* thread);
 [[noreturn]] void TrapFromProgram(Thread* thread);
 void TrapHitPersonality();
+[[noreturn]] void ReturnAfterEvent(Thread* thread);
+
+// Inside the monitor, which it leaves.
 [[noreturn]] void ReturnToProgram(Thread* thread);
 
 // Offered by it.
@@ -36,9 +39,6 @@ std::int64_t SaveContext(std::uint64_t context[8]) __attribute__((returns_twice)
 
 // First switch to a new thread lands here.
 [[noreturn]] void StartOfThread();
-
-// Threads whose page was on its way: those whose fault is done continue.
-void TakeCompletedFaults();
 
 // Tells the kernel our entries. Once, at start and in nothing else: fork and exec keep them.
 void RegisterEntries();

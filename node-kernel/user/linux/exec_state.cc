@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/log.h"
@@ -251,7 +251,14 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
 
   if (task.main) {
     DetachSharedMemory();
-    return ErrnoOf(kernel::Replace(blob.data(), blob.used(), handles, handle_count));
+    Dispatchers::StopOthers();
+    Status status = Status::kBusy;
+    while ((status = kernel::Replace(blob.data(), blob.used(), handles, handle_count)) ==
+           Status::kBusy) {  // one has said that it parks, and is about to
+      (void)Dispatcher::Block(kernel::MonotonicNs() + 100'000, false);
+    }
+    Dispatchers::EndStop();
+    return ErrnoOf(status);
   }
   // A task that shares its parent's memory gets a process of its own; its thread here is over, once
   // the caller has given back what it holds.
@@ -290,6 +297,7 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   task.no_new_privileges = header->no_new_privileges != 0;
   thread.signals.mask = SignalSet(header->signal_mask);
   thread.affinity = header->affinity;
+  thread.must_move = !Here().Allows(thread);
   const SignalSet ignored(header->signals_ignored);
   for (int signal = 1; signal <= kSignalCount; ++signal) {
     if (ignored.Has(signal)) {

@@ -42,19 +42,19 @@ Reply GetTid(Thread& thread) {
   return thread.tid;
 }
 Reply GetPpid(Thread& thread) {
-  return Own(thread, kernel::Page()->parent, proc::TaskNumber::kParent);
+  return Own(thread, kernel::FirstPage()->parent, proc::TaskNumber::kParent);
 }
 Reply GetUid(Thread& thread) {
-  return Own(thread, kernel::Page()->user, proc::TaskNumber::kUser);
+  return Own(thread, kernel::FirstPage()->user, proc::TaskNumber::kUser);
 }
 Reply GetGid(Thread& thread) {
-  return Own(thread, kernel::Page()->group, proc::TaskNumber::kGroupId);
+  return Own(thread, kernel::FirstPage()->group, proc::TaskNumber::kGroupId);
 }
 Reply GetEuid(Thread& thread) {
-  return Own(thread, kernel::Page()->effective_user, proc::TaskNumber::kEffectiveUser);
+  return Own(thread, kernel::FirstPage()->effective_user, proc::TaskNumber::kEffectiveUser);
 }
 Reply GetEgid(Thread& thread) {
-  return Own(thread, kernel::Page()->effective_group, proc::TaskNumber::kEffectiveGroup);
+  return Own(thread, kernel::FirstPage()->effective_group, proc::TaskNumber::kEffectiveGroup);
 }
 
 Reply SetUid(Thread&, U32 user) {

@@ -31,7 +31,21 @@ using abi::Handle;
 inline constexpr Handle kNoHandle = 0;
 
 // -- the dispatcher ------------------------------------------------------------------------------
+// Of the dispatcher that runs this code; of the process's first; of any.
 abi::DispatcherPage* Page();
+inline abi::DispatcherPage* PageOf(std::uint32_t dispatcher) {
+  return reinterpret_cast<abi::DispatcherPage*>(abi::kDispatcherBase +
+                                                dispatcher * abi::kDispatcherStride);
+}
+inline abi::DispatcherPage* FirstPage() {
+  return PageOf(0);
+}
+// A further dispatcher, which starts at that state; its index.
+Result<std::uint32_t> AddDispatcher(std::uint32_t cpu, const abi::UserState& state);
+// Ends its wait, or has its program upcalled.
+void Notify(std::uint32_t dispatcher);
+// This dispatcher, not the first, is over.
+void Park();
 // Which classes of events are recorded (abi/trace_catalogue.h).
 extern const std::atomic<std::uint32_t>* const trace_mask;
 void SetEntries(const abi::DispatcherEntries& entries);
@@ -39,7 +53,8 @@ void SetEntries(const abi::DispatcherEntries& entries);
 void WaitForEvent(std::uint64_t deadline_ns);
 void Yield();
 void SetTimer(std::uint64_t deadline_ns);
-// True: cancelled, it will not fire. False: it has fired.
+// Tickets: numbers of the process (tickets.h), armed on the dispatcher that took them. True:
+// cancelled, it will not fire. False: it has fired.
 bool CancelTicket(std::uint32_t ticket);
 // Result of a fired ticket.
 Result<std::uint64_t> TicketResult(std::uint32_t ticket);

@@ -197,7 +197,7 @@ Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size
 }
 Result<std::uint64_t> ReadOrArm(Handle file, std::uint64_t buffer, std::uint64_t size,
                                 std::uint32_t ticket) {
-  return File(file).ReadOrArm(Out(buffer), Clamp(size), ticket);
+  return File(file).ReadOrArm(Out(buffer), Clamp(size), OwnTicket(ticket));
 }
 Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t size) {
   return Await(
@@ -273,7 +273,7 @@ Result<std::uint64_t> PollState(Handle file) {
   return File(file).PollState();
 }
 Status Arm(Handle file, std::uint32_t mask, std::uint64_t since, std::uint32_t ticket) {
-  return File(file).Arm(mask, since, ticket);
+  return File(file).Arm(mask, since, OwnTicket(ticket));
 }
 bool Disarm(Handle file, std::uint32_t ticket) {
   return File(file).Disarm(ticket) == Status::kOk;

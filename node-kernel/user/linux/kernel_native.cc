@@ -49,8 +49,25 @@ std::uint64_t ReadClock(std::int64_t* realtime_offset_ns) {
 const std::atomic<std::uint32_t>* const trace_mask =
     &reinterpret_cast<const abi::TimePage*>(abi::kTimePageAddress)->trace_mask;
 
+// Volatile: the thread may be on another dispatcher the next time.
 abi::DispatcherPage* Page() {
-  return reinterpret_cast<abi::DispatcherPage*>(abi::kDispatcherBase);
+  abi::DispatcherPage* page;
+  asm volatile("movq %%gs:0, %0" : "=r"(page));
+  return page;
+}
+Result<std::uint32_t> AddDispatcher(std::uint32_t cpu, const abi::UserState& state) {
+  const abi::NativeResult added =
+      Ask(abi::DispatcherCall::kAddDispatcher, cpu, reinterpret_cast<std::uint64_t>(&state));
+  if (added.status != Status::kOk) {
+    return added.status;
+  }
+  return static_cast<std::uint32_t>(added.value);
+}
+void Notify(std::uint32_t dispatcher) {
+  (void)Ask(abi::DispatcherCall::kNotify, dispatcher);
+}
+void Park() {
+  (void)Ask(abi::DispatcherCall::kPark);
 }
 
 void SetEntries(const abi::DispatcherEntries& entries) {
@@ -70,9 +87,8 @@ bool CancelTicket(std::uint32_t ticket) {
 }
 
 Result<std::uint64_t> TicketResult(std::uint32_t ticket) {
-  auto* results =
-      reinterpret_cast<abi::TicketResults*>(abi::kDispatcherBase + sizeof(abi::DispatcherPage));
-  const auto& entry = results->entry[ticket];
+  auto* results = reinterpret_cast<abi::TicketResults*>(PageOf(ticket / abi::kTicketCount) + 1);
+  const auto& entry = results->entry[OwnTicket(ticket)];
   const auto status = static_cast<Status>(entry.status);
   if (status != Status::kOk) {
     return status;
@@ -161,7 +177,7 @@ Result<std::uint64_t> WriteMemory(std::uint32_t task, std::uint64_t address, std
 }
 Status WaitWord(std::uint64_t address, std::uint32_t expected, std::uint32_t mask,
                 std::uint32_t ticket) {
-  return kProcess.WaitWord(address, expected, mask, ticket);
+  return kProcess.WaitWord(address, expected, mask, OwnTicket(ticket));
 }
 Result<std::uint64_t> WakeWord(std::uint64_t address, std::uint32_t count, std::uint32_t mask) {
   const Result<std::uint32_t> woken = kProcess.WakeWord(address, count, mask);
@@ -205,7 +221,7 @@ void Exit(std::uint32_t task, proc::ExitKind kind, std::uint32_t code) {
   (void)kProcess.Exit(task, kind, code);
 }
 Status WaitChild(const proc::WaitRequest& request, proc::WaitResult* found, std::uint32_t ticket) {
-  return kProcess.Wait(request, found, ticket);
+  return kProcess.Wait(request, found, OwnTicket(ticket));
 }
 Result<std::uint32_t> NewTask(std::uint32_t exit_signal) {
   return kProcess.NewTask(exit_signal);

@@ -3,6 +3,7 @@
 
 #include "user/linux/dispatcher.h"
 #include "user/linux/kernel.h"
+#include "user/linux/monitor.h"
 
 namespace k42::personality::kernel {
 
@@ -14,15 +15,19 @@ Status StatusOfCall(const Result<T>& result) {
   return result.status();
 }
 
-// Runs call(ticket); if it went on in the kernel, sleeps until it has ended. `interruptible`: a
-// signal cancels it (kCancelled) if it can still be cancelled. The answer is status and value.
+// Runs call(ticket), outside the monitor; if it went on in the kernel, sleeps until it has ended.
+// `interruptible`: a signal cancels it (kCancelled) if it can still be cancelled. The answer is
+// status and value.
 template <typename Call>
 Result<std::uint64_t> Await(Call call, bool interruptible = false) {
   ScopedTicket ticket;
   if (!ticket.valid()) {
     return Status::kLimitExceeded;
   }
-  const auto answer = call(ticket.number());
+  const auto answer = [&] {
+    const Outside outside;
+    return call(OwnTicket(ticket.number()));
+  }();
   const Status status = StatusOfCall(answer);
   if (status != Status::kPending) {
     if (status != Status::kOk) {

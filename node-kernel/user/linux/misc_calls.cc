@@ -3,8 +3,9 @@
 
 #include "user/linux/abi_usage.h"
 #include "user/linux/call_support.h"
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/file_slots.h"
+#include "user/linux/monitor.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -336,6 +337,7 @@ Reply SetPriority(Thread&, U32 which, I32 who, I32 priority) {
 Reply SchedYield(Thread&) {
   Here().TakeEvents();
   Here().Yield();
+  const Outside outside;
   kernel::Yield();
   return 0;
 }
@@ -370,19 +372,24 @@ Reply SchedSetAffinity(Thread& thread, I32 pid, U64 size, Address mask) {
   }
   Thread* target = pid == 0 ? &thread : FindThread(pid);
   const U32 task = target ? static_cast<U32>(target->task->pid) : static_cast<U32>(pid);
-  // All threads of a process share its dispatcher: only its main thread moves it.
-  if (!target || target->tid == target->task->pid) {
-    proc::Schedule schedule{};
-    if (const Status status = kernel::GetSchedule(task, &schedule); status != Status::kOk) {
-      return ErrnoOf(status);
+  proc::Schedule schedule{};
+  if (const Status status = kernel::GetSchedule(task, &schedule); status != Status::kOk) {
+    return ErrnoOf(status);
+  }
+  // The kernel is told where any thread of the process may be: its children start there.
+  schedule.cpus = cpus;
+  if (target) {
+    for (Thread* other = target->task->threads.first(); other;
+         other = target->task->threads.Next(other)) {
+      schedule.cpus |= other == target ? 0 : other->affinity & OnlineCpus();
     }
-    schedule.cpus = cpus;
-    if (const Status status = kernel::SetSchedule(task, schedule); status != Status::kOk) {
-      return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
-    }
+  }
+  if (const Status status = kernel::SetSchedule(task, schedule); status != Status::kOk) {
+    return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
   }
   if (target) {
     target->affinity = cpus;
+    Dispatchers::Obey(*target);
   }
   return 0;
 }
@@ -501,8 +508,7 @@ Reply Mbind(Thread&) {
 
 Reply MemBarrier(Thread&, I32 command, U32 flags) {
   constexpr I32 kQuery = 0;
-  // One dispatcher: threads of a process never run at the same time. Nothing is offered beyond
-  // that.
+  // Nothing is offered: programs fall back to barriers of their own.
   return flags == 0 && command == kQuery ? 0 : -kEINVAL;
 }
 

@@ -1,11 +1,12 @@
 // Between the program and the calls: what happens on each entry, and on the way back.
 #include <cstring>
 
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/kernel.h"
 #include "user/linux/log.h"
+#include "user/linux/monitor.h"
 #include "user/linux/signals.h"
 #include "user/linux/start.h"
 #include "user/linux/system_calls.h"
@@ -14,14 +15,6 @@
 
 namespace k42::personality {
 namespace {
-
-// On the stack of the thread that waits: an id may be another fault's before this one's thread
-// runs.
-struct FaultWaiter {
-  Thread* thread;
-  bool waiting;
-};
-FaultWaiter* fault_waiters[abi::kFaultIdCount];
 
 // Flags a program may have; the kernel would refuse others.
 constexpr std::uint64_t kProgramFlags = 0x250dd5;  // CF PF AF ZF SF TF DF OF NT AC ID
@@ -104,6 +97,7 @@ void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
 }  // namespace
 
 extern "C" void SystemCallFromProgram(Thread* thread) {
+  monitor.Enter();
   thread->fast_leave = 1;
   thread->system_call = static_cast<std::int64_t>(thread->regs.rax);
   thread->first_argument_rax = thread->regs.rax;
@@ -115,11 +109,13 @@ extern "C" void SystemCallFromProgram(Thread* thread) {
 }
 
 extern "C" void UpcallFromProgram(Thread* thread) {
+  monitor.Enter();
   TakeSavedState(thread);
   ReturnToProgram(thread);
 }
 
 extern "C" void TrapFromProgram(Thread* thread) {
+  monitor.Enter();
   TakeSavedState(thread);
   const abi::TrapInfo trap = kernel::Page()->trap;
   thread->trap_number =
@@ -129,11 +125,13 @@ extern "C" void TrapFromProgram(Thread* thread) {
   switch (trap.kind) {
     case abi::kTrapFaultBlocked: {
       FaultWaiter waiter{thread, true};
-      fault_waiters[trap.fault_id % abi::kFaultIdCount] = &waiter;
+      Here().fault_waiters[trap.fault_id % abi::kFaultIdCount] = &waiter;
+      thread->keeps_dispatcher = true;
       Here().TakeEvents();  // it may have completed already
       while (waiter.waiting) {
-        (void)Here().Block(0, false);
+        (void)Dispatcher::Block(0, false);
       }
+      thread->keeps_dispatcher = false;
       break;
     }
     case abi::kTrapPageFault:
@@ -147,18 +145,6 @@ extern "C" void TrapFromProgram(Thread* thread) {
       break;
   }
   ReturnToProgram(thread);
-}
-
-void TakeCompletedFaults() {
-  std::uint64_t done = kernel::Page()->faults_completed.exchange(0, std::memory_order_acquire);
-  for (std::uint32_t id = 0; done != 0; ++id, done >>= 1) {
-    FaultWaiter* waiter = fault_waiters[id];
-    if ((done & 1) != 0 && waiter != nullptr) {
-      fault_waiters[id] = nullptr;
-      waiter->waiting = false;
-      Here().Wakeup(waiter->thread, Wake::kEvent);
-    }
-  }
 }
 
 // Returns only if the trap was the program's.
@@ -184,20 +170,24 @@ extern "C" void TrapHitPersonality() {
 }
 
 extern "C" void ReturnToProgram(Thread* thread) {
-  Dispatcher& here = Here();
   for (;;) {
-    here.TakeEvents();
+    Here().TakeEvents();
     if (thread->exit_requested || thread->task->exiting) {
       EndThread(*thread);
     }
     DeliverSignals(*thread);
-    if (here.ShouldYield()) {
-      here.Yield();
-      continue;
+    if (thread->must_move || monitor.shared()) [[unlikely]] {
+      if (Dispatchers::MoveIfForbidden(*thread) || Here().HasEventsPutBy()) {
+        continue;
+      }
     }
-    break;
+    if (!Here().IsDue()) {
+      break;
+    }
+    Here().LetOthersRun();
   }
   LoadVectorState(thread);
+  Dispatcher& here = Here();
   if (here.fs_owner != thread) {
     kernel::LoadFsBase(thread->regs.fs_base);
     here.fs_owner = thread;
@@ -206,10 +196,17 @@ extern "C" void ReturnToProgram(Thread* thread) {
     thread->regs.rflags = (thread->regs.rflags & kProgramFlags) | kAlwaysSet;
   }
   here.ProgramTimer();
+  monitor.Leave();
   personality_leave_begin();
 }
 
+extern "C" void ReturnAfterEvent(Thread* thread) {
+  monitor.Enter();
+  ReturnToProgram(thread);
+}
+
 void StartOfThread() {
+  Here().AfterSwitch();
   ReturnToProgram(&Self());
 }
 

@@ -5,6 +5,7 @@
 #include "user/linux/end.h"
 #include "user/linux/kernel.h"
 #include "user/linux/log.h"
+#include "user/linux/monitor.h"
 #include "user/linux/signal_fd.h"
 #include "user/linux/task.h"
 #include "user/linux/user_memory.h"
@@ -115,6 +116,18 @@ bool StartHandler(Thread& thread, const LinuxSigInfo& info) {
   return true;
 }
 
+// What waits for the task, and the thread, which may have been told of it, does not take any more.
+void LeaveToOthers(Thread& thread) {
+  Task& task = *thread.task;
+  const SignalSet left = task.pending.set() & thread.signals.mask;
+  for (Thread* other = left.empty() ? nullptr : task.threads.first(); other;
+       other = task.threads.Next(other)) {
+    if (other != &thread && !(left & ~other->signals.mask).empty()) {
+      Dispatcher::Interrupt(other);
+    }
+  }
+}
+
 }  // namespace
 
 bool HasSignalToDeliver(Thread& thread) {
@@ -128,13 +141,23 @@ void PostToTask(Task& task, const LinuxSigInfo& info) {
   }
   (void)task.pending.Post(info);
   SignalArrived(task);
+  // Who is here takes it on its way out; else one that waits is woken; else one that runs its
+  // program on another processor looks. Who is ready will.
+  Thread* best = nullptr;
   for (Thread* thread = task.threads.first(); thread; thread = task.threads.Next(thread)) {
-    if (!thread->signals.mask.Has(info.signo) || kUnblockable.Has(info.signo)) {
-      Here().Interrupt(thread);
-      if (thread->blocked || thread == &Self()) {
-        return;
-      }
+    if (thread->signals.mask.Has(info.signo) && !kUnblockable.Has(info.signo)) {
+      continue;
     }
+    if (thread == &Self() && !thread->blocked) {
+      return;
+    }
+    const bool waits = thread->blocked && thread->interruptible;
+    if (!best || (waits && !best->blocked)) {
+      best = waits || !thread->blocked ? thread : best;
+    }
+  }
+  if (best) {
+    Dispatcher::Interrupt(best);
   }
 }
 
@@ -231,6 +254,9 @@ void DeliverSignals(Thread& thread) {
 
 void SetSignalMask(Thread& thread, SignalSet mask) {
   thread.signals.mask = mask & ~kUnblockable;
+  if (monitor.shared()) {
+    LeaveToOthers(thread);
+  }
 }
 
 std::int64_t UseTemporaryMask(Thread& thread, std::uint64_t mask_address, std::uint64_t size) {

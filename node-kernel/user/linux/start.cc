@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "user/linux/dispatcher.h"
+#include "user/linux/dispatchers.h"
 #include "user/linux/entry.h"
 #include "user/linux/exec_state.h"
 #include "user/linux/heap.h"
@@ -46,6 +46,7 @@ extern "C" [[noreturn]] [[gnu::used]] void image_entry(const abi::ProcessStart* 
   if (start->magic != abi::kStartMagic || start->version != abi::kStartVersion) {
     kernel::Exit(0, proc::ExitKind::kKilled, kSIGKILL);
   }
+  Dispatchers::Begin(start->cpu_count);
   auto* files = New<FdTable>();
   auto* context = New<FsContext>();
   auto* actions = New<SignalActions>();

@@ -76,7 +76,7 @@ Task* CreateTask(std::int32_t pid, FdTable* files, FsContext* fs, SignalActions*
 
 void DestroyTask(Task* task) {
   tasks.Remove(task);
-  Here().timers().Disarm(&task->real_timer);
+  TimerQueue::Disarm(&task->real_timer);
   task->pending.Clear();
   FdTable::Release(task->files);
   FsContext::Release(task->fs);
@@ -86,26 +86,34 @@ void DestroyTask(Task* task) {
   Delete(task);
 }
 
-Thread* CreateThread(Task* task, std::int32_t tid, void (*start)()) {
-  auto* thread = New<Thread>();
-  if (!thread) {
-    return nullptr;
-  }
+bool GiveStack(Thread* thread, void (*start)()) {
   thread->stack_memory = Allocate(kPersonalityStackSize);
   if (!thread->stack_memory) {
-    Delete(thread);
-    return nullptr;
+    return false;
   }
   thread->stack_top = reinterpret_cast<std::uint64_t>(thread->stack_memory) + kPersonalityStackSize;
-  thread->task = task;
-  thread->tid = tid;
-  thread->system_call = -1;
-  thread->affinity = ~0ull;
   // What SwitchStacks pops: six registers, then the address to return to.
   auto* stack = reinterpret_cast<std::uint64_t*>(thread->stack_top) - 8;
   std::memset(stack, 0, 8 * sizeof(*stack));
   stack[6] = reinterpret_cast<std::uint64_t>(start);
   thread->switch_stack = reinterpret_cast<std::uint64_t>(stack);
+  return true;
+}
+
+Thread* CreateThread(Task* task, std::int32_t tid, void (*start)()) {
+  auto* thread = New<Thread>();
+  if (!thread) {
+    return nullptr;
+  }
+  if (!GiveStack(thread, start)) {
+    Delete(thread);
+    return nullptr;
+  }
+  thread->task = task;
+  thread->tid = tid;
+  thread->dispatcher = Here().index();
+  thread->system_call = -1;
+  thread->affinity = ~0ull;
   InitialVectorState(thread);
   task->threads.PushBack(thread);
   ++task->thread_count;

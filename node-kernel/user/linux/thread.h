@@ -36,7 +36,7 @@ struct Thread {
 
   Task* task;
   std::int32_t tid;
-  std::uint32_t dispatcher;  // index of the dispatcher it runs on: always 0, first version
+  std::uint32_t dispatcher;  // index of the dispatcher it runs on, is ready on, or was on last
 
   // Scheduling.
   ListLink<Thread> run_link;   // ready queue
@@ -51,6 +51,8 @@ struct Thread {
   // Signals.
   ThreadSignals signals;
   bool exit_requested;       // the task ends, or execs in another thread: leave at the next exit
+  bool must_move;            // its affinity may not allow the dispatcher it is on
+  bool keeps_dispatcher;     // no other may take it now
   std::int64_t system_call;  // number while a call is served, -1 else (decides restarts)
   std::uint64_t first_argument_rax;
 
@@ -75,9 +77,12 @@ static_assert(offsetof(Thread, stack_top) == 160);
 static_assert(offsetof(Thread, switch_stack) == 168);
 static_assert(offsetof(Thread, fast_leave) == 176);
 
+// A personality stack for it, and `start` (which never returns) for its first switch-in. False: no
+// memory.
+bool GiveStack(Thread* thread, void (*start)());
 // A thread with a stack whose first switch-in calls `start` (which never returns). Null: no memory.
 Thread* CreateThread(Task* task, std::int32_t tid, void (*start)());
-// Frees it. Not the running thread: that one goes through Scheduler::Exit.
+// Frees it. Not the running thread: that one goes through Dispatcher::Exit.
 void DestroyThread(Thread* thread);
 
 }  // namespace k42::personality

@@ -16,13 +16,17 @@ std::uint32_t Tickets::Take(TicketUser* user) {
       hint_ = word;
       words_ = word < words_ ? words_ : word + 1;
       users_[word * 64 + bit] = user;
-      return word * 64 + bit;
+      return first_ + word * 64 + bit;
     }
   }
   return kNoTicket;
 }
 
 void Tickets::Release(std::uint32_t ticket) {
+  ReleaseOwn(ticket - first_);
+}
+
+void Tickets::ReleaseOwn(std::uint32_t ticket) {
   users_[ticket] = nullptr;
   taken_[ticket / 64] &= ~(1ull << (ticket % 64));
 }
@@ -39,7 +43,7 @@ bool Tickets::TakeFired(abi::DispatcherPage* page) {
       fired &= fired - 1;
       any = true;
       if (TicketUser* user = users_[word * 64 + bit]) {
-        user->TicketFired(word * 64 + bit);
+        user->TicketFired(first_ + word * 64 + bit);
       }
     }
   }
@@ -50,7 +54,7 @@ bool Tickets::TakeFired(abi::DispatcherPage* page) {
 void Tickets::Reset() {
   for (std::uint32_t word = 0; word < words_; ++word) {
     while (taken_[word] != 0) {
-      Release(word * 64 + static_cast<std::uint32_t>(std::countr_zero(taken_[word])));
+      ReleaseOwn(word * 64 + static_cast<std::uint32_t>(std::countr_zero(taken_[word])));
     }
   }
   hint_ = 0;

@@ -14,6 +14,11 @@ namespace k42::personality {
 
 using abi::kNoTicket;
 
+// As its dispatcher gives it to the kernel.
+constexpr std::uint32_t OwnTicket(std::uint32_t ticket) {
+  return ticket == kNoTicket ? kNoTicket : ticket % abi::kTicketCount;
+}
+
 // Who is told.
 class TicketUser {
  public:
@@ -26,11 +31,14 @@ class TicketUser {
   ~TicketUser() = default;
 };
 
+// Of one dispatcher. Numbers are the process's (abi::TicketNumber); the kernel takes them without
+// the dispatcher's part where an operation is given one (OwnTicket).
 class Tickets {
  public:
+  // The number of the first: the dispatcher's index times kTicketCount.
+  void SetFirst(std::uint32_t number) { first_ = number; }
   // kNoTicket when all are taken.
   std::uint32_t Take(TicketUser* user);
-  void SetUser(std::uint32_t ticket, TicketUser* user) { users_[ticket] = user; }
   // Precondition: the kernel does not hold it (any more).
   void Release(std::uint32_t ticket);
 
@@ -42,8 +50,11 @@ class Tickets {
   void Reset();
 
  private:
+  void ReleaseOwn(std::uint32_t own);
+
   TicketUser* users_[abi::kTicketCount] = {};
   std::uint64_t taken_[abi::kTicketCount / 64] = {};
+  std::uint32_t first_ = 0;
   std::uint32_t hint_ = 0;
   std::uint32_t words_ = 0;  // of taken_ that ever held one
 };

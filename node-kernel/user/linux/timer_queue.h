@@ -1,5 +1,5 @@
-// Deadlines of the personality, earliest first: sleeps, timeouts, interval timers.
-// The kernel is asked for one timer only, the earliest. Monotonic nanoseconds throughout.
+// Deadlines of one dispatcher, earliest first: sleeps, timeouts, interval timers that were armed on
+// it. The kernel is asked for one timer only, the earliest. Monotonic nanoseconds throughout.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ class TimerQueue;
 // Embedded in what waits. `expired` runs once per Arm, with the queue consistent.
 struct Timer {
   ListLink<Timer> link;
+  TimerQueue* queue = nullptr;  // where it was armed last
   std::uint64_t deadline_ns = 0;
   void (*expired)(Timer* timer) = nullptr;
 };
@@ -20,7 +21,8 @@ struct Timer {
 class TimerQueue {
  public:
   void Arm(Timer* timer, std::uint64_t deadline_ns) {
-    timers_.Discard(timer);
+    Disarm(timer);
+    timer->queue = this;
     timer->deadline_ns = deadline_ns;
     Timer* place = timers_.first();
     while (place && place->deadline_ns <= deadline_ns) {
@@ -29,8 +31,13 @@ class TimerQueue {
     timers_.InsertBefore(place, timer);
   }
 
-  void Disarm(Timer* timer) { timers_.Discard(timer); }
-  bool Armed(const Timer* timer) const { return timers_.Contains(timer); }
+  // Whichever dispatcher's queue it is in.
+  static void Disarm(Timer* timer) {
+    if (timer->link.linked) {
+      timer->queue->timers_.Remove(timer);
+    }
+  }
+  static bool Armed(const Timer* timer) { return timer->link.linked; }
 
   // 0: none.
   bool empty() const { return timers_.empty(); }
@@ -42,6 +49,8 @@ class TimerQueue {
       timer->expired(timer);
     }
   }
+
+  Timer* PopFirst() { return timers_.PopFront(); }
 
   // In a forked child: deadlines of the parent's other threads mean nothing.
   void Clear() {

@@ -207,6 +207,12 @@ abi::DispatcherPage* Page() {
   return ThePage();
 }
 void SetEntries(const abi::DispatcherEntries&) {}
+// One processor is all that a process has here.
+Result<std::uint32_t> AddDispatcher(std::uint32_t, const abi::UserState&) {
+  return Status::kNotSupported;
+}
+void Notify(std::uint32_t) {}
+void Park() {}
 
 void WaitForEvent(std::uint64_t deadline_ns) {
   unsigned long all = ~0ul, none = 0;
