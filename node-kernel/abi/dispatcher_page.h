@@ -154,6 +154,8 @@ inline constexpr std::uint64_t kPersonalityBase =
     0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
 inline constexpr std::uint64_t kPersonalityLimit =
     0x0000'7fff'f000'0000;  // the top, hidden from maps
+inline constexpr std::uint64_t kFileSlotsAddress =
+    0x0000'7fff'f080'0000;  // abi/file_slot.h, once the process has asked for them
 inline constexpr std::uint64_t kDispatcherBase =
     0x0000'7fff'f100'0000;  // page + results, 256 KiB each
 inline constexpr std::uint64_t kDispatcherStride = 0x40000;

@@ -21,6 +21,7 @@ enum class LockRank : std::uint8_t {
   kPosition = 23,   // fs: the position of one open file
   kNameSpace = 24,  // fs: mounts, directories
   kDirectory = 26,
+  kFileLeases = 27,    // fs: who holds one file in its own memory
   kFile = 28,          // fs: one file's attributes and contents
   kStreamReader = 29,  // io: who reads a stream, while bytes are copied out
   kStream = 30,        // io: pipes, sockets, terminals

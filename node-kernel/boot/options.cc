@@ -82,6 +82,11 @@ Complaint IsTraceClasses(std::string_view value) {
              ? std::nullopt
              : Complaint("names no class of events, or several of which one is unknown");
 }
+Complaint IsFileService(std::string_view value) {
+  return value == "shared" || value == "small"
+             ? std::nullopt
+             : Complaint("is no way to serve files: shared or small");
+}
 Complaint IsAnything(std::string_view) {
   return std::nullopt;
 }
@@ -98,6 +103,7 @@ constexpr Option kKnown[] = {
     {"name", IsHostName},
     {"node", IsNode},
     {"mount", IsMount},
+    {"files", IsFileService},
     {"trace", IsTraceClasses},
     // Debug kernels'.
     {"reuse", IsSeed},

@@ -305,7 +305,9 @@ void StartFiles() {
 
   io::SocketServices& services =
       sockets.Make(kNetwork | (NodeNumber() & 0xffff), socket_names.Make(names));
-  const auto space = cobj::MakeShared<fs::NameSpace>(names, *root.value());
+  const bool slots = machine::BootOption("files", "small") != "shared";
+  const auto space =
+      cobj::MakeShared<fs::NameSpace>(names, *root.value(), slots ? &MemoryServices() : nullptr);
   const auto factory = cobj::MakeShared<io::IoFactory>(services);
   K42_ASSERT(space.ok() && factory.ok(), "memory for the objects of files");
   Processes().fixed[abi::kNameSpaceHandle] = {space.value().bits(), kAllRights,

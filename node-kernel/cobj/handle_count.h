@@ -23,6 +23,7 @@ class HandleCount {
     } while (!count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed));
     return Status::kOk;
   }
+  bool IsOne() const { return count_.load(std::memory_order_relaxed) == 1; }
   // True, once: that was the last one, the object is to end. One drop too many is no end.
   bool Drop() {
     std::uint32_t count = count_.load(std::memory_order_relaxed);

@@ -24,6 +24,7 @@ class CachedData final : public FileData {
     return file_.PunchHole(offset, length);
   }
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
+  bool IsMemoryOfOthers() const override { return !file_.HasOneReference(); }
   void Dispose() override;
 
  private:

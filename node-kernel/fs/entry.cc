@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/byte_search.h"
 #include "mem/heap.h"
 
 namespace k42::fs {
@@ -59,10 +60,18 @@ EntryTable::~EntryTable() {
 
 EntryTable::Bucket& EntryTable::BucketOf(const Entry* parent, std::string_view name) {
   std::uint64_t hash = 0xcbf29ce484222325 ^ reinterpret_cast<std::uintptr_t>(parent) >> 4;
-  for (const char c : name) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  const auto* at = reinterpret_cast<const unsigned char*>(name.data());
+  std::size_t left = name.size();
+  for (; left >= sizeof(hash); left -= sizeof(hash), at += sizeof(hash)) {
+    hash = (hash ^ LoadWord(at)) * 0x100000001b3;
+    hash ^= hash >> 32;
   }
-  return buckets_[(hash ^ hash >> 29) % kBuckets];
+  std::uint64_t last = left;
+  for (; left != 0; --left, ++at) {
+    last = last << 8 | *at;
+  }
+  hash = (hash ^ last) * 0x9e3779b97f4a7c15;
+  return buckets_[(hash ^ hash >> 32) % kBuckets];
 }
 
 RefPtr<Entry> EntryTable::Find(const Entry& parent, std::string_view name) {

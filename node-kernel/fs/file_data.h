@@ -26,6 +26,8 @@ class FileData {
   // The bytes read as zero afterwards; the size stays.
   virtual Status Clear(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) = 0;
+  // Somebody has, or may get, the bytes as memory: they can change without a call.
+  virtual bool IsMemoryOfOthers() const { return false; }
   // The file is gone. Mappings keep what they show.
   virtual void Dispose() = 0;
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/align.h"
 #include "fs/entry.h"
 #include "fs/memory_fs.h"
 
 namespace k42::fs {
 
 Result<std::uint64_t> MemoryFile::Read(std::uint64_t offset, BufferOut data) {
+  leases_.BeforeRead();
   const std::uint64_t count = TRY(data_.Read(offset, data));
   TouchAccessed();
   return count;
@@ -16,12 +18,67 @@ Result<std::uint64_t> MemoryFile::Read(std::uint64_t offset, BufferOut data) {
 
 Result<std::uint64_t> MemoryFile::Write(std::uint64_t offset, BufferIn data, bool append,
                                         std::uint64_t* end) {
+  const FileLeases::Change change(leases_);
   const std::uint64_t count = TRY(data_.Write(offset, data, append, end));
   TouchModified();
   return count;
 }
 
+Result<std::uint64_t> MemoryFile::Size() {
+  leases_.BeforeRead();
+  return data_.Size();
+}
+
+// From here on others may change the bytes without a call: who holds the file gives it back, and
+// the new holder of its memory keeps further leases away.
+Result<cobj::Granted<mem::IMemoryObject>> MemoryFile::Memory(std::uint32_t rights) {
+  const FileLeases::Change change(leases_);
+  return data_.Memory(rights);
+}
+
+Status MemoryFile::GetAttributes(FileAttributes* attributes) {
+  const std::uint64_t size = leases_.Look();
+  TRY(MemoryNode::GetAttributes(attributes));
+  attributes->size = std::max(attributes->size, size);
+  attributes->allocated = std::max(attributes->allocated, AlignUp(size, mem::kPageSize));
+  return Status::kOk;
+}
+
+// Times that are set stay: what a holder did before is noted first.
+Status MemoryFile::SetAttributes(const AttributeChange& change) {
+  const FileLeases::Change guard(leases_);
+  return MemoryNode::SetAttributes(change);
+}
+
+// Writing takes the bits away that let a program act for its file's owner: such files are written
+// through the kernel.
+Status MemoryFile::GrantLease(FileLease& lease, const LeaseRequest& request) {
+  if ((request.flags & kOpenWrite) != 0 &&
+      ((ownership().mode & (kModeSetUser | kModeSetGroup)) != 0 ||
+       !memory_file_system().HasRoomToSpare())) {
+    return Status::kNotSupported;
+  }
+  return leases_.Grant(lease, request);
+}
+
+Status MemoryFile::Opened(std::uint32_t) {
+  openings_.fetch_add(1, std::memory_order_relaxed);
+  return Status::kOk;
+}
+
+void MemoryFile::Closed(std::uint32_t) {
+  openings_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// What is in the slot of the last opening of a file without a name goes with the file.
+void MemoryFile::CloseLease(FileLease& lease) {
+  const bool last =
+      openings_.load(std::memory_order_relaxed) == 1 && links() == 0 && !data_.IsMemoryOfOthers();
+  leases_.Close(lease, /*keep=*/!last);
+}
+
 Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
+  const FileLeases::Change change(leases_);
   const std::uint64_t end = offset + length;
   const std::uint64_t size = data_.Size();
   switch (mode) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "fs/file_data.h"
+#include "fs/file_leases.h"
 #include "fs/memory_node.h"
 #include "io/fifo.h"
 #include "io/socket_name.h"
@@ -14,17 +15,27 @@ class MemoryFile final : public MemoryNode {
   // Takes `data` over.
   MemoryFile(MemoryFileSystem& file_system, std::uint64_t number, const Ownership& owned,
              FileData& data)
-      : MemoryNode(file_system, FileKind::kRegular, number, owned), data_(data) {}
+      : MemoryNode(file_system, FileKind::kRegular, number, owned),
+        data_(data),
+        leases_(*this, data) {}
   ~MemoryFile() { data_.Dispose(); }
 
   Result<std::uint64_t> Read(std::uint64_t offset, BufferOut data) override;
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
                               std::uint64_t* end) override;
   Status Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) override;
-  Result<std::uint64_t> Size() override { return data_.Size(); }
+  Result<std::uint64_t> Size() override;
   Status Sync(bool) override { return Status::kOk; }
-  Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override {
-    return data_.Memory(rights);
+  Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
+  Status GetAttributes(FileAttributes* attributes) override;
+  Status SetAttributes(const AttributeChange& change) override;
+  Status GrantLease(FileLease& lease, const LeaseRequest& request) override;
+  void EndLease(FileLease& lease) override { leases_.End(lease); }
+  void CloseLease(FileLease& lease) override;
+  Status Opened(std::uint32_t flags) override;
+  void Closed(std::uint32_t flags) override;
+  std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise) override {
+    return leases_.TakePosition(lease, otherwise);
   }
 
  private:
@@ -33,6 +44,8 @@ class MemoryFile final : public MemoryNode {
   Status Resize(std::uint64_t size) override { return data_.Resize(size); }
 
   FileData& data_;
+  FileLeases leases_;
+  std::atomic<std::uint32_t> openings_{0};
 };
 
 class MemoryLink final : public MemoryNode {

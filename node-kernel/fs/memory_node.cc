@@ -1,5 +1,7 @@
 #include "fs/memory_node.h"
 
+#include <algorithm>
+
 #include "fs/memory_fs.h"
 
 namespace k42::fs {
@@ -87,6 +89,12 @@ void MemoryNode::TouchModified() {
   const std::int64_t now = RealtimeNs();
   machine::SpinGuard guard(attributes_lock_);
   modify_ns_ = change_ns_ = now;
+}
+
+void MemoryNode::TouchModifiedAt(std::int64_t ns) {
+  const std::int64_t now = RealtimeNs();
+  machine::SpinGuard guard(attributes_lock_);
+  modify_ns_ = change_ns_ = std::max(std::min(change_ns_, now), std::min(ns, now));
 }
 
 void MemoryNode::TouchChanged() {

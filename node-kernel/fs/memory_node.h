@@ -22,6 +22,8 @@ class MemoryNode : public Node {
   // One name more or less; the change time moves.
   void CountLink(int delta);
   void TouchModified();
+  // As somebody says who may write the file: not before its last change, nor after now.
+  void TouchModifiedAt(std::int64_t ns);
   void TouchChanged();
   void TouchAccessed();
 

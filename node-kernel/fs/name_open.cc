@@ -64,11 +64,20 @@ Result<cobj::Granted<IOpenFile>> NameTree::OpenEntry(const cobj::CallContext& ca
                                                      RefPtr<Entry> entry, std::uint32_t flags,
                                                      const Identity& who) {
   Node& node = *entry->node();
+  TRY(CheckOpen(*entry, flags, who));
+  if ((flags & kOpenPathOnly) != 0) {
+    return OpenFile::Make({caller, who, std::move(entry), flags}, node);
+  }
+  return node.Open({caller, who, std::move(entry), flags});
+}
+
+Status NameTree::CheckOpen(const Entry& entry, std::uint32_t flags, const Identity& who) {
+  const Node& node = *entry.node();
   if ((flags & kOpenDirectory) != 0 && node.kind() != FileKind::kDirectory) {
     return Status::kNotDirectory;
   }
   if ((flags & kOpenPathOnly) != 0) {
-    return OpenFile::Make({caller, who, std::move(entry), flags}, node);
+    return Status::kOk;
   }
   switch (node.kind()) {
     case FileKind::kSymbolicLink:
@@ -79,7 +88,7 @@ Result<cobj::Granted<IOpenFile>> NameTree::OpenEntry(const cobj::CallContext& ca
       }
       break;
     case FileKind::kRegular:
-      if ((flags & (kOpenWrite | kOpenTruncate)) != 0 && entry->file_system().read_only()) {
+      if ((flags & (kOpenWrite | kOpenTruncate)) != 0 && entry.file_system().read_only()) {
         return Status::kReadOnly;
       }
       break;
@@ -92,7 +101,7 @@ Result<cobj::Granted<IOpenFile>> NameTree::OpenEntry(const cobj::CallContext& ca
   if ((flags & kOpenNoAccessTime) != 0 && !who.privileged() && who.user != node.ownership().user) {
     return Status::kNotOwner;
   }
-  return node.Open({caller, who, std::move(entry), flags});
+  return Status::kOk;
 }
 
 Status NameTree::GetAttributes(Entry& entry, FileAttributes* attributes) {

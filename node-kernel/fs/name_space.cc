@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fs/caller.h"
+#include "fs/file_slots.h"
 #include "fs/open_file.h"
 #include "mem/heap.h"
 
@@ -14,14 +15,15 @@ class PathCopy {
  public:
   PathCopy() = default;
   ~PathCopy() {
-    if (text_ != nullptr) {
+    if (text_ != nullptr && text_ != short_) {
       mem::Free(text_, size_ + 1);
     }
   }
   PathCopy(const PathCopy&) = delete;
 
   Status Take(BufferIn buffer) {
-    text_ = static_cast<char*>(mem::Allocate(buffer.size() + 1));
+    text_ = buffer.size() < sizeof(short_) ? short_
+                                           : static_cast<char*>(mem::Allocate(buffer.size() + 1));
     if (text_ == nullptr) {
       return Status::kNoMemory;
     }
@@ -48,6 +50,7 @@ class PathCopy {
  private:
   char* text_ = nullptr;
   std::size_t size_ = 0;
+  char short_[256];  // most paths
 };
 
 // Everything about a call that most methods need: who, from where, which path.
@@ -226,6 +229,20 @@ Status NameSpace::GetFileSystem(Caller caller, Directory directory, BufferIn pat
   return entry->file_system().GetInfo(&info);
 }
 
+Status NameSpace::CheckAgain(Caller caller, Directory directory, BufferIn path,
+                             cobj::Ref<IOpenFile> file, std::uint32_t flags) {
+  Question ask;
+  TRY(ask.Ask(caller, directory, path));
+  const auto was = RefPtr<Entry>::Adopt(TRY(file->TakeEntry()));
+  if (!was || TRY(file->GetFlags()) != flags || !TRY(file->HasOneHandle()) ||
+      (flags & (kOpenTruncate | kOpenExclusive | kOpenEmptyPath | kOpenPathOnly)) != 0) {
+    return Status::kInvalidArgument;
+  }
+  const std::uint32_t walk = (flags & kOpenNoFollow) != 0 ? kWalkNoFollow : 0;
+  const auto is = RefPtr<Entry>::Adopt(TRY(tree_.Find(ask.place.get(), ask.path, walk, ask.who)));
+  return is.get() == was.get() ? tree_.CheckOpen(*is, flags, ask.who) : Status::kNotFound;
+}
+
 Result<std::uint64_t> NameSpace::GetPath(cobj::Ref<IOpenFile> file, BufferOut path) {
   const auto entry = RefPtr<Entry>::Adopt(TRY(file->TakeEntry()));
   if (!entry) {
@@ -253,6 +270,14 @@ Result<cobj::Granted<IOpenFile>> NameSpace::MakeUnnamed(Caller caller, std::uint
   const auto node = RefPtr<Node>::Adopt(TRY(unnamed_.MakeNode(what)));
   return OpenFile::Make({caller, who, nullptr, (flags & kOpenChangeable) | kOpenRead | kOpenWrite},
                         *node);
+}
+
+Result<cobj::Granted<IFileSlots>> NameSpace::MakeFileSlots(Caller) {
+  if (slots_ == nullptr) {
+    return Status::kNotSupported;
+  }
+  auto memory = RefPtr<SlotMemory>::Adopt(TRY(SlotMemory::Make(*slots_)));
+  return cobj::Granted<IFileSlots>(TRY(cobj::MakeShared<FileSlots>(self_, std::move(memory))));
 }
 
 }  // namespace k42::fs

@@ -15,8 +15,11 @@ class NameSpace final : public INameSpace {
   using Directory = cobj::Ref<IOpenFile>;
   using Caller = const cobj::CallContext&;
 
-  // `unnamed`: where files without a name live.
-  NameSpace(NameTree& tree, MemoryFileSystem& unnamed) : tree_(tree), unnamed_(unnamed) {}
+  // `unnamed`: where files without a name live. `slots`: memory for processes' file slots; null:
+  // they get none.
+  NameSpace(NameTree& tree, MemoryFileSystem& unnamed, mem::MemoryServices* slots)
+      : tree_(tree), unnamed_(unnamed), slots_(slots) {}
+  void SetSelf(cobj::Ref<INameSpace> self) { self_ = self; }
 
   Result<cobj::Granted<IOpenFile>> Open(Caller caller, Directory directory, BufferIn path,
                                         std::uint32_t flags, std::uint32_t mode) override;
@@ -40,12 +43,17 @@ class NameSpace final : public INameSpace {
                                  BufferOut text) override;
   Status GetFileSystem(Caller caller, Directory directory, BufferIn path,
                        FileSystemInfo& info) override;
+  Status CheckAgain(Caller caller, Directory directory, BufferIn path, cobj::Ref<IOpenFile> file,
+                    std::uint32_t flags) override;
   Result<std::uint64_t> GetPath(cobj::Ref<IOpenFile> file, BufferOut path) override;
   Result<cobj::Granted<IOpenFile>> MakeUnnamed(Caller caller, std::uint32_t flags) override;
+  Result<cobj::Granted<IFileSlots>> MakeFileSlots(Caller caller) override;
 
  private:
   NameTree& tree_;
   MemoryFileSystem& unnamed_;
+  mem::MemoryServices* const slots_;
+  cobj::Ref<INameSpace> self_;
 };
 
 }  // namespace k42::fs

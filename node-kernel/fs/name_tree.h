@@ -73,6 +73,9 @@ class NameTree {
   Status Link(Entry* old_place, std::string_view old_path, std::uint32_t walk, Entry* new_place,
               std::string_view new_path, const Identity& who);
 
+  // Whether `flags` may be had of what exists.
+  static Status CheckOpen(const Entry& entry, std::uint32_t flags, const Identity& who);
+
   EntryTable& entries() { return entries_; }
   Entry& root() { return *mounts_[0].root; }
 

@@ -72,6 +72,12 @@ Status Node::Opened(std::uint32_t) {
   return Status::kOk;
 }
 void Node::Closed(std::uint32_t) {}
+Status Node::GrantLease(FileLease&, const LeaseRequest&) {
+  return Status::kNotSupported;
+}
+std::uint64_t Node::TakeLeasePosition(FileLease&, std::uint64_t otherwise) {
+  return otherwise;
+}
 io::SocketName* Node::Name() {
   return nullptr;
 }

@@ -34,8 +34,10 @@ namespace k42::fs {
 
 class DirectoryWriter;
 class Entry;
+class FileLease;
 class FileLocks;
 class FileSystem;
+class SlotMemory;
 
 // What opening needs to know, besides the node.
 struct OpenRequest {
@@ -43,6 +45,15 @@ struct OpenRequest {
   const Identity& who;
   RefPtr<Entry> entry;  // the name it was opened by
   std::uint32_t flags;  // kOpen...
+};
+
+// What an opening's lease is asked for with (file_leases.h).
+struct LeaseRequest {
+  SlotMemory& memory;
+  std::uint32_t slot;
+  std::uint32_t flags;      // the opening's
+  std::uint32_t transfers;  // of it that the kernel has served already
+  std::uint64_t position;
 };
 
 // What MakeNode of a directory is asked for.
@@ -96,6 +107,12 @@ class Node : public RefCounted {
   // An open file starts and ends using it (close-to-open consistency lives here).
   virtual Status Opened(std::uint32_t flags);
   virtual void Closed(std::uint32_t flags);
+
+  // An opening's lease (file_leases.h). Only files that know of leases grant any.
+  virtual Status GrantLease(FileLease& lease, const LeaseRequest& request);
+  virtual void EndLease(FileLease&) {}
+  virtual void CloseLease(FileLease&) {}
+  virtual std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise);
 
   // Everything but regular files and directories makes its own kind of open file.
   virtual Result<cobj::Granted<IOpenFile>> Open(const OpenRequest& request);

@@ -33,10 +33,41 @@ Result<cobj::Granted<IOpenFile>> OpenFile::Make(const OpenRequest& request, Node
 }
 
 void OpenFile::Closed() {
+  node_->CloseLease(lease_);
   if (FileLocks* locks = node_->LocksIfAny()) {
     locks->DropOwner(LockHolder::OpenFile(this));
   }
   node_->Closed(flags());
+}
+
+void OpenFile::PickUpPosition() {
+  if (!lease_.shared()) {
+    node_->EndLease(lease_);
+    position_ = node_->TakeLeasePosition(lease_, position_);
+  }
+}
+
+Status OpenFile::UseSlot(const cobj::CallContext& caller, SlotMemory& memory, std::uint32_t slot,
+                         std::uint32_t transfers) {
+  if ((flags() & kOpenPathOnly) != 0 || node_->kind() != FileKind::kRegular) {
+    return Status::kNotSupported;
+  }
+  if ((flags() & kOpenWrite) != 0) {
+    Identity who;
+    TRY(IdentityOf(caller, &who));
+    if (who.file_size_limit < abi::FileSlots::kRoom) {
+      return Status::kNotSupported;  // the kernel minds it
+    }
+  }
+  machine::MutexGuard guard(position_lock_);
+  PickUpPosition();
+  return node_->GrantLease(lease_, {memory, slot, flags(), transfers, position_});
+}
+
+// The process goes by the flags it knew when it got the file.
+Status OpenFile::SetFlags(std::uint32_t flags) {
+  node_->EndLease(lease_);
+  return OpenFileBase::SetFlags(flags);
 }
 
 Status OpenFile::NeedsData() const {
@@ -65,6 +96,7 @@ Status OpenFile::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready
 Result<std::uint64_t> OpenFile::Read(const cobj::CallContext&, BufferOut data) {
   TRY(NeedsData());
   machine::MutexGuard guard(position_lock_);
+  PickUpPosition();
   const std::uint64_t count = TRY(node_->Read(position_, data));
   position_ += count;
   return count;
@@ -101,6 +133,7 @@ Result<std::uint64_t> OpenFile::WriteBytes(const cobj::CallContext& caller, std:
 Result<std::uint64_t> OpenFile::Write(const cobj::CallContext& caller, BufferIn data) {
   TRY(NeedsData());
   machine::MutexGuard guard(position_lock_);
+  PickUpPosition();
   std::uint64_t end = position_;
   const std::uint64_t count =
       TRY(WriteBytes(caller, position_, data, (flags() & kOpenAppend) != 0, &end));
@@ -120,6 +153,7 @@ Result<std::uint64_t> OpenFile::Seek(std::int64_t offset, SeekFrom from) {
     return Status::kBadHandle;
   }
   machine::MutexGuard guard(position_lock_);
+  PickUpPosition();
   std::uint64_t base = 0;
   switch (from) {
     case SeekFrom::kStart:
@@ -319,6 +353,7 @@ Result<std::uint64_t> OpenFile::Control(const cobj::CallContext&, std::uint32_t 
                                         BufferOut) {
   if (operation == io::kControlBytesReadable && node_->kind() == FileKind::kRegular) {
     machine::MutexGuard guard(position_lock_);
+    PickUpPosition();
     const std::uint64_t size = TRY(node_->Size());
     return size - std::min(size, position_);
   }

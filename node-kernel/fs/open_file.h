@@ -5,6 +5,7 @@
 #pragma once
 
 #include "fs/entry.h"
+#include "fs/file_leases.h"
 #include "fs/node.h"
 #include "fs/open_file_base.h"
 #include "machine/mutex.h"
@@ -46,18 +47,24 @@ class OpenFile final : public OpenFileBase<IOpenFile> {
   Result<std::uint64_t> Control(const cobj::CallContext& caller, std::uint32_t operation,
                                 BufferIn input, BufferOut output) override;
   Result<Entry*> TakeEntry() override;
+  Status UseSlot(const cobj::CallContext& caller, SlotMemory& memory, std::uint32_t slot,
+                 std::uint32_t transfers) override;
+  Status SetFlags(std::uint32_t flags) override;
 
  private:
   void Closed() override;
   Status NeedsData() const;
   Result<std::uint64_t> WriteBytes(const cobj::CallContext& caller, std::uint64_t offset,
                                    BufferIn data, bool append, std::uint64_t* end);
+  // Before position_ is used here: what the process that held the file has made of it.
+  void PickUpPosition() K42_REQUIRES(position_lock_);
   Status ListDirectory(std::uint64_t position, class DirectoryWriter& writer);
 
   const RefPtr<Entry> entry_;
   const RefPtr<Node> node_;
   machine::Mutex<LockRank::kPosition> position_lock_;
   std::uint64_t position_ K42_GUARDED_BY(position_lock_) = 0;
+  FileLease lease_;
 };
 
 }  // namespace k42::fs

@@ -73,7 +73,11 @@ class OpenFileBase : public I {
                                 BufferOut) override {
     return Status::kNotTerminal;
   }
+  Result<bool> HasOneHandle() final { return handles_.IsOne(); }
   Result<Entry*> TakeEntry() override { return static_cast<Entry*>(nullptr); }
+  Status UseSlot(const cobj::CallContext&, SlotMemory&, std::uint32_t, std::uint32_t) override {
+    return Status::kNotSupported;
+  }
 
   Result<std::uint64_t> ReadOrArm(const cobj::CallContext& caller, BufferOut data,
                                   cobj::Ticket ready) final {

@@ -57,6 +57,9 @@ class Fcm {
     }
   }
 
+  // Nobody but the caller has it: no region, no view, no other creator.
+  bool HasOneReference() const { return references_.load(std::memory_order_acquire) == 1; }
+
   // -- pages -------------------------------------------------------------------------------------
   // Makes the page accessible in the region's address space. Answers: mem/types.h.
   virtual Status MapPage(const FaultRequest& request, TlbGather& gather) = 0;

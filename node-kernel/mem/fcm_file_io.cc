@@ -148,8 +148,12 @@ Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t 
 // loop finds the page, if another thread was faster.
 Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at) {
   FrameAllocator& frames = services_.frames;
-  Frame* frame = TRY(frames.AllocateZeroed(FramePurpose::kUser));
-  Status status = data.CopyTo(FrameAllocator::Data<unsigned char>(frame) + at, 0, data.size());
+  Frame* frame = TRY(frames.Allocate(FramePurpose::kUser));
+  auto* const bytes = FrameAllocator::Data<unsigned char>(frame);
+  const std::uint64_t end = at + data.size();
+  std::memset(bytes, 0, at);
+  std::memset(bytes + end, 0, kPageSize - end);
+  Status status = data.CopyTo(bytes + at, 0, data.size());
   if (IsOk(status)) {
     const SpinGuard guard(lock_, kAdded);
     status = map_.Find(page) != nullptr ? Status::kAlreadyExists

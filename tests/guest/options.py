@@ -23,6 +23,7 @@ BAD = {
     "init=bin/sh": 'init: "bin/sh" is no absolute path',
     "exit=maybe": 'exit: "maybe" is neither yes nor no',
     "mount=usr": 'mount: "usr" is not TAG:/path',
+    "files=fast": 'files: "fast" is no way to serve files',
     "trace=thread,thraed": "names no class of events",
     "members=many": "is no number of nodes",
     "reuse=7": 'reuse: "7" is for debug kernels only',

@@ -10,6 +10,7 @@
 #include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/futex.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
@@ -193,6 +194,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   ForgetFutexWaiters();
   InheritSharedMemory();
   ForgetDescriptorService();
+  ForgetFileSlots();
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();
@@ -213,6 +215,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
 std::int64_t ForkProcess(Thread& self, const CloneRequest& request) {
   std::uint64_t context[8];
   StoreVectorState(&self);
+  DropClosedFiles();
   if (SaveContext(context) != 0) {
     BecomeChild(Self(), request);
     return 0;

@@ -4,6 +4,7 @@
 #include "user/linux/dispatchers.h"
 #include "user/linux/epoll.h"
 #include "user/linux/errno.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/heap.h"
 #include "user/linux/signals.h"
 
@@ -77,11 +78,24 @@ KernelFile* KernelFile::Create(kernel::Handle handle, std::uint32_t linux_flags)
 
 void KernelFile::Destroy() {
   Epoll::DescriptionGone(this);
-  kernel::Close(handle_);
-  Free(this, sizeof(KernelFile));
+  if (!KeepClosedFile(*this)) {
+    CloseForGood(this);
+  }
+}
+
+void CloseForGood(KernelFile* file) {
+  kernel::Close(file->handle_);
+  ForgetSlot(*file);
+  Free(file, sizeof(KernelFile));
 }
 
 std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
+  if (slot != abi::FileSlots::kNone) {
+    const std::int64_t got = ReadInSlot(*this, address, size, kAtPosition);
+    if (got != kNotInSlot) {
+      return got;
+    }
+  }
   if (is_event_counter && size < 8) {
     return -kEINVAL;
   }
@@ -95,6 +109,9 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
       }
     }
     const Result<std::uint64_t> got = kernel::Read(handle_, address, size);
+    if (got.ok()) {
+      CountTransfer(*this);
+    }
     if (got.status() != Status::kWouldBlock || nonblocking()) {
       return ToReply(got);
     }
@@ -125,6 +142,12 @@ std::int64_t KernelFile::ReadOrWait(std::uint64_t address, std::uint64_t size,
 }
 
 std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
+  if (slot != abi::FileSlots::kNone) {
+    const std::int64_t put = WriteInSlot(*this, address, size, kAtPosition);
+    if (put != kNotInSlot) {
+      return put;
+    }
+  }
   if (is_event_counter && size < 8) {
     return -kEINVAL;
   }
@@ -133,6 +156,7 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
   for (;;) {
     const Result<std::uint64_t> put = kernel::Write(handle_, address + done, size - done);
     if (put.ok()) {
+      CountTransfer(*this);
       done += put.value();
       // A blocking writer of a stream goes on until everything has gone; a non-blocking one ends at
       // the next kWouldBlock.
@@ -152,6 +176,45 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
       return done ? static_cast<std::int64_t>(done) : waited;
     }
   }
+}
+
+std::int64_t KernelFile::ReadAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size) {
+  if (slot != abi::FileSlots::kNone) {
+    const std::int64_t got = ReadInSlot(*this, address, size, static_cast<std::int64_t>(offset));
+    if (got != kNotInSlot) {
+      return got;
+    }
+  }
+  const Result<std::uint64_t> got = kernel::ReadAt(handle_, offset, address, size);
+  if (got.ok()) {
+    CountTransfer(*this);
+  }
+  return ToReply(got);
+}
+
+std::int64_t KernelFile::WriteAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size) {
+  if (slot != abi::FileSlots::kNone) {
+    const std::int64_t put = WriteInSlot(*this, address, size, static_cast<std::int64_t>(offset));
+    if (put != kNotInSlot) {
+      return put;
+    }
+  }
+  const Result<std::uint64_t> put = kernel::WriteAt(handle_, offset, address, size);
+  if (!put.ok()) {
+    return WriteError(put.status());
+  }
+  CountTransfer(*this);
+  return ToReply(put);
+}
+
+std::int64_t KernelFile::Seek(std::int64_t offset, fs::SeekFrom from) {
+  if (slot != abi::FileSlots::kNone) {
+    const std::int64_t position = SeekInSlot(*this, offset, from);
+    if (position != kNotInSlot) {
+      return position;
+    }
+  }
+  return ToReply(kernel::Seek(handle_, offset, from));
 }
 
 std::int64_t KernelFile::WriteError(Status status) const {

@@ -47,6 +47,10 @@ class Description {
       : kind_(kind), linux_flags_(linux_flags) {}
 
   void Retain() { ++references_; }
+  // One descriptor has it, and no call.
+  bool is_alone() const { return references_ == 1; }
+  // Of one that was kept when the last reference went (file_slots.h): its first again.
+  void Revive() { references_ = 1; }
   // The last one destroys.
   static void Release(Description* description);
 
@@ -92,6 +96,18 @@ class KernelFile final : public Description {
   bool nonblocking() override;
   // The error number of a write, or change of size, that ended so, and its signal if it has one.
   std::int64_t WriteError(Status status) const;
+  // At `offset`, and the position stays.
+  std::int64_t ReadAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);
+  std::int64_t WriteAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size);
+  // The new position, or an error number.
+  std::int64_t Seek(std::int64_t offset, fs::SeekFrom from);
+
+  // For file_slots.cc only: the slot it is served in, and since when the kernel serves it.
+  std::uint32_t slot = abi::FileSlots::kNone;
+  std::uint16_t transfers = 0;
+  std::uint16_t patience = 0;
+  std::uint32_t open_flags = 0;
+  std::uint64_t opened_as = 0;  // 0: not to be kept when closed
 
   // What sockets remember for those who block on them; 0 none.
   std::uint64_t receive_timeout_ns = 0;
@@ -99,6 +115,7 @@ class KernelFile final : public Description {
   bool is_socket = false;
   bool is_event_counter = false;
   bool has_process_locks = false;
+  bool may_hold_locks = false;  // of its own: they end when it is closed
   bool connecting = false;
 
  private:
@@ -107,6 +124,7 @@ class KernelFile final : public Description {
   explicit KernelFile(kernel::Handle handle, std::uint32_t linux_flags)
       : Description(Kind::kFile, linux_flags), handle_(handle) {}
   void Destroy() override;
+  friend void CloseForGood(KernelFile* file);
   // Bytes, an error number, or kNotYet: try again.
   static constexpr std::int64_t kNotYet = INT64_MIN;
   std::int64_t ReadOrWait(std::uint64_t address, std::uint64_t size, std::uint64_t deadline);

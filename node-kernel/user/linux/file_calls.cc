@@ -214,6 +214,7 @@ std::int64_t LockCommand(KernelFile& file, std::uint32_t command, std::uint64_t 
     return WriteUser(argument, request) ? 0 : -kEFAULT;
   }
   const bool wait = command == kF_SETLKW || command == kF_OFD_SETLKW;
+  file.may_hold_locks = true;
   const Status status = kernel::LockRange(file.handle(), lock, wait);
   return status == Status::kCancelled ? -kERESTARTSYS : ErrnoOf(status);
 }
@@ -363,6 +364,7 @@ Reply Flock(Thread& thread, U32 fd, U32 operation) {
     default:
       return -kEINVAL;
   }
+  description.file()->may_hold_locks = true;
   const Status status =
       kernel::LockWhole(description.file()->handle(), kind, (operation & kLOCK_NB) == 0);
   return status == Status::kCancelled ? -kERESTARTSYS : ErrnoOf(status);

@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
+#include "abi/file_slot.h"
 #include "abi/native_call.h"
 #include "abi/process_start.h"
 #include "abi/readiness.h"
@@ -149,6 +150,14 @@ Result<std::uint64_t> ReadLink(const Path& path, char* text, std::size_t size);
 Status GetFileSystem(const Path& path, fs::FileSystemInfo* info);
 Result<std::uint64_t> GetPath(Handle file, char* path, std::size_t size);
 Result<Handle> MakeUnnamed(std::uint32_t flags);
+// Memory for files that this process has to itself, mapped (not in a forked child).
+Result<Handle> MakeFileSlots(abi::FileSlots** memory);
+// As Open; the slot's word tells whether the file is in it.
+Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
+                          std::uint32_t slot);
+// Whether opening `path` with `flags` would give what `file` is (fs/name_space.idl).
+Status CheckAgain(const Path& path, Handle file, std::uint32_t flags);
+Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers);
 
 // -- open files (buffers may be the program's: a bad one makes the call fail)
 // ----------------------

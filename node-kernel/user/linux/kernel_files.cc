@@ -1,8 +1,10 @@
 // The seam over native calls: names, open files, streams and sockets.
 #include <cstring>
 
+#include "fs/file_slots.stub.h"
 #include "fs/name_space.stub.h"
 #include "io/io_factory.stub.h"
+#include "proc/process.stub.h"
 #include "user/linux/heap.h"
 #include "user/linux/kernel.h"
 #include "user/linux/kernel_wait.h"
@@ -147,6 +149,45 @@ Result<std::uint64_t> GetPath(Handle file, char* path, std::size_t size) {
 }
 Result<Handle> MakeUnnamed(std::uint32_t flags) {
   return HandleOf(kNames.MakeUnnamed(flags));
+}
+
+Result<Handle> MakeFileSlots(abi::FileSlots** memory) {
+  const fs::FileSlotsStub slots = TRY(kNames.MakeFileSlots());
+  const Result<Handle> pages = HandleOf(slots.Memory());
+  const proc::MapRequest request{
+      abi::kFileSlotsAddress, abi::FileSlots::kBytes, 0, proc::kMapRead | proc::kMapWrite,
+      proc::kMapShared | proc::kMapFixedNoReplace | proc::kMapPersonality};
+  Status status = pages.status();
+  if (pages.ok()) {
+    status = proc::ProcessStub(abi::kProcessHandle).Map(request, pages.value()).status();
+    Close(pages.value());
+  }
+  if (IsOk(status)) {
+    status = Advise(abi::kFileSlotsAddress, abi::FileSlots::kBytes, proc::Advice::kDontFork);
+  }
+  if (!IsOk(status)) {
+    Close(slots.handle());
+    return status;
+  }
+  *memory = reinterpret_cast<abi::FileSlots*>(abi::kFileSlotsAddress);
+  return slots.handle();
+}
+Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
+                          std::uint32_t slot) {
+  return AwaitHandle([&](std::uint32_t ticket) {
+    return fs::FileSlotsStub(slots).Open(File(path.directory), path.text, path.size,
+                                         flags | std::uint64_t{mode} << 32, slot, ticket);
+  });
+}
+Status CheckAgain(const Path& path, Handle file, std::uint32_t flags) {
+  return Await([&](std::uint32_t ticket) {
+           return kNames.CheckAgain(File(path.directory), path.text, path.size, File(file), flags,
+                                    ticket);
+         })
+      .status();
+}
+Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers) {
+  return fs::FileSlotsStub(slots).Use(File(file), slot, transfers);
 }
 
 // -- open files ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "user/linux/abi_usage.h"
 #include "user/linux/call_support.h"
 #include "user/linux/dispatchers.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/monitor.h"
 
 namespace k42::personality::calls {
@@ -54,6 +55,9 @@ std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Addr
     const Status status = kernel::SetLimit(task, kLimitKinds[which], {next.current, next.maximum});
     if (status != Status::kOk) {
       return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
+    }
+    if (kLimitKinds[which] == proc::LimitKind::kFileSize && (pid == 0 || pid == thread.task->pid)) {
+      LimitFileSize(next.current);
     }
     if (which == kLimitFiles && (pid == 0 || pid == thread.task->pid)) {
       thread.task->files->limit =

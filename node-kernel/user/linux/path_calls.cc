@@ -5,6 +5,7 @@
 #include "user/linux/call_support.h"
 #include "user/linux/descriptor_folder.h"
 #include "user/linux/descriptor_service.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/open_flags.h"
 
 namespace k42::personality::calls {
@@ -114,7 +115,12 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
   }
   const std::uint32_t masked = mode & 07777 & ~thread.task->fs->umask;
   const std::uint32_t open_flags = OpenFlagsFromLinux(flags);
-  Result<kernel::Handle> opened = kernel::Open(path.get(), open_flags, masked);
+  if (KernelFile* again = OpenAgain(path.get(), open_flags)) {
+    again->set_linux_flags(KeptFlags(flags));
+    return thread.task->files->Add(again, (flags & kO_CLOEXEC) != 0);
+  }
+  std::uint32_t slot = abi::FileSlots::kNone;
+  Result<kernel::Handle> opened = OpenFileInSlot(path.get(), open_flags, masked, &slot);
   const bool waits = opened.status() == Status::kWouldBlock;
   if (waits) {
     opened = kernel::Open(path.get(), open_flags | fs::kOpenAwaitsPeer, masked);
@@ -132,6 +138,7 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     }
   }
   DescriptionRef file(KernelFile::Create(opened.value(), KeptFlags(flags)));
+  TakeSlot(slot, file.file(), path.get(), open_flags);
   if (!file) {
     return -kENOMEM;
   }
@@ -337,7 +344,11 @@ Reply UnlinkAt(Thread& thread, I32 directory, Address address, U32 flags) {
   if (flags & kAT_REMOVEDIR) {
     StripSlashes(&where);
   }
-  return ErrnoOf(kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0));
+  const Status removed = kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0);
+  if (removed == Status::kOk) {
+    DropClosedFile(where);  // what nobody can open again need not stay, nor be written anywhere
+  }
+  return ErrnoOf(removed);
 }
 
 Reply Rename(Thread& thread, Address from, Address to) {

@@ -40,11 +40,8 @@ std::int64_t TransferAt(KernelFile& file, Direction direction, std::uint64_t buf
     return -kEFAULT;
   }
   const auto at = static_cast<std::uint64_t>(offset);
-  if (direction == Direction::kRead) {
-    return ToReply(kernel::ReadAt(file.handle(), at, buffer, size));
-  }
-  const Result<std::uint64_t> put = kernel::WriteAt(file.handle(), at, buffer, size);
-  return put.ok() ? ToReply(put) : file.WriteError(put.status());
+  return direction == Direction::kRead ? file.ReadAt(at, buffer, size)
+                                       : file.WriteAt(at, buffer, size);
 }
 
 // Offset -1: at the shared position.
@@ -249,13 +246,13 @@ Reply Seek(Thread& thread, U32 fd, I64 offset, U32 whence) {
   if (whence > 4) {
     return -kEINVAL;
   }
+  if (whence < 3) {
+    return file->Seek(offset, static_cast<fs::SeekFrom>(whence));
+  }
   const Result<std::uint64_t> position =
       kernel::Seek(file->handle(), offset, static_cast<fs::SeekFrom>(whence));
   // No data or hole there is its own error number.
-  if (whence >= 3 && position.status() == Status::kOutOfRange) {
-    return -kENXIO;
-  }
-  return ToReply(position);
+  return position.status() == Status::kOutOfRange ? -kENXIO : ToReply(position);
 }
 
 Reply SendFile(Thread& thread, U32 out, U32 in, Address offset, U64 count) {

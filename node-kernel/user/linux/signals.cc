@@ -210,6 +210,11 @@ void TakeKernelSignals() {
 
 void DeliverSignals(Thread& thread) {
   Task& task = *thread.task;
+  if (thread.signals.pending.set().empty() && task.pending.set().empty() &&
+      !thread.signals.restore_saved_mask) {
+    FinishCall(thread, nullptr);
+    return;
+  }
   bool handled = false;
   for (;;) {
     const SignalSet allowed = ~thread.signals.mask | kUnblockable;

@@ -101,6 +101,7 @@ static const struct {
     {"getuid", GetUid, 10000},
     {"stat", Stat, 2000},            {"open_read_close_4k", OpenReadClose, 1000},
     {"reread_4k", RereadSmall, 2000}, {"create_write_unlink", CreateWriteUnlink, 500},
+    {"postmark", Postmark, 2000},
     {"file_touch", FileTouch, 256},
     {"pipe_ping_pong", PipePingPong, 1000}, {"unix_ping_pong", UnixPingPong, 1000},
     {"tcp_ping_pong", TcpPingPong, 500},

@@ -12,6 +12,9 @@ void RereadSmall(int count);
 void CreateWriteUnlink(int count);
 void FileTouch(int count);
 
+/* micro_postmark.c: transactions on a pool of small files. */
+void Postmark(int count);
+
 /* micro_talk.c: two processes or threads that answer each other, one byte at a time. */
 void PipePingPong(int count);
 void UnixPingPong(int count);

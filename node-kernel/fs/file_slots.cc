@@ -1,0 +1,28 @@
+#include "fs/file_slots.h"
+
+#include "mem/memory_object.h"
+
+namespace k42::fs {
+
+Result<cobj::Granted<IOpenFile>> FileSlots::Open(const cobj::CallContext& caller,
+                                                 cobj::Ref<IOpenFile> directory, BufferIn path,
+                                                 std::uint64_t how, std::uint32_t slot) {
+  const auto opened = names_->Open(caller, directory, path, static_cast<std::uint32_t>(how),
+                                   static_cast<std::uint32_t>(how >> 32));
+  if (opened.ok()) {
+    (void)opened.value().ref->UseSlot(caller, *memory_, slot, 0);
+  }
+  return opened;
+}
+
+Status FileSlots::Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file,
+                      std::uint32_t slot, std::uint32_t transfers) {
+  return file->UseSlot(caller, *memory_, slot, transfers);
+}
+
+Result<cobj::Granted<mem::IMemoryObject>> FileSlots::Memory(const cobj::CallContext&) {
+  return cobj::Granted<mem::IMemoryObject>(TRY(mem::MakeMemoryObject(&memory_->pages())),
+                                           kRightRead | kRightWrite | kRightMap);
+}
+
+}  // namespace k42::fs
