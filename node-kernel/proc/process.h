@@ -209,8 +209,8 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   mem::AddressSpace* space_ = nullptr;
   ipc::HandleTable handles_;
   const Image* image_ = nullptr;
-  std::uint64_t cpus_ = ~std::uint64_t{0};  // allowed; counts where a dispatcher is placed
-  machine::Mutex<LockRank::kProcess> adding_;
+  std::uint64_t cpus_ = ~std::uint64_t{0};     // allowed; counts where a dispatcher is placed
+  machine::Mutex<LockRank::kProcess> adding_;  // one dispatcher is added at a time
   std::atomic<ProcessDispatcher*> dispatchers_[abi::kDispatchersMax] = {};
   std::atomic<std::uint32_t> dispatchers_end_{0};  // slots from here on were never filled
   Task* task_ = nullptr;

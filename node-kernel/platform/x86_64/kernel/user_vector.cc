@@ -17,6 +17,8 @@ constexpr std::uint64_t kAvx = 4;
 constexpr std::uint32_t kSizeWithAvx = 832;
 static_assert(kSizeWithAvx <= abi::kVectorStateSize);
 
+using Image = unsigned char[abi::kVectorStateSize];
+
 }  // namespace
 
 std::uint64_t VectorComponents() {
@@ -33,6 +35,15 @@ void InitVectorState(unsigned char* state) {
   std::memset(state, 0, abi::kVectorStateSize);
   std::memcpy(state + kControlWord, &kInitialControlWord, sizeof(kInitialControlWord));
   std::memcpy(state + kMxcsr, &kInitialMxcsr, sizeof(kInitialMxcsr));
+}
+
+void SaveVectorState(unsigned char* state) {
+  asm volatile("xsave64 %0" : "+m"(*reinterpret_cast<Image*>(state)) : "a"(~0u), "d"(~0u));
+}
+
+void LoadVectorState(const unsigned char* state) {
+  asm volatile("xrstor64 %0" ::"m"(*reinterpret_cast<const Image*>(state)), "a"(~0u), "d"(~0u)
+               : "memory");
 }
 
 Status SanitizeVectorState(unsigned char* state) {
