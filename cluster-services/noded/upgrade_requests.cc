@@ -173,7 +173,7 @@ Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
 }
 
 Outcome<nlohmann::json> UpgradeService::AbortRollout(const std::string& reason) {
-  if (Authority(false) == nullptr)
+  if (Authority(false) == nullptr || !records_.known)
     return {Status::kUnavailable, "this node has no certain lease now; try again"};
   if (!records_.rollout)
     return {Status::kNotFound, "there is no rollout"};
@@ -192,6 +192,9 @@ Outcome<nlohmann::json> UpgradeService::AbortRollout(const std::string& reason) 
 }
 
 Outcome<nlohmann::json> UpgradeService::Describe() const {
+  // A daemon that has just begun would tell of no rollout while one is under way; others know.
+  if (!records_.known)
+    return {Status::kUnavailable, "this node has not read the store's records yet; try again"};
   const agent::ClusterAgent* agent = daemon_.agent();
   const view::View view = agent == nullptr ? view::View() : agent->Current()->view;
   Json committed = Json::object();
