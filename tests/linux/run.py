@@ -31,11 +31,12 @@ def build(name, folder):
     return target
 
 
-def outcome(command):
+def outcome(command, folder):
+    """Run in `folder`: programs that die on purpose leave their cores there."""
     subprocess.run(["rm", "-rf", "/tmp/files"], check=False)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=LIMIT_S)
+                              stderr=subprocess.DEVNULL, timeout=LIMIT_S, cwd=folder)
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as late:
         return "timeout", (late.stdout or b"").decode(errors="replace")
@@ -43,7 +44,7 @@ def outcome(command):
 
 def on_host(program):
     runner = ROOT / "build" / "bin" / "linux_on_host"
-    return outcome(["setarch", "-R", str(runner), str(program), *WORDS])
+    return outcome(["setarch", "-R", str(runner), str(program), *WORDS], program.parent)
 
 
 def on_node(names, folder, cpus):
@@ -105,7 +106,7 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)
         programs = {name: build(name, folder) for name in names}
-        wanted = {name: outcome([str(programs[name]), *WORDS]) for name in names}
+        wanted = {name: outcome([str(programs[name]), *WORDS], folder) for name in names}
         for cpus in options.cpus.split(",") if options.on == "node" else [""]:
             answers = (on_node(names, folder, cpus) if cpus else
                        {name: on_host(programs[name]) for name in names})
