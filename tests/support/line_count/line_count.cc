@@ -1,13 +1,13 @@
 #include "support/line_count/line_count.h"
 
 #include <algorithm>
-#include <atomic>
+#include <mutex>
 #include <sstream>
-#include <thread>
 #include <unordered_map>
 
 #include "machine/call_chain.h"
 #include "machine/hosted.h"
+#include "machine/thread.h"
 
 namespace k42::test {
 
@@ -25,6 +25,36 @@ struct Recorder {
   std::uint32_t operation = 0;
 };
 thread_local Recorder* recorder = nullptr;
+
+// Where all meet. Who comes early waits inactive and leaves its CPU to others: those who are still
+// at it may wait for a grace period.
+class Meeting {
+ public:
+  explicit Meeting(std::size_t all) : all_(all) {}
+
+  void Attend() {
+    std::unique_lock lock(mutex_);
+    early_.push_back(machine::Thread::Current());
+    if (early_.size() == all_) {
+      over_ = true;
+      early_.pop_back();
+      for (machine::Thread* thread : early_)
+        thread->Unblock();  // none leaves before the lock is free
+      return;
+    }
+    while (!over_) {
+      lock.unlock();
+      machine::Thread::BlockExternal();
+      lock.lock();
+    }
+  }
+
+ private:
+  const std::size_t all_;
+  std::mutex mutex_;
+  std::vector<machine::Thread*> early_;
+  bool over_ = false;
+};
 
 }  // namespace
 
@@ -46,24 +76,19 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
                       std::uint32_t warm_up) {
   std::vector<Recorder> recorders(cpus);
   // Nobody's stack becomes another's before all have finished, and all count at the same time.
-  std::atomic<machine::CpuId> ready{0};
-  std::atomic<machine::CpuId> done{0};
-  const auto meet = [cpus](std::atomic<machine::CpuId>& count) {
-    count.fetch_add(1);
-    while (count.load() < cpus) std::this_thread::yield();
-  };
+  Meeting ready(cpus), done(cpus);
   machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
     if (cpu >= cpus)
       return;
     for (std::uint32_t i = 0; i < warm_up; ++i) operation(cpu, i);
-    meet(ready);
+    ready.Attend();
     for (std::uint32_t i = 0; i < operations; ++i) {
       recorders[cpu].operation = i;
       recorder = &recorders[cpu];
       operation(cpu, warm_up + i);
       recorder = nullptr;
     }
-    meet(done);
+    done.Attend();
   });
 
   struct Line {
