@@ -72,7 +72,9 @@ struct TrapInfo {
 // TicketNumber.
 inline constexpr std::uint32_t kTicketCount = 4096;
 inline constexpr std::uint32_t kFaultIdCount = 64;
-inline constexpr std::uint32_t kDispatchersMax = 64;  // of one process
+// Of one process: one less than a word has bits, so that user space has a bit for each and one
+// more.
+inline constexpr std::uint32_t kDispatchersMax = 63;
 
 // A ticket's number in its process.
 constexpr std::uint32_t TicketNumber(std::uint32_t dispatcher, std::uint32_t ticket) {

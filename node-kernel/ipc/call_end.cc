@@ -270,6 +270,7 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
 
 [[gnu::noinline]] void CallEnd::ReturnAtLength(TrapFrame* frame, Call& call, Status status,
                                                std::uint64_t value) {
+  machine::Thread::BecomeActive();  // objects are looked at; a remote caller may end meanwhile
   call.status = status;
   call.value = value;
   if ((call.flags & abi::kServedHandle) != 0 && status == Status::kOk)
@@ -283,7 +284,6 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
     here.ChangePayer(dispatcher_.payer(), dispatcher_);
   }
   if (call.remote) {
-    machine::Thread::BecomeActive();  // the caller, on its CPU, may end meanwhile
     if (call.word.End())
       back->dispatcher_.Ask(Dispatcher::kReply);
     else

@@ -31,10 +31,12 @@ Status HandleTable::CopyAll(HandleTable& parent) K42_NO_THREAD_SAFETY_ANALYSIS {
     if (status != Status::kOk || !parent.At(index).Read(generation, &object))
       continue;
     status = cobj::Hold(object);
-    if (status != Status::kOk)
-      continue;
-    At(index).Fill(object);
-    ++used_;
+    if (status == Status::kOk) {
+      At(index).Fill(object);
+      ++used_;
+    } else if (status == Status::kDeleted && !parent.At(index).Read(generation, &object)) {
+      status = Status::kOk;  // closed just now, by the last who had it
+    }
   }
   RebuildFreeListLocked();
   return status;

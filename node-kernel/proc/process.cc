@@ -43,7 +43,7 @@ void Process::GiveBack() {
     if (waited_for_words_.load(std::memory_order_relaxed))
       services_.words.Forget(each.sink());
     each.calls().GiveBack();
-    run_ns += each.scheduled().run_ns();
+    run_ns += each.scheduled().run_ns(machine::MonotonicNs());
   });
   handles_.CloseAll();
   space_->Destroy();

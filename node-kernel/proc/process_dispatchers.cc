@@ -85,11 +85,11 @@ Result<std::uint32_t> Process::AddDispatcher(ProcessDispatcher& caller, std::uin
   scheduled.user_state() = state;
   machine::InitVectorState(scheduled.vector_state());
   scheduled.InheritEntries(caller.scheduled());
-  scheduled.InheritParameters(caller.scheduled());
   added->ActFor(main_number_);
-  // Under the table's lock nobody stops or continues the process. Its end may have gone past the
-  // slot before it was filled.
+  // Under the table's lock nobody stops or continues the process, or gives it another share of the
+  // processors. Its end may have gone past the slot before it was filled.
   const Status admitted = services_.tasks.Visit(main_number_, 0, [&](const Task& task) {
+    scheduled.InheritParameters(caller.scheduled());
     if (task.state == TaskState::kStoppedState)
       scheduled.Stop();
     else

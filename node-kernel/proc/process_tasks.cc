@@ -64,7 +64,8 @@ Status Process::EndThread(const cobj::CallContext& caller, std::uint32_t thread)
 
 Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, TaskInfo& info) {
   TRY(services_.tasks.GetInfo(Number(caller), task, &info));
-  (void)services_.tasks.Visit(Number(caller), task, [&info](Task& found) {
+  const std::uint64_t now_ns = machine::MonotonicNs();
+  (void)services_.tasks.Visit(Number(caller), task, [&info, now_ns](Task& found) {
     auto* process = static_cast<Process*>(found.host);
     if (process == nullptr)
       return Status::kOk;
@@ -73,7 +74,7 @@ Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, Tas
     process->ForEachDispatcher([&](const ProcessDispatcher& each) {
       const sched::Dispatcher& dispatcher = each.scheduled();
       if (found.is_main)
-        info.user_ns += dispatcher.run_ns();
+        info.user_ns += dispatcher.run_ns(now_ns);
       info.switches += dispatcher.switches();
       if (each.parked())
         return;

@@ -80,9 +80,11 @@ class TaskTable {
 
   // -- what is known of a task --
   // Calls visit(task) under the lock; kNoProcess. `visit` must be short and call nobody.
+  static constexpr machine::HoldReason kVisit{4000,
+                                              "at most 63 dispatchers of a process are looked at"};
   template <typename Visitor>
   Status Visit(std::uint32_t caller, std::uint32_t number, Visitor visit) {
-    machine::SpinGuard guard(lock_);
+    machine::SpinGuard guard(lock_, kVisit);
     Task* task = FindLocked(number == 0 ? caller : number);
     if (task == nullptr)
       return Status::kNoProcess;

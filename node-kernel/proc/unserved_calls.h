@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/intrusive_list.h"
 #include "machine/spin_lock.h"
 
 namespace k42::proc {

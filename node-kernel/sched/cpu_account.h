@@ -37,14 +37,17 @@ class CpuAccount {
 
   // -- any CPU --
   std::uint64_t charged_ns() const { return charged_.load(std::memory_order_relaxed); }
+  // Whoever is kept from reading by a writer that has been stopped in the middle has what was
+  // charged.
   std::uint64_t Ns(std::uint64_t now_ns) const {
-    for (;;) {
+    for (int tries = 0; tries < 100; ++tries) {
       const std::uint32_t version = version_.load(std::memory_order_acquire);
       const std::uint64_t charged = charged_.load(std::memory_order_acquire);
       const std::uint64_t since = since_.load(std::memory_order_acquire);
       if ((version & 1) == 0 && version_.load(std::memory_order_acquire) == version)
         return charged + (since != 0 && now_ns > since ? now_ns - since : 0);
     }
+    return charged_ns();
   }
 
  private:

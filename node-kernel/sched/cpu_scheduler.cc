@@ -397,6 +397,7 @@ void CpuScheduler::GoIdle() {
   if (dispatcher.payer_->runs == &dispatcher)
     dispatcher.payer_->runs = nullptr;
   dispatcher.payer_ = &dispatcher;
+  dispatcher.now_.switch_wanted = false;
   SetState(dispatcher, State::kIdle);
   if (dispatcher.now_.ending)
     Finish(dispatcher);

@@ -153,8 +153,8 @@ class Dispatcher : public Entity {
     quantum_ns = other.quantum_ns;
   }
   State state() const { return now_.state; }
-  // Up to now, if it runs.
-  std::uint64_t run_ns() const { return account.Ns(machine::MonotonicNs()); }
+  // Up to `now_ns`, if it runs.
+  std::uint64_t run_ns(std::uint64_t now_ns) const { return account.Ns(now_ns); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
   bool ending() const { return now_.ending; }
   // Its code runs and goes on. It may hand over even if its turn is over: whoever takes the CPU is
@@ -173,7 +173,6 @@ class Dispatcher : public Entity {
   Entity& payer() const { return *payer_; }
   void SetPayer(Entity& payer) { payer_ = &payer; }
   bool finish_first = false;
-  // Time that others spent for it, on other CPUs.
   ipc::CallEnd* calls = nullptr;  // its part in protected calls; its owner's
 
  private:

@@ -33,6 +33,7 @@ inline void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
   from.now_.state = Dispatcher::State::kIdle;
   from.payer_ = &from;
   to.now_.switch_wanted = from.now_.switch_wanted;
+  from.now_.switch_wanted = false;
   to.now_.state = Dispatcher::State::kRunning;
   const bool another_pays = &payer != payer_;
   if (another_pays) [[unlikely]]

@@ -159,6 +159,15 @@ static void *wakes(void *argument) {
   return NULL;
 }
 
+/* May be chosen for a signal that it does not live to take: then another does. */
+static void *ends(void *argument) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  return argument;
+}
+
 static void *nothing(void *argument) {
   ++sum;
   return argument;
@@ -333,6 +342,15 @@ int main(void) {
     while (heard == before) sched_yield();
   }
   printf("signals: %d, mine %d\n", (int)heard, (int)mine);
+  for (int i = 0; i < 100; ++i) {
+    int before = heard;
+    pthread_t passing[4];
+    start(passing, 4, ends);
+    kill(getpid(), SIGUSR1);
+    while (heard == before) sched_yield();
+    join(passing, 4);
+  }
+  printf("signals: %d\n", (int)heard);
 
   /* Forks among threads that work: each copy is whole. */
   stop = 1;

@@ -3,7 +3,7 @@
 //   constexpr machine::HoldReason kOneBatch{700, "16 entries, each looked up"};
 //   const machine::SpinGuard guard(lock_, kOneBatch);
 //
-// Debug kernels record the longest hold of each place; the guest test spin_locks* fails for one
+// Debug kernels record the longest hold of each place; the test guest/spin_holds fails for one
 // over 50 instructions without a reason, or over what its reason allows. No code in other kernels.
 #pragma once
 

@@ -184,10 +184,13 @@ void Dispatcher::Exit() {
   __builtin_unreachable();
 }
 
-// The idle loop runs on the stack of whichever thread gave up the processor last.
+// The idle loop runs on the stack of whichever thread gave up the processor last. If the dispatcher
+// parks meanwhile, that thread goes on elsewhere, and nothing here is its any more.
 void Dispatcher::SwitchToNext() {
   while (ready_.empty()) {
-    Idle();
+    if (!Idle()) {
+      return;
+    }
   }
   Thread* next = ready_.first();
   RemoveReady(next);
@@ -200,14 +203,15 @@ void Dispatcher::SwitchToNext() {
   }
 }
 
-void Dispatcher::Idle() {
+bool Dispatcher::Idle() {
   if (monitor.shared()) {
     if (Dispatchers::stopping() && index_ != 0) {
       Dispatchers::ParkHere();
+      return false;
     }
     if (Thread* taken = Dispatchers::TakeFor(*this)) {
       PushReady(taken);
-      return;
+      return true;
     }
   }
   // What was put by on the way in would not end the wait: it is off the page.
@@ -220,6 +224,7 @@ void Dispatcher::Idle() {
     idles_ = false;
   }
   TakeEvents();
+  return true;
 }
 
 void Dispatcher::ActFor(const Task& task) {

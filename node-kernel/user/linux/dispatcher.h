@@ -96,7 +96,7 @@ class Dispatcher {
   friend class Dispatchers;
 
   void SwitchToNext();
-  void Idle();
+  bool Idle();  // false: the thread whose stack this is runs again
   void EndSlice();
   void GiveWay();
   void PushReady(Thread* thread);

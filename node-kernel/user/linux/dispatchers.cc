@@ -14,7 +14,8 @@ namespace k42::personality {
 namespace {
 
 constexpr std::size_t kTrapStackSize = 16 * 1024;
-constexpr std::uint32_t kMost = MonitorWord::kDispatchers;
+constexpr std::uint32_t kMost = abi::kDispatchersMax;
+static_assert(kMost <= MonitorWord::kDispatchers);
 
 constinit Dispatcher first;
 Dispatcher* all[kMost];  // by index; the first alone at the beginning
@@ -22,7 +23,10 @@ std::uint32_t end;       // those from here on were never filled
 std::uint32_t running;   // not parked
 std::uint32_t most = 1;  // to have at a time
 std::uint64_t all_cpus;  // bit n: there is processor n
-std::uint64_t taken;     // has a dispatcher
+std::uint64_t taken;     // has a dispatcher, or never gets one
+// No other is tried for before this: there was no memory for the last one. 0: there was.
+std::uint64_t pause_end_ns;
+constexpr std::uint64_t kPauseNs = 50'000'000;
 
 // A thread record whose first switch-in idles.
 Thread* NewIdleThread(void (*start)()) {
@@ -57,7 +61,9 @@ Dispatcher& Dispatchers::Of(std::uint32_t index) {
 
 void Dispatchers::TakeFired(std::uint32_t ticket) {
   Dispatcher& owner = OfTicket(ticket);
-  (void)kernel::Page();
+  while (!owner.page_) {  // parked, for an exec that ends all of this
+    (void)Dispatcher::Block(kernel::MonotonicNs() + 1'000'000, false);
+  }
   owner.tickets_.TakeFired(owner.page_);
 }
 
@@ -77,7 +83,7 @@ void Dispatchers::Begin(std::uint32_t cpus) {
 
 Dispatcher* Dispatchers::PlaceFor(Thread& thread) {
   Dispatcher* home = all[thread.dispatcher];
-  if (!home->page_) {  // parked for an exec that failed
+  if (!home->page_) {  // parked, for an exec
     return &first;
   }
   if (running == 1 || !home->MayLeave(thread) || (home->idles_ && home->Allows(thread))) {
@@ -170,6 +176,8 @@ bool Dispatchers::MoveIfForbidden(Thread& thread) {
   }
   if (to) {
     Dispatcher::MoveTo(*to);
+  } else {
+    thread.must_move = pause_end_ns != 0;  // later, perhaps
   }
   return to != nullptr;
 }
@@ -200,11 +208,22 @@ void Dispatchers::Grow() {
 
 // On a processor that has none, for the thread. Null: there is none to be had.
 Dispatcher* Dispatchers::Add(const Thread& wanting) {
+  if (running >= most || (pause_end_ns != 0 && kernel::MonotonicNs() < pause_end_ns)) {
+    return nullptr;
+  }
+  pause_end_ns = 0;
   std::uint64_t cpus = all_cpus & ~taken & wanting.affinity;
   for (; cpus != 0; cpus &= cpus - 1) {
     const auto cpu = static_cast<std::uint32_t>(std::countr_zero(cpus));
-    taken |= 1ull << cpu;  // it is not tried again if it is refused
-    if (Add(cpu)) {
+    taken |= 1ull << cpu;
+    const Status status = Add(cpu);
+    // A processor that this process may not use is not tried again; for others there was no memory.
+    if (status != Status::kOk && status != Status::kInvalidArgument) {
+      taken &= ~(1ull << cpu);
+      pause_end_ns = kernel::MonotonicNs() + kPauseNs;
+      return nullptr;
+    }
+    if (status == Status::kOk) {
       for (std::uint32_t index = 0; index < end; ++index) {
         if (all[index] && all[index]->cpu_ == cpu && all[index]->page_) {
           return all[index];
@@ -228,14 +247,15 @@ void Dispatchers::Discard(Dispatcher*& gone) {
   }
 }
 
-bool Dispatchers::Add(std::uint32_t cpu) {
+Status Dispatchers::Add(std::uint32_t cpu) {
   if (!first.idle_thread_) {
     first.idle_thread_ = NewIdleThread(IdleThread);
     if (!first.idle_thread_) {
-      return false;
+      return Status::kNoMemory;
     }
     first.idle_thread_->task = Tasks().first();
   }
+  Status status = Status::kNoMemory;
   auto* added = New<Dispatcher>();
   Thread* idle = NewIdleThread(IdleThread);
   auto* trap_stack = static_cast<char*>(Allocate(kTrapStackSize));
@@ -250,7 +270,8 @@ bool Dispatchers::Add(std::uint32_t cpu) {
     state.rdi = reinterpret_cast<std::uint64_t>(added);
     state.rsp = idle->stack_top - 8;
     const Result<std::uint32_t> index = kernel::AddDispatcher(cpu, state);
-    if (index.ok() && index.value() < kMost) {
+    status = index.status();
+    if (index.ok()) {
       // It waits to come inside. A parked one's record goes: it is not coming back to it.
       Discard(all[index.value()]);
       added->index_ = index.value();
@@ -259,7 +280,7 @@ bool Dispatchers::Add(std::uint32_t cpu) {
       all[index.value()] = added;
       end = end > index.value() ? end : index.value() + 1;
       ++running;
-      return true;
+      return Status::kOk;
     }
   }
   if (running == 1) {
@@ -270,7 +291,7 @@ bool Dispatchers::Add(std::uint32_t cpu) {
     DestroyThread(idle);
   }
   Delete(added);
-  return false;
+  return status;
 }
 
 // Where a further dispatcher starts, disabled, outside the monitor, on its idle thread's stack.
@@ -287,9 +308,9 @@ void Dispatchers::Begun(Dispatcher* self) {
 // -- the end, and forks
 // ----------------------------------------------------------------------------
 
-void Dispatchers::StopOthers() {
+bool Dispatchers::StopOthers() {
   if (running == 1) {
-    return;
+    return false;
   }
   Self().keeps_dispatcher = true;
   Dispatcher::MoveTo(first);
@@ -302,11 +323,7 @@ void Dispatchers::StopOthers() {
   while (running > 1) {
     (void)Dispatcher::Block(kernel::MonotonicNs() + 1'000'000, false);
   }
-}
-
-void Dispatchers::EndStop() {
-  Self().keeps_dispatcher = false;
-  stopping_ = false;
+  return true;
 }
 
 void Dispatchers::ParkHere() {

@@ -12,6 +12,7 @@
 // Inside the monitor throughout.
 #pragma once
 
+#include "base/status.h"
 #include "user/linux/dispatcher.h"
 
 namespace k42::personality {
@@ -36,9 +37,8 @@ class Dispatchers {
   // allows, if there can be one. Whether it has moved.
   static bool MoveIfForbidden(Thread& thread);
   // For exec: all but the first park, whatever they run; the caller goes on on the first.
-  static void StopOthers();
-  // It failed after all.
-  static void EndStop();
+  // There is no way back: what others waited for there is lost. False: there were none.
+  static bool StopOthers();
   static bool stopping() { return stopping_; }
   // This dispatcher, not the first, is asked to go, and has nothing to run.
   static void ParkHere();
@@ -52,7 +52,7 @@ class Dispatchers {
   static Dispatcher* LighterThan(const Dispatcher& here, const Thread& thread);
   static Thread* TakeFor(Dispatcher& taker);
   static Dispatcher* Add(const Thread& wanting);
-  static bool Add(std::uint32_t cpu);
+  static Status Add(std::uint32_t cpu);
   static void ForgetOthers();
   static void Discard(Dispatcher*& gone);
   [[noreturn]] static void Begun(Dispatcher* self);

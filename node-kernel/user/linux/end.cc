@@ -74,7 +74,9 @@ void EndThread(Thread& thread) {
     kernel::EndThread(static_cast<std::uint32_t>(thread.tid));
   }
   task.threads.Remove(&thread);
-  if (--task.thread_count == 0) {
+  if (--task.thread_count != 0) {
+    HandOnSignals(task);
+  } else {
     ReleaseVforkParent(task);
     if (task.main) {
       // Tasks that still share the memory would die with the process: they were given theirs.

@@ -251,13 +251,15 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
 
   if (task.main) {
     DetachSharedMemory();
-    Dispatchers::StopOthers();
+    const bool stopped = Dispatchers::StopOthers();
     Status status = Status::kBusy;
     while ((status = kernel::Replace(blob.data(), blob.used(), handles, handle_count)) ==
            Status::kBusy) {  // one has said that it parks, and is about to
       (void)Dispatcher::Block(kernel::MonotonicNs() + 100'000, false);
     }
-    Dispatchers::EndStop();
+    if (stopped) {  // as on Linux, where an exec that has ended other threads cannot fail any more
+      kernel::Exit(static_cast<std::uint32_t>(task.pid), proc::ExitKind::kKilled, kSIGKILL);
+    }
     return ErrnoOf(status);
   }
   // A task that shares its parent's memory gets a process of its own; its thread here is over, once

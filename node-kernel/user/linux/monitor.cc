@@ -45,7 +45,7 @@ void Monitor::EnterShared() {
 }
 
 void Monitor::LeaveShared() {
-  const int waiter = word_.Leave();
+  const int waiter = word_.Leave(Here().index());
   if (waiter != MonitorWord::kNobody) {
     kernel::Notify(static_cast<std::uint32_t>(waiter));
   }

@@ -44,12 +44,15 @@ class BasicMonitorWord {
         return enters;
     }
   }
-  // Whom to notify.
-  int Leave() {
+  // Whom to notify: the next one above the dispatcher that leaves, round and round.
+  int Leave(std::uint32_t dispatcher) {
+    const std::uint64_t above_it = ~((std::uint64_t{2} << dispatcher) - 1);
     std::uint64_t word = word_.load(std::memory_order_relaxed);
     for (;;) {
       const std::uint64_t waiters = word & ~kInside;
-      const std::uint64_t first = waiters & (~waiters + 1);
+      const std::uint64_t above = waiters & above_it;
+      const std::uint64_t from = above != 0 ? above : waiters;
+      const std::uint64_t first = from & (~from + 1);
       if (word_.compare_exchange_strong(word, waiters & ~first, std::memory_order_release,
                                         std::memory_order_relaxed))
         return first == 0 ? kNobody : std::countr_zero(first);

@@ -130,6 +130,16 @@ void LeaveToOthers(Thread& thread) {
 
 }  // namespace
 
+void HandOnSignals(Task& task) {
+  const SignalSet left = task.pending.set();
+  for (Thread* other = left.empty() ? nullptr : task.threads.first(); other;
+       other = task.threads.Next(other)) {
+    if (!(left & ~other->signals.mask).empty()) {
+      Dispatcher::Interrupt(other);
+    }
+  }
+}
+
 bool HasSignalToDeliver(Thread& thread) {
   return thread.exit_requested || thread.task->exiting || !WantedBy(thread).empty();
 }

@@ -10,6 +10,8 @@ struct Task;
 
 // Not blocked, not ignored: a wait must end for it.
 bool HasSignalToDeliver(Thread& thread);
+// A thread of the task has ended, which may have been told of what waits for all: others look.
+void HandOnSignals(Task& task);
 
 // To the task as a whole: some thread that does not block it is interrupted.
 void PostToTask(Task& task, const LinuxSigInfo& info);

@@ -10,12 +10,18 @@ namespace {
 struct Beginning {
   void (*function)(void*);
   void* argument;
+  std::uint64_t stack;
 };
 
-// By index. One whose index the kernel gives out again is not used any more.
+// By index, filled in by whoever runs there: one begins after the last one of its index has parked,
+// whose stack is not used any more.
 std::atomic<std::uint64_t> stacks[abi::kDispatchersMax];
 
 [[noreturn]] void Run(Beginning* start) {
+  if (const std::uint64_t over =
+          stacks[DispatcherIndex()].exchange(start->stack, std::memory_order_acq_rel);
+      over != 0)
+    (void)kProcess.Unmap(over, kDispatcherStackSize);
   start->function(start->argument);
   (void)machine::Park();
   __builtin_trap();
@@ -34,16 +40,14 @@ Result<std::uint64_t> MapStack() {
 Result<std::uint32_t> StartDispatcher(std::uint32_t cpu, void (*function)(void*), void* argument) {
   const std::uint64_t stack = TRY(MapStack());
   auto* start = reinterpret_cast<Beginning*>(stack + kDispatcherStackSize) - 1;
-  *start = {function, argument};
+  *start = {function, argument, stack};
   abi::UserState state = {};
   state.rip = reinterpret_cast<std::uint64_t>(&Run);
   state.rdi = reinterpret_cast<std::uint64_t>(start);
   state.rsp = state.rdi - 8;  // as after a call
   const auto index = machine::AddDispatcher(cpu, state);
-  const std::uint64_t over =
-      index.ok() ? stacks[index.value()].exchange(stack, std::memory_order_acq_rel) : stack;
-  if (over != 0)
-    (void)kProcess.Unmap(over, kDispatcherStackSize);
+  if (!index.ok())
+    (void)kProcess.Unmap(stack, kDispatcherStackSize);
   return index;
 }
 

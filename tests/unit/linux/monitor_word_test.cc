@@ -43,7 +43,7 @@ model::Exploration ExploreVisits(Fault fault, std::uint64_t most) {
             world->wrong = "two inside";
           }
           world->inside.fetch_add(~0u);
-          const int waiter = world->word.Leave();
+          const int waiter = world->word.Leave(me);
           if (waiter >= 0 && fault != Fault::kForgetsToNotify) {
             world->notices[static_cast<std::size_t>(waiter)].Ring();
           }
@@ -73,18 +73,21 @@ TEST(MonitorWord, ForgettingToNotifyIsFound) {
   EXPECT_NE(ExploreVisits<2>(Fault::kForgetsToNotify, 5'000'000).failure, "");
 }
 
-TEST(MonitorWord, TheLowestThatWaitsIsToldFirstAndOnce) {
+TEST(MonitorWord, ThoseWhoWaitAreToldInTurnAndOnce) {
   MonitorWord word;
   EXPECT_TRUE(word.TryEnter());
   EXPECT_FALSE(word.TryEnter());
   EXPECT_FALSE(word.EnterOrAnnounce(62));
   EXPECT_FALSE(word.EnterOrAnnounce(3));
   EXPECT_FALSE(word.EnterOrAnnounce(3));
-  EXPECT_EQ(word.Leave(), 3);
+  EXPECT_EQ(word.Leave(3), 62);
+  EXPECT_TRUE(word.EnterOrAnnounce(62));
+  EXPECT_FALSE(word.EnterOrAnnounce(7));
+  EXPECT_EQ(word.Leave(62), 3);
   EXPECT_TRUE(word.EnterOrAnnounce(3));
-  EXPECT_EQ(word.Leave(), 62);
+  EXPECT_EQ(word.Leave(3), 7);
   EXPECT_TRUE(word.TryEnter());
-  EXPECT_EQ(word.Leave(), MonitorWord::kNobody);
+  EXPECT_EQ(word.Leave(0), MonitorWord::kNobody);
 }
 
 }  // namespace

@@ -51,7 +51,8 @@ extern "C" bool HandleSystemCall(TrapFrame* frame) {
   if constexpr (kDebugChecks) {
     ForgetUserSteps(frame);
   }
-  // Calls of the dispatcher itself (handle 0) reach no object, so they need not be counted.
+  // Calls of the dispatcher itself (handle 0) mostly reach no object, so they need not be counted:
+  // those that do begin with Thread::BecomeActive.
   if ((frame->rax & kHandleBits) != 0) {
     Scheduler::Activate();
   }
