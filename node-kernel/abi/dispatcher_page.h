@@ -136,20 +136,6 @@ struct DispatcherEntries {
   std::uint64_t call_entry;  // protected calls (abi/served_call.h); 0: it serves none
 };
 
-// Read-only page, mapped at kTimePageAddress in every process: the clock without a call, and what
-// is traced. ns = base_ns + ((tsc - base_tsc) * mult >> shift), retried while `sequence` is odd or
-// changed.
-struct alignas(kPageSize) TimePage {
-  std::atomic<std::uint32_t> sequence;
-  std::uint32_t shift;
-  std::uint64_t mult;
-  std::uint64_t base_tsc;
-  std::uint64_t monotonic_base_ns;
-  std::int64_t realtime_offset_ns;  // realtime = monotonic + this
-  // Which classes of events are recorded: programs record their own, too (abi/trace_catalogue.h).
-  std::atomic<std::uint32_t> trace_mask;
-};
-
 // Layout of the lower half of a user address space.
 inline constexpr std::uint64_t kUserLimit = 0x0000'8000'0000'0000 - kPageSize;
 inline constexpr std::uint64_t kPersonalityBase =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "abi/time_page.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
 #include "machine/log.h"

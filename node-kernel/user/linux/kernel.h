@@ -61,6 +61,8 @@ Result<std::uint64_t> TicketResult(std::uint32_t ticket);
 void Log(const char* text, std::size_t size);
 std::uint64_t MonotonicNs();
 std::int64_t RealtimeNs();
+// Whether programs can read the clocks from it (abi/time_page.h), by the vDSO.
+bool HasTimePage();
 
 // -- memory --------------------------------------------------------------------------------------
 // `object`: an open file, or kNoHandle for anonymous memory.

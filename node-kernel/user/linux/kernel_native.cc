@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "abi/time_page.h"
 #include "fs/open_file.stub.h"
 #include "machine/cycle_count.h"
 #include "machine/native_call.h"
@@ -23,31 +24,13 @@ abi::NativeResult Ask(abi::DispatcherCall call, std::uint64_t a = 0, std::uint64
       abi::NativeNumber(abi::kDispatcherHandle, static_cast<std::uint32_t>(call)), a, b);
 }
 
-abi::TimePage& Time() {
-  return *reinterpret_cast<abi::TimePage*>(abi::kTimePageAddress);
-}
-
-// Both clocks from one consistent reading of the time page.
-std::uint64_t ReadClock(std::int64_t* realtime_offset_ns) {
-  abi::TimePage& page = Time();
-  for (;;) {
-    const std::uint32_t sequence = page.sequence.load(std::memory_order_acquire);
-    const std::uint64_t elapsed = machine::CycleCount() - page.base_tsc;
-    const auto scaled = static_cast<std::uint64_t>(
-        static_cast<unsigned __int128>(elapsed) * page.mult >> page.shift);
-    const std::uint64_t now = page.monotonic_base_ns + scaled;
-    *realtime_offset_ns = page.realtime_offset_ns;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if ((sequence & 1) == 0 && page.sequence.load(std::memory_order_relaxed) == sequence) {
-      return now;
-    }
-  }
+abi::ClockReading ReadClock() {
+  return abi::ReadTimePage(abi::OwnTimePage(), machine::CycleCount);
 }
 
 }  // namespace
 
-const std::atomic<std::uint32_t>* const trace_mask =
-    &reinterpret_cast<const abi::TimePage*>(abi::kTimePageAddress)->trace_mask;
+const std::atomic<std::uint32_t>* const trace_mask = &abi::OwnTimePage().trace_mask;
 
 // Volatile: the thread may be on another dispatcher the next time.
 abi::DispatcherPage* Page() {
@@ -101,13 +84,13 @@ void Log(const char* text, std::size_t size) {
 }
 
 std::uint64_t MonotonicNs() {
-  std::int64_t ignored = 0;
-  return ReadClock(&ignored);
+  return ReadClock().monotonic_ns;
 }
 std::int64_t RealtimeNs() {
-  std::int64_t offset = 0;
-  const std::uint64_t now = ReadClock(&offset);
-  return static_cast<std::int64_t>(now) + offset;
+  return ReadClock().realtime_ns();
+}
+bool HasTimePage() {
+  return true;
 }
 
 // -- memory --------------------------------------------------------------------------------------

@@ -50,13 +50,15 @@ Status MapSegment(kernel::Handle file, const ElfSegment& segment, std::uint64_t 
   return Status::kOk;
 }
 
+// linux-vdso.so.1 (vdso_image.S).
+extern "C" const char vdso_image[];
+
 // Auxiliary vector keys.
-// Auxiliary.
 constexpr std::uint64_t kAtNull = 0, kAtPhdr = 3, kAtPhent = 4, kAtPhnum = 5, kAtPagesz = 6,
                         kAtBase = 7, kAtFlags = 8, kAtEntry = 9, kAtUid = 11, kAtEuid = 12,
                         kAtGid = 13, kAtEgid = 14, kAtPlatform = 15, kAtHwcap = 16, kAtClktck = 17,
                         kAtSecure = 23, kAtRandom = 25, kAtHwcap2 = 26, kAtExecfn = 31,
-                        kAtMinSigStkSz = 51;
+                        kAtSysinfoHeader = 33, kAtMinSigStkSz = 51;
 constexpr std::uint64_t kAuxiliaryMax = 24;
 constexpr std::uint64_t kHwcap2FsGsBase = 2;
 // Frame with AVX state: what Linux reports for the components we keep.
@@ -171,6 +173,9 @@ Result<std::uint64_t> BuildStack(const StackContents& contents) {
     table[used++] = key;
     table[used++] = value;
   };
+  if (kernel::HasTimePage()) {
+    put(kAtSysinfoHeader, reinterpret_cast<std::uint64_t>(vdso_image));
+  }
   put(kAtMinSigStkSz, kMinSigStack);
   put(kAtHwcap, CpuFeatureBits());
   put(kAtPagesz, kPage);

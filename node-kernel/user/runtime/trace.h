@@ -6,7 +6,7 @@
 #include <atomic>
 #include <type_traits>
 
-#include "abi/dispatcher_page.h"
+#include "abi/time_page.h"
 #include "abi/trace_catalogue.h"
 #include "machine/cycle_count.h"
 #include "trace/user_buffer.h"
@@ -31,7 +31,7 @@ template <typename... Args>
 template <typename... Args>
 [[gnu::always_inline]] inline void Log(const trace::Event<Args...>& event,
                                        std::type_identity_t<Args>... args) {
-  Log(reinterpret_cast<const abi::TimePage*>(abi::kTimePageAddress)->trace_mask, event, args...);
+  Log(abi::OwnTimePage().trace_mask, event, args...);
 }
 
 }  // namespace k42::runtime

@@ -52,6 +52,11 @@ static void GetUid(int count) {
   while (count-- > 0) syscall(SYS_getuid);
 }
 
+static void ClockGetTime(int count) {
+  struct timespec time;
+  while (count-- > 0) clock_gettime(CLOCK_MONOTONIC, &time);
+}
+
 static void ForkExit(int count) {
   while (count-- > 0) {
     pid_t child = fork();
@@ -98,7 +103,7 @@ static const struct {
   int count;
 } kRows[] = {
     {"null_call", NullCall, 10000},  {"getpid", GetPid, 10000},
-    {"getuid", GetUid, 10000},
+    {"getuid", GetUid, 10000},       {"clock_gettime", ClockGetTime, 10000},
     {"stat", Stat, 2000},            {"open_read_close_4k", OpenReadClose, 1000},
     {"reread_4k", RereadSmall, 2000}, {"create_write_unlink", CreateWriteUnlink, 500},
     {"postmark", Postmark, 2000},

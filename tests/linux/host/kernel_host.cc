@@ -243,6 +243,9 @@ void Log(const char* text, std::size_t size) {
   Call(kWrite, 2, Word(text), static_cast<long>(size));
   Call(kWrite, 2, Word("\n"), 1);
 }
+bool HasTimePage() {
+  return false;
+}
 std::uint64_t MonotonicNs() {
   long time[2];
   Call(kClockGettime, 1, Word(time));
