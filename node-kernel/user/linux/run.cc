@@ -1,6 +1,7 @@
 // Between the program and the calls: what happens on each entry, and on the way back.
 #include <cstring>
 
+#include "user/linux/abi_errno.h"
 #include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
@@ -94,6 +95,19 @@ void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
   ForceSignal(*thread, info);
 }
 
+// Nothing to do on the way back to the program but to load its registers: what ReturnToProgram would
+// look at says so. Events that have come meanwhile are seen by the leave range.
+bool LeavesAtOnce(const Thread& thread, std::int64_t result) {
+  const Task& task = *thread.task;
+  const bool wanted = thread.exit_requested | thread.must_move | task.exiting;
+  const SignalSet signals = thread.signals.pending.set() | task.pending.set();
+  const bool restarts = static_cast<std::uint64_t>(result) + kERESTARTNOHAND <=
+                        std::uint64_t{kERESTARTNOHAND - kERESTARTSYS};
+  return !(wanted | !signals.empty() | thread.signals.restore_saved_mask | restarts |
+           monitor.shared()) &&
+         Here().IsQuietFor(thread);
+}
+
 }  // namespace
 
 extern "C" void SystemCallFromProgram(Thread* thread) {
@@ -104,6 +118,10 @@ extern "C" void SystemCallFromProgram(Thread* thread) {
   const std::int64_t result = ServeSystemCall(*thread);
   if (thread->system_call >= 0) {  // -1: the call has set the registers itself (sigreturn, exec)
     thread->regs.rax = static_cast<std::uint64_t>(result);
+    if (LeavesAtOnce(*thread, result)) [[likely]] {
+      thread->system_call = -1;
+      personality_leave_begin();
+    }
   }
   ReturnToProgram(thread);
 }
