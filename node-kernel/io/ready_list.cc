@@ -37,8 +37,9 @@ ReadyList::~ReadyList() {
 }
 
 abi::PollWord ReadyList::WordLocked() const {
-  std::uint32_t ready = ready_ & kReportedBits;
-  if ((ready_ & kInputEnded) != 0 && (ready_ & kOutputEnded) != 0) {
+  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
+  std::uint32_t ready = bits & kReportedBits;
+  if ((bits & kInputEnded) != 0 && (bits & kOutputEnded) != 0) {
     ready |= abi::kHangup;
   }
   return {ready, read_edges_, write_edges_};
@@ -51,9 +52,14 @@ std::uint64_t ReadyList::Word() {
 
 void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
                        Wakeups& wakeups) {
+  // Most changes of a stream leave one of its ends as it was.
+  if (activity == 0 && ((ready_.load(std::memory_order_relaxed) ^ value) & mask) == 0) {
+    return;
+  }
   machine::SpinGuard guard(lock_);
   const std::uint32_t before = WordLocked().ready;
-  ready_ = (ready_ & ~mask) | (value & mask);
+  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
+  ready_.store((bits & ~mask) | (value & mask), std::memory_order_relaxed);
   const std::uint32_t now = WordLocked().ready;
   activity = (activity | ~before) & now;
   if (activity == 0) {

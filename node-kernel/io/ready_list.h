@@ -12,6 +12,7 @@
 // two directions of a stream set independently and that are not reported.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "abi/readiness.h"
@@ -56,7 +57,8 @@ class ReadyList {
 
   std::uint64_t Word();
   // The bits of `mask` become those of `value`. `activity`: bits that have an edge though they may
-  // have been set before; bits that become set have one anyway.
+  // have been set before; bits that become set have one anyway. Precondition: nobody else changes
+  // the bits of `mask` meanwhile (the stream's lock).
   void Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
 
   // Takes the place of what the same sink armed with the same number: that fires in vain by now.
@@ -70,7 +72,7 @@ class ReadyList {
                     IntrusiveList<ArmedTicket>& found) K42_REQUIRES(lock_);
 
   machine::SpinLock<LockRank::kWaitQueue> lock_;
-  std::uint32_t ready_ K42_GUARDED_BY(lock_);
+  std::atomic<std::uint32_t> ready_;  // written under lock_
   std::uint16_t read_edges_ K42_GUARDED_BY(lock_) = 0;
   std::uint16_t write_edges_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t armed_count_ K42_GUARDED_BY(lock_) = 0;

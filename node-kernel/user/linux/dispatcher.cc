@@ -39,11 +39,9 @@ void Dispatcher::RemoveReady(Thread* thread) {
   --ready_count_;
 }
 
+// A slice, if there is somebody to share with, begins on the way to the program (ProgramTimer).
 void Dispatcher::MakeReadyHere(Thread* thread) {
   PushReady(thread);
-  if (slice_end_ns_ == 0) {
-    slice_end_ns_ = kernel::MonotonicNs() + kSliceNs;
-  }
 }
 
 void Dispatcher::MakeReady(Thread* thread) {
