@@ -1,12 +1,14 @@
-#include "boot/run_agent.h"
-
+// The run agent: what the daemon says, processes, the agent's thread. Their streams:
+// run_streams.cc.
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
 #include "abi/readiness.h"
+#include "boot/run.h"
 #include "boot/run_terminal.h"
+#include "boot/their_ends.h"
 #include "cobj/make.h"
 #include "fs/open_file.dispatch.h"
 #include "io/fifo.h"
@@ -17,7 +19,6 @@
 namespace k42::boot {
 namespace {
 
-constexpr std::uint32_t kStreams = 3;
 // Words begin with the program's path; or with this and the name of a native program's image.
 constexpr std::string_view kNativeMark = "native:";
 
@@ -52,28 +53,6 @@ struct Ended : machine::CpuMessage {
 };
 
 }  // namespace
-
-struct RunAgent::Run {
-  std::uint64_t number = 0;
-  std::uint32_t place = 0;  // in the table
-  std::uint32_t process = 0;
-  cobj::Ref<fs::IOpenFile> ends[kStreams];  // write end, read end, read end
-  bool open[kStreams] = {};
-  std::uint32_t credit[kStreams] = {0, abi::kRunWindow, abi::kRunWindow};  // may still be sent
-  // What came in and is not yet written.
-  std::byte input[abi::kRunWindow];
-  std::uint32_t input_size = 0;
-  bool input_ends = false;
-  bool wanted = true;  // not started yet
-  bool ended = false;
-  std::uint32_t wait_status = 0;
-  bool terminal = false;
-  bool end_typed = false;  // the terminal's way to say that input ends
-  std::uint32_t rows = 0, columns = 0;
-  bool resized = false;
-  std::size_t words_size = 0;
-  std::byte words[abi::kMaxMessage];
-};
 
 Status RunAgent::Start(proc::ProcessServices& services, global::LinkControl& control) {
   services_ = &services;
@@ -236,10 +215,13 @@ void RunAgent::Serve(void* argument) {
 
 // The streams, then the process; its number is told to the daemon.
 Status RunAgent::Begin(Run& run) {
-  return run.terminal ? BeginWithTerminal(run) : BeginWithPipes(run);
+  const proc::Image* image = ImageFor(services_->images, run.words);
+  if (image == nullptr)
+    return Status::kNotFound;
+  return run.terminal ? BeginWithTerminal(run, *image) : BeginWithPipes(run, *image);
 }
 
-Status RunAgent::BeginWithTerminal(Run& run) {
+Status RunAgent::BeginWithTerminal(Run& run, const proc::Image& image) {
   RunTerminal terminal;
   TRY(MakeRunTerminal(&terminal));
   for (const Stream stream : {kIn, kOut}) {
@@ -249,16 +231,15 @@ Status RunAgent::BeginWithTerminal(Run& run) {
   }
   if (run.rows != 0 && run.columns != 0)
     ResizeRunTerminal(terminal.master.ref, run.rows, run.columns);
-  const proc::Image* image = ImageFor(services_->images, run.words);
-  if (image == nullptr)
-    return Status::kNotFound;
-  const cobj::ObjectRef stream = {terminal.slave.ref.bits(), terminal.slave.rights,
-                                  &fs::kOpenFileInfo};
+  TheirEnds theirs;
+  theirs.Add(terminal.slave);
   run.process =
-      TRY(proc::Process::StartFirst(*services_, *image, BufferIn::Kernel(run.words, run.words_size),
-                                    {&stream, 1}, /*stopped=*/true));
-  // It must not see its terminal as somebody else's: it goes on when it is its own.
+      TRY(proc::Process::StartFirst(*services_, image, BufferIn::Kernel(run.words, run.words_size),
+                                    theirs.streams(), /*stopped=*/true));
+  // It must not see its terminal as somebody else's: it goes on when it is its own, or to its end.
   const Status given = GiveRunTerminal(terminal, run.process);
+  if (!IsOk(given))
+    Kill(run, abi::kSignalKill);
   (void)services_->tasks.Visit(run.process, 0, [](proc::Task& task) {
     if (task.host != nullptr)
       task.host->ContinueRunning();
@@ -267,24 +248,21 @@ Status RunAgent::BeginWithTerminal(Run& run) {
   return given;
 }
 
-Status RunAgent::BeginWithPipes(Run& run) {
+Status RunAgent::BeginWithPipes(Run& run, const proc::Image& image) {
   cobj::Granted<fs::IOpenFile> theirs[kStreams], ours[kStreams];
   const fs::Identity& who = fs::Identity::Kernel();
   TRY(io::Fifo::MakePipe(who, 0, &theirs[kIn], &ours[kIn]));
   TRY(io::Fifo::MakePipe(who, 0, &ours[kOut], &theirs[kOut]));
   TRY(io::Fifo::MakePipe(who, 0, &ours[kErrors], &theirs[kErrors]));
-  cobj::ObjectRef streams[kStreams];
+  TheirEnds ends;
   for (std::uint32_t i = 0; i < kStreams; ++i) {
     run.ends[i] = ours[i].ref;
     run.open[i] = true;
     (void)ours[i].ref->HandleAdded();
-    streams[i] = {theirs[i].ref.bits(), theirs[i].rights, &fs::kOpenFileInfo};
+    ends.Add(theirs[i]);
   }
-  const proc::Image* image = ImageFor(services_->images, run.words);
-  if (image == nullptr)
-    return Status::kNotFound;
   run.process = TRY(proc::Process::StartFirst(
-      *services_, *image, BufferIn::Kernel(run.words, run.words_size), streams));
+      *services_, image, BufferIn::Kernel(run.words, run.words_size), ends.streams()));
   (void)services_->tasks.NewSession(run.process);
   return Status::kOk;
 }
@@ -306,87 +284,6 @@ bool RunAgent::Advance(Run& run) {
   const bool more_out = PumpOutput(run, kOut);
   const bool more_errors = PumpOutput(run, kErrors);
   return !was_over || more_out || more_errors;
-}
-
-void RunAgent::FeedInput(Run& run) {
-  std::uint32_t done = 0;
-  while (run.open[kIn] && done < run.input_size) {
-    const auto written = run.ends[kIn]->Write(
-        cobj::CallContext::Kernel(), BufferIn::Kernel(run.input + done, run.input_size - done));
-    if (written.status() == Status::kWouldBlock) {
-      WaitFor(run, kIn, abi::kWritable);
-      break;
-    }
-    if (!written.ok())
-      CloseEnd(run, kIn);  // nobody reads: what else comes is thrown away
-    else
-      done += static_cast<std::uint32_t>(written.value());
-  }
-  if (!run.open[kIn])
-    done = run.input_size;
-  if (done != 0) {
-    std::memmove(run.input, run.input + done, run.input_size - done);
-    run.input_size -= done;
-    const std::uint32_t credit[2] = {kIn, done};
-    (void)control_->Send(abi::ControlKind::kRunCredit, run.number, BytesOf(credit));
-  }
-  if (!run.input_ends || run.input_size != 0)
-    return;
-  if (!run.terminal)
-    return CloseEnd(run, kIn);
-  constexpr std::byte kEndOfInput{4};  // as if it were typed; raw programs see the key
-  if (!std::exchange(run.end_typed, true))
-    (void)run.ends[kIn]->Write(cobj::CallContext::Kernel(), BufferIn::Kernel(&kEndOfInput, 1));
-}
-
-// Sends what there is and may be sent. True: there is more, but no credit.
-bool RunAgent::PumpOutput(Run& run, Stream stream) {
-  std::byte piece[abi::kRunPiece];
-  while (run.open[stream]) {
-    const std::uint32_t most = std::min(abi::kRunPiece, run.credit[stream]);
-    if (most == 0)
-      return true;  // kRunCredit wakes us
-    const auto read =
-        run.ends[stream]->Read(cobj::CallContext::Kernel(), BufferOut::Kernel(piece, most));
-    if (read.status() == Status::kWouldBlock) {
-      WaitFor(run, stream, abi::kReadable);
-      return false;
-    }
-    if (!read.ok() || read.value() == 0) {
-      CloseEnd(run, stream);
-      return false;
-    }
-    run.credit[stream] -= static_cast<std::uint32_t>(read.value());
-    const std::uint32_t head = stream;
-    const Bytes bytes(piece, static_cast<std::size_t>(read.value()));
-    if (control_->Send(abi::ControlKind::kRunOutput, run.number, BytesOf(head), bytes) !=
-        Status::kOk)
-      machine::Log("run: output of {} lost: no memory", run.process);
-    machine::Thread::PreemptionPoint();
-  }
-  return false;
-}
-
-void RunAgent::WaitFor(Run& run, Stream stream, std::uint32_t mask) {
-  const std::uint32_t bit = 1u << stream;
-  if ((armed_[run.place].fetch_or(bit) & bit) != 0)
-    return;
-  const Status status =
-      run.ends[stream]->Arm(mask, abi::kArmLevel, {sink_, run.place * 4 + stream});
-  if (status != Status::kOk)
-    armed_[run.place].fetch_and(~bit);  // no ticket is out: the next turn asks again
-}
-
-void RunAgent::StreamReady(std::uint32_t ticket) {
-  armed_[ticket / 4 % kMaxRuns].fetch_and(~(1u << ticket % 4));
-  Wake();
-}
-
-void RunAgent::CloseEnd(Run& run, Stream stream) {
-  if (!run.open[stream])
-    return;
-  run.open[stream] = false;
-  (void)run.ends[stream]->HandleDropped();
 }
 
 void RunAgent::Finish(Run& run) {

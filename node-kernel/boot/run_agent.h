@@ -41,6 +41,7 @@ class RunAgent final : public global::ControlHandler {
 
  private:
   struct Run;
+  static constexpr std::uint32_t kStreams = 3;
   enum Stream : std::uint32_t { kIn = 0, kOut = 1, kErrors = 2 };
 
   static void Serve(void* agent);
@@ -50,10 +51,11 @@ class RunAgent final : public global::ControlHandler {
   void StartWanted(std::uint64_t number, Bytes payload);
   void TakeInput(Run& run, Bytes payload);
   Status Begin(Run& run);
-  Status BeginWithPipes(Run& run);
-  Status BeginWithTerminal(Run& run);
+  Status BeginWithPipes(Run& run, const proc::Image& image);
+  Status BeginWithTerminal(Run& run, const proc::Image& image);
   bool Advance(Run& run);
   void FeedInput(Run& run);
+  void TypeEnd(Run& run);
   bool PumpOutput(Run& run, Stream stream);
   void WaitFor(Run& run, Stream stream, std::uint32_t mask);
   void CloseEnd(Run& run, Stream stream);

@@ -9,6 +9,7 @@
 #include "machine/boot_info.h"
 #include "machine/log.h"
 #include "machine/power.h"
+#include "machine/stepped_range.h"
 #include "mem/heap.h"
 #include "proc/exporter.dispatch.h"
 #include "proc/exporter.h"
@@ -50,6 +51,11 @@ void PowerOffWith(std::uint32_t code) {
 void OnFirstEnded(proc::ExitKind kind, std::uint32_t code) {
   Log("k42: first process {} {}", kind == proc::ExitKind::kExited ? "exited with" : "killed by",
       code);
+  if constexpr (kDebugChecks) {
+    if (machine::Injection() != 0)
+      Log("inject: {} interrupts, {} upcalls", machine::InjectedInterrupts(),
+          machine::InjectedUpcalls());
+  }
   if (BootOption("exit", "no") != "no")
     PowerOffWith(kind == proc::ExitKind::kExited ? code : ~0u);
 }

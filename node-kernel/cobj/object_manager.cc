@@ -23,6 +23,11 @@ Result<std::uint32_t> ObjectManager::Reserve(Root& root) {
   return root.bits();
 }
 
+void ObjectManager::CountDestroyed() {
+  Count(destroyed_);
+  machine::Thread::Current()->context().destroyed = true;
+}
+
 Status ObjectManager::Destroy(std::uint32_t object) {
   MissGate& gate = table_.gate(object);
   MissGate::Closed closed{};
@@ -37,7 +42,7 @@ Status ObjectManager::Destroy(std::uint32_t object) {
       return Status::kOk;
     closed = gate.Close(present);
   } while (closed.root == nullptr);  // a swap began or ended in between
-  Count(destroyed_);
+  CountDestroyed();
   trace::Log(trace::kObjectDestroy, object);
   Root* root = closed.root;
   root->departure().home = machine::CurrentCpu();
@@ -94,8 +99,8 @@ void ObjectManager::WaitAndDispose(Root* root, bool local) {
 }
 
 Status ObjectManager::Retire(Root& root) {
-  root.SetBits(0);    // the id lives on
-  Count(destroyed_);  // so that everything has gone when as many have been disposed of
+  root.SetBits(0);   // the id lives on
+  CountDestroyed();  // so that everything has gone when as many have been disposed of
   root.departure().home = machine::CurrentCpu();
   WaitAndDispose(&root, false);
   return Status::kOk;

@@ -63,6 +63,7 @@ class alignas(64) ObjectManager final : public IObjectManager {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
   static ObjectManager& Here();
+  void CountDestroyed();
   static void NextVisit(Root* root);
   static void Visited(Root* root);
   void WaitAndDispose(Root* root, bool local);

@@ -81,21 +81,30 @@ inline void DeactivateThread(machine::ThreadContext& context) {
 }
 
 // Waits until what was destroyed on this CPU has mostly gone, if there is much of it. The caller
-// holds no lock, and no pointer to a rep. The end of every call of user space is such a place.
+// holds no lock, and no pointer to a rep, and nobody else's work waits for this thread: not the one
+// that takes in messages, nor one of a pool.
 void HoldBackSlow();
 inline void HoldBack() {
   if (node_objects->manager_here().behind()) [[unlikely]]
     HoldBackSlow();
 }
+// The same for a thread that has destroyed something; the others are not to blame. The end of every
+// call of user space is such a place.
+inline void HoldBackIfDestroyed() {
+  machine::ThreadContext& context = machine::Thread::Current()->context();
+  if (!context.destroyed) [[likely]]
+    return;
+  context.destroyed = false;
+  HoldBack();
+}
 
 // The calling thread holds no pointer to a rep now, and no lock. A thread that finds work again and
 // again must say so between two pieces, or no grace period ends while it is busy: swaps and
-// destructions wait.
+// destructions wait. Does not wait itself.
 inline void QuietPoint() {
   machine::ThreadContext& context = machine::Thread::Current()->context();
   DeactivateThread(context);
   ActivateThread(context);
-  HoldBack();
 }
 
 }  // namespace k42::cobj

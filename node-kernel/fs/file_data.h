@@ -23,6 +23,8 @@ class FileData {
   virtual std::uint64_t Size() const = 0;
   virtual std::uint64_t Allocated() const = 0;
   virtual Status Resize(std::uint64_t size) = 0;
+  // To at least `size`, whatever others write meanwhile.
+  virtual Status GrowTo(std::uint64_t size) = 0;
   // The bytes read as zero afterwards; the size stays.
   virtual Status Clear(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) = 0;

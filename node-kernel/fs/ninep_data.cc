@@ -58,6 +58,8 @@ Result<std::uint64_t> NinePNode::WriteSome(std::uint64_t offset, BufferIn data) 
 Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool append,
                                        std::uint64_t* end) {
   TRY(ipc::MayBlock());
+  using Kind = mem::SizeGate::Kind;
+  const mem::SizePass pass(contents_gate_, append ? Kind::kAlone : Kind::kShared);
   if (append) {
     TRY(Refresh());
     offset = KnownSize();
@@ -77,7 +79,6 @@ Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool
   mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
   cache->DropClean();
   TRY(Refresh());
-  TRY(cache->Resize(KnownSize()));
   return done;
 }
 

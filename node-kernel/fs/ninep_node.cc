@@ -72,8 +72,11 @@ std::uint64_t NinePNode::KnownSize() {
   return attributes_.size;
 }
 
+// The page cache is as large as the server says. Alone: an answer from before somebody else's write
+// would cut off what that one has written since.
 Status NinePNode::Refresh() {
   TRY(ipc::MayBlock());
+  const mem::SizePass alone(refresh_gate_, mem::SizeGate::Kind::kAlone);
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, 256)));
   Writer& message = request->Begin(Type::kGetAttributes);
   message.U32(fid_);
@@ -81,13 +84,16 @@ Status NinePNode::Refresh() {
   TRY(remote().client().Call(*request));
   ninep::Attributes attributes;
   TRY(ninep::ParseAttributes(request->reply(), &attributes));
-  if (Keep(attributes.values)) {
-    if (mem::FcmFile* cache = cache_.load(std::memory_order_acquire)) {
-      cache->DropClean();
-      return cache->Resize(attributes.values.size);
-    }
+  const bool changed = Keep(attributes.values);
+  mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
+  if (cache == nullptr) {
+    return Status::kOk;
   }
-  return Status::kOk;
+  if (changed) {
+    cache->DropClean();
+  }
+  const std::uint64_t size = attributes.values.size;
+  return size != cache->size() ? cache->Resize(size) : Status::kOk;
 }
 
 Status NinePNode::GetAttributes(FileAttributes* attributes) {
@@ -101,6 +107,14 @@ Status NinePNode::GetAttributes(FileAttributes* attributes) {
 
 Status NinePNode::SetAttributes(const AttributeChange& change) {
   TRY(ipc::MayBlock());
+  if ((change.mask & kSetSize) == 0) {
+    return SendAttributes(change);
+  }
+  const mem::SizePass pass(contents_gate_, mem::SizeGate::Kind::kAlone);
+  return SendAttributes(change);
+}
+
+Status NinePNode::SendAttributes(const AttributeChange& change) {
   std::uint32_t valid = 0;
   const auto map = [&](std::uint32_t ours, std::uint32_t theirs) {
     valid |= (change.mask & ours) != 0 ? theirs : 0;
@@ -364,13 +378,16 @@ Status NinePNode::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_
   if (mode != AllocateMode::kReserve) {
     return Status::kNotSupported;
   }
+  TRY(ipc::MayBlock());
+  const mem::SizePass pass(contents_gate_,
+                           mem::SizeGate::Kind::kAlone);  // nobody grows it meanwhile
   if (offset + length <= TRY(Size())) {
     return Status::kOk;
   }
   AttributeChange change{};
   change.mask = kSetSize;
   change.size = offset + length;
-  return SetAttributes(change);
+  return SendAttributes(change);
 }
 
 }  // namespace k42::fs

@@ -4,7 +4,9 @@
 // first open that needs them and kept in pages_: many opens share one. A regular file has a page
 // cache from its first open on; writes go to the server at once and pass the cache.
 // Locking: state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the
-// making of opened fids.
+// making of opened fids. contents_gate_: a write, or an append or a change of the size, which are
+// several requests each, from the first to the last. refresh_gate_, inside it: attributes are kept
+// in the order in which the server gave them.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -12,6 +14,7 @@
 #include "fs/node.h"
 #include "machine/mutex.h"
 #include "machine/spin_lock.h"
+#include "mem/size_gate.h"
 
 namespace k42::mem {
 class FcmFile;
@@ -56,6 +59,7 @@ class NinePNode final : public Node, public ListLink<> {
   friend class NinePFileSystem;
   void Dispose() override;
   Status Refresh();
+  Status SendAttributes(const AttributeChange& change);
   // True if the contents are not what they were.
   bool Keep(const FileAttributes& values);
   Result<NinePPages*> PagesLocked() K42_REQUIRES(open_lock_);
@@ -63,6 +67,8 @@ class NinePNode final : public Node, public ListLink<> {
 
   const std::uint32_t fid_;
   machine::Mutex<LockRank::kFile> open_lock_;
+  mem::SizeGate contents_gate_;
+  mem::SizeGate refresh_gate_;
   std::atomic<NinePPages*> pages_{nullptr};
   std::atomic<mem::FcmFile*> cache_{nullptr};
   machine::SpinLock<LockRank::kNode> state_lock_;

@@ -12,15 +12,6 @@ namespace k42::mem {
 using machine::MutexGuard;
 using machine::SpinGuard;
 
-namespace {
-
-constexpr machine::HoldReason kRegion{
-    800, "one region is found, and leaves or enters the tree and its Fcm"};
-constexpr machine::HoldReason kRange{
-    8000, "the regions of a range are walked: some, of a whole space hundreds"};
-
-}  // namespace
-
 AddressSpace::AddressSpace(MemoryServices& services)
     : services_(services), hat_(services.frames, services.loaded_hats) {}
 

@@ -1,10 +1,15 @@
-// AddressSpace::Closure: a range is closed to faults while the object lives. Private to
-// address_space*.cc; change_ is held.
+// AddressSpace::Closure: a range is closed to faults while the object lives; change_ is held. And
+// how long lock_ is. Private to address_space*.cc.
 #pragma once
 
 #include "mem/address_space.h"
 
 namespace k42::mem {
+
+inline constexpr machine::HoldReason kRegion{
+    800, "one region is found, and leaves or enters the tree and its Fcm"};
+inline constexpr machine::HoldReason kRange{
+    8000, "the regions of a range are walked: as many as the program made, whose threads wait"};
 
 class AddressSpace::Closure {
  public:

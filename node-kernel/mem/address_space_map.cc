@@ -13,11 +13,6 @@ using machine::SpinGuard;
 
 namespace {
 
-constexpr machine::HoldReason kRegion{
-    800, "one region is found, and leaves or enters the tree and its Fcm"};
-constexpr machine::HoldReason kRange{
-    8000, "the regions of a range are walked: some, of a whole space hundreds"};
-
 // [address, address + size) in whole pages within the user half, or why not.
 Result<std::uint64_t> CheckedEnd(std::uint64_t address, std::uint64_t size) {
   if (!IsAligned(address, kPageSize) || size == 0) {

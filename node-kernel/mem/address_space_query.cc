@@ -1,5 +1,5 @@
 // AddressSpace: questions.
-#include "mem/address_space.h"
+#include "mem/address_space_closure.h"
 
 namespace k42::mem {
 
@@ -7,7 +7,7 @@ using machine::SpinGuard;
 
 Status AddressSpace::QueryRegion(std::uint64_t address, RegionInfo& info) {
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kRegion);
     const Region* region = FirstAboveLocked(address);
     if (region == nullptr) {
       return Status::kNotFound;
@@ -25,7 +25,7 @@ Status AddressSpace::QueryRegion(std::uint64_t address, RegionInfo& info) {
 }
 
 Result<WordKey> AddressSpace::KeyOf(std::uint64_t address) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kRegion);
   const Region* region = FindLocked(address);
   if (region == nullptr) {
     return Status::kBadAddress;

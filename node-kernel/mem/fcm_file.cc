@@ -16,13 +16,15 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kUse{
-    15000, "the page is made or found, and mapped in the table of one region"};
+    15000,
+    "the page is found or made and mapped in one table, or frames for 16 pages enter the map"};
 constexpr machine::HoldReason kPresent{
     15000, "up to 32 pages are found and mapped in the table of one region"};
 constexpr machine::HoldReason kBatchOut{30000,
                                         "16 pages leave the map, and the tables of all regions"};
 constexpr machine::HoldReason kVictims{
-    60000, "up to 64 pages are found, and leave the tables of all regions"};
+    60000, "up to 64 of 512 pages that are looked at leave the tables of all regions"};
+constexpr machine::HoldReason kFreed{20000, "up to 64 pages leave the map"};
 
 }  // namespace
 
@@ -162,7 +164,11 @@ void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
   then();
 }
 
+// A few pages: views look at each of them.
 void FcmFile::UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) {
+  if (first == end) {
+    return;
+  }
   for (const Region& region : regions_) {
     const std::uint64_t low = PageIndex(region.offset);
     const std::uint64_t high = low + region.size() / kPageSize;
@@ -194,23 +200,37 @@ void FcmFile::RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& 
 
 // Pages [first, end) go, whatever their state: out of the map and of page tables under one lock, so
 // that no fault finds a page in between, and their frames when no translation is left. A frame that
-// is being filled is its request's from now on.
+// is being filled is its request's from now on. Page tables are asked for what the map had, and not
+// for the whole range: regions may be far larger than the file.
 void FcmFile::TakeOut(std::uint64_t first, std::uint64_t end) {
   constexpr std::uint32_t kBatch = 16;
+  constexpr std::uint32_t kMostHeld = 256;  // frames that nobody can use until the CPUs are told
   TlbGather gather(services_.frames);
+  std::uint32_t held = 0;
   while (first < end) {
     {
       const SpinGuard guard(lock_, kBatchOut);
       std::uint32_t count = 0;
-      const std::uint64_t from = first;
-      first = map_.RemoveRange(first, end, [&](std::uint64_t, Entry& entry) {
-        if ((entry & kFilling) == 0) {
-          gather.DropListedLater(FrameOf(entry));
-        }
-        return ++count < kBatch;
-      });
-      UnmapLocked(from, first, gather);
+      std::uint64_t run = first, run_end = first;
+      first =
+          map_.RemoveRange(first, end, [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
+            if ((entry & kFilling) == 0) {
+              gather.DropListedLater(FrameOf(entry));
+            }
+            if (page != run_end) {
+              UnmapLocked(run, run_end, gather);
+              run = page;
+            }
+            run_end = page + 1;
+            return ++count < kBatch;
+          });
+      UnmapLocked(run, run_end, gather);
       resident_.store(resident_pages() - count, std::memory_order_relaxed);
+      held += count;
+    }
+    if (held >= kMostHeld) {
+      gather.Finish();
+      held = 0;
     }
     machine::Thread::PreemptionPoint();
   }
@@ -233,16 +253,18 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
     return (entry & kBusy) == 0 && !FrameAllocator::IsShared(FrameOf(entry));
   };
   TlbGather gather(services_.frames);
-  {
+  for (bool round_over = false; count < limit && !round_over;) {
     const SpinGuard guard(lock_, kVictims);
+    std::uint32_t looks = PageManager::kBatch * 8;
     clock_hand_ = map_.ForEach(clock_hand_, ~std::uint64_t{0},
                                [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
+                                 const bool more = --looks != 0;
                                  if (!is_free(entry)) {
-                                   return true;
+                                   return more;
                                  }
                                  if ((entry & kUsed) != 0) {
                                    entry &= ~kUsed;
-                                   return true;
+                                   return more;
                                  }
                                  if ((entry & kMapped) != 0) {
                                    UnmapLocked(page, page + 1, gather);
@@ -251,15 +273,16 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
                                  Frame* frame = FrameOf(entry);
                                  FrameAllocator::AddReference(frame);
                                  victims[count++] = {page, frame};
-                                 return count < limit;
+                                 return more && count < limit;
                                });
-    if (clock_hand_ == ~std::uint64_t{0}) {
+    round_over = clock_hand_ == ~std::uint64_t{0};
+    if (round_over) {
       clock_hand_ = 0;
     }
   }
   gather.Finish();
   std::uint64_t freed = 0;
-  const SpinGuard guard(lock_, kVictims);
+  const SpinGuard guard(lock_, kFreed);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto [page, frame] = victims[i];
     services_.frames.DropReference(frame);

@@ -11,7 +11,8 @@
 // again first. An entry holds one reference of its frame, a request under way another.
 //
 // Locking: lock_ guards map_, regions_, views_ and the requests. Calls to the FileRepresentative
-// and notifications of waiters are made without it.
+// and notifications of waiters are made without it. size_gate_ keeps writes and changes of the size
+// apart; lock_ is taken inside it.
 //
 // Files: fcm_file.cc (pages and regions), fcm_file_requests.cc (to and from the
 // FileRepresentative), fcm_file_io.cc (read, write, resize).
@@ -22,6 +23,7 @@
 #include "mem/file_representative.h"
 #include "mem/page_manager.h"
 #include "mem/page_map.h"
+#include "mem/size_gate.h"
 
 namespace k42::mem {
 
@@ -56,7 +58,10 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting);
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   // Shrinking drops pages and clears the rest of the last; mappings beyond fail from then on.
+  // Waits until writes under way are over; those that come meanwhile wait.
   Status Resize(std::uint64_t size);
+  // To at least `size`.
+  void GrowTo(std::uint64_t size);
   // Drops whole pages of [offset, offset + size) and clears the rest: a hole. Memory files only
   // (else kNotSupported).
   Status PunchHole(std::uint64_t offset, std::uint64_t size);
@@ -135,13 +140,13 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Status AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at);
   bool IsResident(std::uint64_t first, std::uint64_t end);
   Status Fetch(std::uint64_t page, Waiting waiting);
-  void GrowTo(std::uint64_t size);
   void ClearWithinPage(std::uint64_t begin, std::uint64_t end) K42_REQUIRES(lock_);
 
   MemoryServices& services_;
   FileRepresentative* const representative_;
   const std::uint64_t device_;
   const std::uint64_t node_;
+  SizeGate size_gate_;
   std::atomic<std::uint64_t> size_;         // written under lock_
   std::atomic<std::uint64_t> resident_{0};  // written under lock_
   PageMap map_ K42_GUARDED_BY(lock_);

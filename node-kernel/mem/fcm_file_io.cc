@@ -15,8 +15,7 @@ namespace {
 
 constexpr machine::HoldReason kLook{150, "one look into the map"};
 constexpr machine::HoldReason kAdded{3000, "a page goes into the map, whose nodes may be missing"};
-constexpr machine::HoldReason kLooks{
-    4000, "one look into the map for each page that is asked for, a read's worth"};
+constexpr machine::HoldReason kLooks{4000, "up to 64 looks into the map"};
 constexpr machine::HoldReason kCleared{1500, "the rest of a page is cleared"};
 
 constexpr unsigned char kZeros[kPageSize] = {};
@@ -35,11 +34,15 @@ struct Step {
 }  // namespace
 
 bool FcmFile::IsResident(std::uint64_t first, std::uint64_t end) {
-  const SpinGuard guard(lock_, kLooks);
-  for (std::uint64_t page = first; page < end; ++page) {
-    const Entry* entry = map_.Find(page);
-    if (entry == nullptr || (*entry & kFilling) != 0) {
-      return false;
+  constexpr std::uint64_t kAtATime = 64;
+  for (std::uint64_t page = first; page < end;) {
+    const std::uint64_t stop = end - page < kAtATime ? end : page + kAtATime;
+    const SpinGuard guard(lock_, kLooks);
+    for (; page < stop; ++page) {
+      const Entry* entry = map_.Find(page);
+      if (entry == nullptr || (*entry & kFilling) != 0) {
+        return false;
+      }
     }
   }
   return true;
@@ -196,6 +199,12 @@ Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Wait
   if (offset > kMaxFileSize || count > kMaxFileSize - offset) {
     return Status::kNoSpace;
   }
+  if (waiting == Waiting::kYes) {
+    size_gate_.Enter(SizeGate::Kind::kShared);
+  } else if (!size_gate_.TryEnter(SizeGate::Kind::kShared)) {
+    return Status::kWouldBlock;
+  }
+  const SizePass pass(size_gate_);
   std::uint64_t done = 0;
   while (done < count) {
     const Step step(offset + done, offset + count);
@@ -222,6 +231,7 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
 }
 
 Status FcmFile::Resize(std::uint64_t new_size) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kAlone);
   {
     const SpinGuard guard(lock_, kCleared);
     const std::uint64_t old_size = size();

@@ -16,6 +16,8 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kRequest{20000, "the pages of one request, up to 16"};
+constexpr machine::HoldReason kSearch{
+    20000, "up to 256 pages are looked at for the first of 16, which lose their write permission"};
 
 }  // namespace
 
@@ -114,14 +116,17 @@ void FcmFile::FinishFill(FillRequest& request, Status status, std::uint64_t byte
 Result<FcmFile::WriteRequest*> FcmFile::NewWrite(std::uint64_t& cursor) {
   WriteRequest* request = TRY(New<WriteRequest>(this));
   TlbGather gather(services_.frames);
-  {
-    const SpinGuard guard(lock_, kRequest);
+  for (bool over = false; !over;) {
+    constexpr std::uint32_t kLooks = 256;
+    const SpinGuard guard(lock_, kSearch);
     const std::uint64_t end = PagesOf(size());
+    std::uint32_t looks = 0;
     cursor = map_.ForEach(cursor, end, [&](std::uint64_t page, Entry& entry) {
       const bool adjacent =
           request->pages() == 0 || page == request->first_page() + request->pages();
       if ((entry & (kDirty | kWriting)) != kDirty || !adjacent) {
-        return request->pages() == 0;  // go on looking, or the run is complete
+        // Go on looking, or the run is complete.
+        return request->pages() == 0 && ++looks < kLooks;
       }
       if (request->pages() == 0) {
         request->Set(page);
@@ -131,6 +136,7 @@ Result<FcmFile::WriteRequest*> FcmFile::NewWrite(std::uint64_t& cursor) {
       request->Add(FrameOf(entry));
       return request->pages() < PageRequest::kMaxPages;
     });
+    over = request->pages() != 0 || cursor >= end;
     if (request->pages() != 0) {
       cursor = request->first_page() + request->pages();
       request->Limit(size());

@@ -19,7 +19,9 @@ constexpr machine::HoldReason kEntered{
 constexpr machine::HoldReason kSome{8000, "32 entries of the map, and nodes for them"};
 constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into the table"};
 constexpr machine::HoldReason kSource{
-    20000, "the regions that show the file's pages; per page a look into map and table"};
+    20000,
+    "the regions that show up to 16 of the file's pages; per page a look into map and table"};
+constexpr machine::HoldReason kFound{150, "one look into the map"};
 constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
 
 // Pages handled between two chances for other threads (and within one lock).
@@ -88,7 +90,7 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   FrameAllocator& frames = services_.frames;
   Frame* original = nullptr;  // with a reference of ours
   {
-    const SpinGuard guard(lock_);
+    const SpinGuard guard(lock_, kFound);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       original = frames.FrameOf(*entry);
       FrameAllocator::AddReference(original);

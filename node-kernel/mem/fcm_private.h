@@ -54,7 +54,8 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
   // kNoMemory some may be in: the caller forgets them.
   Status ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64_t end, std::uint64_t shift);
 
-  // The source takes its pages [first, end) (indices) out of all page tables; its lock is held.
+  // The source takes its pages [first, end) (indices; a few) out of all page tables; its lock is
+  // held.
   void UnmapSource(std::uint64_t first, std::uint64_t end, TlbGather& gather);
 
   FcmFile* source() const { return source_; }

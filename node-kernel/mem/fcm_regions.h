@@ -9,7 +9,8 @@
 
 namespace k42::mem {
 
-inline constexpr machine::HoldReason kPieceOfRegion{6500, "64 entries of the region's table"};
+inline constexpr machine::HoldReason kPieceOfRegion{10500,
+                                                    "64 entries of four of the region's tables"};
 
 template <LockRank rank>
 class FcmRegions : public Fcm {

@@ -72,7 +72,9 @@ class FrameAllocator {
   // The same, of a frame that was in page tables: see frame_reuse.h.
   void DropUnmapped(Frame* frame) {
     if (frame->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      frame->unmapped = true;
+      if constexpr (kDebugChecks) {
+        frame->unmapped = true;
+      }
       Free(frame);
     }
   }

@@ -10,8 +10,10 @@
 // sequentially consistent, so either the changer sees the CPU, or the CPU's walker sees the change
 // (the store-buffer race; tests/unit/mem/protocols_test.cc tries every interleaving).
 //
+// Files: hat.cc (tables, single pages, CPUs), hat_pieces.cc (many pages).
+//
 // Locking: lock_ guards the lower half's tables. It is innermost but for the frame pool's, and held
-// for kLeaves pages at most.
+// for kLeaves pages and a few tables at most, however far these lie apart.
 #pragma once
 
 #include <atomic>
@@ -55,8 +57,8 @@ class Hat {
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // Page-table pages whose whole range goes are given up with it.
   void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
-  // The same from `at` on, kLeaves pages at most: returns where to go on, or `end`. For callers
-  // that drop their own lock in between.
+  // The same from `at` on, kLeaves pages and a few tables at most: returns where to go on, or
+  // `end`. For callers that drop their own lock in between.
   std::uint64_t UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64_t end,
                            TlbGather& gather);
   // Pages mapped many at a time: without write permission, see own.
@@ -105,6 +107,10 @@ class Hat {
 
  private:
   using Entry = machine::PageTableEntry;
+  // Bytes that one entry of a table of `level` translates.
+  static constexpr std::uint64_t SpanOf(unsigned level) {
+    return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
+  }
   static Entry* TableAt(PhysAddr address) { return machine::PhysToVirt<Entry>(address); }
   static Entry Load(const Entry& entry);
   static void Store(Entry& entry, Entry value);
@@ -116,6 +122,12 @@ class Hat {
       K42_REQUIRES(lock_);
   void ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
                      TlbGather& gather) K42_REQUIRES(lock_);
+  // What is done of [at, end) with the lock held once: nothing is mapped below `from`, and there
+  // are few tables up to `to`.
+  struct Piece {
+    std::uint64_t from, to;
+  };
+  Piece PieceLocked(std::uint64_t at, std::uint64_t end) const K42_REQUIRES(lock_);
   // Calls visit(slot, address, size) for each present leaf that meets the range, until it returns
   // false. Returns the address to go on from, or the end.
   template <typename F>

@@ -191,7 +191,7 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
   frame->rdx = result.value;
   trace::Log(trace::kNativeReturn, caller.scheduled().name(),
              -static_cast<std::int64_t>(result.status), result.value);
-  cobj::HoldBack();
+  cobj::HoldBackIfDestroyed();
   if (caller.restart) [[unlikely]] {
     caller.restart = false;
     CpuScheduler::Here().Restart();

@@ -131,6 +131,15 @@ class Run(unittest.TestCase):
         ended = cluster.ctl("run", "--node", "n1", "--terminal", "--", "/cluster/busybox", "wc", "-l",
                             input="one\ntwo\n", check=False)
         self.assertEqual((ended.returncode, ended.stdout.split()[-1]), (0, "2"))
+        # Amid a line, and behind more than a terminal takes at a time.
+        amid = cluster.ctl("run", "--node", "n1", "--terminal", "--", "/cluster/busybox", "cat", input="abc",
+                           check=False)
+        self.assertEqual((amid.returncode, amid.stdout), (0, "abcabc"))
+        full = "0123456789abcde\n" * 256  # a terminal's input holds one byte less
+        for text in (full[:-2] + "\n", full[:-1], full * 8):
+            much = cluster.ctl("run", "--node", "n1", "--terminal", "--", "/cluster/busybox", "sh", "-c",
+                               "sleep 1; wc -c", input=text, check=False)
+            self.assertEqual((much.returncode, much.stdout.split()[-1]), (0, str(len(text))))
 
     def folder_and_environment(self, cluster):
         shown = cluster.ctl("run", "--node", "n1", "--cwd", "/usr/bin", "--env", "A=b c", "--", "sh", "-c",

@@ -1,5 +1,6 @@
 // The node's tree of names as boot has made it: memory files, devices, generated files, pipes. With
 // an export tagged `share` at /share (tests/guest/fs_9p.py): the host's files by 9P.
+#include <atomic>
 #include <cstring>
 #include <string_view>
 
@@ -8,6 +9,8 @@
 #include "fs/open_file.idl.h"
 #include "guest/guest_test.h"
 #include "io/fifo.h"
+#include "machine/cpu.h"
+#include "machine/thread.h"
 
 namespace k42 {
 namespace {
@@ -178,6 +181,80 @@ GUEST_TEST(fs_9p_writes) {
                              fs::Identity::Kernel())));
   EXPECT(ReadAll(Opened("/share/renamed", fs::kOpenRead), space) == "to the host");
   EXPECT_EQ(Opened("/share/made", fs::kOpenRead).status, Status::kNotFound);
+}
+
+// Runs work(0) and work(1) in threads of the first and the last CPU, and waits for both.
+void RunTwo(void (*work)(std::uint32_t)) {
+  struct Half {
+    void (*work)(std::uint32_t);
+    std::uint32_t number;
+    std::atomic<bool> over{false};
+  };
+  Half halves[2] = {{work, 0}, {work, 1}};
+  for (Half& half : halves) {
+    const auto thread = machine::Thread::Create(
+        "half",
+        [](void* argument) {
+          auto& self = *static_cast<Half*>(argument);
+          self.work(self.number);
+          self.over.store(true, std::memory_order_release);
+          machine::Thread::Exit();
+        },
+        &half, half.number == 0 ? 0 : machine::CpuCount() - 1);
+    EXPECT(thread.ok());
+  }
+  for (const Half& half : halves) {
+    while (!half.over.load(std::memory_order_acquire)) {
+      machine::Thread::Yield();
+    }
+  }
+}
+
+// A write of more than one request is not cut in half: it was before the cut or after it. And of
+// two that append, each finds the end where the other has left it.
+GUEST_TEST(fs_9p_writes_beside_cuts) {
+  static constexpr char kPath[] = "/share/cut";
+  static constexpr std::uint64_t kSize = 256 << 10;
+  static constexpr int kRounds = 20;
+  static char data[kSize];
+  if (!HasShare() || Names().mount_count() == 0 ||
+      Opened(kPath, fs::kOpenWrite | fs::kOpenCreate).status == Status::kReadOnly) {
+    return;
+  }
+  std::memset(data, 'x', sizeof(data));
+  for (int i = 0; i < kRounds; ++i) {
+    RunTwo([](std::uint32_t number) {
+      const Opened file(kPath, fs::kOpenWrite);
+      REQUIRE(file);
+      if (number == 0) {
+        EXPECT_EQ(file->Write(kKernel, Bytes({data, kSize})).ValueOr(0), kSize);
+      } else {
+        fs::AttributeChange change{};
+        change.mask = fs::kSetSize;
+        EXPECT(IsOk(file->SetAttributes(kKernel, change)));
+      }
+    });
+    const Opened file(kPath, fs::kOpenRead);
+    REQUIRE(file);
+    const std::uint64_t size = file->Read(kKernel, BufferOut::Kernel(data, kSize)).ValueOr(1);
+    EXPECT(size == 0 || size == kSize);
+    for (std::uint64_t at = 0; at < size; at += 512) {
+      EXPECT_EQ(data[at], 'x');
+      data[at] = 'x';
+    }
+  }
+  RunTwo([](std::uint32_t number) {
+    const Opened file(kPath, fs::kOpenWrite | fs::kOpenAppend);
+    REQUIRE(file);
+    for (int i = 0; i < kRounds; ++i) {
+      EXPECT_EQ(file->Write(kKernel, Bytes(number == 0 ? "0" : "1")).ValueOr(0), std::uint64_t{1});
+    }
+  });
+  const Opened file(kPath, fs::kOpenRead);
+  REQUIRE(file);
+  fs::FileAttributes attributes;
+  REQUIRE(IsOk(file->GetAttributes(attributes)));
+  EXPECT(attributes.size == 2 * kRounds || attributes.size == kSize + 2 * kRounds);
 }
 
 }  // namespace

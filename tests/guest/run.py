@@ -2,12 +2,13 @@
 """Runs a kernel image in QEMU: run.py IMAGE [options] [-- extra qemu arguments]
 
 Relays the serial console. Exit status 0: the kernel ended with success (isa-debug-exit 33), and every
---expect text was seen; with --panic: it panicked instead. Else 1. Hardware virtualization is used
+--expect text and every --match were seen; with --panic: it panicked instead. Else 1. Hardware virtualization is used
 where the CPU shows vmx or svm, unless K42_ACCEL says otherwise.
 """
 import argparse
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def run(options, cpus):
     timer = threading.Timer(options.timeout, stop)
     timer.start()
     missing, faults = set(options.expect), []
+    unmatched = set(options.match)
     for raw in child.stdout:
         line = raw.decode(errors="replace")
         sys.stdout.write(line)
@@ -72,6 +74,7 @@ def run(options, cpus):
         if "FAILED" in line or "_test.cc:" in line:
             faults.append(line)
         missing = {text for text in missing if text not in line}
+        unmatched = {pattern for pattern in unmatched if not re.search(pattern, line)}
         if options.type and "ready for typing" in line:
             child.stdin.write(options.type.encode() + b"\n")
             child.stdin.flush()
@@ -84,6 +87,7 @@ def run(options, cpus):
         print(f"run.py: QEMU ended with {status}, expected {wanted}")
     if status != wanted and not options.panic:
         sys.stdout.writelines(faults)  # once more, where the end of a long log shows them
+    missing |= unmatched
     for text in sorted(missing):
         print(f"run.py: never seen: {text}")
     return status == wanted and not missing and not timed_out.is_set()
@@ -100,6 +104,7 @@ def main():
     parser.add_argument("--append", action="append", default=[], help="boot options")
     parser.add_argument("--timeout", type=float, default=60, help="seconds, of each run")
     parser.add_argument("--expect", action="append", default=[], help="text that must appear")
+    parser.add_argument("--match", action="append", default=[], help="regular expression that a line must match")
     parser.add_argument("--panic", action="store_true", help="the kernel must panic")
     parser.add_argument("--type", help="a line for the console, once the kernel is `ready for typing`")
     parser.add_argument("--icount", action="store_true", help="one instruction is one ns")

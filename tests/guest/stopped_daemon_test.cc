@@ -51,6 +51,7 @@ GUEST_TEST(link_stopped_daemon_and_destruction) {
       (void)made.value()->Increment(1);
       (void)cobj::Destroy(made.value());
       cobj::QuietPoint();
+      cobj::HoldBack();
       Thread::PreemptionPoint();
     }
   });

@@ -21,6 +21,7 @@ struct ThreadContext {
   void* user_call = nullptr;       // ipc: the user call this thread serves, or null
   void* space = nullptr;   // the address space whose user memory this thread reaches, or null
   void* worker = nullptr;  // ipc: the worker record if this thread may wait
+  bool destroyed = false;  // cobj: an object, since it was last held back for that
 };
 
 struct ActivityHooks {

@@ -169,9 +169,43 @@ TEST_F(Objects, WhoDestroysFasterThanTheyGoIsHeldBack) {
     EXPECT_EQ(Destroy(made), Status::kOk);
     most = std::max(most, objects_->manager_here().away());
     QuietPoint();  // without giving up the CPU: nothing else is done there meanwhile
+    HoldBackIfDestroyed();
   }
   EXPECT_GT(most, ObjectManager::kMostAway / 2);
   EXPECT_LE(most, ObjectManager::kMostAway + 1);
+}
+
+// Who serves others does not wait for it at its quiet points, nor does who has destroyed nothing.
+TEST_F(Objects, NobodyElseIsHeldBack) {
+  static ObjectSystem* objects;
+  static std::uint64_t away;
+  objects = objects_;
+  for (std::uint64_t i = 0; i < ObjectManager::kMostAway + 10; ++i) {
+    EXPECT_EQ(Destroy(MakeShared<SharedCounter>().value()), Status::kOk);
+  }
+  away = objects_->manager_here().away();
+  ASSERT_TRUE(objects_->manager_here().behind());
+  QuietPoint();
+  EXPECT_EQ(objects_->manager_here().away(), away);
+  static std::atomic<bool> over;
+  over = false;
+  const auto other = machine::Thread::Create(
+      "other",
+      [](void*) {
+        // What has gone until it has its turn is no matter.
+        if (objects->manager_here().behind()) {
+          away = objects->manager_here().away();
+          HoldBackIfDestroyed();
+          EXPECT_EQ(objects->manager_here().away(), away);
+        }
+        over = true;
+        machine::Thread::Exit();
+      },
+      nullptr, 0);
+  ASSERT_TRUE(other.ok());
+  while (!over) machine::Thread::Yield();
+  HoldBackIfDestroyed();
+  EXPECT_FALSE(objects_->manager_here().behind());
 }
 
 // The token does not wait for the disposal of all that it brought the time for.

@@ -179,8 +179,104 @@ TEST_P(FileTest, WhatIsDirtyIsWrittenWhenTheLastUserGoes) {
   delete other;
 }
 
+// Far more pages than are looked at under one lock: what is looked for lies at the end.
+TEST_P(FileTest, SearchesGoOnBeyondOneLook) {
+  constexpr std::uint64_t kPages = 1500;
+  std::vector<unsigned char> data(kPages * kPageSize, 3);
+  ASSERT_TRUE(file.fcm->Write(0, BufferIn::Kernel(data.data(), data.size()), Waiting::kYes).ok());
+  ASSERT_EQ(file.fcm->Sync(), Status::kOk);
+  const int writes = file.writes;
+  const std::uint64_t value = 42;
+  const std::uint64_t last = (kPages - 1) * kPageSize;
+  ASSERT_TRUE(file.fcm->Write(last, BufferIn::Kernel(&value, 8), Waiting::kYes).ok());
+  ASSERT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(file.writes, writes + 1);
+  EXPECT_EQ(InFile(last), value);
+  EXPECT_TRUE(file.fcm->Read(0, BufferOut::Kernel(data.data(), data.size()), Waiting::kNo).ok());
+  // All were used: the first round takes the second chances away.
+  EXPECT_EQ(test.services.page_manager.Reclaim(64), 64u);
+  file.fcm->DropClean();
+  EXPECT_EQ(file.fcm->resident_pages(), 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(Completion, FileTest, testing::Bool(),
                          [](const auto& kind) { return kind.param ? "Later" : "AtOnce"; });
+
+// A region may be far larger than its file, and pages far apart: only what is there is looked at,
+// or this would take days.
+TEST(MemoryFile, ShrinkingLooksAtThePagesThatAreThereOnly) {
+  TestServices test;
+  AddressSpace* space = AddressSpace::Create(test.services).value();
+  FcmFile* file = FcmFile::Create(test.services, nullptr, 0).value();
+  constexpr std::uint64_t kFar = 1ull << 45;
+  constexpr std::uint64_t kNear = 3 * kPageSize;
+  for (const bool shared : {false, true}) {
+    const std::uint64_t value = 7;
+    for (const std::uint64_t at : {std::uint64_t{0}, kNear, kNear + kPageSize, kFar}) {
+      ASSERT_TRUE(file->Write(at, BufferIn::Kernel(&value, 8), Waiting::kNo).ok());
+    }
+    const std::uint64_t at = space
+                                 ->Map({.size = 1ull << 46,
+                                        .protection = kReadWrite,
+                                        .shared = shared,
+                                        .no_reserve = true,
+                                        .source = file})
+                                 .value();
+    EXPECT_EQ(Load(*space, at).value(), 7u);
+    EXPECT_EQ(Load(*space, at + kNear).value(), 7u);
+    EXPECT_EQ(Load(*space, at + kNear + kPageSize).value(), 7u);
+    EXPECT_EQ(Load(*space, at + kFar).value(), 7u);
+    EXPECT_EQ(file->Resize(kPageSize), Status::kOk);
+    EXPECT_EQ(file->resident_pages(), 1u);
+    EXPECT_EQ(Load(*space, at).value(), 7u);
+    EXPECT_EQ(Load(*space, at + kNear).status(), Status::kOutOfRange);
+    EXPECT_EQ(Load(*space, at + kNear + kPageSize).status(), Status::kOutOfRange);
+    EXPECT_EQ(Load(*space, at + kFar).status(), Status::kOutOfRange);
+    EXPECT_EQ(file->Resize(0), Status::kOk);
+    EXPECT_EQ(Load(*space, at).status(), Status::kOutOfRange);
+    ASSERT_EQ(space->Unmap(at, 1ull << 46), Status::kOk);
+  }
+  space->Destroy();
+  file->DropReference();
+}
+
+// Frames of a truncated file are of use to others before the end of a long truncation.
+TEST(MemoryFile, ShrinkingGivesFramesBackOnTheWay) {
+  static constexpr std::uint64_t kPages = 2000;
+  struct {
+    TestServices test;
+    FcmFile* file = nullptr;
+    std::uint64_t most = 0;
+    bool over = false;
+  } world;
+  world.file = FcmFile::Create(world.test.services, nullptr, 0).value();
+  const std::vector<unsigned char> data(kPages * kPageSize, 1);
+  ASSERT_TRUE(world.file->Write(0, BufferIn::Kernel(data.data(), data.size()), Waiting::kNo).ok());
+  // On the same CPU: it runs at the preemption points of the truncation.
+  ASSERT_TRUE(machine::Thread::Create(
+                  "watcher",
+                  [](void* argument) {
+                    auto& watched = *static_cast<decltype(world)*>(argument);
+                    while (watched.file->resident_pages() != 0) {
+                      const std::uint64_t held = watched.test.frames.all -
+                                                 watched.test.frames.allocator->free_frames() -
+                                                 watched.file->resident_pages();
+                      watched.most = held > watched.most ? held : watched.most;
+                      machine::Thread::Yield();
+                    }
+                    watched.over = true;
+                    machine::Thread::Exit();
+                  },
+                  &world, 0)
+                  .ok());
+  EXPECT_EQ(world.file->Resize(0), Status::kOk);
+  while (!world.over) {
+    machine::Thread::Yield();
+  }
+  EXPECT_GT(world.most, 0u) << "nothing was seen";
+  EXPECT_LE(world.most, 300u);
+  world.file->DropReference();
+}
 
 TEST(MemoryFile, HolesReadAsZeroAndPunchingMakesThem) {
   TestServices test;

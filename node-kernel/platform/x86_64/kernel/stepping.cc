@@ -101,8 +101,8 @@ bool OnStep(TrapFrame* frame) {
   }
   if (!over && cpu.user.Last()) {
     frame->rflags &= ~kTrapFlag;
-    upcalls.fetch_add(1, std::memory_order_relaxed);
     if (Scheduler::hooks().inject != nullptr) {
+      upcalls.fetch_add(1, std::memory_order_relaxed);
       Scheduler::hooks().inject();
     }
   }

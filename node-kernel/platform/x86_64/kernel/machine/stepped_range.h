@@ -8,6 +8,10 @@
 // every fifth return to user code is followed for n instructions; then the dispatcher is told that
 // the CPU is wanted, which is an upcall if it is enabled (UserHooks::inject).
 //
+// The trap flag of user code is the kernel's then: one that a program sets is taken away when the
+// program is left, and its debug traps are swallowed (stepping.cc). Who single-steps itself gets no
+// signals for it.
+//
 // Without the option a range costs a load and a test, in other than debug kernels nothing.
 #pragma once
 
