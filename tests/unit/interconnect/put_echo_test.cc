@@ -162,15 +162,12 @@ TEST_F(PutEchoTest, AnAnswerIsEnough) {
   transport_.holds = true;
   Result<std::uint64_t> took = Status::kWouldBlock;
   std::atomic<bool> over{false};
-  const auto ping = [&] {
+  auto ping = [&] {
     took = puts_.Ping(kFirst, 8, 60'000'000'000);
     over.store(true);
   };
-  using Work = decltype(ping);
-  ASSERT_TRUE(machine::Thread::Create(
-                  "ping", [](void* work) { (*static_cast<const Work*>(work))(); },
-                  const_cast<Work*>(&ping), 0)
-                  .ok());
+  const auto run = [](void* work) { (*static_cast<decltype(ping)*>(work))(); };
+  ASSERT_TRUE(machine::Thread::Create("ping", run, &ping, 0).ok());
   const auto until_submitted = [&](int count) {
     for (int i = 0; i < 10'000 && transport_.submitted < count; ++i) {
       machine::Thread::Yield();
