@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 #include "cluster-services/dump/qemu_monitor.h"
@@ -11,6 +13,15 @@ namespace k42::noded {
 namespace {
 
 constexpr std::chrono::milliseconds kMonitorLimit{2000};
+
+// What somebody has stopped, or QEMU itself for a while, and may go on (QAPI's RunState). From the
+// others, an internal error or a failed disk say, no guest comes back by itself.
+bool MayGoOn(const std::string& state) {
+  constexpr std::string_view kStates[] = {
+      "paused",         "debug",      "prelaunch", "inmigrate", "postmigrate",
+      "finish-migrate", "restore-vm", "save-vm",   "suspended", "colo"};
+  return std::find(std::begin(kStates), std::end(kStates), state) != std::end(kStates);
+}
 
 }  // namespace
 
@@ -21,7 +32,7 @@ void DeafQemu::Look(std::uint64_t now_ns) {
   looked_ns_ = now_ns;
   if (!silent_()) {
     silent_ns_ = 0;
-    said_ = false;
+    said_.clear();
     return;
   }
   silent_ns_ += passed;
@@ -36,36 +47,44 @@ void DeafQemu::Ask() {
   thread_->Post([this, path = monitor_path_, alive = alive_] {
     auto monitor = dump::QemuMonitor::Open(path, kMonitorLimit);
     std::string why = monitor.ok() ? "" : "nor does its monitor: " + monitor.Describe();
-    bool runs = false;
+    bool over = false;
     if (monitor.ok()) {
       const auto status = monitor.value().Ask("query-status");
-      runs = status.ok() && status->value("running", true);
-      if (!status.ok())
+      if (!status.ok()) {
         why = "nor does its monitor: " + status.Describe();
-      else if (!runs)
-        why = "its guest is stopped: " + status->value("status", std::string("paused"));
+      } else if (status->value("running", true)) {
+        over = true;
+        why =
+            "though it runs: a daemon died in the first words of the handshake, and QEMU before "
+            "8.1 "
+            "never takes another";
+      } else {
+        const std::string state = status->value("status", std::string("paused"));
+        over = !MayGoOn(state);
+        why = (over ? "and its guest will not go on: " : "its guest is stopped: ") + state;
+      }
     }
-    loop_.Post([this, runs, why, alive] {
+    loop_.Post([this, over, why, alive] {
       if (*alive)
-        OnAnswer(runs, why);
+        OnAnswer(over, why);
     });
   });
 }
 
-void DeafQemu::OnAnswer(bool runs, const std::string& why) {
+void DeafQemu::OnAnswer(bool over, const std::string& why) {
   asking_ = false;
   silent_ns_ = 0;
   if (!silent_())
     return;
-  if (!runs) {
-    if (!std::exchange(said_, true))
+  if (!over) {
+    if (std::exchange(said_, why) != why)
       spdlog::warn("QEMU does not speak on the link ({}); left alone", why);
     return;
   }
   spdlog::error(
-      "QEMU has taken the connection to the link and does not speak on it, though it runs: a "
-      "daemon died in the first words of the handshake, and QEMU before 8.1 never takes another. "
-      "This life of the node ends: QEMU is told to quit");
+      "QEMU has taken the connection to the link and does not speak on it, {}. "
+      "This life of the node ends: QEMU is told to quit",
+      why);
   thread_->Post([path = monitor_path_] {
     auto monitor = dump::QemuMonitor::Open(path, kMonitorLimit);
     const auto quit =

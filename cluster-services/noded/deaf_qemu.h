@@ -10,6 +10,7 @@
 //          -> it says that the guest runs, and the link is silent still: told to quit
 //          -> it says that the guest is stopped (by an operator, GDB, a core): QEMU speaks to a
 //             daemon only when it goes on; asked again later
+//          -> it says that the guest has stopped for good (QEMU's own error, say): told to quit
 //          -> it does not answer (stopped, or its monitor is somebody else's): asked again later
 // QEMU's main loop serves both sockets, the link's first. So an answer of the monitor after seconds
 // of silence is proof; a QEMU that is merely stopped, or slow, gives none.
@@ -43,8 +44,8 @@ class DeafQemu {
 
  private:
   void Ask();
-  // `runs`: the guest, as QEMU says; else `why` it cannot be told, or does not.
-  void OnAnswer(bool runs, const std::string& why);
+  // `over`: nobody will ever be spoken to. `why`, or why it cannot be told yet.
+  void OnAnswer(bool over, const std::string& why);
 
   const std::string monitor_path_;
   EventLoop& loop_;
@@ -52,7 +53,7 @@ class DeafQemu {
   std::uint64_t looked_ns_ = 0;
   std::uint64_t silent_ns_ = 0;
   bool asking_ = false;
-  bool said_ = false;                                           // why it is left alone
+  std::string said_;                                            // why it is left alone
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // read on the loop's thread only
   std::optional<agent::TaskThread> thread_;                     // made when there is need
 };

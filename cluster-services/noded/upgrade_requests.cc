@@ -27,6 +27,14 @@ json AsJson(const upgrade::Rollout& rollout) {
           {"reason", rollout.reason}};
 }
 
+Outcome<json> NoLease() {
+  return {Status::kUnavailable, "this node has no certain lease now; try again"};
+}
+
+Outcome<json> NotRead() {
+  return {Status::kUnavailable, "this node has not read the store's records yet; try again"};
+}
+
 // The member with the lowest number first, alone, then the others.
 std::vector<std::vector<upgrade::NodeId>> CanaryFirst(const view::View& view) {
   std::vector<std::vector<upgrade::NodeId>> waves;
@@ -113,8 +121,13 @@ Outcome<nlohmann::json> UpgradeService::Push(const std::string& text) {
 
 Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
   const auto current = Authority(false);
-  if (current == nullptr || !records_.known || !records_.unreadable.empty())
-    return {Status::kUnavailable, "this node has no certain lease now; try again"};
+  if (current == nullptr)
+    return NoLease();
+  if (!records_.known)
+    return NotRead();
+  if (!records_.unreadable.empty())
+    return {Status::kUnavailable,
+            "the record at " + *records_.unreadable.begin() + " cannot be read"};
   const std::string class_name = request.value("class", "");
   const upgrade::Release built_in = BuiltIn(class_name);
   if (built_in.version == 0)
@@ -173,8 +186,10 @@ Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
 }
 
 Outcome<nlohmann::json> UpgradeService::AbortRollout(const std::string& reason) {
-  if (Authority(false) == nullptr || !records_.known)
-    return {Status::kUnavailable, "this node has no certain lease now; try again"};
+  if (Authority(false) == nullptr)
+    return NoLease();
+  if (!records_.known)
+    return NotRead();
   if (!records_.rollout)
     return {Status::kNotFound, "there is no rollout"};
   const auto aborted = upgrade::Abort(*records_.rollout, reason);
@@ -194,7 +209,7 @@ Outcome<nlohmann::json> UpgradeService::AbortRollout(const std::string& reason) 
 Outcome<nlohmann::json> UpgradeService::Describe() const {
   // A daemon that has just begun would tell of no rollout while one is under way; others know.
   if (!records_.known)
-    return {Status::kUnavailable, "this node has not read the store's records yet; try again"};
+    return NotRead();
   const agent::ClusterAgent* agent = daemon_.agent();
   const view::View view = agent == nullptr ? view::View() : agent->Current()->view;
   Json committed = Json::object();

@@ -48,14 +48,18 @@ inline constexpr std::uint16_t kChannelCount = 4;
 
 enum OperationFlags : std::uint32_t {
   kRepeatable = 1u << 0,  // doing it twice is doing it once (stream data, whose notify counts)
-  // Nobody waits for a good end. Its record wakes no CPU: it is seen with the next one that does,
-  // or after kHeartbeatPeriodNs; and it does wake when there are many (kMostQuietEnds), so that a
-  // CPU never runs out of operations by it. Every other end wakes.
+  // Nobody waits for a good end. Its record wakes no CPU: it is seen with whatever wakes the CPU
+  // next, or within kHeartbeatPeriodNs (each beat looks); and it does wake when there are many
+  // (kMostQuietEnds), so that a CPU never runs out of operations by it. Every other end wakes. What
+  // began before another may end behind it (a put behind a message): the other's wake does not show
+  // it then.
   kQuietEnd = 1u << 1,
 };
 
 // Quiet ends in a CPU's ring that may wait for a wake.
 inline constexpr std::uint32_t kMostQuietEnds = kOperationsPerCpu / 4;
+// One daemon's, and as many that its predecessor had counted.
+static_assert(2 * (kMostQuietEnds + 1) <= kOperationsPerCpu);
 
 // The peer of a kSend to the own daemon.
 inline constexpr std::uint32_t kDaemonNode = 0xffff'ffff;

@@ -52,6 +52,12 @@ class PutEcho {
   void OnPeerDown(LinkPeer peer, Status why);
 
  private:
+  static constexpr std::uint64_t kAnswer = std::uint64_t{1} << 40;
+  static constexpr unsigned kPadShift = 32, kLengthShift = 41;
+  static constexpr std::uint64_t Word(std::uint32_t number, std::uint32_t pad,
+                                      std::uint32_t length) {
+    return number | std::uint64_t{pad} << kPadShift | std::uint64_t{length} << kLengthShift;
+  }
   static constexpr std::uint32_t kPads = 4;  // askers at once, per CPU
   struct Opened {                            // payload of kOpenMethod, both ways
     abi::WindowId window;
@@ -62,7 +68,8 @@ class PutEcho {
   struct Pad;
   struct Request : LinkRequest {
     machine::Thread* waiter = nullptr;
-    Pad* pad = nullptr;  // of a pad: its memory may have waited for this
+    PutEcho* echo = nullptr;
+    Pad* pad = nullptr;  // of a pad: what waits there for this is up to `echo`
     bool under_way = false;
   };
   struct Burst {  // of a stream
@@ -92,6 +99,7 @@ class PutEcho {
     abi::WindowId window = 0;
     Opened target{};  // the asker's
     Request request;
+    std::uint64_t due = 0;  // a word that came while `request` was still the fabric's; 0: none
     Revocation revocation;
     // From the asker's end on. Over when the window's revocation has ended and nothing of ours is
     // under way: whichever comes last gives the memory back, if `revoked`.
@@ -111,14 +119,18 @@ class PutEcho {
   template <typename Work>
   Result<std::uint64_t> AtBench(LinkPeer peer, std::uint32_t size, std::uint64_t budget_ns,
                                 Work work);
-  // Submits the bench's request and waits for its end and, unless `answered`, for the answer.
+  // Submits the bench's request and waits for its end or, unless `answered`, for the answer; then
+  // its good end may not have been seen yet, which AwaitEnd waits for.
   Status Ask(Bench& bench, std::uint64_t until_ns, bool answered = false);
+  static bool OnlyItsEndIsLate(const Bench& bench);
+  static Status AwaitEnd(Bench& bench, std::uint64_t until_ns);
   Status Open(Bench& bench, LinkPeer peer, std::uint64_t until_ns);
   Status Pour(Bench& bench, std::uint32_t size, std::uint64_t until_ns);
   // To or from the pad.
   Status Move(Bench& bench, abi::OperationKind kind, std::uint32_t size, std::uint64_t until_ns);
   void OnOpen(LinkPeer from, const Opened& asked, std::uint64_t sequence);
   void PutBack(LinkPeer from, std::uint64_t word);
+  void PutBackEnded(Pad& pad);
   void GiveUp(Pad& pad);
   void Forget(Pad& pad);
   static void OnRevoked(LinkRequest& request);

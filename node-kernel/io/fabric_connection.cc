@@ -154,27 +154,20 @@ void FabricConnection::Carry(const StreamAction& action) {
     operation.put_end = action.put_end;
     operation.receiver_cpu = StreamIndex(DataWordStream(action.word));
   }
-  Submit(operation);
+  Submit(operation, action.awaited);
 }
 
-void FabricConnection::Submit(Operation& operation) {
+void FabricConnection::Submit(Operation& operation, bool awaited) {
   operation.owner = this;
   operation.channel = abi::Channel::kStream;
   operation.peer = peer_;
   operation.budget_ns = 0;
   AddReference();
-  under_way_.fetch_add(1, std::memory_order_acq_rel);
-  if (operation.kind == abi::OperationKind::kPutNotify)
-    bytes_under_way_.fetch_add(operation.length, std::memory_order_relaxed);
-  operation.flags = abi::kRepeatable | (IsQuiet() ? abi::kQuietEnd : 0u);
+  // Quiet while half of the operations are free: whoever comes to wait for one has submitted one
+  // since whose end wakes, and the ends of all before are seen with it.
+  const bool many = under_way_.fetch_add(1, std::memory_order_acq_rel) + 1 >= kOperations / 2;
+  operation.flags = abi::kRepeatable | (awaited || many ? 0u : abi::kQuietEnd);
   network_.link().Submit(operation);
-}
-
-// While half of the operations and half of the ring are free: whoever comes to wait for
-// either has submitted one since whose end wakes, and the ends of all before are seen with it.
-bool FabricConnection::IsQuiet() const {
-  return under_way_.load(std::memory_order_relaxed) < kOperations / 2 &&
-         bytes_under_way_.load(std::memory_order_relaxed) < send_range_.size / 2;
 }
 
 void FabricConnection::OnDone(global::LinkRequest& request) {
@@ -190,8 +183,6 @@ void FabricConnection::OnDone(global::LinkRequest& request) {
     (void)self.stream_->OnSendDone(static_cast<std::int64_t>(status), now);
   const auto index = static_cast<std::uint32_t>(&operation - self.operations_);
   self.free_operations_.fetch_or(1u << index, std::memory_order_release);
-  if (operation.kind == abi::OperationKind::kPutNotify)
-    self.bytes_under_way_.fetch_sub(operation.length, std::memory_order_relaxed);
   self.under_way_.fetch_sub(1, std::memory_order_acq_rel);
   self.Pump();
   self.DropReference();

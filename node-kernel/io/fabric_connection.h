@@ -87,9 +87,7 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
 
   void Dispose() override;
   void Carry(const StreamAction& action);
-  void Submit(Operation& operation);
-  // Will nobody wait for the good end of the one just begun, whatever else is under way?
-  bool IsQuiet() const;
+  void Submit(Operation& operation, bool awaited);
   void Tell(const StreamLook& look);
   // After a step of the user's own: what it did must show before its call returns, whoever pumps.
   void TellNow();
@@ -115,7 +113,6 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   PumpTurn<> turn_;
   machine::CpuId cpu_ = 0;  // where operations under way were submitted; the turn's
   std::atomic<std::uint32_t> under_way_{0};
-  std::atomic<std::uint64_t> bytes_under_way_{0};  // of puts
   std::atomic<std::uint32_t> free_operations_{(1u << kOperations) - 1};
   std::atomic<std::uint64_t> deadline_{~std::uint64_t{0}};
   bool release_due_ = false;  // the turn's

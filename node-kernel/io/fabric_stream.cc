@@ -230,7 +230,8 @@ void FabricStream::OnMessage(const StreamMessage& message, std::uint64_t now_ns)
       s_.finish_seen |= s_.finish_sent;
       return;
     case StreamMessageKind::kReset:
-      if (PeerFinished() && s_.finish_sent && s_.done == s_.written)
+      // The ends of the last puts may not have been seen: what the peer says of our finish counts.
+      if (PeerFinished() && (s_.finish_seen || (s_.finish_sent && s_.done == s_.written)))
         s_.state = State::kClosed;  // all was said in both directions: the peer has only gone
       else                          // as Linux: behind the peer's end it is about our writing only
         Fail(PeerFinished() ? Status::kBrokenPipe : Status::kConnectionReset);
@@ -293,7 +294,7 @@ void FabricStream::OnPutDone(std::uint64_t put_end, Status status, std::uint64_t
     return;
   if (IsFinal(status))
     return Fail(Status::kConnectionReset);
-  s_.broken = true;
+  OnBreak();
   Pause(now_ns);
 }
 
@@ -302,7 +303,7 @@ void FabricStream::OnSendDone(Status status, std::uint64_t now_ns) {
   if (status == Status::kOk)
     return;
   if (!IsFinal(status)) {
-    s_.broken = true;
+    OnBreak();
     return Pause(now_ns);
   }
   Fail(s_.state == State::kConnecting ? Status::kUnreachable : Status::kConnectionReset);
@@ -310,6 +311,8 @@ void FabricStream::OnSendDone(Status status, std::uint64_t now_ns) {
 
 void FabricStream::OnBreak() {
   s_.broken = true;
+  // Puts whose ends nobody awaited may be under way: with the end of this they are seen.
+  s_.credit_due |= s_.put_count != 0;
 }
 
 void FabricStream::OnPeerGone() {

@@ -40,6 +40,9 @@ struct StreamAction {
   std::uint64_t word = 0;         //       of the notification
   std::uint64_t put_end = 0;      //       give this to OnPutDone
   std::uint64_t deadline_ns = 0;  // kSetTimer
+  // kSend, kPut: its good end is waited for, or that of one before it. Else it may be told of as
+  // late as one likes: with the next that is awaited.
+  bool awaited = false;
 };
 
 // What poll shows, in the order of Linux's TCP: bits of abi/readiness.h are made from these.
@@ -136,6 +139,7 @@ class FabricStream {
   bool PeerFinished() const { return s_.peer_finish_known && s_.tail == s_.peer_finish; }
   bool FindAction(StreamAction* action);
   bool NextPut(StreamAction* action);
+  bool Awaited(const StreamAction& action) const;
   bool CreditIsDue() const;
   bool Releasable() const;
 

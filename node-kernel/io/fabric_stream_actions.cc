@@ -37,7 +37,8 @@ void FabricStream::SayAllAgain() {
 }
 
 bool FabricStream::NextPut(StreamAction* action) {
-  if (s_.rewind || s_.put_count == FabricStreamState::kMaxPuts)
+  // After a break all puts have to end: a writer that never pauses would put that off for ever.
+  if (s_.rewind || s_.broken || s_.put_count == FabricStreamState::kMaxPuts)
     return false;
   const std::uint64_t unsent = s_.written - s_.sent;
   // A place in the peer's ring is free when it has been read and no put to it can be repeated.
@@ -63,11 +64,13 @@ bool FabricStream::NextPut(StreamAction* action) {
 }
 
 // A part of the ring at a time keeps the writer going without a message for each read; a writer
-// whose last byte filled the ring is told sooner.
+// whose last byte filled the ring is told sooner. One that has finished needs no more room.
 bool FabricStream::CreditIsDue() const {
   const std::uint64_t consumed = s_.head - s_.credited;
   const bool ring_was_full = s_.tail - s_.credited == s_.shape.receive_size;
-  return s_.credit_due || consumed >= s_.shape.receive_size / credit_divisor_ ||
+  if (s_.credit_due || PeerFinished())
+    return s_.credit_due;
+  return consumed >= s_.shape.receive_size / credit_divisor_ ||
          (ring_was_full && consumed >= s_.shape.receive_size / 4);
 }
 
@@ -80,10 +83,22 @@ bool FabricStream::Releasable() const {
   return s_.state == State::kClosed || (s_.finish_seen && s_.done == s_.sent && PeerFinished());
 }
 
+// Who waits for ends: the writer and the next put, when half of the smaller ring is under way; what
+// is to be said again after a break; and who has to release this, which is soon for one that is
+// refused. Of the messages only credits are so many that their wakes would count.
+bool FabricStream::Awaited(const StreamAction& action) const {
+  if (s_.broken || s_.rewind || s_.closed_by_user)
+    return true;
+  if (action.kind == StreamAction::Kind::kPut)
+    return s_.sent - s_.done >= std::min<std::uint64_t>(s_.shape.send_size, s_.peer_size) / 2;
+  return action.message.kind != StreamMessageKind::kCredit;
+}
+
 bool FabricStream::NextAction(StreamAction* action) {
   if (!FindAction(action))
     return false;
   s_.send_count += action->kind == StreamAction::Kind::kSend ? 1 : 0;
+  action->awaited = Awaited(*action);
   return true;
 }
 

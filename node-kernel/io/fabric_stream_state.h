@@ -2,10 +2,12 @@
 // (form kStreamStateV1), so its layout changes only together with a new form.
 //
 // Positions are absolute, bytes since the stream began, and keep this order:
-//   sending:   done <= sent <= written             written - done <= own send ring
-//              consumed_by_peer <= sent            sent - consumed_by_peer <= peer's ring
-//   receiving: credited <= head <= tail            tail - credited <= own receive ring
-// done: puts up to here have happened, their bytes left our ring.
+//   sending:   done <= sent <= ever_sent <= written      written - done <= own send ring
+//              consumed_by_peer <= ever_sent             sent - min(consumed.., done) <= peer's
+//   receiving: credited <= head <= tail                  tail - credited <= own receive ring
+// done: puts up to here have happened and were seen to end, their bytes left our ring. The peer may
+// have consumed more: their ends are late, or they count as lost. When a put is lost, sent goes
+// back to done once the others have ended, or to where the peer says that it is.
 #pragma once
 
 #include <cstdint>

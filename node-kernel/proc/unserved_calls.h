@@ -13,7 +13,9 @@ namespace k42::proc {
 class UnservedCalls {
  public:
   static constexpr std::size_t kRows = 64;
-  static constexpr std::size_t kProgram = 56;  // bytes of its path that are kept: the last ones
+  // Bytes of its path that are kept: the last ones. All but visible ASCII stands there as \x0a, so
+  // that no name can look like another row.
+  static constexpr std::size_t kProgram = 56;
 
   struct Row {
     std::uint64_t count = 0;
@@ -23,7 +25,7 @@ class UnservedCalls {
     std::string_view program_text() const { return {program, size}; }
   };
 
-  void Note(std::uint32_t number, std::string_view program);
+  void Note(std::uint32_t number, std::string_view path);
   // A copy of the row, in the order in which they were made. False: there are no more.
   bool Get(std::size_t index, Row* row) const;
   // Calls that found no row.

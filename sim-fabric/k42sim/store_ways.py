@@ -26,6 +26,7 @@ class StoreWay:
         self._passes.set()
         self._healed = asyncio.Event()  # of what waits now: the next one's is another
         self._free = {}  # of a slow way, by direction: when all that went before has passed
+        self._emptied = asyncio.Event()  # of what waits for that: it holds no longer
         self._server = None
         self._writers, self._tasks = set(), set()
 
@@ -50,17 +51,25 @@ class StoreWay:
             self.delay = value / 1000
         elif kind == "slow":
             self.rate = value * 1e6
+            self._empty()  # what waits was reckoned at another rate
         elif kind == "break":
             self.reset()
         else:  # heal
             self.cut, self.delay, self.rate = False, 0.0, 0.0
-            self._free.clear()
+            self._empty()
             self._passes.set()
             self._healed.set()
             self._healed = asyncio.Event()
 
+    def _empty(self):
+        """Nothing is ahead of what comes next on a slow way, and what waits for its turn there goes on."""
+        self._free.clear()
+        self._emptied.set()
+        self._emptied = asyncio.Event()
+
     def reset(self):
         """Both ends of every connection hear of an error, not of an end of file."""
+        self._empty()  # what was on the way is gone
         for writer in self._writers:
             with contextlib.suppress(OSError):
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
@@ -93,10 +102,13 @@ class StoreWay:
                 self._writers.discard(one)
                 one.transport.abort()
 
-    async def _until(self, due, healed):
-        """That time has come, or the way was healed."""
+    async def _until(self, due, over):
+        """That time has come, or there is no reason to wait for it any more."""
+        left = due - asyncio.get_running_loop().time()
+        if left <= 0:
+            return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(healed.wait(), max(0.0, due - asyncio.get_running_loop().time()))
+            await asyncio.wait_for(over.wait(), left)
 
     async def _pass(self, reader, writer, direction):
         waiting = asyncio.Queue(MOST_WAITING)
@@ -121,7 +133,7 @@ class StoreWay:
                 if self.rate:
                     free = max(self._free.get(direction, 0.0), loop.time()) + len(data) / self.rate
                     self._free[direction] = free
-                    await self._until(free, self._healed)
+                    await self._until(free, self._emptied)
                 writer.write(data)
                 await writer.drain()
 

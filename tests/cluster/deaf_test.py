@@ -76,7 +76,8 @@ class Deaf(unittest.TestCase):
         cluster.fault("pause", "n1", "--by", "monitor")
         cluster.fault("kill", "n1", "--part", "noded")
         eventually(lambda: cluster.node("n1")["pids"].get("noded", daemon) != daemon, what="the next daemon")
-        time.sleep(DEAF_SECONDS + 2)
+        eventually(lambda: "its guest is stopped" in log(cluster), limit=60, what="the monitor's answer")
+        time.sleep(DEAF_SECONDS)  # it is asked again, and left alone again
         self.assertNotIn("does not speak on it", log(cluster))
         self.assertEqual(cluster.node("n1")["pids"]["qemu"], qemu)
         cluster.fault("resume", "n1")

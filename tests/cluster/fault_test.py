@@ -148,6 +148,24 @@ class WaysToTheStore(unittest.IsolatedAsyncioTestCase):
             self.assertLess(await waits, 10)
             self.assertLess(await echo(), 10)
 
+    async def test_another_rate_holds_at_once(self):
+        self.way.set("slow", 0.001)
+        echo = await self.connect()
+        waits = asyncio.create_task(echo(os.urandom(200_000)))
+        await asyncio.sleep(0.2)
+        self.assertFalse(waits.done())
+        self.way.set("slow", 100.0)
+        self.assertLess(await waits, 10)
+
+    async def test_what_a_break_took_off_a_slow_way_holds_up_nobody(self):
+        self.way.set("slow", 0.001)
+        _, writer = await asyncio.open_connection("127.0.0.1", self.way.port)
+        self.addCleanup(writer.close)
+        writer.write(os.urandom(200_000))
+        await asyncio.sleep(0.2)
+        self.way.set("break", 0)
+        self.assertLess(await (await self.connect())(), 10)
+
     async def test_a_break_is_an_error_at_both_ends(self):
         reader, writer = await asyncio.open_connection("127.0.0.1", self.way.port)
         self.addCleanup(writer.close)

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <utility>
+
 #include "interconnect/link_host.h"
 
 namespace k42::interconnect {
@@ -30,7 +33,15 @@ class Everything final : public Transport {
   void Submit(const Request& request) override {
     const std::byte* message = arena_.At(request.local_offset);
     sent.assign(message, message + request.length);
-    events->OnCompletion({request.token, Outcome::kDone, Status::kOk, 0});
+    word = request.operand;
+    ++submitted;
+    held.push_back(request.token);
+    if (!holds)
+      LetEnd();
+  }
+  void LetEnd() {
+    for (const Token token : std::exchange(held, {}))
+      events->OnCompletion({token, Outcome::kDone, Status::kOk, 0});
   }
   void RevokeWindow(Token token, abi::WindowId) override {
     ++revoked;
@@ -43,6 +54,10 @@ class Everything final : public Transport {
 
   Events* events = nullptr;
   std::vector<std::byte> sent;
+  std::uint64_t word = 0;  // of the last notification
+  int submitted = 0;
+  bool holds = false;  // ends come late
+  std::vector<Token> held;
   int revoked = 0;
 
  private:
@@ -80,6 +95,10 @@ class PutEchoTest : public ::testing::Test {
     std::uint32_t pad;
     std::uint32_t cpu;
   };
+  void Settle() {
+    while (host_.Serve() + port_.Drain() != 0) {
+    }
+  }
   // The window that `from` gets for what its CPU puts; 0: none.
   abi::WindowId Open(global::LinkPeer from, std::uint32_t cpu) {
     const Opened asked{1, 0, cpu};
@@ -87,8 +106,7 @@ class PutEchoTest : public ::testing::Test {
     frame.kind = abi::FrameKind::kEcho;
     frame.method = global::PutEcho::kOpenMethod;
     puts_.OnMessage(from, frame, std::as_bytes(std::span(&asked, 1)));
-    while (host_.Serve() + port_.Drain() != 0) {
-    }
+    Settle();
     Opened answer{};
     EXPECT_EQ(transport_.sent.size(), sizeof(abi::Frame) + sizeof answer);
     std::memcpy(&answer, transport_.sent.data() + sizeof(abi::Frame), sizeof answer);
@@ -119,6 +137,61 @@ TEST_F(PutEchoTest, PadsOfOneThatHasLeftTheViewAreGivenUp) {
   EXPECT_EQ(transport_.revoked, static_cast<int>(kPads));
   EXPECT_EQ(port_.memory().free_chunks(), free + kPads);
   EXPECT_NE(Open(kSecond, 0), 0u);
+}
+
+// The asker has the answer, and asks anew, before the answerer has seen the end of its put.
+TEST_F(PutEchoTest, APutThatComesBeforeTheLastAnswersEndIsAnsweredBehindIt) {
+  EXPECT_NE(Open(kFirst, 0), 0u);
+  transport_.holds = true;
+  constexpr std::uint64_t kLength = std::uint64_t{8} << 41, kAnswer = std::uint64_t{1} << 40;
+  puts_.OnNotify(kFirst, kLength | 1);
+  Settle();
+  EXPECT_EQ(transport_.word, kLength | kAnswer | 1);
+  puts_.OnNotify(kFirst, kLength | 2);
+  Settle();
+  EXPECT_EQ(transport_.word, kLength | kAnswer | 1);
+  transport_.LetEnd();
+  Settle();
+  EXPECT_EQ(transport_.word, kLength | kAnswer | 2);
+  transport_.LetEnd();
+  Settle();
+}
+
+// The answer is there, the good end of the put is not seen: nobody wakes for it.
+TEST_F(PutEchoTest, AnAnswerIsEnough) {
+  transport_.holds = true;
+  Result<std::uint64_t> took = Status::kWouldBlock;
+  std::atomic<bool> over{false};
+  auto ping = [&] {
+    took = puts_.Ping(kFirst, 8, 60'000'000'000);
+    over.store(true);
+  };
+  const auto run = [](void* work) { (*static_cast<decltype(ping)*>(work))(); };
+  ASSERT_TRUE(machine::Thread::Create("ping", run, &ping, 0).ok());
+  const auto until_submitted = [&](int count) {
+    for (int i = 0; i < 10'000 && transport_.submitted < count; ++i) {
+      machine::Thread::Yield();
+      Settle();
+    }
+    return transport_.submitted == count;
+  };
+  ASSERT_TRUE(until_submitted(1));
+  abi::Frame frame{};
+  frame.kind = abi::FrameKind::kEchoReply;
+  frame.method = global::PutEcho::kOpenMethod;
+  frame.sequence = 1;
+  const Opened answer{1, 0, 0};
+  puts_.OnMessage(kFirst, frame, std::as_bytes(std::span(&answer, 1)));
+  for (int i = 0; i < 10; ++i) machine::Thread::Yield();
+  EXPECT_EQ(transport_.submitted, 1);  // its request is the fabric's still
+  transport_.LetEnd();
+  ASSERT_TRUE(until_submitted(2));
+  puts_.OnNotify(kFirst, transport_.word | std::uint64_t{1} << 40);
+  for (int i = 0; i < 10'000 && !over.load(); ++i) machine::Thread::Yield();
+  EXPECT_TRUE(over.load());
+  EXPECT_EQ(took.status(), Status::kCorrupt);  // nobody has put the bytes back
+  transport_.LetEnd();
+  Settle();
 }
 
 }  // namespace

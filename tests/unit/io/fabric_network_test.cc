@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -88,6 +89,7 @@ struct World {
   // Of a hundred operations under way, how many are lost with a break; of both nodes.
   std::atomic<unsigned> loss_percent{0};
   std::atomic<unsigned> lost{0};
+  std::atomic<bool> lose_next_put{false};
 };
 
 class Node final : public global::Link {
@@ -156,8 +158,10 @@ class Node final : public global::Link {
     const auto from = Self();
     request.outcome = abi::Outcome::kDone;
     request.status = Status::kOk;
-    if (random() % 100 < world_.loss_percent.load() &&
-        request.kind != abi::OperationKind::kRevokeWindow) {
+    const bool lose_this =
+        request.kind == abi::OperationKind::kPutNotify && world_.lose_next_put.exchange(false);
+    if (lose_this || (random() % 100 < world_.loss_percent.load() &&
+                      request.kind != abi::OperationKind::kRevokeWindow)) {
       request.outcome = abi::Outcome::kUnknown;
       request.status = Status::kUnknown;
       world_.lost.fetch_add(1);
@@ -268,7 +272,9 @@ class FabricNetworkTest : public test::ObjectFixture {
     std::uint64_t sent = 0, got = 0;
     std::byte piece[5000];
     std::mt19937 random(send_seed);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (sent < count || got < count) {
+      ASSERT_LT(std::chrono::steady_clock::now(), until) << "sent " << sent << ", got " << got;
       const std::uint64_t want = random() % sizeof piece + 1;
       const std::uint64_t most = std::min(want, count - sent);
       for (std::uint64_t i = 0; i < most; ++i) piece[i] = Pattern(sent + i, send_seed);
@@ -289,7 +295,49 @@ class FabricNetworkTest : public test::ObjectFixture {
       machine::Thread::Yield();
     }
   }
-  void Conversations(std::uint16_t base, std::uint64_t bytes) {
+  // Sends a piece and waits until the other end has it all: for seconds, not for ever.
+  static void Pass(Endpoint& from, Endpoint& to, std::uint64_t count, unsigned pieces = 1) {
+    std::vector<std::byte> piece(count);
+    for (unsigned i = 0; i < pieces; ++i) {
+      Transfer out;
+      out.in = BufferIn::Kernel(piece.data(), count);
+      ASSERT_EQ(from.Send(out).ValueOr(0), count);
+    }
+    std::uint64_t got = 0;
+    EXPECT_TRUE(Eventually([&] {
+      Transfer in;
+      in.out = BufferOut::Kernel(piece.data(), count);
+      got += to.Receive(in).ValueOr(0);
+      return got == count * pieces;
+    })) << got;
+  }
+  struct Connected {
+    Socket client, server;
+  };
+  Connected Connect(std::uint16_t port) {
+    World& world = TheWorld();
+    Socket listener = Listening(*world.nodes[1], 2, port);
+    Socket client = Calling(*world.nodes[0], 2, port);
+    Socket server = Socket::Adopt(
+        static_cast<StreamEndpoint*>(Until([&] { return listener->Accept(); }).value()));
+    listener->Close();
+    return {std::move(client), std::move(server)};
+  }
+  // Both ends let go of everything.
+  static void ExpectNothingLeft(bool beats) {
+    for (Node* node : TheWorld().nodes) {
+      EXPECT_TRUE(Eventually([&] {
+        if (beats)
+          node->Beat();
+        std::uint32_t index = 0;
+        FabricConnection* left = node->network.NextConnection(&index);
+        if (left != nullptr)
+          left->DropReference();
+        return left == nullptr;
+      }));
+    }
+  }
+  void Conversations(std::uint16_t base, std::uint64_t bytes, bool beats) {
     World& world = TheWorld();
     RunOnAllCpus([&](machine::CpuId cpu) {
       const bool serves = cpu % 2 == 0;
@@ -315,17 +363,7 @@ class FabricNetworkTest : public test::ObjectFixture {
       socket->Close();
       ready_[cpu / 2].store(false);
     });
-    // Both ends let go of everything.
-    for (Node* node : world.nodes) {
-      EXPECT_TRUE(Eventually([&] {
-        node->Beat();
-        std::uint32_t index = 0;
-        FabricConnection* left = node->network.NextConnection(&index);
-        if (left != nullptr)
-          left->DropReference();
-        return left == nullptr;
-      }));
-    }
+    ExpectNothingLeft(beats);
   }
 
   const cobj::CallContext kernel = cobj::CallContext::Kernel();
@@ -342,10 +380,38 @@ TEST_F(FabricNetworkTest, NobodyListensThere) {
       [&] { return (abi::PollWord::Unpack(socket->list().Word()).ready & abi::kError) != 0; }));
   EXPECT_EQ(socket->TakeError(), Status::kConnectionRefused);
   socket->Close();
+  ExpectNothingLeft(false);
 }
 
 TEST_F(FabricNetworkTest, ConversationsOnAllCpus) {
-  Conversations(4000, 300'000);
+  Conversations(4000, 300'000, /*beats=*/false);
+}
+
+// The second put ends well behind the first, which is lost: nothing is put again before that end is
+// seen, and no heartbeat shows it.
+TEST_F(FabricNetworkTest, AQuietEndBehindALostPutIsSeen) {
+  auto [client, server] = Connect(4200);
+  TheWorld().lose_next_put.store(true);
+  Pass(*client, *server, 100, 2);
+  EXPECT_FALSE(TheWorld().lose_next_put.load());
+  client->Close();
+  server->Close();
+  ExpectNothingLeft(false);
+}
+
+// The peer has little room and so a smaller ring. It fills long before half of ours is under way,
+// and the credits that would empty it come on another CPU than the ends of the puts.
+TEST_F(FabricNetworkTest, AWriterIntoASmallerRing) {
+  global::LinkMemory& memory = TheWorld().nodes[1]->memory();
+  std::vector<global::ArenaRange> taken;
+  while (memory.free_chunks() * abi::kChunkSize >= std::uint64_t{kMaximumStreamRing} * 32)
+    taken.push_back(memory.Allocate(1 << 20, abi::ChunkUse::kStream).value());
+  auto [client, server] = Connect(4300);
+  for (int i = 0; i < 20; ++i) Pass(*client, *server, kMaximumStreamRing / 4 - 100);
+  client->Close();
+  server->Close();
+  ExpectNothingLeft(false);
+  for (const global::ArenaRange& range : taken) memory.Free(range);
 }
 
 TEST_F(FabricNetworkTest, AWayThatBreaksAgainAndAgain) {
@@ -362,7 +428,8 @@ TEST_F(FabricNetworkTest, AWayThatBreaksAgainAndAgain) {
     }
   });
   // As often as it takes to have lost something worth the name.
-  for (int round = 0; round < 50 && world.lost.load() < 50; ++round) Conversations(4100, 300'000);
+  for (int round = 0; round < 50 && world.lost.load() < 50; ++round)
+    Conversations(4100, 300'000, true);
   over.store(true);
   breaker.join();
   EXPECT_GE(world.lost.load(), 50u);

@@ -33,6 +33,18 @@ TEST(UnservedCalls, KeepsTheEndOfLongPaths) {
   EXPECT_EQ(row.program_text(), path.substr(path.size() - UnservedCalls::kProgram));
 }
 
+TEST(UnservedCalls, NoNameLooksLikeAnotherRow) {
+  UnservedCalls calls;
+  calls.Note(1, "/bin/a b\n7 59 /bin/login\x1b[2J\\\xc3");
+  UnservedCalls::Row row;
+  ASSERT_TRUE(calls.Get(0, &row));
+  EXPECT_EQ(row.program_text(), "/bin/a\\x20b\\x0a7\\x2059\\x20/bin/login\\x1b[2J\\x5c\\xc3");
+  calls.Note(1, std::string(UnservedCalls::kProgram, '\n'));
+  ASSERT_TRUE(calls.Get(1, &row));
+  EXPECT_EQ(row.program_text().size(), UnservedCalls::kProgram);
+  EXPECT_EQ(row.program_text().find('\n'), std::string_view::npos);
+}
+
 TEST(UnservedCalls, WhatFindsNoRowIsCountedTogether) {
   UnservedCalls calls;
   for (std::uint32_t number = 0; number < UnservedCalls::kRows + 10; ++number)
