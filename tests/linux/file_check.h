@@ -1,11 +1,12 @@
 /* What the programs about files that a process has to itself share: a folder of their own, and what
  * is in it as others see it. */
 #pragma once
+#include "check.h"
+// It says which interface the others show.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include "check.h"
 
 static char text[40000];
 static int shared_file;
