@@ -22,6 +22,7 @@ struct FileSlot {
   static constexpr std::uint64_t kHeld = 1;      // the slot serves its file
   static constexpr std::uint64_t kWritable = 2;  // also for writing: nobody else has the file
   static constexpr std::uint64_t kLoaded = 4;    // the bytes are in the slot's room
+  static constexpr std::uint64_t kAppends = 64;  // each write goes to the end
   // Set by the process, cleared by the kernel when it has taken note.
   static constexpr std::uint64_t kChanged = 8;    // bytes of `changed` are newer than the file's
   static constexpr std::uint64_t kModified = 16;  // written since the kernel last looked

@@ -24,6 +24,10 @@ Result<std::uint64_t> CachedData::Write(std::uint64_t offset, BufferIn data, boo
   return count;
 }
 
+Result<std::uint64_t> CachedData::WritePromised(std::uint64_t offset, BufferIn data) {
+  return file_.Write(offset, data, mem::Waiting::kYes, mem::FramePurpose::kPromised);
+}
+
 Result<cobj::Granted<mem::IMemoryObject>> CachedData::Memory(std::uint32_t rights) {
   return cobj::Granted<mem::IMemoryObject>(TRY(mem::MakeMemoryObject(&file_)), rights);
 }

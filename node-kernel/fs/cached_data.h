@@ -17,6 +17,9 @@ class CachedData final : public FileData {
   Result<std::uint64_t> Read(std::uint64_t offset, BufferOut data) override;
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
                               std::uint64_t* end) override;
+  Status Promise(std::uint64_t bytes) override { return file_.Promise(PagesOf(bytes)); }
+  void EndPromise(std::uint64_t bytes) override { file_.EndPromise(PagesOf(bytes)); }
+  Result<std::uint64_t> WritePromised(std::uint64_t offset, BufferIn data) override;
   std::uint64_t Size() const override { return file_.size(); }
   std::uint64_t Allocated() const override { return file_.resident_pages() * mem::kPageSize; }
   Status Resize(std::uint64_t size) override { return file_.Resize(size); }
@@ -32,6 +35,10 @@ class CachedData final : public FileData {
   void Dispose() override;
 
  private:
+  static std::uint64_t PagesOf(std::uint64_t bytes) {
+    return (bytes + mem::kPageSize - 1) / mem::kPageSize;
+  }
+
   mem::FcmFile& file_;
   machine::Mutex<LockRank::kFile> append_lock_;  // one append finds the end at a time
 };

@@ -20,6 +20,11 @@ class FileData {
   // Grows the file as needed. `append`: at the end as it is then; *end: position after the bytes.
   virtual Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
                                       std::uint64_t* end) = 0;
+  // The first `bytes` of the file may be written once by WritePromised, which then finds memory,
+  // until EndPromise. Nobody shortens the file meanwhile. kNoMemory.
+  virtual Status Promise(std::uint64_t bytes) = 0;
+  virtual void EndPromise(std::uint64_t bytes) = 0;
+  virtual Result<std::uint64_t> WritePromised(std::uint64_t offset, BufferIn data) = 0;
   virtual std::uint64_t Size() const = 0;
   virtual std::uint64_t Allocated() const = 0;
   virtual Status Resize(std::uint64_t size) = 0;

@@ -18,18 +18,37 @@ Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
   lease.slot_ = request.slot;
   lease.memory_ = RefPtr<SlotMemory>(&request.memory);
   any_.store(true, std::memory_order_seq_cst);
-  const Status filled = changes_.load(std::memory_order_seq_cst) == 0 ? FillLocked(lease, request)
-                                                                      : Status::kNotSupported;
-  if (!IsOk(filled)) {
+  const Status served = ServeLocked(lease, request);
+  if (!IsOk(served)) {
     lease.memory_ = nullptr;
     request.memory.GiveBack(request.slot);
     any_.store(!held_.empty(), std::memory_order_relaxed);
-    return filled;
+    return served;
   }
   held_.PushBack(&lease);
   has_writer_.store(lease.writer_, std::memory_order_release);
   lease.state_.store(State::kHeld, std::memory_order_release);
   return Status::kOk;
+}
+
+// Changes see the lease now, and those before are seen here. Writing takes the bits away that let a
+// program act for its file's owner: such files are written through the kernel.
+Status FileLeases::ServeLocked(FileLease& lease, const LeaseRequest& request) {
+  if (changes_.load(std::memory_order_seq_cst) != 0) {
+    return Status::kNotSupported;
+  }
+  if (!lease.writer_) {
+    return FillLocked(lease, request);
+  }
+  if ((node_.ownership().mode & (kModeSetUser | kModeSetGroup)) != 0) {
+    return Status::kNotSupported;
+  }
+  TRY(data_.Promise(abi::FileSlots::kRoom));
+  const Status filled = FillLocked(lease, request);
+  if (!IsOk(filled)) {
+    data_.EndPromise(abi::FileSlots::kRoom);
+  }
+  return filled;
 }
 
 // To fill a slot costs as much as one read of the kernel's, but for the smallest files. A file
@@ -52,7 +71,8 @@ Status FileLeases::FillLocked(FileLease& lease, const LeaseRequest& request) {
       data_.IsMemoryOfOthers()) {
     return Status::kNotSupported;
   }
-  std::uint64_t word = FileSlot::kHeld | (lease.writer_ ? FileSlot::kWritable : 0);
+  std::uint64_t word = FileSlot::kHeld | (lease.writer_ ? FileSlot::kWritable : 0) |
+                       ((request.flags & kOpenAppend) != 0 ? FileSlot::kAppends : 0);
   if ((request.flags & kOpenRead) != 0 || size == 0) {
     word |= FileSlot::kLoaded;
     for (std::uint64_t at = 0; at < size; at += mem::kPageSize) {
@@ -71,15 +91,18 @@ Status FileLeases::FillLocked(FileLease& lease, const LeaseRequest& request) {
 
 // -- taking back ----------------------------------------------------------------------------------
 
-void FileLeases::EndLocked(FileLease& lease, bool keep) {
+void FileLeases::EndLocked(FileLease& lease) {
   SlotMemory& memory = *lease.memory_;
   std::uint64_t word = memory.slot(lease.slot_).word.exchange(0, std::memory_order_acq_rel);
   lease.position_ = FileSlot::Position(word);
   if (!lease.writer_) {
     read_once_ = memory.slot(lease.slot_).reads.load(std::memory_order_relaxed) <= 1;
     word &= FileSlot::kAccessed;
-  } else if (keep && (word & FileSlot::kChanged) != 0) {
-    CopyBack(memory, lease.slot_, std::min(FileSlot::Size(word), abi::FileSlots::kRoom));
+  } else {
+    if ((word & FileSlot::kChanged) != 0) {
+      CopyBack(memory, lease.slot_, std::min(FileSlot::Size(word), abi::FileSlots::kRoom));
+    }
+    data_.EndPromise(abi::FileSlots::kRoom);
   }
   Note(memory.slot(lease.slot_), word);
   IntrusiveList<FileLease>::Remove(&lease);
@@ -92,8 +115,8 @@ void FileLeases::EndLocked(FileLease& lease, bool keep) {
   lease.state_.store(State::kEnded, std::memory_order_release);
 }
 
-// Memory that is short now has been promised to a writer that was told it had written: the bytes of
-// a page that finds none are lost (README, "Limits").
+// A writer was told that it had written this: it finds the memory that it was promised. The room of
+// bytes that were never put there may find none.
 void FileLeases::CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size) {
   const std::uint64_t changed = memory.slot(slot).changed.load(std::memory_order_acquire);
   const std::uint64_t end = std::min(changed >> 32, size);
@@ -102,9 +125,8 @@ void FileLeases::CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t 
     const std::uint64_t offset = at % mem::kPageSize;
     const std::uint64_t count = std::min(end - at, mem::kPageSize - offset);
     const auto room = memory.Room(slot, static_cast<std::uint32_t>(at / mem::kPageSize));
-    std::uint64_t reached = 0;
     if (room.ok()) {
-      (void)data_.Write(at, BufferIn::Kernel(room.value() + offset, count), false, &reached);
+      (void)data_.WritePromised(at, BufferIn::Kernel(room.value() + offset, count));
     }
     at += count;
   }
@@ -148,10 +170,10 @@ void FileLeases::End(FileLease& lease) {
   }
 }
 
-void FileLeases::Close(FileLease& lease, bool keep) {
+void FileLeases::Close(FileLease& lease) {
   const MutexGuard guard(lock_);
   if (lease.state_.load(std::memory_order_relaxed) == State::kHeld) {
-    EndLocked(lease, keep);
+    EndLocked(lease);
   }
   lease.state_.store(State::kClosed, std::memory_order_release);
 }

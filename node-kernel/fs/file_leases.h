@@ -13,7 +13,8 @@
 //
 // Taking back asks nothing of the process: its word is exchanged with 0, what it had written is
 // copied into the file, and its next exchange fails. So a process that is dead, stopped or hostile
-// holds nobody up, and what it had not put into its word by then was never written.
+// holds nobody up, and what it had not put into its word by then was never written. What it had is
+// sure to find memory: it was promised when the lease was granted.
 //
 // A change by the kernel and a grant exclude each other without a lock on the way of files that
 // nobody leases: a change counts itself and then looks for leases; a grant shows itself and then
@@ -59,8 +60,8 @@ class FileLeases {
   Status Grant(FileLease& lease, const LeaseRequest& request);
   // Takes one back; nothing to do if it is not held.
   void End(FileLease& lease);
-  // The opening ends: no grant from now on. Without `keep`, what it had written is not wanted.
-  void Close(FileLease& lease, bool keep);
+  // The opening ends: no grant from now on.
+  void Close(FileLease& lease);
   // After End: where the process had moved to, or `otherwise` if it never held the file.
   std::uint64_t TakePosition(FileLease& lease, std::uint64_t otherwise);
 
@@ -98,9 +99,10 @@ class FileLeases {
   void EndAll();
   void EndWriterLocked() K42_REQUIRES(lock_);
   void EndAllLocked() K42_REQUIRES(lock_);
-  void EndLocked(FileLease& lease, bool keep = true) K42_REQUIRES(lock_);
+  void EndLocked(FileLease& lease) K42_REQUIRES(lock_);
   bool IsWorthWhileLocked(const LeaseRequest& request) K42_REQUIRES(lock_);
   Status FillLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
+  Status ServeLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
   void CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size);
   void Note(const abi::FileSlot& slot, std::uint64_t word);
 

@@ -50,33 +50,6 @@ Status MemoryFile::SetAttributes(const AttributeChange& change) {
   return MemoryNode::SetAttributes(change);
 }
 
-// Writing takes the bits away that let a program act for its file's owner: such files are written
-// through the kernel.
-Status MemoryFile::GrantLease(FileLease& lease, const LeaseRequest& request) {
-  if ((request.flags & kOpenWrite) != 0 &&
-      ((ownership().mode & (kModeSetUser | kModeSetGroup)) != 0 ||
-       !memory_file_system().HasRoomToSpare())) {
-    return Status::kNotSupported;
-  }
-  return leases_.Grant(lease, request);
-}
-
-Status MemoryFile::Opened(std::uint32_t) {
-  openings_.fetch_add(1, std::memory_order_relaxed);
-  return Status::kOk;
-}
-
-void MemoryFile::Closed(std::uint32_t) {
-  openings_.fetch_sub(1, std::memory_order_relaxed);
-}
-
-// What is in the slot of the last opening of a file without a name goes with the file.
-void MemoryFile::CloseLease(FileLease& lease) {
-  const bool last =
-      openings_.load(std::memory_order_relaxed) == 1 && links() == 0 && !data_.IsMemoryOfOthers();
-  leases_.Close(lease, /*keep=*/!last);
-}
-
 Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
   const FileLeases::Change change(leases_);
   const std::uint64_t end = offset + length;

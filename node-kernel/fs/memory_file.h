@@ -29,11 +29,11 @@ class MemoryFile final : public MemoryNode {
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
   Status GetAttributes(FileAttributes* attributes) override;
   Status SetAttributes(const AttributeChange& change) override;
-  Status GrantLease(FileLease& lease, const LeaseRequest& request) override;
+  Status GrantLease(FileLease& lease, const LeaseRequest& request) override {
+    return leases_.Grant(lease, request);
+  }
   void EndLease(FileLease& lease) override { leases_.End(lease); }
-  void CloseLease(FileLease& lease) override;
-  Status Opened(std::uint32_t flags) override;
-  void Closed(std::uint32_t flags) override;
+  void CloseLease(FileLease& lease) override { leases_.Close(lease); }
   std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise) override {
     return leases_.TakePosition(lease, otherwise);
   }
@@ -45,7 +45,6 @@ class MemoryFile final : public MemoryNode {
 
   FileData& data_;
   FileLeases leases_;
-  std::atomic<std::uint32_t> openings_{0};
 };
 
 class MemoryLink final : public MemoryNode {

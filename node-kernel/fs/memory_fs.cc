@@ -21,15 +21,6 @@ Result<MemoryFileSystem*> MemoryFileSystem::Make(FileDataSource& source, std::ui
   return made;
 }
 
-bool MemoryFileSystem::HasRoomToSpare() {
-  constexpr std::uint64_t kSpare = 4 << 20;
-  constexpr std::uint32_t kEvery = 32;  // files of at most 16 KiB: an eighth of it
-  if (looks_.fetch_add(1, std::memory_order_relaxed) % kEvery == 0) {
-    spare_.store(source_.Free() >= kSpare, std::memory_order_relaxed);
-  }
-  return spare_.load(std::memory_order_relaxed);
-}
-
 Status MemoryFileSystem::GetInfo(FileSystemInfo* info) {
   constexpr std::uint64_t kBlock = 4096;
   *info = {};

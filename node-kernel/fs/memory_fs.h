@@ -26,8 +26,6 @@ class MemoryFileSystem final : public FileSystem {
   void CountFile(int delta) {
     files_.fetch_add(static_cast<std::uint64_t>(delta), std::memory_order_relaxed);
   }
-  // Whether what is written into slots (file_leases.h) will find room. Looked up now and then.
-  bool HasRoomToSpare();
   // Drops the root. For tests: a mounted file system stays.
   void Clear() { root_ = nullptr; }
 
@@ -40,8 +38,6 @@ class MemoryFileSystem final : public FileSystem {
   FileDataSource& source_;
   std::atomic<std::uint64_t> next_number_{1};
   std::atomic<std::uint64_t> files_{0};
-  std::atomic<std::uint32_t> looks_{0};  // HasRoomToSpare
-  std::atomic<bool> spare_{false};
   RefPtr<MemoryDirectory> root_;
 };
 

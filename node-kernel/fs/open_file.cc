@@ -61,13 +61,20 @@ Status OpenFile::UseSlot(const cobj::CallContext& caller, SlotMemory& memory, st
   }
   machine::MutexGuard guard(position_lock_);
   PickUpPosition();
-  return node_->GrantLease(lease_, {memory, slot, flags(), transfers, position_});
+  const std::uint32_t granted = flags();
+  TRY(node_->GrantLease(lease_, {memory, slot, granted, transfers, position_}));
+  if (flags() != granted) {  // changed meanwhile, before there was anything to end
+    node_->EndLease(lease_);
+    return Status::kNotSupported;
+  }
+  return Status::kOk;
 }
 
-// The process goes by the flags it knew when it got the file.
+// A process goes by the flags that it got the file with.
 Status OpenFile::SetFlags(std::uint32_t flags) {
+  TRY(OpenFileBase::SetFlags(flags));
   node_->EndLease(lease_);
-  return OpenFileBase::SetFlags(flags);
+  return Status::kOk;
 }
 
 Status OpenFile::NeedsData() const {
@@ -302,6 +309,8 @@ Result<cobj::Ticket> LockTicket(const cobj::CallContext& caller, bool wait) {
 
 }  // namespace
 
+// Locks end when their opening is closed: a process keeps none open that it does not hold in a
+// slot.
 Status OpenFile::LockRange(const cobj::CallContext& caller, const RangeLock& lock, bool wait) {
   TRY(NeedsData());
   const std::uint32_t needed = lock.kind == LockKind::kShared      ? kOpenRead
@@ -312,6 +321,7 @@ Status OpenFile::LockRange(const cobj::CallContext& caller, const RangeLock& loc
   }
   FileLocks* locks = TRY(node_->Locks());
   const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
+  node_->EndLease(lease_);
   return locks->Set(HolderOf(caller, lock, this), lock, ticket);
 }
 
@@ -332,6 +342,7 @@ Status OpenFile::LockWhole(const cobj::CallContext& caller, LockKind kind, bool 
   }
   FileLocks* locks = TRY(node_->Locks());
   const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
+  node_->EndLease(lease_);
   return locks->SetWhole(LockHolder::OpenFile(this), kind, ticket);
 }
 

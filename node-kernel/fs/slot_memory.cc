@@ -34,9 +34,11 @@ void SlotMemory::Dispose() {
 }
 
 bool SlotMemory::Take(std::uint32_t slot) {
+  if (slot >= abi::FileSlots::kSlots) {
+    return false;
+  }
   const std::uint32_t bit = 1u << slot;
-  return slot < abi::FileSlots::kSlots &&
-         (taken_.fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
+  return (taken_.fetch_or(bit, std::memory_order_acq_rel) & bit) == 0;
 }
 
 void SlotMemory::GiveBack(std::uint32_t slot) {

@@ -1,6 +1,6 @@
 // FailureInjector: makes the n-th allocation of one thread fail (debug builds), so that tests can
-// walk through every place where memory may run out. Purpose kProgress is spared: what it serves
-// is promised to find memory.
+// walk through every place where memory may run out. Purposes kProgress and kPromised are spared:
+// what they serve is sure to find memory.
 //
 // One test arms it at a time. Others may allocate meanwhile: only the arming thread's are counted.
 #pragma once

@@ -55,7 +55,12 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   // copied.
   Result<std::uint64_t> Read(std::uint64_t offset, BufferOut buffer, Waiting waiting);
   // Grows the file as needed.
-  Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting);
+  Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting,
+                              FramePurpose purpose = FramePurpose::kUser);
+  // Memory files: until EndPromise, or until the file is cut, `pages` pages from the start on (64
+  // at most) find memory by Writes for FramePurpose::kPromised, once each. kNoMemory.
+  Status Promise(std::uint64_t pages);
+  void EndPromise(std::uint64_t pages);
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   // Shrinking drops pages and clears the rest of the last; mappings beyond fail from then on.
   // Waits until writes under way are over; those that come meanwhile wait.
@@ -135,9 +140,10 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   // io
   // The page's frame with a reference, or null for a hole of a memory file.
   Result<Frame*> PinForRead(std::uint64_t page, Waiting waiting);
-  Status CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting);
+  Status CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting,
+                    FramePurpose purpose);
   Status WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t at, bool& present);
-  Status AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at);
+  Status AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at, FramePurpose purpose);
   bool IsResident(std::uint64_t first, std::uint64_t end);
   Status Fetch(std::uint64_t page, Waiting waiting);
   void ClearWithinPage(std::uint64_t begin, std::uint64_t end) K42_REQUIRES(lock_);

@@ -149,9 +149,10 @@ Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t 
 
 // As a new page, with zeros around: only for pages that have nothing to be fetched. The caller's
 // loop finds the page, if another thread was faster.
-Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at) {
+Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at,
+                           FramePurpose purpose) {
   FrameAllocator& frames = services_.frames;
-  Frame* frame = TRY(frames.Allocate(FramePurpose::kUser));
+  Frame* frame = TRY(frames.Allocate(purpose));
   auto* const bytes = FrameAllocator::Data<unsigned char>(frame);
   const std::uint64_t end = at + data.size();
   std::memset(bytes, 0, at);
@@ -168,7 +169,8 @@ Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at) 
   return status;
 }
 
-Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting) {
+Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting,
+                           FramePurpose purpose) {
   for (;;) {
     bool present = false;
     TRY(WriteToPresent(page, data, at, present));
@@ -183,7 +185,7 @@ Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, 
       filling = map_.Find(page) != nullptr;
     }
     if (nothing_to_fetch && !filling) {
-      const Status added = AddWritten(page, data, at);
+      const Status added = AddWritten(page, data, at, purpose);
       if (added != Status::kAlreadyExists) {
         return added;
       }
@@ -193,7 +195,20 @@ Status FcmFile::CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, 
   }
 }
 
-Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Waiting waiting) {
+Status FcmFile::Promise(std::uint64_t pages) {
+  {
+    const SpinGuard guard(lock_, kAdded);
+    TRY(map_.Prepare(0));
+  }
+  return services_.frames.Promise(pages);
+}
+
+void FcmFile::EndPromise(std::uint64_t pages) {
+  services_.frames.EndPromise(pages);
+}
+
+Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Waiting waiting,
+                                     FramePurpose purpose) {
   const std::uint64_t count = buffer.size();
   constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 50;
   if (offset > kMaxFileSize || count > kMaxFileSize - offset) {
@@ -208,7 +223,7 @@ Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Wait
   std::uint64_t done = 0;
   while (done < count) {
     const Step step(offset + done, offset + count);
-    Status status = CopyPageIn(step.page, buffer.Part(done, step.count), step.at, waiting);
+    Status status = CopyPageIn(step.page, buffer.Part(done, step.count), step.at, waiting, purpose);
     if (status == Status::kNoMemory && services_.page_manager.Reclaim() != 0) {
       continue;
     }

@@ -156,27 +156,55 @@ void FrameAllocator::AddRange(const MemoryRange& range) {
 }
 
 std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
+  const std::uint64_t promised = promised_.load(std::memory_order_seq_cst);
   switch (purpose) {
     case FramePurpose::kUser:
-      return user_reserve_;
+      return user_reserve_ + promised;
     case FramePurpose::kKernel:
-      return kernel_reserve_;
+      return kernel_reserve_ + promised;
     case FramePurpose::kProgress:
+      return promised;
+    case FramePurpose::kPromised:
       break;
   }
   return 0;
 }
 
+// Who promises counts first and then looks how many there are; who takes, takes first and then
+// looks at what is promised (IsPromised). So one of two that meet sees the other.
+Status FrameAllocator::Promise(std::uint64_t frames) {
+  promised_.fetch_add(frames, std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (frames_without_caches() < ReserveOf(FramePurpose::kUser)) {
+    EndPromise(frames);
+    return Status::kNoMemory;
+  }
+  return Status::kOk;
+}
+
+// What was just taken for `purpose` was promised to somebody else.
+bool FrameAllocator::IsPromised(FramePurpose purpose) const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const std::uint64_t promised = promised_frames();
+  return promised != 0 && purpose != FramePurpose::kPromised && frames_without_caches() < promised;
+}
+
 // The CPU's own node first, then the others.
 Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
   const std::uint64_t reserve = ReserveOf(purpose);
+  // More than one of those promised would be others'.
+  const std::uint32_t batch = purpose == FramePurpose::kPromised ? 1 : kBatch;
   for (std::uint32_t i = 0; i < kMaxNodes; ++i) {
     FramePool& pool = pools_[(cache.node + i) % kMaxNodes];
     // The reserve is one for all nodes: a node may be emptied while others have frames.
     const std::uint64_t elsewhere = frames_without_caches() - pool.free_frames();
     const std::uint64_t here = reserve > elsewhere ? reserve - elsewhere : 0;
-    const std::size_t taken = pool.Take(std::span(cache.frames, kBatch), here);
+    const std::size_t taken = pool.Take(std::span(cache.frames, batch), here);
     if (taken != 0) {
+      if (IsPromised(purpose)) [[unlikely]] {
+        pool.Give(std::span(cache.frames, taken), table_);
+        return Status::kNoMemory;
+      }
       cache.count.store(static_cast<std::uint32_t>(taken), kRelaxed);
       for (std::size_t k = 0; k < taken; ++k) {
         cache.frames[k]->state = FrameState::kCached;
@@ -188,7 +216,7 @@ Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
 }
 
 Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
-  if (purpose != FramePurpose::kProgress && failures_.ShouldFail()) {
+  if (purpose < FramePurpose::kProgress && failures_.ShouldFail()) {
     return Status::kNoMemory;
   }
   CpuCache& cache = caches_[machine::CurrentCpu()];
@@ -258,13 +286,20 @@ void FrameAllocator::Drain(CpuCache& cache) {
 }
 
 Result<Frame*> FrameAllocator::AllocateRun(std::uint32_t pages, FramePurpose purpose) {
-  if (purpose != FramePurpose::kProgress && failures_.ShouldFail()) {
+  if (purpose < FramePurpose::kProgress && failures_.ShouldFail()) {
     return Status::kNoMemory;
   }
   const std::uint8_t own = caches_[machine::CurrentCpu()].node;
   for (std::uint32_t i = 0; i < kMaxNodes; ++i) {
     Frame* first = pools_[(own + i) % kMaxNodes].TakeRun(pages, ReserveOf(purpose));
     if (first != nullptr) {
+      if (IsPromised(purpose)) [[unlikely]] {
+        for (std::uint32_t k = 0; k < pages; ++k) {
+          Frame* const frame = &first[k];
+          pools_[frame->node].Give(std::span(&frame, 1), table_);
+        }
+        return Status::kNoMemory;
+      }
       for (std::uint32_t k = 0; k < pages; ++k) {
         if constexpr (kDebugChecks) {
           CheckFill(&first[k]);

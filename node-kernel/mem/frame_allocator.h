@@ -8,6 +8,9 @@
 // then the kernel's ordinary needs, so that the way to free memory (write-back, shoot-downs,
 // answers to the companion) always finds frames.
 //
+// Promises: frames that somebody will ask for later and must get then, whatever the others have
+// taken meanwhile. They are not chosen, only counted, and on top of each reserve.
+//
 // An object without static state: boot owns the real one over the machine's memory map, tests make
 // their own over heap memory.
 #pragma once
@@ -32,6 +35,7 @@ enum class FramePurpose : std::uint8_t {
   kUser,      // pages of user memory and of file caches
   kKernel,    // heap, page tables
   kProgress,  // what is needed to free memory
+  kPromised,  // what was promised to the caller, who says so when it was all he needed
 };
 
 class FrameAllocator {
@@ -59,6 +63,12 @@ class FrameAllocator {
   // `pages` adjacent frames (at most 512, then aligned to 2 MiB), one reference each: the first.
   Result<Frame*> AllocateRun(std::uint32_t pages, FramePurpose purpose);
   void FreeRun(Frame* first, std::uint32_t pages);
+
+  // From now on `frames` of them are there for who asks for kPromised. kNoMemory: user pages find
+  // none any more, or would not then.
+  Status Promise(std::uint64_t frames);
+  // The same, less: taken or not, they are not needed (any more).
+  void EndPromise(std::uint64_t frames) { promised_.fetch_sub(frames, std::memory_order_seq_cst); }
 
   static void AddReference(Frame* frame) {
     frame->references.fetch_add(1, std::memory_order_relaxed);
@@ -104,6 +114,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes() const { return descriptor_bytes_; }
   // Below this user pages are refused until the page manager has found some.
   std::uint64_t user_reserve() const { return user_reserve_; }
+  std::uint64_t promised_frames() const { return promised_.load(std::memory_order_relaxed); }
   std::uint64_t frames_without_caches() const;
 
  private:
@@ -121,6 +132,7 @@ class FrameAllocator {
   static constexpr auto kRelaxed = std::memory_order_relaxed;
   std::uint64_t ReserveOf(FramePurpose purpose) const;
   Status Refill(CpuCache& cache, FramePurpose purpose);
+  bool IsPromised(FramePurpose purpose) const;
   void Free(Frame* frame);
   static void Fill(Frame* frame);
   static void CheckFill(Frame* frame);
@@ -133,6 +145,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes_ = 0;
   std::uint64_t user_reserve_ = 0;
   std::uint64_t kernel_reserve_ = 0;
+  std::atomic<std::uint64_t> promised_{0};
   FailureInjector failures_;
   FramePool pools_[kMaxNodes];
   CpuCache caches_[machine::kMaxCpus];

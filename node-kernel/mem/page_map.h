@@ -28,6 +28,9 @@ class PageMap {
   Entry* Find(std::uint64_t index) const;
   // The entry, made (as 0) if absent: the caller stores a nonzero value at once. kNoMemory.
   Result<Entry*> FindOrAdd(std::uint64_t index);
+  // Until the next RemoveRange, FindOrAdd of this one and of those near it (64 in a row, aligned)
+  // finds memory.
+  Status Prepare(std::uint64_t index) { return FindOrAdd(index).status(); }
 
   // Visits present entries of [first, end) in order until `visit` returns false; returns the index
   // to go on from, or `end`. `visit` may change the entry (not to 0) but not the map.

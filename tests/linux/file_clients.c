@@ -1,6 +1,6 @@
 /* Files that a process has to itself and then no more: what one writes, everybody reads at once, on
  * whatever way; positions are shared where descriptors are; times move; nothing is lost. */
-#include "check.h"
+#include "file_check.h"
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -10,40 +10,6 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
-
-static char text[40000];
-
-/* The file's text as another opening sees it. */
-static const char* Seen(const char* name) {
-  static char seen[256];
-  int file = open(name, O_RDONLY);
-  ssize_t count = file < 0 ? -1 : read(file, seen, sizeof(seen) - 1);
-  close(file);
-  seen[count < 0 ? 0 : count] = 0;
-  return seen;
-}
-
-static void Child(void (*body)(void)) {
-  fflush(stdout);
-  pid_t child = fork();
-  if (child == 0) {
-    body();
-    fflush(stdout);
-    _exit(0);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  printf("child: %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-}
-
-/* A process has opened a few files before. */
-static void WarmUp(void) {
-  for (int i = 0; i < 20; i++) {
-    int file = open("/tmp/files/warm", O_CREAT | O_RDWR | O_TRUNC, 0600);
-    if (write(file, "x", 1) != 1) puts("warm up");
-    close(file);
-  }
-}
 
 static void Plain(void) {
   puts("-- one opening");
@@ -146,7 +112,6 @@ static void Growth(void) {
   close(file);
 }
 
-static int shared_file;
 static void WriteShared(void) {
   VALUE(lseek(shared_file, 0, SEEK_CUR));
   VALUE(write(shared_file, "child ", 6));
@@ -306,11 +271,6 @@ static void Ends(void) {
   printf("seen: %s", Seen("exec"));
 }
 
-static void Put(const char* name, const char* what) {
-  int file = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0600);
-  if (write(file, what, strlen(what)) != (ssize_t)strlen(what)) puts("short");
-  close(file);
-}
 static void PutFromChild(void) { Put("again", "from the child"); }
 static void ReadShared(void) {
   VALUE(read(shared_file, text, 3));
@@ -429,12 +389,9 @@ static void Many(void) {
 }
 
 int main(void) {
-  umask(022);
-  mkdir("/tmp/files", 0700);
-  if (chdir("/tmp/files")) return 1;
+  if (Begin()) return 1;
   struct rlimit limit = {1100, 4096};
   setrlimit(RLIMIT_NOFILE, &limit);
-  WarmUp();
   Plain();
   Append();
   Growth();

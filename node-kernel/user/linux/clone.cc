@@ -215,7 +215,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
 std::int64_t ForkProcess(Thread& self, const CloneRequest& request) {
   std::uint64_t context[8];
   StoreVectorState(&self);
-  DropClosedFiles();
+  NoteAllShared();
   if (SaveContext(context) != 0) {
     BecomeChild(Self(), request);
     return 0;

@@ -55,8 +55,10 @@ bool Description::nonblocking() {
 bool KernelFile::nonblocking() {
   const Result<std::uint32_t> flags = kernel::GetFlags(handle_);
   if (flags.ok()) {
-    const bool on = (flags.value() & fs::kOpenNonBlocking) != 0;
-    set_linux_flags(on ? linux_flags() | kO_NONBLOCK : linux_flags() & ~kO_NONBLOCK);
+    const bool waits = (flags.value() & fs::kOpenNonBlocking) == 0;
+    const bool appends = (flags.value() & fs::kOpenAppend) != 0;
+    set_linux_flags((linux_flags() & ~(kO_NONBLOCK | kO_APPEND)) | (waits ? 0 : kO_NONBLOCK) |
+                    (appends ? kO_APPEND : 0));
   }
   return Description::nonblocking();
 }

@@ -115,7 +115,6 @@ class KernelFile final : public Description {
   bool is_socket = false;
   bool is_event_counter = false;
   bool has_process_locks = false;
-  bool may_hold_locks = false;  // of its own: they end when it is closed
   bool connecting = false;
 
  private:

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "user/linux/dispatcher.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/task.h"
 
 namespace k42::personality {
@@ -78,8 +79,10 @@ class Service final : public Watch {
         request.sender.valid != 0 && (request.sender.user == 0 || request.sender.user == own.user);
     Description* description = allowed ? Tasks().first()->files->Peek(fd) : nullptr;
     if (description && description->kind() == Description::Kind::kFile) {
+      auto& file = *static_cast<KernelFile*>(description);
+      NoteShared(file);
       answer.handle_count = 1;
-      answer.handles[0] = static_cast<KernelFile*>(description)->handle();
+      answer.handles[0] = file.handle();
     }
     (void)kernel::Send(socket_->handle(), kernel::kNoHandle, reinterpret_cast<std::uint64_t>(&fd),
                        sizeof(fd), answer, 0);

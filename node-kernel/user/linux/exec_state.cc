@@ -6,6 +6,7 @@
 #include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/log.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
@@ -234,6 +235,7 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
       continue;
     }
     auto* file = static_cast<KernelFile*>(description);
+    NoteShared(*file);  // a vfork child's
     ExecDescriptor saved{fd, file->handle(), file->linux_flags(), 0, ~0u};
     saved.bits =
         (file->is_socket ? kExecSocket : 0u) | (file->is_event_counter ? kExecEventCounter : 0u);

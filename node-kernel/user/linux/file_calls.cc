@@ -214,7 +214,6 @@ std::int64_t LockCommand(KernelFile& file, std::uint32_t command, std::uint64_t 
     return WriteUser(argument, request) ? 0 : -kEFAULT;
   }
   const bool wait = command == kF_SETLKW || command == kF_OFD_SETLKW;
-  file.may_hold_locks = true;
   const Status status = kernel::LockRange(file.handle(), lock, wait);
   return status == Status::kCancelled ? -kERESTARTSYS : ErrnoOf(status);
 }
@@ -312,7 +311,7 @@ Reply Fcntl(Thread& thread, U32 fd, U32 command, U64 argument) {
       files.set_close_on_exec(fd, (argument & kFdCloexec) != 0);
       return 0;
     case kF_GETFL:
-      (void)description->nonblocking();  // brings the shared flag up to date
+      (void)description->nonblocking();  // brings the shared flags up to date
       return description->linux_flags();
     case kF_SETFL:
       return SetStatusFlags(*description.get(), static_cast<std::uint32_t>(argument));
@@ -364,7 +363,6 @@ Reply Flock(Thread& thread, U32 fd, U32 operation) {
     default:
       return -kEINVAL;
   }
-  description.file()->may_hold_locks = true;
   const Status status =
       kernel::LockWhole(description.file()->handle(), kind, (operation & kLOCK_NB) == 0);
   return status == Status::kCancelled ? -kERESTARTSYS : ErrnoOf(status);

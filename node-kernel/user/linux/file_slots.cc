@@ -24,6 +24,7 @@ struct Slots {
   FileSlots* memory;  // null: none (yet)
   kernel::Handle handle;
   std::uint32_t free;    // bit n: slot n
+  std::uint32_t left;    // bit n: it serves a file that we have closed and others have open
   std::uint32_t closed;  // bit n: the file in slot n is kept for OpenAgain
   std::uint32_t oldest;  // where the next search for one to drop begins
   std::uint32_t opens;
@@ -43,6 +44,26 @@ bool HaveSlots() {
   slots.handle = made.ValueOr(kernel::kNoHandle);
   slots.free = made.ok() ? ~0u : 0;
   return made.ok();
+}
+
+bool IsHeld(std::uint32_t slot) {
+  return (slots.memory->slot[slot].word.load(std::memory_order_acquire) & FileSlot::kHeld) != 0;
+}
+
+// Nobody here uses it. What the kernel says of a free slot is about the file we ask for; so none is
+// free before the kernel has taken it back: a child, or whoever got the descriptor, may have kept
+// the file open that it serves.
+void PutDown(std::uint32_t slot) {
+  slots.owner[slot] = nullptr;
+  (IsHeld(slot) ? slots.left : slots.free) |= 1u << slot;
+}
+
+void TakeIn() {
+  for (std::uint32_t left = slots.left; left != 0; left &= left - 1) {
+    const auto slot = static_cast<std::uint32_t>(std::countr_zero(left));
+    slots.left &= ~(1u << slot);
+    PutDown(slot);
+  }
 }
 
 // What a name and flags leave behind: a hint, the kernel decides.
@@ -85,16 +106,18 @@ void DropOldest() {
 
 // One that nobody has, or whose file the kernel has taken back and no call is using.
 std::uint32_t FreeSlot() {
+  if (slots.free == 0) {
+    TakeIn();
+  }
   if (slots.free == 0 && slots.closed == 0) {
     for (std::uint32_t slot = 0; slot < FileSlots::kSlots; ++slot) {
       KernelFile* owner = slots.owner[slot];
-      if (owner && owner->is_alone() &&
-          (slots.memory->slot[slot].word.load(std::memory_order_acquire) & FileSlot::kHeld) == 0) {
+      if (owner && owner->is_alone() && !IsHeld(slot)) {
         ForgetSlot(*owner);
       }
     }
   }
-  if (slots.free == 0 && slots.closed != 0) {
+  while (slots.free == 0 && slots.closed != 0) {
     DropOldest();
   }
   if (slots.free == 0) {
@@ -137,14 +160,14 @@ void TakeSlot(std::uint32_t slot, KernelFile* file, const kernel::Path& path, st
   if (slot == FileSlots::kNone) {
     return;
   }
-  const std::uint64_t word = slots.memory->slot[slot].word.load(std::memory_order_acquire);
-  if (file && (word & FileSlot::kHeld) != 0) {
+  if (file && IsHeld(slot)) {
+    ForgetSlot(*file);  // another thread was given one for it meanwhile
     file->slot = slot;
     file->opened_as = HashOf(path);
     file->open_flags = flags & ~(fs::kOpenTruncate | fs::kOpenExclusive);
     slots.owner[slot] = file;
   } else {
-    slots.free |= 1u << slot;
+    PutDown(slot);
   }
 }
 
@@ -159,8 +182,7 @@ KernelFile* OpenAgain(const kernel::Path& path, std::uint32_t flags) {
   }
   file->Revive();
   // The kernel's answer may take a while, and the file may be taken back meanwhile.
-  if (file->open_flags == flags &&
-      (StateOf(*file).word.load(std::memory_order_acquire) & FileSlot::kHeld) != 0 &&
+  if (file->open_flags == flags && IsHeld(file->slot) &&
       IsOk(kernel::CheckAgain(path, file->handle(), flags)) &&
       file->Seek(0, fs::SeekFrom::kStart) == 0) {
     return file;
@@ -170,8 +192,7 @@ KernelFile* OpenAgain(const kernel::Path& path, std::uint32_t flags) {
 }
 
 bool KeepClosedFile(KernelFile& file) {
-  if (file.slot == FileSlots::kNone || file.opened_as == 0 || file.may_hold_locks ||
-      (StateOf(file).word.load(std::memory_order_acquire) & FileSlot::kHeld) == 0) {
+  if (file.slot == FileSlots::kNone || file.opened_as == 0 || !IsHeld(file.slot)) {
     return false;
   }
   slots.closed |= 1u << file.slot;
@@ -179,9 +200,18 @@ bool KeepClosedFile(KernelFile& file) {
   return true;
 }
 
-void DropClosedFiles() {
+void NoteShared(KernelFile& file) {
+  file.opened_as = 0;
+}
+
+void NoteAllShared() {
   while (slots.closed != 0) {
     DropOldest();
+  }
+  for (KernelFile* owner : slots.owner) {
+    if (owner) {
+      NoteShared(*owner);
+    }
   }
 }
 
@@ -197,8 +227,7 @@ void LimitFileSize(std::uint64_t limit) {
 
 void ForgetSlot(KernelFile& file) {
   if (file.slot != FileSlots::kNone) {
-    slots.owner[file.slot] = nullptr;
-    slots.free |= 1u << file.slot;
+    PutDown(file.slot);
     file.slot = FileSlots::kNone;
   }
 }
@@ -259,9 +288,9 @@ std::int64_t WriteInSlot(KernelFile& file, std::uint64_t address, std::uint64_t 
       return 0;
     }
     const std::uint64_t old_size = FileSlot::Size(word);
-    const std::uint64_t at = (file.linux_flags() & kO_APPEND) != 0 ? old_size
-                             : offset == kAtPosition               ? FileSlot::Position(word)
-                                                     : static_cast<std::uint64_t>(offset);
+    const std::uint64_t at = (word & FileSlot::kAppends) != 0 ? old_size
+                             : offset == kAtPosition          ? FileSlot::Position(word)
+                                                              : static_cast<std::uint64_t>(offset);
     if (at > FileSlots::kRoom || size > FileSlots::kRoom - at) {
       return kNotInSlot;
     }
@@ -341,14 +370,8 @@ void CountTransfer(KernelFile& file) {
   if (slot == FileSlots::kNone) {
     return;
   }
-  // Others may have changed how it appends.
-  const Result<std::uint32_t> flags = kernel::GetFlags(file.handle());
-  const bool appends = (flags.ValueOr(0) & fs::kOpenAppend) != 0;
-  file.set_linux_flags(appends ? file.linux_flags() | kO_APPEND : file.linux_flags() & ~kO_APPEND);
-  if (flags.ok()) {
-    (void)kernel::UseSlot(slots.handle, file.handle(), slot, kFirstTransfers);
-  }
-  TakeSlot(slot, &file, {}, 0);
+  const bool given = IsOk(kernel::UseSlot(slots.handle, file.handle(), slot, kFirstTransfers));
+  TakeSlot(slot, given ? &file : nullptr, {}, 0);
   file.opened_as = 0;
 }
 

@@ -9,8 +9,9 @@
 //
 // A file that was closed while it was in its slot stays open in the kernel, up to as many as there
 // are slots: who opens it again needs the kernel only to say that he may, by that name, still. What
-// the close of a file does for others (locks end, a shared position) is not put off: such files are
-// closed.
+// the close of a file does for others (locks end, a shared position) is not put off: files that the
+// kernel has taken back, as it does where one is locked, and openings that another process may have
+// got are closed.
 //
 // A process gets its slots once it has opened a few files: most open few. A file that was left to
 // the kernel and is read or written over and over is offered to it again.
@@ -41,9 +42,11 @@ Result<kernel::Handle> OpenFileInSlot(const kernel::Path& path, std::uint32_t fl
 void TakeSlot(std::uint32_t slot, KernelFile* file, const kernel::Path& path, std::uint32_t flags);
 // Nobody has it any more. True: it stays open, for OpenAgain.
 bool KeepClosedFile(KernelFile& file);
-// Those kept: all, before a child gets a copy of them; that of a name which is going.
-void DropClosedFiles();
+// Those kept: that of a name which is going.
 void DropClosedFile(const kernel::Path& path);
+// Another process may get this opening; a child gets all: none of them is kept when it is closed.
+void NoteShared(KernelFile& file);
+void NoteAllShared();
 // For the above, and Destroy: the kernel closes it, too.
 void CloseForGood(KernelFile* file);
 // The file is closed, by the kernel too.

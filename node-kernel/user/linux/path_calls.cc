@@ -346,7 +346,7 @@ Reply UnlinkAt(Thread& thread, I32 directory, Address address, U32 flags) {
   }
   const Status removed = kernel::Remove(where, flags & kAT_REMOVEDIR ? fs::kRemoveDirectory : 0);
   if (removed == Status::kOk) {
-    DropClosedFile(where);  // what nobody can open again need not stay, nor be written anywhere
+    DropClosedFile(where);  // what nobody can open again need not stay
   }
   return ErrnoOf(removed);
 }

@@ -3,6 +3,7 @@
 
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
+#include "user/linux/file_slots.h"
 #include "user/linux/io_vector.h"
 #include "user/linux/netlink.h"
 #include "user/linux/signals.h"
@@ -124,6 +125,7 @@ std::int64_t LoadControl(Thread& thread, const LinuxMsgHdr& header, io::SocketMe
         if (!passed.file() || message->handle_count == io::kMaxPassedHandles) {
           return -kEINVAL;
         }
+        NoteShared(*passed.file());
         message->handles[message->handle_count++] = passed.file()->handle();
       }
     } else if (part.level != kSolSocket || part.type != kScmCredentials) {

@@ -19,13 +19,6 @@ namespace {
 
 using abi::FileSlot;
 
-class RoomySource final : public FileDataSource {
- public:
-  Result<FileData*> Make(std::uint64_t, std::uint64_t) override { return new test::HeapFileData; }
-  std::uint64_t Capacity() const override { return 1 << 30; }
-  std::uint64_t Free() const override { return 1 << 30; }
-};
-
 class FileLeasesTest : public test::ObjectFixture {
  protected:
   FileLeasesTest() {
@@ -106,7 +99,7 @@ class FileLeasesTest : public test::ObjectFixture {
   }
 
   mem::TestServices memory_;
-  RoomySource source_;
+  test::HeapFileDataSource source_;
   MemoryFileSystem* files_;
   RefPtr<Node> file_;
   RefPtr<SlotMemory> slots_;
@@ -169,6 +162,20 @@ TEST_F(FileLeasesTest, FilesThatLendTheirOwnersRightsAreWrittenByTheKernel) {
   EXPECT_FALSE(Holds(0));
   EXPECT_FALSE(Grant(0, kBoth));
   EXPECT_TRUE(Grant(0, kRead));
+}
+
+TEST_F(FileLeasesTest, TheProcessIsToldHowTheOpeningAppends) {
+  ASSERT_TRUE(Grant(0, kBoth));
+  EXPECT_EQ(slots_->slot(0).word.load() & FileSlot::kAppends, 0u);
+  ASSERT_TRUE(Grant(0, kBoth | kOpenAppend));
+  EXPECT_NE(slots_->slot(0).word.load() & FileSlot::kAppends, 0u);
+}
+
+TEST_F(FileLeasesTest, WhatAProcessHasWrittenIsKeptWhenItsOpeningEnds) {
+  ASSERT_TRUE(Grant(0, kBoth));
+  ASSERT_TRUE(ProcessWrites(0, 0, "kept"));
+  file_->CloseLease(leases_[0]);
+  EXPECT_EQ(KernelReads(), "kept");
 }
 
 TEST_F(FileLeasesTest, TheProcessAndTheKernelSeeOneFile) {

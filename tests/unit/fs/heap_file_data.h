@@ -28,6 +28,12 @@ class HeapFileData final : public fs::FileData {
     *end = offset + data.size();
     return std::uint64_t{data.size()};
   }
+  Status Promise(std::uint64_t) override { return Status::kOk; }
+  void EndPromise(std::uint64_t) override {}
+  Result<std::uint64_t> WritePromised(std::uint64_t offset, BufferIn data) override {
+    std::uint64_t end = 0;
+    return Write(offset, data, false, &end);
+  }
   std::uint64_t Size() const override { return bytes_.size(); }
   std::uint64_t Allocated() const override { return bytes_.size(); }
   Status Resize(std::uint64_t size) override {

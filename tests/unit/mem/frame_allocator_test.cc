@@ -74,6 +74,69 @@ TEST(FrameAllocator, ChunksBecomeLargePagesAgain) {
             Status::kNoMemory);
 }
 
+TEST(FrameAllocator, WhatIsPromisedStaysForWhoWasPromisedIt) {
+  TestFrames frames;
+  FrameAllocator& allocator = *frames.allocator;
+  const auto drain = [&](FramePurpose purpose) {
+    std::uint64_t count = 0;
+    while (allocator.Allocate(purpose).ok()) {
+      ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(allocator.Promise(frames.all), Status::kNoMemory);
+  EXPECT_EQ(allocator.promised_frames(), 0u);
+  ASSERT_EQ(allocator.Promise(9), Status::kOk);
+  EXPECT_EQ(drain(FramePurpose::kUser), frames.all - allocator.user_reserve() - 9);
+  EXPECT_EQ(allocator.Promise(1), Status::kNoMemory);
+  drain(FramePurpose::kKernel);
+  drain(FramePurpose::kProgress);
+  EXPECT_EQ(drain(FramePurpose::kPromised), 9u);
+  allocator.EndPromise(9);
+  EXPECT_EQ(allocator.free_frames(), 0u);
+}
+
+// Each CPU promises itself frames, takes whatever it gets, also in runs, and then what it was
+// promised.
+TEST(FrameAllocator, PromisesHoldWhileAllCpusTakeAll) {
+  constexpr std::uint64_t kFrames = 4;
+  TestFrames frames;
+  std::atomic<std::uint64_t> broken{0};
+  std::atomic<std::uint64_t> kept{0};
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    FrameAllocator& allocator = *frames.allocator;
+    std::mt19937 random(cpu);
+    for (int round = 0; round < 200; ++round) {
+      std::vector<Frame*> mine;
+      const bool promised = IsOk(allocator.Promise(kFrames));
+      const FramePurpose purpose = random() % 2 != 0 ? FramePurpose::kUser : FramePurpose::kKernel;
+      for (Result<Frame*> frame = allocator.Allocate(purpose); frame.ok();
+           frame = allocator.Allocate(purpose)) {
+        mine.push_back(frame.value());
+      }
+      const Result<Frame*> run = allocator.AllocateRun(8, FramePurpose::kProgress);
+      for (std::uint64_t i = 0; promised && i < kFrames; ++i) {
+        const Result<Frame*> frame = allocator.Allocate(FramePurpose::kPromised);
+        frame.ok() ? mine.push_back(frame.value()) : static_cast<void>(++broken);
+      }
+      if (promised) {
+        allocator.EndPromise(kFrames);
+        ++kept;
+      }
+      if (run.ok()) {
+        allocator.FreeRun(run.value(), 8);
+      }
+      for (Frame* frame : mine) {
+        allocator.DropReference(frame);
+      }
+    }
+  });
+  EXPECT_EQ(broken, 0u);
+  EXPECT_GT(kept, 0u);
+  EXPECT_EQ(frames.allocator->promised_frames(), 0u);
+  EXPECT_EQ(frames.allocator->free_frames(), frames.all);
+}
+
 // Off, the last frame stays the last. On, every frame comes up in the end, one that was just
 // unmapped much sooner; and the same seed gives the same order.
 TEST(FrameReuse, RandomAndUnmappedFirst) {
