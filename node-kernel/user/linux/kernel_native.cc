@@ -30,7 +30,9 @@ abi::ClockReading ReadClock() {
 
 }  // namespace
 
-const std::atomic<std::uint32_t>* const trace_mask = &abi::OwnTimePage().trace_mask;
+// Not OwnTimePage(): there is nobody to run a constructor.
+const std::atomic<std::uint32_t>* const trace_mask =
+    &reinterpret_cast<const abi::TimePage*>(abi::kTimePageAddress)->trace_mask;
 
 // Volatile: the thread may be on another dispatcher the next time.
 abi::DispatcherPage* Page() {

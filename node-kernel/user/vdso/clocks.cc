@@ -3,6 +3,18 @@
 #include "machine/cycle_count.h"
 
 namespace k42::vdso {
+
+// Not in the unnamed namespace: functions with such parameters would not be exported.
+struct Timespec {
+  std::int64_t seconds, nanoseconds;
+};
+struct Timeval {
+  std::int64_t seconds, microseconds;
+};
+struct Timezone {
+  std::int32_t minutes_west, daylight_saving;
+};
+
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
@@ -19,16 +31,6 @@ enum Clock : std::int32_t {
 };
 
 enum SystemCallNumber : std::int64_t { kClockGetTime = 228, kClockGetRes = 229 };
-
-struct Timespec {
-  std::int64_t seconds, nanoseconds;
-};
-struct Timeval {
-  std::int64_t seconds, microseconds;
-};
-struct Timezone {
-  std::int32_t minutes_west, daylight_saving;
-};
 
 std::int64_t SystemCall(std::int64_t number, std::int64_t first, void* second) {
   std::int64_t result;
