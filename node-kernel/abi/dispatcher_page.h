@@ -70,7 +70,7 @@ struct TrapInfo {
 // Per dispatcher, numbered by user space. Where an operation is given a ticket, its number is the
 // calling dispatcher's own; where one is cancelled or disarmed, dispatchers count: see
 // TicketNumber.
-inline constexpr std::uint32_t kTicketCount = 4096;
+inline constexpr std::uint32_t kTicketCount = 16384;
 inline constexpr std::uint32_t kFaultIdCount = 64;
 // Of one process: one less than a word has bits, so that user space has a bit for each and one
 // more.
@@ -145,10 +145,10 @@ inline constexpr std::uint64_t kPersonalityLimit =
 inline constexpr std::uint64_t kFileSlotsAddress =
     0x0000'7fff'f080'0000;  // abi/file_slot.h, once the process has asked for them
 inline constexpr std::uint64_t kDispatcherBase =
-    0x0000'7fff'f100'0000;  // page + results, 256 KiB each
-inline constexpr std::uint64_t kDispatcherStride = 0x40000;
+    0x0000'7fff'f100'0000;  // page, results, trace buffer
+inline constexpr std::uint64_t kDispatcherStride = 0x80000;
 // Where a dispatcher's trace buffer is mapped, from its page, once it has asked for one.
-inline constexpr std::uint64_t kTraceBufferOffset = 0x20000;
+inline constexpr std::uint64_t kTraceBufferOffset = 0x60000;
 // Between the first dispatcher's results and its trace buffer: the same page-table page.
 inline constexpr std::uint64_t kTimePageAddress = kDispatcherBase + kTraceBufferOffset - kPageSize;
 static_assert(sizeof(DispatcherPage) + sizeof(TicketResults) <= kTraceBufferOffset - kPageSize);

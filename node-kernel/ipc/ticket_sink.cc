@@ -23,7 +23,7 @@ Result<TicketSink*> TicketSinks::Take(TicketSink::Owner& owner, abi::DispatcherP
     sink = &root->rep();
   }
   sink->owner_ = &owner;
-  sink->tickets_.Attach(page, results);
+  sink->tickets_.Attach(page, results, cobj::node_objects->allocator());
   return sink;
 }
 

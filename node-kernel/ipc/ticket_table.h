@@ -7,13 +7,15 @@
 //
 // Locking: none; each ticket is its own atomic word. The table lives as long as the node
 // (ticket_sink.h) and serves one dispatcher after the other; generations go on counting, so that a
-// ticket of an earlier dispatcher fires in vain.
+// ticket of an earlier dispatcher fires in vain. Most dispatchers need few tickets: words of the
+// numbers beyond the first kChunk are made when one of them is first armed, and stay.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
 #include "abi/dispatcher_page.h"
+#include "base/allocator.h"
 #include "base/result.h"
 #include "ipc/ticket_word.h"
 
@@ -32,28 +34,36 @@ class TicketPages {
 
 class TicketTable {
  public:
-  static constexpr std::uint32_t kIndexBits = 12;
+  static constexpr std::uint32_t kIndexBits = 14;
   static_assert(1u << kIndexBits == abi::kTicketCount);
+  static_assert(TicketWord::kGenerations == 1u << (32 - kIndexBits));
 
   TicketTable() = default;
+  ~TicketTable();
+  TicketTable(const TicketTable&) = delete;
+  TicketTable& operator=(const TicketTable&) = delete;
   // The kernel's aliases of the dispatcher's pages; they stay until a grace period after Retire.
-  // Precondition: no ticket is armed.
-  void Attach(abi::DispatcherPage* page, TicketPages& results) {
+  // Precondition: no ticket is armed. The allocator is the same each time.
+  void Attach(abi::DispatcherPage* page, TicketPages& results, Allocator& allocator) {
+    allocator_ = &allocator;
     page_ = page;
     results_ = &results;
   }
 
-  // What a Ticket carries: index and generation. kInvalidArgument: no such ticket; kNoMemory: its
-  // result has no page.
+  // What a Ticket carries: index and generation. kInvalidArgument: no such ticket; kNoMemory: it
+  // has no word, or its result no page.
   Result<std::uint32_t> Arm(std::uint32_t number) {
     if (number >= abi::kTicketCount)
       return Status::kInvalidArgument;
     TRY(results_->Make(number / abi::TicketResults::kPerPage));
+    TicketWord* word = Find(number);
+    if (word == nullptr) [[unlikely]]
+      word = TRY(MakeWord(number));
     for (std::uint32_t end = end_.load(std::memory_order_relaxed); number >= end;) {
       if (end_.compare_exchange_weak(end, number + 1, std::memory_order_relaxed))
         break;
     }
-    return TRY(words_[number].Arm()) << kIndexBits | number;
+    return TRY(word->Arm()) << kIndexBits | number;
   }
 
   // kOk: result and bit are in user space's pages; the caller wakes the dispatcher.
@@ -68,10 +78,26 @@ class TicketTable {
   void Retire();
 
  private:
+  static constexpr std::uint32_t kChunk = 1024;
+  struct Chunk {
+    TicketWord words[kChunk];
+  };
+
+  // Null: its chunk was never made. Precondition: there is such a number.
+  TicketWord* Find(std::uint32_t number) {
+    if (number < kChunk)
+      return &first_.words[number];
+    Chunk* chunk = further_[number / kChunk - 1].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : &chunk->words[number % kChunk];
+  }
+  Result<TicketWord*> MakeWord(std::uint32_t number);
+
+  Allocator* allocator_ = nullptr;
   abi::DispatcherPage* page_ = nullptr;
   TicketPages* results_ = nullptr;
   std::atomic<std::uint32_t> end_{0};  // numbers from here on were never armed
-  TicketWord words_[abi::kTicketCount];
+  Chunk first_;
+  std::atomic<Chunk*> further_[abi::kTicketCount / kChunk - 1] = {};
 };
 
 }  // namespace k42::ipc

@@ -26,7 +26,7 @@ namespace k42::ipc {
 template <template <typename> class Atomic = std::atomic>
 class TicketWordOver {
  public:
-  static constexpr std::uint32_t kGenerations = 1u << 20;
+  static constexpr std::uint32_t kGenerations = 1u << 18;
 
   // The operation's generation, or kBusy while the last one's result is being written.
   Result<std::uint32_t> Arm() {

@@ -18,6 +18,8 @@ namespace k42::test {
 class CountingAllocator final : public Allocator {
  public:
   void* Allocate(std::size_t size, std::size_t align) override {
+    if (refuse)
+      return nullptr;
     void* block = std::aligned_alloc(align, (size + align - 1) / align * align);
     blocks_.fetch_add(1);
     return block;
@@ -28,6 +30,7 @@ class CountingAllocator final : public Allocator {
     std::free(block);
   }
   std::int64_t blocks() const { return blocks_.load(); }
+  bool refuse = false;  // there is no memory
 
  private:
   std::atomic<std::int64_t> blocks_{0};

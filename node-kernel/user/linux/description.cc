@@ -237,7 +237,7 @@ std::uint64_t KernelFile::Poll() {
 }
 
 Status KernelFile::StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) {
-  watch->ticket = Here().tickets().Take(watch);
+  watch->ticket = Here().tickets().TakeForWatch(watch);
   if (watch->ticket == kNoTicket) {
     return Status::kLimitExceeded;
   }

@@ -242,6 +242,7 @@ void Dispatchers::Discard(Dispatcher*& gone) {
   if (gone) {
     DestroyThread(gone->idle_thread_);
     Free(gone->trap_stack, kTrapStackSize);
+    gone->tickets_.FreeMemory();
     Delete(gone);
     gone = nullptr;
   }

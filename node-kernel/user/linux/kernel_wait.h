@@ -22,7 +22,7 @@ template <typename Call>
 Result<std::uint64_t> Await(Call call, bool interruptible = false) {
   ScopedTicket ticket;
   if (!ticket.valid()) {
-    return Status::kLimitExceeded;
+    return Status::kNoMemory;
   }
   const auto answer = [&] {
     const Outside outside;

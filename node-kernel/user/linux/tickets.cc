@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "user/linux/heap.h"
+
 namespace k42::personality {
 namespace {
 constexpr std::uint32_t kWords = abi::kTicketCount / 64;
@@ -12,10 +14,14 @@ std::uint32_t Tickets::Take(TicketUser* user) {
     const std::uint32_t word = (hint_ + i) % kWords;
     if (~taken_[word] != 0) {
       const auto bit = static_cast<std::uint32_t>(std::countr_one(taken_[word]));
+      if (!MakeRoom(word * 64)) [[unlikely]] {
+        return kNoTicket;
+      }
       taken_[word] |= 1ull << bit;
+      ++count_;
       hint_ = word;
       words_ = word < words_ ? words_ : word + 1;
-      users_[word * 64 + bit] = user;
+      UserOf(word * 64 + bit) = user;
       return first_ + word * 64 + bit;
     }
   }
@@ -26,8 +32,25 @@ void Tickets::Release(std::uint32_t ticket) {
   ReleaseOwn(ticket - first_);
 }
 
+bool Tickets::MakeRoom(std::uint32_t own) {
+  if (own < kChunk || further_users_[own / kChunk - 1]) {
+    return true;
+  }
+  return (further_users_[own / kChunk - 1] = New<Users>()) != nullptr;
+}
+
+void Tickets::FreeMemory() {
+  for (Users*& users : further_users_) {
+    if (users) {
+      Delete(users);
+      users = nullptr;
+    }
+  }
+}
+
 void Tickets::ReleaseOwn(std::uint32_t ticket) {
-  users_[ticket] = nullptr;
+  --count_;
+  UserOf(ticket) = nullptr;
   taken_[ticket / 64] &= ~(1ull << (ticket % 64));
 }
 
@@ -42,7 +65,7 @@ bool Tickets::TakeFired(abi::DispatcherPage* page) {
       const auto bit = static_cast<std::uint32_t>(std::countr_zero(fired));
       fired &= fired - 1;
       any = true;
-      if (TicketUser* user = users_[word * 64 + bit]) {
+      if (TicketUser* user = UserOf(word * 64 + bit)) {
         user->TicketFired(first_ + word * 64 + bit);
       }
     }

@@ -225,7 +225,7 @@ char words[1 << 20];
 kernel_handles_t handles;
 
 [[noreturn]] void Start(long argc, char** argv) {
-  Call(kMmap, abi::kDispatcherBase, 0x40000, 3, 0x100022, -1, 0);
+  Call(kMmap, abi::kDispatcherBase, abi::kDispatcherStride, 3, 0x100022, -1, 0);
   Page()->self = Page();
   Page()->disabled = 1;
   Prepare();

@@ -6,6 +6,7 @@
 #include "ipc/ticket_table.h"
 #include "ipc/ticket_word.h"
 #include "model/interleave.h"
+#include "support/node_fixture.h"
 #include "unit/ipc/ticket_result_pages.h"
 
 namespace k42::ipc {
@@ -125,13 +126,14 @@ class TicketTableTest : public ::testing::Test {
  protected:
   TicketTableTest()
       : page_(std::make_unique<abi::DispatcherPage>()), table_(std::make_unique<TicketTable>()) {
-    table_->Attach(page_.get(), results_);
+    table_->Attach(page_.get(), results_, allocator_);
   }
   bool IsSet(std::uint32_t number) const {
     return (page_->tickets_fired[number / 64].load() >> number % 64 & 1) != 0;
   }
   std::unique_ptr<abi::DispatcherPage> page_;
   TicketResultPages results_;
+  test::CountingAllocator allocator_;
   std::unique_ptr<TicketTable> table_;
 };
 
@@ -157,12 +159,31 @@ TEST_F(TicketTableTest, AResultHasItsPageBeforeATicketIsArmed) {
   EXPECT_EQ(results_.pages[0], nullptr);
   EXPECT_TRUE(table_->Arm(1).ok());
   EXPECT_NE(results_.pages[0], nullptr);
-  EXPECT_EQ(results_.pages[15], nullptr);
+  EXPECT_EQ(results_.pages[std::size(results_.pages) - 1], nullptr);
   EXPECT_TRUE(table_->Arm(abi::kTicketCount - 1).ok());
-  EXPECT_NE(results_.pages[15], nullptr);
+  EXPECT_NE(results_.pages[std::size(results_.pages) - 1], nullptr);
   results_.refuse = true;
   EXPECT_EQ(table_->Arm(700).status(), Status::kNoMemory);
   EXPECT_EQ(table_->Cancel(700), Status::kAlreadyCompleted);
+}
+
+TEST_F(TicketTableTest, WordsOfHighNumbersAreMadeWhenTheyAreWanted) {
+  constexpr std::uint32_t kHigh = abi::kTicketCount - 3;
+  EXPECT_EQ(allocator_.blocks(), 0);
+  EXPECT_EQ(table_->Cancel(kHigh), Status::kAlreadyCompleted);
+  EXPECT_EQ(table_->Fire(kHigh, Status::kOk, 0), Status::kAlreadyCompleted);
+  allocator_.refuse = true;
+  EXPECT_EQ(table_->Arm(kHigh).status(), Status::kNoMemory);
+  allocator_.refuse = false;
+  const std::uint32_t ticket = table_->Arm(kHigh).value();
+  const std::uint32_t other = table_->Arm(kHigh - 1).value();
+  EXPECT_EQ(allocator_.blocks(), 1);
+  EXPECT_EQ(table_->Fire(ticket, Status::kOk, 9), Status::kOk);
+  EXPECT_TRUE(IsSet(kHigh));
+  EXPECT_EQ(results_.Of(kHigh).value, 9u);
+  table_->CancelAll();
+  EXPECT_FALSE(IsSet(kHigh));
+  EXPECT_EQ(table_->Fire(other, Status::kOk, 0), Status::kAlreadyCompleted);
 }
 
 TEST_F(TicketTableTest, CancelAllForgetsWhatFired) {
@@ -180,7 +201,7 @@ TEST_F(TicketTableTest, ALateTicketOfAnEarlierDispatcherFiresInVain) {
   table_->Retire();
   abi::DispatcherPage page{};
   TicketResultPages results;
-  table_->Attach(&page, results);
+  table_->Attach(&page, results, allocator_);
   const std::uint32_t present = table_->Arm(5).value();
   EXPECT_EQ(table_->Fire(late, Status::kOk, 1), Status::kAlreadyCompleted);
   EXPECT_EQ(page.tickets_fired[0].load(), 0u);

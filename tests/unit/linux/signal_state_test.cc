@@ -119,6 +119,23 @@ TEST(Tickets, EachNumberIsGivenOnceUntilReleased) {
   EXPECT_TRUE(tickets->TakeFired(page.get()));
   EXPECT_EQ(user.last, 77u);
   EXPECT_FALSE(tickets->TakeFired(page.get()));
+  tickets->Reset();
+  tickets->FreeMemory();
+}
+
+TEST(Tickets, WatchesLeaveSomeToCalls) {
+  auto tickets = std::make_unique<Tickets>();
+  FakeUser user;
+  std::uint32_t watches = 0;
+  while (tickets->TakeForWatch(&user) != kNoTicket) ++watches;
+  EXPECT_EQ(watches, abi::kTicketCount - Tickets::kForCalls);
+  for (std::uint32_t i = 0; i < Tickets::kForCalls; ++i) EXPECT_NE(tickets->Take(&user), kNoTicket);
+  EXPECT_EQ(tickets->Take(&user), kNoTicket);
+  tickets->Release(5);
+  EXPECT_EQ(tickets->TakeForWatch(&user), kNoTicket);
+  EXPECT_EQ(tickets->Take(&user), 5u);
+  tickets->Reset();
+  tickets->FreeMemory();
 }
 
 }  // namespace
