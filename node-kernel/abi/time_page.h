@@ -1,5 +1,5 @@
-// The time page: read-only, mapped at kTimePageAddress in every process: the clock without a call, and
-// what is traced.
+// The time page: read-only, mapped at kTimePageAddress in every process: the clock without a call,
+// and what is traced.
 //
 // ns = base_ns + ((tsc - base_tsc) * mult >> shift), retried while `sequence` is odd or changed.
 #pragma once

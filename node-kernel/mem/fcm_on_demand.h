@@ -15,7 +15,7 @@ class MemoryServices;
 
 class FcmOnDemand final : public FcmRegions<LockRank::kFileCache> {
  public:
-  static constexpr std::uint32_t kMaxPages = 17;
+  static constexpr std::uint32_t kMaxPages = 65;
 
   // `pages` (at most kMaxPages), of which the first is there.
   static Result<FcmOnDemand*> Create(MemoryServices& services, std::uint32_t pages);

@@ -38,7 +38,8 @@ class CpuAccount {
   std::uint64_t charged_ns() const { return charged_.load(std::memory_order_relaxed); }
   std::uint64_t Ns(std::uint64_t now_ns) const {
     const std::uint64_t state = state_.load(std::memory_order_acquire);
-    if ((state & 1) == 0) return state >> 1;
+    if ((state & 1) == 0)
+      return state >> 1;
     // A reader whose clock was read before it began to run has what was charged.
     const auto used = static_cast<std::int64_t>((now_ns << 1) - (state & ~std::uint64_t{1})) >> 1;
     const auto charged = static_cast<std::int64_t>(charged_ns());

@@ -71,7 +71,8 @@ class Dispatcher {
   // the kernel's (kEventPreempt).
   bool IsDue() const { return due_ != 0; }
   void LetOthersRun();
-  // The thread, which runs here, is alone, its registers are in the processor, no time is waited for.
+  // The thread, which runs here, is alone, its registers are in the processor, no time is waited
+  // for.
   bool IsQuietFor(const Thread& thread) const {
     return (due_ | slice_end_ns_) == 0 && ready_.empty() && timers_.empty() &&
            vector_owner == &thread && fs_owner == &thread;

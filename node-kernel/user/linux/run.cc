@@ -95,8 +95,8 @@ void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
   ForceSignal(*thread, info);
 }
 
-// Nothing to do on the way back to the program but to load its registers: what ReturnToProgram would
-// look at says so. Events that have come meanwhile are seen by the leave range.
+// Nothing to do on the way back to the program but to load its registers: what ReturnToProgram
+// would look at says so. Events that have come meanwhile are seen by the leave range.
 bool LeavesAtOnce(const Thread& thread, std::int64_t result) {
   const Task& task = *thread.task;
   const bool wanted = thread.exit_requested | thread.must_move | task.exiting;

@@ -24,7 +24,8 @@ void ThreadSwitch(int count);
 void ThreadCreateJoin(int count);
 void Signal(int count);
 
-/* micro_poll.c: one byte through a socket that an epoll set watches, among 10 and 10,000 idle ones. */
+/* micro_poll.c: one byte through a socket that an epoll set watches, among 10 and 10,000 idle ones.
+ */
 void EpollFew(int count);
 void EpollMany(int count);
 

@@ -22,7 +22,7 @@ TEST(CpuAccount, CountsToTheMoment) {
   EXPECT_EQ(account.Ns(500), 65u);
   account.Run(600);
   EXPECT_EQ(account.Ns(590), 65u);  // the reader's clock was read before
-  account.Add(7);  // while it runs, too
+  account.Add(7);                   // while it runs, too
   EXPECT_EQ(account.Ns(610), 82u);
   account.Stop();
   account.Clear();
