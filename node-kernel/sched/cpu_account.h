@@ -1,8 +1,9 @@
 // CpuAccount: how much CPU time somebody has used, to the moment: what was charged, and how long it
 // has been running since.
 //
-// Written by one CPU at a time, whose scheduler says when it runs; read by anyone: a reader that
-// comes in between looks again.
+// Written by one CPU at a time, whose scheduler says when it runs; read by anyone, at any moment of
+// the writer's, without waiting: all that a reader needs is one word, either what was charged or,
+// while it runs, the moment at which it would have had to begin to have used as much by now.
 #pragma once
 
 #include <atomic>
@@ -13,56 +14,44 @@ namespace k42::sched {
 class CpuAccount {
  public:
   // -- the CPU it runs on --
-  void Run(std::uint64_t now_ns) {
-    Write([&] { since_.store(now_ns, std::memory_order_relaxed); });
-  }
-  void Stop() {
-    Write([&] { since_.store(0, std::memory_order_relaxed); });
-  }
+  void Run(std::uint64_t now_ns) { state_.store(Running(now_ns), std::memory_order_release); }
+  void Stop() { state_.store(charged_ns() << 1, std::memory_order_release); }
   // Of the time it has been running, `ns` up to `now_ns`.
   void Charge(std::uint64_t ns, std::uint64_t now_ns) {
-    Write([&] {
-      charged_.store(charged_.load(std::memory_order_relaxed) + ns, std::memory_order_relaxed);
-      since_.store(now_ns, std::memory_order_relaxed);
-    });
+    charged_.store(charged_ns() + ns, std::memory_order_relaxed);
+    Run(now_ns);
   }
   // What others have used for it.
   void Add(std::uint64_t ns) {
-    Write([&] {
-      charged_.store(charged_.load(std::memory_order_relaxed) + ns, std::memory_order_relaxed);
-    });
+    charged_.store(charged_ns() + ns, std::memory_order_relaxed);
+    const std::uint64_t state = state_.load(std::memory_order_relaxed);
+    state_.store((state & 1) != 0 ? state - (ns << 1) : state + (ns << 1),
+                 std::memory_order_release);
   }
   // Precondition: it does not run.
-  void Clear() { charged_.store(0, std::memory_order_relaxed); }
+  void Clear() {
+    charged_.store(0, std::memory_order_relaxed);
+    Stop();
+  }
 
   // -- any CPU --
   std::uint64_t charged_ns() const { return charged_.load(std::memory_order_relaxed); }
-  // Whoever is kept from reading by a writer that has been stopped in the middle has what was
-  // charged.
   std::uint64_t Ns(std::uint64_t now_ns) const {
-    for (int tries = 0; tries < 100; ++tries) {
-      const std::uint32_t version = version_.load(std::memory_order_acquire);
-      const std::uint64_t charged = charged_.load(std::memory_order_acquire);
-      const std::uint64_t since = since_.load(std::memory_order_acquire);
-      if ((version & 1) == 0 && version_.load(std::memory_order_acquire) == version)
-        return charged + (since != 0 && now_ns > since ? now_ns - since : 0);
-    }
-    return charged_ns();
+    const std::uint64_t state = state_.load(std::memory_order_acquire);
+    if ((state & 1) == 0) return state >> 1;
+    // A reader whose clock was read before it began to run has what was charged.
+    const auto used = static_cast<std::int64_t>((now_ns << 1) - (state & ~std::uint64_t{1})) >> 1;
+    const auto charged = static_cast<std::int64_t>(charged_ns());
+    return static_cast<std::uint64_t>(used > charged ? used : charged);
   }
 
  private:
-  template <typename F>
-  void Write(F change) {
-    const std::uint32_t version = version_.load(std::memory_order_relaxed);
-    version_.store(version + 1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_release);
-    change();
-    version_.store(version + 2, std::memory_order_release);
-  }
+  std::uint64_t Running(std::uint64_t now_ns) const { return ((now_ns - charged_ns()) << 1) | 1; }
 
-  std::atomic<std::uint32_t> version_{0};
   std::atomic<std::uint64_t> charged_{0};
-  std::atomic<std::uint64_t> since_{0};  // 0: it does not run
+  // Stopped: what was charged, times two. Running: (since when, less what was charged), modulo
+  // 2^63, times two, plus one.
+  std::atomic<std::uint64_t> state_{0};
 };
 
 }  // namespace k42::sched

@@ -94,14 +94,14 @@ def main():
             print(f"== {name}: {wanted[name][0]}\n{wanted[name][1]}{wanted[name][2]}")
         return 0
     answers, times, log = on_node(names, options.long)
+    print("node's clock at each end:", times.replace("\n", "; "))
+    print(log, end="")
     failed = 0
     for name in names:
         found = problems(wanted[name], answers[name])
         print(f"{'FAILED' if found else 'ok':8}{name}")
         print("".join(line + "\n" for line in found), end="")
         failed += bool(found)
-    print("node's clock at each end:", times.replace("\n", "; "))
-    print(log, end="")
     return 1 if failed else 0
 
 

@@ -18,9 +18,12 @@ def until(pattern, limit=40):
         seen += os.read(master, 4096).decode().replace("\r\n", "\n")
     text, seen = seen[:found.end()], seen[found.end():]
     return text
-def do(line, pattern):
+def do(line, pattern, but=None):
+    """But: what may come or not, as bash happens to see its jobs end before or after the line's own."""
     os.write(master, line.encode())
     text = until(pattern)
+    if but:
+        text = re.sub(but, "", text)
     print("--", re.sub(r"\[(\d)\] \d{2,}", r"[\1] PID", text).strip())
 until(r"\$ $")
 do("stty size\n", r"33 77\n\$ ")
@@ -40,7 +43,8 @@ do("\x04", r"\$ ")
 do("cat | (sleep 0.3; exit 3) ; echo end $?\n", r"exit 3\) ; echo end \$\?\n")
 do("x\n\x04", r"end 3\n\$ ")
 do("sleep 500 & sleep 600 &\n", r"\$ ")
-do("kill %1 %2; wait; echo all gone\n", r"(?s)\nall gone\n\$ ")
+do("kill %1 %2; wait; echo all gone\n", r"(?s)\nall gone\n(\[.*?)?\$ ", but=r"\[\d\].*Terminated.*\n")
+do("jobs; echo none left\n", r"\nnone left\n\$ ", but=r"\[\d\].*Terminated.*\n")
 do("tty | cut -d/ -f1-3\n", r"/dev/pts\n\$ ")
 os.write(master, b"exit 5\n")
 while True:

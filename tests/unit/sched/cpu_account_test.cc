@@ -22,9 +22,20 @@ TEST(CpuAccount, CountsToTheMoment) {
   EXPECT_EQ(account.Ns(500), 65u);
   account.Run(600);
   EXPECT_EQ(account.Ns(590), 65u);  // the reader's clock was read before
+  account.Add(7);  // while it runs, too
+  EXPECT_EQ(account.Ns(610), 82u);
   account.Stop();
   account.Clear();
   EXPECT_EQ(account.Ns(700), 0u);
+}
+
+// A server's client may have been charged more than the machine has been up.
+TEST(CpuAccount, ChargedMoreThanTheClock) {
+  CpuAccount account;
+  account.Add(1000);
+  account.Run(10);
+  EXPECT_EQ(account.Ns(15), 1005u);
+  EXPECT_EQ(account.Ns(5), 1000u);
 }
 
 // Whoever reads while it is charged sees every nanosecond once: what has run is the clock.
