@@ -90,6 +90,46 @@ static void openings(void) {
   unlink("/tmp/files/fifo");
 }
 
+/* The other side comes, and has gone again before we look. */
+static void short_visits(void) {
+  mkfifo("/tmp/files/fifo", 0600);
+  for (int flags = O_RDONLY; flags <= O_WRONLY; ++flags) {
+    enum { kRounds = 200 };
+    int done[2], gone[2], opened = 0;
+    long got = 0;
+    char byte = 'x';
+    if (pipe(done) || pipe(gone)) exit(1);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      for (int i = 0; i < kRounds; ++i) {
+        int visit = open("/tmp/files/fifo", flags == O_RDONLY ? O_WRONLY : O_RDONLY);
+        if (flags == O_RDONLY && write(visit, &byte, 1) != 1) _exit(1);
+        close(visit);
+        write(gone[1], &byte, 1);
+        if (read(done[0], &byte, 1) != 1) _exit(1);
+      }
+      _exit(0);
+    }
+    for (int i = 0; i < kRounds; ++i) {
+      int fd = open("/tmp/files/fifo", flags);
+      opened += fd >= 0;
+      if (flags == O_RDONLY) got += read(fd, &byte, 1);
+      close(fd);
+      read(gone[0], &byte, 1);
+      write(done[1], &byte, 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    printf("opened %d got %ld child %d\n", opened, got, status);
+    close(done[0]);
+    close(done[1]);
+    close(gone[0]);
+    close(gone[1]);
+  }
+  unlink("/tmp/files/fifo");
+}
+
 /* What a splice could not deliver is still there. */
 static void undelivered(void) {
   char text[64] = "";
@@ -221,6 +261,7 @@ int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   mkdir("/tmp/files", 0700);
   openings();
+  short_visits();
   undelivered();
   splices();
   return 0;
