@@ -17,7 +17,7 @@ inline constexpr std::uint32_t kHangup = 1u << 2;    // both directions are over
 inline constexpr std::uint32_t kError = 1u << 3;     // an error waits to be collected
 inline constexpr std::uint32_t kReadHangup = 1u << 4;   // the peer has ended its sending side
 inline constexpr std::uint32_t kPriority = 1u << 5;     // a pseudo terminal's packet mode
-inline constexpr std::uint32_t kPeerPresent = 1u << 6;  // a fifo's other side is open now
+inline constexpr std::uint32_t kPeerPresent = 1u << 6;  // a fifo's other side is open, or was since
 // Reported and waited for whatever the mask says.
 inline constexpr std::uint32_t kReadyAlways = kHangup | kError;
 inline constexpr std::uint32_t kReadSide =

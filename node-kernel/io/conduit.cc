@@ -50,22 +50,26 @@ void Conduit::WatchWriter(ReadyList* list) {
   UpdateLocked(0, wakeups);
 }
 
-void Conduit::OpenReader() {
+std::uint64_t Conduit::OpenReader() {
   Wakeups wakeups;
   machine::MutexGuard guard(lock_);
   if (readers_ == 0 && writers_ == 0) {
     had_writer_ = false;  // a fifo's earlier users are no affair of the next ones
   }
   ++readers_;
+  ++reader_openings_;
   UpdateLocked(0, wakeups);
+  return writer_openings_ - writers_;
 }
 
-void Conduit::OpenWriter() {
+std::uint64_t Conduit::OpenWriter() {
   Wakeups wakeups;
   machine::MutexGuard guard(lock_);
   ++writers_;
+  ++writer_openings_;
   had_writer_ = true;
   UpdateLocked(0, wakeups);
+  return reader_openings_ - readers_;
 }
 
 void Conduit::CloseReader() {
@@ -109,6 +113,14 @@ std::uint32_t Conduit::readers() {
 std::uint32_t Conduit::writers() {
   machine::MutexGuard guard(lock_);
   return writers_;
+}
+std::uint64_t Conduit::reader_openings() {
+  machine::MutexGuard guard(lock_);
+  return reader_openings_;
+}
+std::uint64_t Conduit::writer_openings() {
+  machine::MutexGuard guard(lock_);
+  return writer_openings_;
 }
 std::uint64_t Conduit::bytes() {
   machine::MutexGuard guard(lock_);
@@ -346,6 +358,39 @@ void Conduit::PutBackLocked(ChunkList& taken, std::uint64_t consumed, ChunkList&
   }
   rest.Append(queue_);
   queue_.Append(rest);
+}
+
+Status Conduit::PutBack(BufferIn data) {
+  bool messages = false;
+  {
+    machine::MutexGuard guard(lock_);
+    messages = shape_.messages;
+  }
+  ChunkList chunks;
+  if (data.empty()) {
+    return Status::kOk;
+  }
+  Status status = Fill(chunks, data, 0, data.size(), messages);
+  if (IsOk(status)) {
+    Wakeups wakeups;
+    machine::MutexGuard guard(lock_);
+    const std::uint64_t overhead = OverheadOf(data.size(), nullptr, messages);
+    // Readers take no more than an atomic write at a time if they may have to put it back; some of
+    // them may do so at once.
+    if (bytes_ + overhead_ + data.size() + overhead > 2 * shape_.capacity) {
+      status = Status::kWouldBlock;
+    } else {
+      chunks.Front()->overhead = static_cast<std::uint32_t>(overhead);
+      bytes_ += data.size();
+      overhead_ += overhead;
+      messages_ += messages ? 1 : 0;
+      chunks.Append(queue_);
+      queue_.Append(chunks);
+      UpdateLocked(abi::kReadable, wakeups);
+    }
+  }
+  FreeAll(chunks);
+  return status;
 }
 
 Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outcome) {

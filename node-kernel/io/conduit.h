@@ -48,8 +48,9 @@ class Conduit final : public RefCounted {
   void WatchReader(ReadyList* list);
   void WatchWriter(ReadyList* list);
 
-  void OpenReader();
-  void OpenWriter();
+  // They return how often the other side has been opened, without those that are open now.
+  std::uint64_t OpenReader();
+  std::uint64_t OpenWriter();
   void CloseReader();  // one of them
   void CloseWriter();
   void Shut();  // no more writes, whoever still has it open for writing
@@ -61,10 +62,17 @@ class Conduit final : public RefCounted {
   Status TakeReset();
   std::uint32_t readers();
   std::uint32_t writers();
+  // How often they were opened, ever.
+  std::uint64_t reader_openings();
+  std::uint64_t writer_openings();
 
   // `attachment`: the conduit's on success, also of nothing. `all`: room for everything or nothing.
   Result<std::uint64_t> Write(BufferIn data, Attachment* attachment = nullptr, bool all = false);
   Result<std::uint64_t> Read(BufferOut data, bool peek = false, ReadOutcome* outcome = nullptr);
+
+  // What a reader has taken and could not use, to be read next; goes beyond the capacity if writers
+  // were quick. kWouldBlock: by more than that.
+  Status PutBack(BufferIn data);
 
   std::uint64_t bytes();
   std::uint64_t NextMessageSize();
@@ -105,6 +113,8 @@ class Conduit final : public RefCounted {
   std::uint64_t messages_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t readers_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t writers_ K42_GUARDED_BY(lock_) = 0;
+  std::uint64_t reader_openings_ K42_GUARDED_BY(lock_) = 0;
+  std::uint64_t writer_openings_ K42_GUARDED_BY(lock_) = 0;
   bool had_writer_ K42_GUARDED_BY(lock_) = false;
   bool shut_ K42_GUARDED_BY(lock_) = false;
   bool reset_ K42_GUARDED_BY(lock_) = false;  // and not told yet

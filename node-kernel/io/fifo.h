@@ -1,8 +1,9 @@
 // Fifo: a pipe, named or not: one conduit that any number of openings read from and write to.
 //
 // Opening never waits. An opening that on Linux would wait for the other side is refused
-// (kWouldBlock); with kOpenAwaitsPeer it is made, and its owner arms kPeerPresent before he goes
-// on. A reader of a named fifo without writer reads the end.
+// (kWouldBlock); with kOpenAwaitsPeer it is made, and its owner waits until PollState() says
+// kPeerPresent: the other side is open, or has been since. A reader of a named fifo without writer
+// reads the end.
 #pragma once
 
 #include "base/ref_counted.h"

@@ -16,10 +16,10 @@ PipeEnd::PipeEnd(RefPtr<Fifo> fifo, RefPtr<fs::Node> node, RefPtr<fs::Entry> ent
       entry_(std::move(entry)),
       identity_(identity) {
   if (reads()) {
-    fifo_->conduit().OpenReader();
+    peer_openings_ = fifo_->conduit().OpenReader();
   }
   if (writes()) {
-    fifo_->conduit().OpenWriter();
+    peer_openings_ = fifo_->conduit().OpenWriter();
   }
 }
 
@@ -32,13 +32,21 @@ void PipeEnd::Closed() {
   }
 }
 
-// An opening for both is on both lists; the lists' words are or-ed.
+// Is there, or was, since this was opened: also a short visit ends the wait for the other side.
+bool PipeEnd::PeerCame() {
+  Conduit& conduit = fifo_->conduit();
+  return (reads() ? conduit.writer_openings() : conduit.reader_openings()) != peer_openings_;
+}
+
+// An opening for both is on both lists; the lists' words are or-ed. Of one side, the word comes
+// before the look at the other: who comes between has moved the edges.
 Result<std::uint64_t> PipeEnd::PollState() {
-  if (!writes()) {
-    return fifo_->read_list().Word();
-  }
-  if (!reads()) {
-    return fifo_->write_list().Word();
+  if (!writes() || !reads()) {
+    auto word = abi::PollWord::Unpack((reads() ? fifo_->read_list() : fifo_->write_list()).Word());
+    if ((word.ready & abi::kPeerPresent) == 0 && PeerCame()) {
+      word.ready |= abi::kPeerPresent;
+    }
+    return word.Pack();
   }
   const auto in = abi::PollWord::Unpack(fifo_->read_list().Word());
   const auto out = abi::PollWord::Unpack(fifo_->write_list().Word());
@@ -110,6 +118,9 @@ Result<std::uint64_t> PipeEnd::Control(Caller caller, std::uint32_t operation, B
       return conduit.bytes();
     case kControlPeekPipe:
       return reads() ? conduit.Read(output, true) : Result<std::uint64_t>(Status::kBadHandle);
+    case kControlPutBackPipe:
+      TRY(reads() ? conduit.PutBack(input) : Status::kBadHandle);
+      return input.size();
     case kControlGetPipeCapacity:
       return conduit.capacity();
     case kControlSetPipeCapacity: {

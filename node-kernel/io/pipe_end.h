@@ -34,6 +34,7 @@ class PipeEnd final : public fs::OpenFileBase<fs::IOpenFile> {
 
  private:
   void Closed() override;
+  bool PeerCame();
   bool reads() const { return (flags() & fs::kOpenRead) != 0; }
   bool writes() const { return (flags() & fs::kOpenWrite) != 0; }
 
@@ -41,6 +42,8 @@ class PipeEnd final : public fs::OpenFileBase<fs::IOpenFile> {
   const RefPtr<fs::Node> node_;
   const RefPtr<fs::Entry> entry_;
   const StreamIdentity identity_;
+  // Of the other side, before those that were open when this was.
+  std::uint64_t peer_openings_ = 0;
 };
 
 }  // namespace k42::io

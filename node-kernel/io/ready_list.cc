@@ -12,12 +12,6 @@ void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   }
 }
 
-// Hang-ups and errors wake whoever waits for bytes; but not who waits for a fifo's other side
-// alone: that nobody is there (any more) is why he waits.
-std::uint32_t WantedBy(std::uint32_t mask) {
-  return mask == abi::kPeerPresent ? mask : mask | abi::kReadyAlways;
-}
-
 // Given back when it goes out of scope, after the lock.
 struct Discarded : IntrusiveList<ArmedTicket> {
   ~Discarded() { DeleteAll(*this); }
@@ -71,7 +65,7 @@ void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t ac
   ArmedTicket* next = nullptr;
   for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
     next = armed_.Next(armed);
-    if (((armed->edge ? activity : now) & WantedBy(armed->mask)) != 0) {
+    if (((armed->edge ? activity : now) & (armed->mask | abi::kReadyAlways)) != 0) {
       IntrusiveList<ArmedTicket>::Remove(armed);
       --armed_count_;
       armed->word = word;
@@ -91,7 +85,7 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   machine::SpinGuard guard(lock_);
   ForgetLocked(ticket.sink, ticket.number, discarded);
   const abi::PollWord word = WordLocked();
-  bool fires = (word.ready & WantedBy(mask)) != 0;
+  bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
   if (armed->edge) {
     const bool read_moved = (mask & abi::kReadSide) != 0 && word.read_edges != seen.read_edges;
     const bool write_moved = (mask & abi::kWriteSide) != 0 && word.write_edges != seen.write_edges;

@@ -12,7 +12,10 @@ import signal
 import subprocess
 import sys
 
-from node_shell import NodeShell
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+
+from node_shell import NodeShell  # noqa: E402
+from outcomes import differences  # noqa: E402
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent / "debian"
 PLACE = pathlib.Path("/tmp/k42-programs")  # on both sides
@@ -71,15 +74,9 @@ def on_node(names, long):
         return answers, times.read_text() if times.exists() else "", log
 
 
-def differences(want, got):
-    lines = [f"  status {want[0]} here, {got[0]} there"] if want[0] != got[0] else []
-    ours, theirs = want[1].splitlines(), got[1].splitlines()
-    for number in range(max(len(ours), len(theirs))):
-        a = ours[number] if number < len(ours) else "(nothing)"
-        b = theirs[number] if number < len(theirs) else "(nothing)"
-        if a != b:
-            lines.append(f"  line {number + 1}: {a!r} here, {b!r} there")
-    return lines[:12] + ([f"  its errors: {got[2][-1500:]}"] if lines and got[2] else [])
+def problems(want, got):
+    lines = differences(want, got, 12)
+    return lines + ([f"  its errors: {got[2][-1500:]}"] if lines and got[2] else [])
 
 
 def main():
@@ -101,7 +98,7 @@ def main():
     print(log, end="")
     failed = 0
     for name in names:
-        found = differences(wanted[name], answers[name])
+        found = problems(wanted[name], answers[name])
         print(f"{'FAILED' if found else 'ok':8}{name}")
         print("".join(line + "\n" for line in found), end="")
         failed += bool(found)

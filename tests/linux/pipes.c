@@ -2,7 +2,9 @@
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -88,6 +90,106 @@ static void openings(void) {
   unlink("/tmp/files/fifo");
 }
 
+/* The other side comes, and has gone again before we look. */
+static void short_visits(void) {
+  mkfifo("/tmp/files/fifo", 0600);
+  for (int flags = O_RDONLY; flags <= O_WRONLY; ++flags) {
+    enum { kRounds = 200 };
+    int done[2], gone[2], opened = 0;
+    long got = 0;
+    char byte = 'x';
+    if (pipe(done) || pipe(gone)) exit(1);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+      for (int i = 0; i < kRounds; ++i) {
+        int visit = open("/tmp/files/fifo", flags == O_RDONLY ? O_WRONLY : O_RDONLY);
+        if (flags == O_RDONLY && write(visit, &byte, 1) != 1) _exit(1);
+        close(visit);
+        write(gone[1], &byte, 1);
+        if (read(done[0], &byte, 1) != 1) _exit(1);
+      }
+      _exit(0);
+    }
+    for (int i = 0; i < kRounds; ++i) {
+      int fd = open("/tmp/files/fifo", flags);
+      opened += fd >= 0;
+      if (flags == O_RDONLY) got += read(fd, &byte, 1);
+      close(fd);
+      read(gone[0], &byte, 1);
+      write(done[1], &byte, 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    printf("opened %d got %ld child %d\n", opened, got, status);
+    close(done[0]);
+    close(done[1]);
+    close(gone[0]);
+    close(gone[1]);
+  }
+  unlink("/tmp/files/fifo");
+}
+
+/* What a splice could not deliver is still there. */
+static void undelivered(void) {
+  char text[64] = "";
+  int in[2], out[2], pair[2];
+  if (pipe(in) || pipe(out) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) exit(1);
+  int file = open("/tmp/files/spliced", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  write(file, "in a file", 9);
+  lseek(file, 3, SEEK_SET);
+  write(in[1], "in a pipe", 9);
+  write(pair[0], "in a socket", 11);
+  close(out[0]);
+  signal(SIGPIPE, SIG_IGN);
+  VALUE(splice(in[0], NULL, out[1], NULL, 64, 0));
+  VALUE(splice(pair[1], NULL, out[1], NULL, 64, 0));
+  VALUE(splice(file, NULL, out[1], NULL, 64, 0));
+  VALUE(tee(in[0], out[1], 64, 0));
+  VALUE(read(in[0], text, 64));
+  VALUE(recv(pair[1], text, 64, 0));
+  VALUE(lseek(file, 0, SEEK_CUR));
+  close(file);
+
+  /* Into a socket that is full now and then, with signals in the middle. */
+  enum { kMost = 400000 };
+  static char bytes[kMost], other[kMost];
+  struct sigaction action = {.sa_handler = on_signal};
+  struct itimerval often = {{0, 3000}, {0, 3000}}, never = {{0, 0}, {0, 0}};
+  fflush(stdout);
+  pid_t writer = fork();
+  if (writer == 0) {
+    for (int i = 0; i < kMost; ++i) bytes[i] = (char)(i * 7 % 251);
+    close(in[0]);
+    for (int at = 0; at < kMost;) at += write(in[1], bytes + at, kMost - at < 5000 ? kMost - at : 5000);
+    _exit(0);
+  }
+  close(in[1]);
+  pid_t reader = fork();
+  if (reader == 0) {
+    close(pair[0]);
+    long size = 0, wrong = 0;
+    for (ssize_t got; (got = read(pair[1], other, 3000)) > 0; size += got) {
+      for (ssize_t i = 0; i < got; ++i) wrong += other[i] != (char)((size + i) * 7 % 251);
+      if (size % 7 == 0) pause_ms(1);
+    }
+    printf("size %ld wrong %ld\n", size, wrong);
+    fflush(stdout);
+    _exit(0);
+  }
+  close(pair[1]);
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &often, NULL);
+  ssize_t moved;
+  while ((moved = splice(in[0], NULL, pair[0], NULL, 30000, 0)) > 0 || (moved < 0 && errno == EINTR)) {
+  }
+  setitimer(ITIMER_REAL, &never, NULL);
+  VALUE(moved);
+  close(pair[0]);
+  waitpid(reader, NULL, 0);
+  waitpid(writer, NULL, 0);
+}
+
 static void splices(void) {
   char text[64] = "";
   int in[2], out[2];
@@ -159,6 +261,8 @@ int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   mkdir("/tmp/files", 0700);
   openings();
+  short_visits();
+  undelivered();
   splices();
   return 0;
 }

@@ -15,9 +15,13 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "tests/support"))
+
+from outcomes import differences  # noqa: E402
+
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"bad_arguments", "descriptors", "file_clients", "file_locks", "file_openings", "fork_wait", "limits",
-             "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc", "vdso"}
+             "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc", "sysv_others", "vdso"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
 WORDS = ["a", "b"]
 # The host's folders that a node sees, read-only; /cluster is ours, and takes the results.
@@ -80,17 +84,6 @@ def on_node(names, folder, cpus):
     if any(code == "nothing" for code, _ in answers.values()):
         print(log[-3000:])
     return answers
-
-
-def differences(want, got):
-    lines = [f"  exit {want[0]} here, {got[0]} there"] if want[0] != got[0] else []
-    ours, theirs = want[1].splitlines(), got[1].splitlines()
-    for number in range(max(len(ours), len(theirs))):
-        a = ours[number] if number < len(ours) else "(nothing)"
-        b = theirs[number] if number < len(theirs) else "(nothing)"
-        if a != b:
-            lines.append(f"  line {number + 1}: {a!r} here, {b!r} there")
-    return lines[:8]
 
 
 def main():

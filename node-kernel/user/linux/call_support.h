@@ -128,6 +128,15 @@ inline std::int64_t FromTimespec(const LinuxTimespec& time) {
   }
   return time.seconds * kNsPerSecond + time.nanoseconds;
 }
+// An interval, or time of day, from the program. 0, -EFAULT, -EINVAL.
+[[nodiscard]] inline std::int64_t ReadTimespec(std::uint64_t address, std::int64_t* ns) {
+  LinuxTimespec time;
+  if (!ReadUser(&time, address)) {
+    return -kEFAULT;
+  }
+  *ns = FromTimespec(time);
+  return *ns < 0 ? -kEINVAL : 0;
+}
 // A monotonic deadline `ns` from now, never 0.
 inline std::uint64_t DeadlineAfter(std::int64_t ns) {
   const std::uint64_t now = kernel::MonotonicNs();

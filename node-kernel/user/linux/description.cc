@@ -310,9 +310,10 @@ void LocalDescription::Notify() {
   }
 }
 
-std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns) {
+std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns,
+                       std::uint64_t since) {
   ThreadWatch watch(&Self());
-  const Status status = description->StartWatch(&watch, mask, abi::kArmLevel);
+  const Status status = description->StartWatch(&watch, mask, since);
   return status == Status::kOk ? AwaitWatch(description, &watch, deadline_ns) : ErrnoOf(status);
 }
 

@@ -159,7 +159,8 @@ class LocalDescription : public Description {
 
 // Blocks the current thread until mask holds on the description.
 // 0, -ERESTARTSYS after a signal, -EAGAIN after the deadline.
-std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns = 0);
+std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns = 0,
+                       std::uint64_t since = abi::kArmLevel);
 
 // A reference for a scope.
 class DescriptionRef {

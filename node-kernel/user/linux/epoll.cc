@@ -316,13 +316,9 @@ Reply EpollPWait2(Thread& thread, U32 epoll, Address events, I32 count, Address 
                   Address mask, U64 size) {
   std::uint64_t deadline = ~0ull;
   if (timeout != 0) {
-    LinuxTimespec time;
-    if (!ReadUser(&time, timeout)) {
-      return -kEFAULT;
-    }
-    const std::int64_t ns = FromTimespec(time);
-    if (ns < 0) {
-      return -kEINVAL;
+    std::int64_t ns = 0;
+    if (const std::int64_t error = ReadTimespec(timeout, &ns)) {
+      return error;
     }
     deadline = ns == 0 ? 0 : DeadlineAfter(ns);
   }

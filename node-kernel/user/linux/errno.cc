@@ -18,6 +18,8 @@ std::int64_t ErrnoOf(Status status) {
       return -kEEXIST;
     case Status::kPermissionDenied:
       return -kEACCES;
+    case Status::kNotOwner:
+      return -kEPERM;
     case Status::kBadAddress:
       return -kEFAULT;
     case Status::kWouldBlock:

@@ -256,13 +256,9 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
       }
       std::uint64_t deadline = 0;
       if (timeout != 0) {
-        LinuxTimespec time;
-        if (!ReadUser(&time, timeout)) {
-          return -kEFAULT;
-        }
-        std::int64_t ns = FromTimespec(time);
-        if (ns < 0) {
-          return -kEINVAL;
+        std::int64_t ns = 0;
+        if (const std::int64_t error = ReadTimespec(timeout, &ns)) {
+          return error;
         }
         if (command == kWait) {
           deadline = DeadlineAfter(ns);

@@ -1,7 +1,8 @@
-// System V message queues (sysv_record.h). Behind the record's head stand the messages, one after
-// the other: type, size, text rounded up to eight bytes.
+// System V message queues: the calls. The queue itself is in message_queue.h, its file in
+// sysv_record.h. To send or receive takes permission to read and to write: both change the file.
 #include <cstring>
 
+#include "user/linux/message_queue.h"
 #include "user/linux/sysv_record.h"
 
 namespace k42::personality::calls {
@@ -9,31 +10,7 @@ namespace {
 
 using namespace sysv;
 
-constexpr U64 kTextMost = 8192;     // of a message
-constexpr U64 kQueueBytes = 16384;  // of text that waits, at first
-constexpr U64 kRoom = 128 * 1024;   // of messages with what goes with them
 constexpr U32 kNoError = 010000, kExcept = 020000;
-constexpr U64 kLookAgain = 200'000'000;
-
-struct Queue {
-  I32 key;
-  U32 pad;
-  U64 most;   // bytes of text
-  U64 bytes;  // of text that waits
-  U64 count;
-  U64 used;  // bytes of `messages`
-  I32 last_sender, last_receiver;
-  I64 sent_at, received_at, changed_at;
-  Waiters waiters;
-  unsigned char messages[kRoom];
-};
-constexpr std::size_t kHead = offsetof(Queue, messages);
-
-struct Message {
-  I64 type;
-  U64 size;
-  U64 room() const { return sizeof(Message) + ((size + 7) & ~U64{7}); }
-};
 
 struct LinuxQueueDescriptor {
   LinuxPermissions permissions;
@@ -44,141 +21,95 @@ struct LinuxQueueDescriptor {
 };
 static_assert(sizeof(LinuxQueueDescriptor) == 120);
 
-std::int64_t Seconds() {
-  return kernel::RealtimeNs() / kNsPerSecond;
-}
+struct SharedQueue : MessageQueue {
+  static constexpr Kind kKind = Kind::kMessages;
+};
+using OpenQueue = Opened<SharedQueue>;
 
-class OpenQueue {
+class WantedQueue final : public Wanted {
  public:
-  OpenQueue() : memory_(sizeof(Queue)) {}
-  Queue* operator->() { return memory_.As<Queue>(); }
-  Record& record() { return record_; }
-
-  std::int64_t Open(I32 id) {
-    if (!memory_) {
-      return -kENOMEM;
-    }
-    if (const std::int64_t error = id < 0 ? -kEINVAL : record_.Open(Kind::kMessages, id)) {
-      return error;
-    }
-    Queue* queue = memory_.As<Queue>();
-    return record_.Read(0, queue, kHead) && queue->used <= kRoom &&
-                   (queue->used == 0 || record_.Read(kHead, queue->messages, queue->used))
-               ? 0
-               : -kEINVAL;
+  explicit WantedQueue(SharedQueue& first) : first_(first) {
+    first.most = MessageQueue::kTextAtFirst;
+    first.changed_at = Seconds();
   }
-  // Writes it back, messages from `from` on; when it has changed, those who wait look again.
-  void Close(bool changed, U64 from = ~U64{0}) {
-    Queue* queue = memory_.As<Queue>();
-    Waiters woken{};
-    if (changed) {
-      woken = queue->waiters;
-      queue->waiters.count = 0;
-    }
-    (void)record_.Write(0, queue, kHead);
-    if (from < queue->used) {
-      (void)record_.Write(kHead + from, queue->messages + from, queue->used - from);
-    }
-    record_.Close();
-    WakeAll(woken);
+  Status Fill(kernel::Handle file) const override {
+    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
+        .status();
   }
-  Message At(U64 offset) {
-    Message message;
-    std::memcpy(&message, memory_.As<Queue>()->messages + offset, sizeof(message));
-    return message;
-  }
+  std::int64_t Matches(I32) const override { return 0; }
 
  private:
-  Buffer memory_;
-  Record record_;
+  SharedQueue& first_;
 };
 
-std::int64_t AnyFits(Record&, U64) {
-  return 0;
-}
-
-// Enters the thread and sleeps. 0: look again; else why not.
-std::int64_t WaitForChange(Thread& thread, I32 id, OpenQueue& queue, Sleeper& sleeper) {
-  if (!sleeper.ready()) {
-    return -kENOMEM;
-  }
-  const bool told = Enter(queue->waiters, {thread.tid, 0, 0});
-  queue.Close(false);
-  if (sleeper.Sleep(told ? 0 : kernel::MonotonicNs() + kLookAgain) != -kEINTR) {
-    return 0;
-  }
-  OpenQueue again;
-  if (again.Open(id) == 0) {
-    Leave(again->waiters, thread.tid);
-    again.Close(false);
-  }
-  return -kEINTR;
-}
-
-// Calls attempt(queue) until it says something else than kWait, which it may say only if it has
-// changed nothing.
-constexpr std::int64_t kWait = INT64_MIN;
+constexpr std::int64_t kAgain = INT64_MIN;
+// Calls attempt(queue), which says kAgain if it must wait, and then has changed nothing. Waits, if
+// it may, until it says something else.
 template <typename Attempt>
 std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise, Attempt attempt) {
-  {
+  Sleeper sleeper(thread);
+  for (bool waited = false;; waited = true) {
     OpenQueue queue;
-    if (const std::int64_t error = queue.Open(id)) {
-      return error;
+    if (const std::int64_t error = queue.Open(id, Access::kChange)) {
+      return !waited                  ? error
+             : error == -kEINVAL      ? -kEIDRM
+             : error == -kERESTARTSYS ? -kEINTR
+                                      : error;
     }
     const std::int64_t answer = attempt(queue);
-    if (answer != kWait) {
+    if (answer != kAgain) {
       return answer;
     }
     if (!may_wait) {
       return otherwise;
     }
-  }
-  Sleeper sleeper(thread);
-  for (;;) {
-    OpenQueue queue;
-    if (const std::int64_t error = queue.Open(id)) {
-      return error == -kEINVAL ? -kEIDRM : error;
-    }
-    const std::int64_t answer = attempt(queue);
-    if (answer != kWait) {
-      return answer;
-    }
-    if (const std::int64_t error = WaitForChange(thread, id, queue, sleeper)) {
+    if (const std::int64_t error = queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0)) {
       return error;
     }
   }
 }
 
-// Where the message is that `type` asks for; ~0: there is none.
-U64 Find(OpenQueue& queue, I64 type, U32 flags) {
-  U64 found = ~U64{0};
-  I64 lowest = 0;
-  for (U64 at = 0; at < queue->used; at += queue.At(at).room()) {
-    const Message message = queue.At(at);
-    if (type == 0 || (type > 0 && (message.type == type) != ((flags & kExcept) != 0))) {
-      return at;
-    }
-    if (type < 0 && message.type <= -type && (found == ~U64{0} || message.type < lowest)) {
-      found = at;
-      lowest = message.type;
-    }
+std::int64_t Show(OpenQueue& queue, I32 id, Address address) {
+  LinuxQueueDescriptor shown{};
+  sysv::Fill(Kind::kMessages, id, queue.attributes(), &shown.permissions);
+  shown.sent_at = queue->sent_at;
+  shown.received_at = queue->received_at;
+  shown.changed_at = queue->changed_at;
+  shown.bytes = queue->bytes;
+  shown.count = queue->count;
+  shown.most = queue->most;
+  shown.last_sender = queue->last_sender;
+  shown.last_receiver = queue->last_receiver;
+  return WriteUser(address, shown) ? 0 : -kEFAULT;
+}
+
+std::int64_t ChangePermissions(I32 id, Address address) {
+  LinuxQueueDescriptor wanted;
+  if (!ReadUser(&wanted, address)) {
+    return -kEFAULT;
   }
-  return found;
+  if (const std::int64_t error = sysv::Change(Kind::kMessages, id, wanted.permissions)) {
+    return error;
+  }
+  OpenQueue queue;
+  if (queue.Open(id, Access::kChange) == 0) {
+    constexpr U64 kMost = MessageQueue::kRoom / 2;
+    queue->most = wanted.most < kMost ? wanted.most : kMost;
+    queue->changed_at = Seconds();
+    (void)queue.Close(true);
+  }
+  return 0;
 }
 
 }  // namespace
 
 Reply MsgGet(Thread&, I32 key, U32 flags) {
-  Buffer memory(kHead);
+  Buffer memory(sizeof(SharedQueue));
   if (!memory) {
     return -kENOMEM;
   }
-  std::memset(memory.data(), 0, kHead);
-  auto* queue = memory.As<Queue>();
-  queue->key = key;
-  queue->most = kQueueBytes;
-  queue->changed_at = Seconds();
-  return sysv::Get(Kind::kMessages, key, flags, queue, kHead, &AnyFits, 0);
+  std::memset(memory.data(), 0, SharedQueue::HeadSize());
+  return sysv::Get(Kind::kMessages, key, flags, WantedQueue(*memory.As<SharedQueue>()));
 }
 
 Reply MsgSend(Thread& thread, I32 id, Address message, U64 size, U32 flags) {
@@ -186,7 +117,7 @@ Reply MsgSend(Thread& thread, I32 id, Address message, U64 size, U32 flags) {
   if (!ReadUser(&type, message)) {
     return -kEFAULT;
   }
-  if (size > kTextMost || id < 0 || type < 1) {
+  if (size > MessageQueue::kTextMost || id < 0 || type < 1) {
     return -kEINVAL;
   }
   Buffer text(size);
@@ -197,21 +128,12 @@ Reply MsgSend(Thread& thread, I32 id, Address message, U64 size, U32 flags) {
     return -kEFAULT;
   }
   return Retry(thread, id, (flags & kIpcNoWait) == 0, -kEAGAIN, [&](OpenQueue& queue) {
-    const Message head{type, size};
-    if (queue->bytes + size > queue->most || queue->count + 1 > queue->most ||
-        queue->used + head.room() > kRoom) {
-      return kWait;
+    if (!queue->Put({type, size}, text.data())) {
+      return kAgain;
     }
-    const U64 at = queue->used;
-    std::memcpy(queue->messages + at, &head, sizeof(head));
-    std::memcpy(queue->messages + at + sizeof(head), text.data(), size);
-    queue->used += head.room();
-    queue->bytes += size;
-    ++queue->count;
     queue->last_sender = thread.task->pid;
     queue->sent_at = Seconds();
-    queue.Close(true, at);
-    return std::int64_t{0};
+    return queue.Close(true) ? std::int64_t{0} : -std::int64_t{kENOMEM};
   });
 }
 
@@ -220,72 +142,40 @@ Reply MsgReceive(Thread& thread, I32 id, Address message, U64 size, I64 type, U3
     return -kEINVAL;
   }
   return Retry(thread, id, (flags & kIpcNoWait) == 0, -kENOMSG, [&](OpenQueue& queue) {
-    const U64 at = Find(queue, type, flags);
-    if (at == ~U64{0}) {
-      return kWait;
+    const U64 at = queue->Find(type, (flags & kExcept) != 0);
+    if (at == MessageQueue::kNowhere) {
+      return kAgain;
     }
-    const Message head = queue.At(at);
+    const MessageQueue::Message head = queue->At(at);
     if (head.size > size && (flags & kNoError) == 0) {
       return -std::int64_t{kE2BIG};
     }
     const U64 given = head.size < size ? head.size : size;
-    const unsigned char* text = queue->messages + at + sizeof(head);
     // Taken whether or not it can be stored, as Linux has it.
-    const bool stored =
-        WriteUser(message, head.type) && CopyOut(message + sizeof(head.type), text, given);
-    const U64 room = head.room();
-    std::memmove(queue->messages + at, queue->messages + at + room, queue->used - at - room);
-    queue->used -= room;
-    queue->bytes -= head.size;
-    --queue->count;
+    const bool stored = WriteUser(message, head.type) &&
+                        CopyOut(message + sizeof(head.type), queue->TextAt(at), given);
+    queue->Drop(at);
     queue->last_receiver = thread.task->pid;
     queue->received_at = Seconds();
-    queue.Close(true, at);
+    (void)queue.Close(true);
     return stored ? static_cast<std::int64_t>(given) : -std::int64_t{kEFAULT};
   });
 }
 
 Reply MsgControl(Thread&, I32 id, U32 command, Address buffer) {
+  command &= 0xff;
+  if (command == kIpcRemove) {
+    return OpenQueue::RemoveAndTell(id);
+  }
+  if (command == kIpcSet) {
+    return ChangePermissions(id, buffer);
+  }
+  if (command != kIpcStat) {
+    return -kEINVAL;
+  }
   OpenQueue queue;
-  if (const std::int64_t error = queue.Open(id)) {
-    return error;
-  }
-  switch (command & 0xff) {
-    case kIpcRemove: {
-      const std::int64_t removed = sysv::Remove(Kind::kMessages, id);
-      queue.Close(removed == 0);
-      return removed;
-    }
-    case kIpcStat: {
-      LinuxQueueDescriptor shown{};
-      queue.record().Fill(queue->key, &shown.permissions);
-      shown.sent_at = queue->sent_at;
-      shown.received_at = queue->received_at;
-      shown.changed_at = queue->changed_at;
-      shown.bytes = queue->bytes;
-      shown.count = queue->count;
-      shown.most = queue->most;
-      shown.last_sender = queue->last_sender;
-      shown.last_receiver = queue->last_receiver;
-      return WriteUser(buffer, shown) ? 0 : -kEFAULT;
-    }
-    case kIpcSet: {
-      LinuxQueueDescriptor wanted;
-      if (!ReadUser(&wanted, buffer)) {
-        return -kEFAULT;
-      }
-      const Status status = queue.record().Change(wanted.permissions);
-      if (status != Status::kOk) {
-        return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
-      }
-      queue->most = wanted.most < kRoom / 2 ? wanted.most : kRoom / 2;
-      queue->changed_at = Seconds();
-      queue.Close(true);
-      return 0;
-    }
-    default:
-      return -kEINVAL;
-  }
+  const std::int64_t error = queue.Open(id, Access::kRead);
+  return error != 0 ? error : Show(queue, id, buffer);
 }
 
 }  // namespace k42::personality::calls

@@ -86,6 +86,20 @@ std::int64_t OpenForeignDescriptor(Thread& thread, std::int32_t pid, std::uint32
   return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
 }
 
+// Until the other side of a fifo has been opened, if only for a moment.
+std::int64_t AwaitPeer(Description* fifo) {
+  for (;;) {
+    const std::uint64_t word = fifo->Poll();
+    if ((abi::PollWord::Unpack(word).ready & abi::kPeerPresent) != 0) {
+      return 0;
+    }
+    const std::int64_t waited = WaitReady(fifo, abi::kPeerPresent, 0, abi::kArmEdge | word);
+    if (waited < 0) {
+      return waited;
+    }
+  }
+}
+
 std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path_address,
                       std::uint32_t flags, std::uint32_t mode) {
   PathArgument path(thread, directory, path_address);
@@ -143,7 +157,7 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     return -kENOMEM;
   }
   if (waits) {
-    if (const std::int64_t waited = WaitReady(file.get(), abi::kPeerPresent); waited < 0) {
+    if (const std::int64_t waited = AwaitPeer(file.get()); waited < 0) {
       return waited;
     }
   }

@@ -119,13 +119,9 @@ std::int64_t DeadlineFrom(std::uint64_t address, std::uint64_t* deadline_ns) {
   if (address == 0) {
     return 0;
   }
-  LinuxTimespec time;
-  if (!ReadUser(&time, address)) {
-    return -kEFAULT;
-  }
-  const std::int64_t ns = FromTimespec(time);
-  if (ns < 0) {
-    return -kEINVAL;
+  std::int64_t ns = 0;
+  if (const std::int64_t error = ReadTimespec(address, &ns)) {
+    return error;
   }
   *deadline_ns = ns == 0 ? 0 : DeadlineAfter(ns);
   return 0;

@@ -1,8 +1,7 @@
-// System V semaphores (sysv_record.h). What a process would have undone at its end (SEM_UNDO)
-// stands in the record by its number, and is undone by whoever next finds that it has ended: at
-// once when it looks, within kLookAgain when it waits.
+// System V semaphores: the calls. The set itself is in semaphore_set.h, its file in sysv_record.h.
 #include <cstring>
 
+#include "user/linux/semaphore_set.h"
 #include "user/linux/sysv_record.h"
 
 namespace k42::personality::calls {
@@ -10,43 +9,9 @@ namespace {
 
 using namespace sysv;
 
-constexpr U32 kSetsMost = 500;        // semaphores of a set
-constexpr U32 kOperationsMost = 500;  // of a call
-constexpr I32 kValueMost = 32767;
-constexpr U32 kUndo = 010000;
 constexpr U32 kGetPid = 11, kGetValue = 12, kGetAll = 13, kGetUp = 14, kGetZero = 15,
               kSetValue = 16, kSetAll = 17;
-constexpr U64 kLookAgain = 200'000'000;
-
-struct Semaphore {
-  std::uint16_t value;
-  std::uint16_t pad;
-  I32 pid;  // of the last operation
-};
-struct Undo {
-  I32 pid;
-  std::uint16_t number;
-  std::int16_t change;
-};
-struct Set {
-  I32 key;
-  U32 count;
-  I64 operated_at, changed_at;
-  Waiters waiters;
-  U32 undo_count;
-  U32 pad;
-  static constexpr U32 kUndoMost = 64;
-  Undo undo[kUndoMost];
-  Semaphore semaphores[kSetsMost];
-
-  std::size_t size() const { return offsetof(Set, semaphores) + count * sizeof(Semaphore); }
-};
-
-struct Operation {  // sembuf
-  std::uint16_t number;
-  std::int16_t change;
-  std::int16_t flags;
-};
+constexpr std::uint16_t kForMore = 0, kForZero = 1;  // Waiter::how
 
 struct LinuxSemDescriptor {
   LinuxPermissions permissions;
@@ -59,47 +24,10 @@ struct LinuxSemDescriptor {
 };
 static_assert(sizeof(LinuxSemDescriptor) == 104);
 
-std::int64_t Seconds() {
-  return kernel::RealtimeNs() / kNsPerSecond;
-}
-
-// A set in memory, with the record it came from.
-class OpenSet {
- public:
-  OpenSet() : memory_(sizeof(Set)) {}
-  Set& operator*() { return *memory_.As<Set>(); }
-  Set* operator->() { return memory_.As<Set>(); }
-  Record& record() { return record_; }
-
-  std::int64_t Open(I32 id) {
-    if (!memory_) {
-      return -kENOMEM;
-    }
-    if (const std::int64_t error = record_.Open(Kind::kSemaphores, id)) {
-      return error;
-    }
-    Set& set = **this;
-    return record_.Read(0, &set, offsetof(Set, semaphores)) && set.count <= kSetsMost &&
-                   record_.Read(0, &set, set.size())
-               ? 0
-               : -kEINVAL;
-  }
-  // Writes it back; when it has changed, those who wait look again.
-  void Close(bool changed) {
-    Waiters woken{};
-    if (changed) {
-      woken = (*this)->waiters;
-      (*this)->waiters.count = 0;
-    }
-    (void)record_.Write(0, &**this, (*this)->size());
-    record_.Close();
-    WakeAll(woken);
-  }
-
- private:
-  Buffer memory_;
-  Record record_;
+struct SharedSet : SemaphoreSet {
+  static constexpr Kind kKind = Kind::kSemaphores;
 };
+using OpenSet = Opened<SharedSet>;
 
 bool Ended(I32 pid) {
   proc::TaskInfo info{};
@@ -107,92 +35,99 @@ bool Ended(I32 pid) {
          info.state == proc::TaskState::kZombie;
 }
 
-// True: something was undone.
-bool UndoForEnded(Set& set) {
-  bool changed = false;
-  U32 kept = 0;
-  for (U32 i = 0; i < set.undo_count; ++i) {
-    const Undo undo = set.undo[i];
-    if (!Ended(undo.pid)) {
-      set.undo[kept++] = undo;
-      continue;
-    }
-    if (undo.number < set.count) {
-      Semaphore& semaphore = set.semaphores[undo.number];
-      const I32 value = semaphore.value + undo.change;
-      semaphore.value = static_cast<std::uint16_t>(value < 0            ? 0
-                                                   : value > kValueMost ? kValueMost
-                                                                        : value);
-      semaphore.pid = undo.pid;
-      changed = true;
-    }
+class WantedSet final : public Wanted {
+ public:
+  WantedSet(SharedSet& first, U32 count) : first_(first), count_(count) {
+    first.count = count;
+    first.changed_at = Seconds();
   }
-  set.undo_count = kept;
-  return changed;
-}
+  Status Fill(kernel::Handle file) const override {
+    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
+        .status();
+  }
+  std::int64_t Matches(I32 id) const override {
+    Record record;
+    const std::int64_t error = record.Open(Kind::kSemaphores, id, Access::kRead);
+    if (error != 0) {  // who may not look learns no more than that it exists
+      return error == -kEACCES ? 0 : error == -kEINVAL ? -kEIDRM : error;
+    }
+    U32 count = 0;
+    return record.Read(offsetof(SemaphoreSet, count), &count, sizeof(count)) && count_ <= count
+               ? 0
+               : -kEINVAL;
+  }
 
-// 0, or -ENOSPC.
-std::int64_t Remember(Set& set, I32 pid, std::uint16_t number, I32 change) {
-  for (U32 i = 0; i < set.undo_count; ++i) {
-    if (set.undo[i].pid == pid && set.undo[i].number == number) {
-      set.undo[i].change = static_cast<std::int16_t>(set.undo[i].change + change);
-      return 0;
-    }
-  }
-  if (set.undo_count == Set::kUndoMost) {
-    return -kENOSPC;
-  }
-  set.undo[set.undo_count++] = {pid, number, static_cast<std::int16_t>(change)};
-  return 0;
-}
-
-struct Outcome {
-  std::int64_t error;      // 0: all done
-  const Operation* waits;  // who cannot go on: wait, unless it says no
+ private:
+  SharedSet& first_;
+  U32 count_;
 };
 
-// All of the operations or none.
-Outcome Apply(Set& set, I32 pid, const Operation* operations, U32 count) {
-  std::uint16_t before[kOperationsMost];
-  U32 done = 0;
-  Outcome outcome{0, nullptr};
-  for (; done < count; ++done) {
-    const Operation& operation = operations[done];
-    Semaphore& semaphore = set.semaphores[operation.number];
-    before[done] = semaphore.value;
-    const I32 value = semaphore.value + operation.change;
-    if (operation.change == 0 ? semaphore.value != 0 : value < 0) {
-      outcome.waits = &operation;
-      break;
+struct Request {
+  I32 id;
+  const Operation* operations;
+  U32 count;
+  U64 deadline;
+
+  bool changes() const {
+    for (U32 i = 0; i < count; ++i) {
+      if (operations[i].change != 0) {
+        return true;
+      }
     }
-    if (value > kValueMost) {
-      outcome.error = -kERANGE;
-      break;
-    }
-    semaphore.value = static_cast<std::uint16_t>(value);
+    return false;
   }
-  if (done < count) {  // back, last first: one semaphore may occur twice
-    while (done > 0) {
-      --done;
-      set.semaphores[operations[done].number].value = before[done];
+  bool fits(const SemaphoreSet& set) const {
+    for (U32 i = 0; i < count; ++i) {
+      if (operations[i].number >= set.count) {
+        return false;
+      }
     }
-    return outcome;
+    return true;
   }
-  for (U32 i = 0; i < count; ++i) {
-    set.semaphores[operations[i].number].pid = pid;
-    if ((static_cast<U32>(operations[i].flags) & kUndo) != 0 && operations[i].change != 0) {
-      (void)Remember(set, pid, operations[i].number, -operations[i].change);
-    }
+};
+
+// Who only waits for zero needs no more than to read, but then nobody knows that he waits.
+std::int64_t OpenFor(const Request& request, OpenSet& set) {
+  const std::int64_t error = set.Open(request.id, Access::kChange);
+  return error == -kEACCES && !request.changes() ? set.Open(request.id, Access::kRead) : error;
+}
+
+constexpr std::int64_t kAgain = INT64_MIN;
+// One try, and a sleep if it must wait: kAgain after that.
+std::int64_t TryOnce(Thread& thread, const Request& request, Sleeper& sleeper) {
+  OpenSet set;
+  if (const std::int64_t error = OpenFor(request, set)) {
+    return error;
   }
-  set.operated_at = Seconds();
-  return outcome;
+  if (!request.fits(*set)) {
+    return -kEFBIG;
+  }
+  set->waiters.Leave(thread.tid);
+  const bool undone = set->UndoFor(Ended);
+  const auto outcome = set->Apply(thread.task->pid, request.operations, request.count);
+  if (outcome.error != 0 || !outcome.waits) {
+    set->operated_at = outcome.error == 0 ? Seconds() : set->operated_at;
+    const bool kept = set.Close(outcome.error == 0 || undone);
+    return outcome.error != 0 || kept ? outcome.error : -kENOMEM;
+  }
+  const Operation& waits = *outcome.waits;
+  if ((static_cast<U32>(waits.flags) & kIpcNoWait) != 0 ||
+      (request.deadline != 0 && kernel::MonotonicNs() >= request.deadline)) {
+    (void)set.Close(undone);
+    return -kEAGAIN;
+  }
+  // Others that have something to undo may end without a word.
+  const bool told = set->undo_count == 0;
+  const Waiter waiter{thread.tid, waits.number, waits.change == 0 ? kForZero : kForMore};
+  const std::int64_t slept = set.Wait(request.id, waiter, undone, told, sleeper, request.deadline);
+  return slept == 0 ? kAgain : slept;
 }
 
 std::int64_t Operate(Thread& thread, I32 id, Address address, U32 count, U64 deadline) {
   if (count == 0 || id < 0) {
     return -kEINVAL;
   }
-  if (count > kOperationsMost) {
+  if (count > SemaphoreSet::kOperationsMost) {
     return -kE2BIG;
   }
   Buffer copy(count * sizeof(Operation));
@@ -202,129 +137,94 @@ std::int64_t Operate(Thread& thread, I32 id, Address address, U32 count, U64 dea
   if (!CopyIn(copy.data(), address, count * sizeof(Operation))) {
     return -kEFAULT;
   }
-  const auto* operations = copy.As<Operation>();
-  Sleeper* sleeper = nullptr;
-  alignas(Sleeper) unsigned char place[sizeof(Sleeper)];
-  std::int64_t answer = 0;
-  for (bool waited = false;; waited = true) {
-    OpenSet set;
-    if (const std::int64_t error = set.Open(id)) {
-      answer = waited && error == -kEINVAL ? -kEIDRM : error;
-      break;
-    }
-    for (U32 i = 0; i < count && answer == 0; ++i) {
-      answer = operations[i].number >= set->count ? -kEFBIG : 0;
-    }
-    if (answer != 0) {
-      break;
-    }
-    Leave(set->waiters, thread.tid);
-    const bool undone = UndoForEnded(*set);
-    const Outcome outcome = Apply(*set, thread.task->pid, operations, count);
-    if (outcome.error != 0 || !outcome.waits) {
-      set.Close(outcome.error == 0 || undone);
-      answer = outcome.error;
-      break;
-    }
-    const bool no_wait = (static_cast<U32>(outcome.waits->flags) & kIpcNoWait) != 0;
-    const U64 now = kernel::MonotonicNs();
-    if (no_wait || (deadline != 0 && now >= deadline)) {
-      set.Close(undone);
-      answer = -kEAGAIN;
-      break;
-    }
-    if (!sleeper) {
-      sleeper = ::new (place) Sleeper(thread);
-      if (!sleeper->ready()) {
-        answer = -kENOMEM;
-        break;
-      }
-    }
-    // Others that have something to undo may end without a word, and a full list tells nobody.
-    const std::uint16_t how = outcome.waits->change == 0 ? 1 : 0;
-    const bool told =
-        Enter(set->waiters, {thread.tid, outcome.waits->number, how}) && set->undo_count == 0;
-    set.Close(undone);
-    const U64 look = told ? 0 : now + kLookAgain;
-    const bool own_end = deadline != 0 && (look == 0 || deadline < look);
-    if (sleeper->Sleep(own_end ? deadline : look) == -kEINTR) {
-      answer = -kEINTR;
-      OpenSet again;
-      if (again.Open(id) == 0) {
-        Leave(again->waiters, thread.tid);
-        again.Close(false);
-      }
-      break;
-    }
+  const Request request{id, copy.As<Operation>(), count, deadline};
+  Sleeper sleeper(thread);
+  std::int64_t answer = TryOnce(thread, request, sleeper);
+  if (answer != kAgain) {
+    return answer;
   }
-  if (sleeper) {
-    sleeper->~Sleeper();
+  while (answer == kAgain) {
+    answer = TryOnce(thread, request, sleeper);
   }
-  return answer;
-}
-
-std::int64_t CountFits(Record& record, U64 wanted) {
-  Set head;
-  return !record.Read(0, &head, offsetof(Set, waiters)) || wanted > head.count ? -kEINVAL : 0;
+  return answer == -kEINVAL ? -kEIDRM : answer == -kERESTARTSYS ? -kEINTR : answer;
 }
 
 // GETALL and SETALL.
-std::int64_t AllValues(Set& set, Address address, bool store, I32 pid) {
+std::int64_t AllValues(SharedSet& set, Address address, bool store, I32 pid) {
   Buffer buffer(set.count * sizeof(std::uint16_t));
   if (!buffer) {
     return -kENOMEM;
   }
   auto* values = buffer.As<std::uint16_t>();
+  const std::size_t size = set.count * sizeof(std::uint16_t);
   if (!store) {
     for (U32 i = 0; i < set.count; ++i) {
-      values[i] = set.semaphores[i].value;
+      values[i] = set.semaphore(i).value;
     }
-    return CopyOut(address, values, buffer.size()) ? 0 : -kEFAULT;
+    return CopyOut(address, values, size) ? 0 : -kEFAULT;
   }
-  if (!CopyIn(values, address, buffer.size())) {
+  if (!CopyIn(values, address, size)) {
     return -kEFAULT;
   }
   for (U32 i = 0; i < set.count; ++i) {
-    if (values[i] > kValueMost) {
+    if (values[i] > SemaphoreSet::kValueMost) {
       return -kERANGE;
     }
   }
   for (U32 i = 0; i < set.count; ++i) {
-    set.semaphores[i].value = values[i];
-    set.semaphores[i].pid = pid;
+    set.SetValue(i, values[i], pid);
   }
-  set.undo_count = 0;
+  set.changed_at = Seconds();
   return 0;
 }
 
-std::int64_t CountWaiters(const Set& set, I32 number, std::uint16_t how) {
-  std::int64_t count = 0;
-  for (U32 i = 0; i < set.waiters.count; ++i) {
-    count += set.waiters.list[i].on == number && set.waiters.list[i].how == how;
+std::int64_t SetOne(SharedSet& set, I32 number, I32 value, I32 pid) {
+  if (value < 0 || value > SemaphoreSet::kValueMost) {
+    return -kERANGE;
   }
-  return count;
+  set.SetValue(static_cast<U32>(number), static_cast<std::uint16_t>(value), pid);
+  set.changed_at = Seconds();
+  return 0;
+}
+
+std::int64_t ChangePermissions(I32 id, Address address) {
+  LinuxSemDescriptor wanted;
+  if (!ReadUser(&wanted, address)) {
+    return -kEFAULT;
+  }
+  const std::int64_t error = sysv::Change(Kind::kSemaphores, id, wanted.permissions);
+  OpenSet set;
+  if (error == 0 && set.Open(id, Access::kChange) == 0) {
+    set->changed_at = Seconds();
+    (void)set.Close(false);
+  }
+  return error;
+}
+
+std::int64_t Show(OpenSet& set, I32 id, Address address) {
+  LinuxSemDescriptor shown{};
+  sysv::Fill(Kind::kSemaphores, id, set.attributes(), &shown.permissions);
+  shown.operated_at = set->operated_at;
+  shown.changed_at = set->changed_at;
+  shown.count = set->count;
+  return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
 }  // namespace
 
 Reply SemGet(Thread&, I32 key, I32 count, U32 flags) {
-  if (count < 0 || static_cast<U32>(count) > kSetsMost) {
+  if (count < 0 || static_cast<U32>(count) > SemaphoreSet::kMost ||
+      (count == 0 && key == kIpcPrivate)) {
     return -kEINVAL;
   }
-  Buffer memory(sizeof(Set));
+  Buffer memory(sizeof(SharedSet));
   if (!memory) {
     return -kENOMEM;
   }
-  std::memset(memory.data(), 0, sizeof(Set));
-  Set& set = *memory.As<Set>();
-  set.key = key;
-  set.count = static_cast<U32>(count);
-  set.changed_at = Seconds();
+  std::memset(memory.data(), 0, sizeof(SharedSet));
+  const WantedSet wanted(*memory.As<SharedSet>(), static_cast<U32>(count));
   const std::int64_t id =
-      count == 0 && (key == kIpcPrivate)
-          ? -kEINVAL
-          : sysv::Get(Kind::kSemaphores, key, count == 0 ? flags & ~kIpcCreate : flags, &set,
-                      set.size(), &CountFits, static_cast<U64>(count));
+      sysv::Get(Kind::kSemaphores, key, count == 0 ? flags & ~kIpcCreate : flags, wanted);
   return id == -kENOENT && count == 0 && (flags & kIpcCreate) != 0 ? -kEINVAL : id;
 }
 
@@ -335,13 +235,9 @@ Reply SemOperate(Thread& thread, I32 id, Address operations, U32 count) {
 Reply SemTimedOperate(Thread& thread, I32 id, Address operations, U32 count, Address timeout) {
   U64 deadline = 0;
   if (timeout != 0) {
-    LinuxTimespec time;
-    if (!ReadUser(&time, timeout)) {
-      return -kEFAULT;
-    }
-    const std::int64_t ns = FromTimespec(time);
-    if (ns < 0) {
-      return -kEINVAL;
+    std::int64_t ns = 0;
+    if (const std::int64_t error = ReadTimespec(timeout, &ns)) {
+      return error;
     }
     deadline = DeadlineAfter(ns);
   }
@@ -350,8 +246,15 @@ Reply SemTimedOperate(Thread& thread, I32 id, Address operations, U32 count, Add
 
 Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) {
   command &= 0xff;
+  if (command == kIpcRemove) {
+    return OpenSet::RemoveAndTell(id);
+  }
+  if (command == kIpcSet) {
+    return ChangePermissions(id, argument);
+  }
   OpenSet set;
-  if (const std::int64_t error = id < 0 ? -kEINVAL : set.Open(id)) {
+  const bool sets = command == kSetValue || command == kSetAll;
+  if (const std::int64_t error = set.Open(id, sets ? Access::kChange : Access::kRead)) {
     return error;
   }
   const bool of_one = command == kGetPid || command == kGetValue || command == kGetUp ||
@@ -359,66 +262,34 @@ Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) 
   if (of_one && (number < 0 || static_cast<U32>(number) >= set->count)) {
     return -kEINVAL;
   }
-  const bool undone = UndoForEnded(*set);
+  // Whoever only looks sees what will be; it is written by the next who may.
+  const bool undone = set->UndoFor(Ended);
+  const Semaphore& one = set->semaphore(of_one ? static_cast<U32>(number) : 0);
   const I32 pid = thread.task->pid;
-  Semaphore& one = set->semaphores[of_one ? number : 0];
   std::int64_t answer = 0;
-  bool changed = undone;
   switch (command) {
-    case kIpcRemove:
-      answer = sysv::Remove(Kind::kSemaphores, id);
-      changed = answer == 0;
-      break;
-    case kIpcSet: {
-      LinuxSemDescriptor wanted;
-      if (!ReadUser(&wanted, argument)) {
-        answer = -kEFAULT;
-        break;
-      }
-      set->changed_at = Seconds();
-      const Status status = set.record().Change(wanted.permissions);
-      answer = status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
-      break;
-    }
-    case kIpcStat: {
-      LinuxSemDescriptor shown{};
-      set.record().Fill(set->key, &shown.permissions);
-      shown.operated_at = set->operated_at;
-      shown.changed_at = set->changed_at;
-      shown.count = set->count;
-      answer = WriteUser(argument, shown) ? 0 : -kEFAULT;
-      break;
-    }
+    case kIpcStat:
+      return Show(set, id, argument);
     case kGetValue:
-      answer = one.value;
-      break;
+      return one.value;
     case kGetPid:
-      answer = one.pid;
-      break;
+      return one.pid;
     case kGetUp:
     case kGetZero:
-      answer = CountWaiters(*set, number, command == kGetZero ? 1 : 0);
-      break;
-    case kSetValue:
-      if (static_cast<I32>(argument) < 0 || static_cast<I32>(argument) > kValueMost) {
-        answer = -kERANGE;
-        break;
-      }
-      one.value = static_cast<std::uint16_t>(argument);
-      one.pid = pid;
-      set->changed_at = Seconds();
-      changed = true;
-      break;
+      return set->waiters.Count(static_cast<U32>(number),
+                                command == kGetZero ? kForZero : kForMore);
     case kGetAll:
+      return AllValues(*set, argument, false, pid);
+    case kSetValue:
+      answer = SetOne(*set, number, static_cast<I32>(argument), pid);
+      break;
     case kSetAll:
-      answer = AllValues(*set, argument, command == kSetAll, pid);
-      changed |= command == kSetAll && answer == 0;
+      answer = AllValues(*set, argument, true, pid);
       break;
     default:
-      answer = -kEINVAL;
-      break;
+      return -kEINVAL;
   }
-  set.Close(changed);
+  (void)set.Close(undone || answer == 0);
   return answer;
 }
 

@@ -1,29 +1,23 @@
-// SysV shared memory, over files of the node's memory file system.
-//
-// A segment is a file /dev/shm/.sysv.ID; a key is a symbolic link .sysv.key.K to it. So ids and
-// keys mean the same in every process of the node, permissions are the file's, and IPC_RMID is an
-// unlink: what is attached stays mapped. An id is the file's number in its file system. Limits:
-// nattch is not counted across processes (IPC_STAT reports 1 while attached here, else 0).
+// SysV shared memory, over files of the node's memory file system (sysv_names.h). What is attached
+// stays mapped when it is removed. Limits: nattch is not counted across processes (IPC_STAT reports
+// 1 while attached here, else 0).
 #include <cstring>
 #include <span>
 
 #include "user/linux/call_support.h"
 #include "user/linux/shared_memory.h"
+#include "user/linux/sysv_names.h"
 
 namespace k42::personality::calls {
 namespace {
 
-constexpr U32 kIpcCreate = 01000, kIpcExclusive = 02000, kReadOnly = 010000, kRound = 020000,
-              kRemap = 040000;
-constexpr U32 kIpcRemove = 0, kIpcSet = 1, kIpcStat = 2;
-constexpr I32 kIpcPrivate = 0;
+using namespace sysv;
+using Of = Name::Of;
+
+constexpr U32 kReadOnly = 010000, kRound = 020000, kRemap = 040000;
 
 struct LinuxShmDescriptor {
-  I32 key;
-  U32 uid, gid, cuid, cgid, mode;
-  std::uint16_t sequence, pad0;
-  U32 pad1;
-  std::uint64_t unused[2];
+  LinuxPermissions permissions;
   std::uint64_t size;
   std::int64_t attached_at, detached_at, changed_at;
   I32 creator, last;
@@ -46,69 +40,35 @@ std::span<Attachment> Attachments() {
   return {attachments, static_cast<std::size_t>(attachments_used)};
 }
 
-class Name {
- public:
-  Name(const char* prefix, std::uint64_t number) {
-    while (*prefix) {
-      text_[size_++] = *prefix++;
-    }
-    for (int shift = 28; shift >= 0; shift -= 4) {
-      text_[size_++] = "0123456789abcdef"[number >> shift & 15];
-    }
-  }
-  kernel::Path path() const { return {kernel::kNoHandle, text_, size_}; }
-  const char* text() const { return text_; }
-  std::size_t size() const { return size_; }
-
- private:
-  char text_[40] = {};
-  std::size_t size_ = 0;
-};
-constexpr char kSegment[] = "/dev/shm/.sysv.";
-constexpr char kRemoved[] = "/dev/shm/.sysv.removed.";
-constexpr char kKey[] = "/dev/shm/.sysv.key.";
-
-std::int64_t ReadId(const Name& key) {
-  char text[40] = {};
-  const Result<std::uint64_t> size = kernel::ReadLink(key.path(), text, sizeof(text) - 1);
-  if (!size.ok()) {
-    return ErrnoOf(size.status());
-  }
-  std::int64_t id = 0;
-  for (std::size_t i = sizeof(kSegment) - 1; i < size.value() && text[i]; ++i) {
-    const char c = text[i];
-    id = id << 4 | (c >= 'a' ? c - 'a' + 10 : c - '0');
-  }
-  return id;
+// Of what a name in the shared folder stands for, if it may be a segment.
+Status SegmentAttributes(I32 id, fs::FileAttributes* attributes) {
+  const Name name(Kind::kMemory, Of::kObject, id);
+  const Status status = kernel::GetAttributes(name.path(), fs::kWalkNoFollow, attributes);
+  return status == Status::kOk && attributes->kind != fs::FileKind::kRegular ? Status::kNotFound
+                                                                             : status;
 }
 
-std::int64_t CreateSegment(U64 size, U32 mode) {
-  if (size == 0) {
-    return -kEINVAL;
-  }
-  for (int attempt = 0; attempt < 64; ++attempt) {
-    U32 id = 0;
-    (void)kernel::GetRandom(&id, sizeof(id));
-    id &= 0x7fffffff;
-    const Name name(kSegment, id);
-    const Result<kernel::Handle> file = kernel::Open(
-        name.path(), fs::kOpenRead | fs::kOpenWrite | fs::kOpenCreate | fs::kOpenExclusive,
-        mode & 0777);
-    if (file.status() == Status::kAlreadyExists) {
-      continue;
-    }
-    if (!file.ok()) {
-      return ErrnoOf(file.status());
-    }
+class WantedSegment final : public Wanted {
+ public:
+  explicit WantedSegment(U64 size) : size_(size) {}
+  Status Fill(kernel::Handle file) const override {
     fs::AttributeChange change{};
     change.mask = fs::kSetSize;
-    change.size = size;
-    const Status sized = kernel::SetFileAttributes(file.value(), change);
-    kernel::Close(file.value());
-    return sized == Status::kOk ? static_cast<std::int64_t>(id) : ErrnoOf(sized);
+    change.size = size_;
+    return size_ == 0 ? Status::kInvalidArgument : kernel::SetFileAttributes(file, change);
   }
-  return -kENOSPC;
-}
+  std::int64_t Matches(I32 id) const override {
+    fs::FileAttributes attributes{};
+    const Status status = SegmentAttributes(id, &attributes);
+    return status == Status::kNotFound ? -kEIDRM
+           : status != Status::kOk     ? ErrnoOf(status)
+           : size_ > attributes.size   ? -kEINVAL
+                                       : 0;
+  }
+
+ private:
+  U64 size_;
+};
 
 Attachment* FindAttachment(std::uint64_t address) {
   for (Attachment& attachment : Attachments()) {
@@ -132,68 +92,54 @@ void Forget(Attachment* attachment) {
   const Attachment gone = *attachment;
   *attachment = {};
   if (gone.removed && !AttachedHere(gone.id)) {
-    (void)kernel::Remove(Name(kRemoved, static_cast<U32>(gone.id)).path(), 0);
+    (void)kernel::Remove(Name(Kind::kMemory, Of::kGone, gone.id).path(), 0);
   }
 }
 
-// IPC_RMID of a segment that exists.
-Status RemoveSegment(I32 id) {
-  const Name name(kSegment, static_cast<U32>(id));
-  if (!AttachedHere(id)) {
-    return kernel::Remove(name.path(), 0);
-  }
-  const Status status = kernel::Rename(name.path(), Name(kRemoved, static_cast<U32>(id)).path(), 0);
+std::int64_t RemoveSegment(I32 id) {
+  const bool used = AttachedHere(id);
+  const std::int64_t error = Remove(Kind::kMemory, id, used);
   for (Attachment& attachment : Attachments()) {
-    attachment.removed |= status == Status::kOk && attachment.size != 0 && attachment.id == id;
+    attachment.removed |= error == 0 && attachment.size != 0 && attachment.id == id;
   }
-  return status;
+  return error;
 }
 
-Status SegmentAttributes(I32 id, fs::FileAttributes* attributes) {
-  return kernel::GetAttributes(Name(kSegment, static_cast<U32>(id)).path(), 0, attributes);
+Result<kernel::Handle> OpenSegment(I32 id, U32 access) {
+  access |= fs::kOpenNoFollow;
+  const Result<kernel::Handle> file =
+      kernel::Open(Name(Kind::kMemory, Of::kObject, id).path(), access, 0);
+  return file.status() != Status::kNotFound
+             ? file
+             : kernel::Open(Name(Kind::kMemory, Of::kGone, id).path(), access, 0);
+}
+
+std::int64_t Show(I32 id, Address address) {
+  fs::FileAttributes attributes{};
+  const Status status = SegmentAttributes(id, &attributes);
+  if (status != Status::kOk) {
+    return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
+  }
+  const Status allowed =
+      kernel::CheckAccess(Name(Kind::kMemory, Of::kObject, id).path(),
+                          fs::kWalkNoFollow | fs::kWalkEffective, fs::kAccessRead);
+  if (allowed != Status::kOk) {
+    return ErrnoOf(allowed);
+  }
+  LinuxShmDescriptor shown{};
+  Fill(Kind::kMemory, id, attributes, &shown.permissions);
+  shown.size = attributes.size;
+  shown.changed_at = attributes.change_ns / kNsPerSecond;
+  for (const Attachment& attachment : Attachments()) {
+    shown.attached += attachment.size != 0 && attachment.id == id;
+  }
+  return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
 }  // namespace
 
 Reply ShmGet(Thread&, I32 key, U64 size, U32 flags) {
-  if (key == kIpcPrivate) {
-    return CreateSegment(size, flags);
-  }
-  const Name name(kKey, static_cast<U32>(key));
-  for (;;) {
-    const std::int64_t id = ReadId(name);
-    if (id >= 0) {
-      fs::FileAttributes attributes{};
-      const Status status = SegmentAttributes(static_cast<I32>(id), &attributes);
-      if (status == Status::kNotFound) {  // removed: the key is free again
-        (void)kernel::Remove(name.path(), 0);
-        continue;
-      }
-      if (status != Status::kOk) {
-        return ErrnoOf(status);
-      }
-      if ((flags & (kIpcCreate | kIpcExclusive)) == (kIpcCreate | kIpcExclusive)) {
-        return -kEEXIST;
-      }
-      return size > attributes.size ? -kEINVAL : id;
-    }
-    if (id != -kENOENT || !(flags & kIpcCreate)) {
-      return id;
-    }
-    const std::int64_t created = CreateSegment(size, flags);
-    if (created < 0) {
-      return created;
-    }
-    const Name segment(kSegment, static_cast<U32>(created));
-    const Status linked = kernel::MakeSymbolicLink(segment.text(), segment.size(), name.path());
-    if (linked == Status::kOk) {
-      return created;
-    }
-    (void)kernel::Remove(segment.path(), 0);
-    if (linked != Status::kAlreadyExists) {  // else somebody was quicker: use theirs
-      return ErrnoOf(linked);
-    }
-  }
+  return Get(Kind::kMemory, key, flags, WantedSegment(size));
 }
 
 Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
@@ -205,13 +151,10 @@ Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
     return -kEINVAL;
   }
   const std::uint32_t access = fs::kOpenRead | (read_only ? 0u : fs::kOpenWrite);
-  Result<kernel::Handle> file =
-      kernel::Open(Name(kSegment, static_cast<U32>(id)).path(), access, 0);
-  if (file.status() == Status::kNotFound) {
-    file = kernel::Open(Name(kRemoved, static_cast<U32>(id)).path(), access, 0);
-  }
+  const Result<kernel::Handle> file = OpenSegment(id, access);
   if (!file.ok()) {
-    return file.status() == Status::kNotFound ? -kEINVAL : ErrnoOf(file.status());
+    const bool none = file.status() == Status::kNotFound || file.status() == Status::kLoop;
+    return none ? -kEINVAL : ErrnoOf(file.status());
   }
   fs::FileAttributes attributes{};
   (void)kernel::GetFileAttributes(file.value(), &attributes);
@@ -250,30 +193,15 @@ Reply ShmDt(Thread&, Address address) {
 }
 
 Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
-  fs::FileAttributes attributes{};
   switch (command & 0xff) {
-    case kIpcRemove: {
-      const Status status = RemoveSegment(id);
-      return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
+    case kIpcRemove:
+      return RemoveSegment(id);
+    case kIpcStat:
+      return Show(id, buffer);
+    case kIpcSet: {
+      LinuxShmDescriptor wanted;
+      return ReadUser(&wanted, buffer) ? Change(Kind::kMemory, id, wanted.permissions) : -kEFAULT;
     }
-    case kIpcStat: {
-      const Status status = SegmentAttributes(id, &attributes);
-      if (status != Status::kOk) {
-        return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
-      }
-      LinuxShmDescriptor descriptor{};
-      descriptor.uid = descriptor.cuid = attributes.user;
-      descriptor.gid = descriptor.cgid = attributes.group;
-      descriptor.mode = attributes.mode & 0777;
-      descriptor.size = attributes.size;
-      descriptor.changed_at = attributes.change_ns / kNsPerSecond;
-      for (const Attachment& attachment : Attachments()) {
-        descriptor.attached += attachment.size != 0 && attachment.id == id;
-      }
-      return WriteUser(buffer, descriptor) ? 0 : -kEFAULT;
-    }
-    case kIpcSet:
-      return SegmentAttributes(id, &attributes) == Status::kOk ? 0 : -kEINVAL;
     default:
       return -kEINVAL;
   }

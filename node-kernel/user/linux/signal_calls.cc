@@ -177,13 +177,9 @@ Reply SigTimedWait(Thread& thread, Address set, Address info_address, Address ti
   std::uint64_t deadline = 0;
   bool poll = false;
   if (timeout != 0) {
-    LinuxTimespec time;
-    if (!ReadUser(&time, timeout)) {
-      return -kEFAULT;
-    }
-    const std::int64_t ns = FromTimespec(time);
-    if (ns < 0) {
-      return -kEINVAL;
+    std::int64_t ns = 0;
+    if (const std::int64_t error = ReadTimespec(timeout, &ns)) {
+      return error;
     }
     poll = ns == 0;
     deadline = DeadlineAfter(ns);

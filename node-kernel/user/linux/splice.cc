@@ -1,8 +1,9 @@
 // splice, tee, vmsplice: bytes between pipes and other files, through a buffer of ours.
 //
-// Bytes taken from a stream cannot be put back, so they are moved in pieces that the other side is
-// known to take: one that says kWritable has room for an atomic write (io/conduit.h). Should
-// another writer be faster, the piece is written as a blocking write would.
+// Nothing that was taken may be lost: the other side may take less than it seemed to, or nothing.
+// So a piece is written without waiting; what is left of it goes back into a pipe, was only peeked
+// at in a socket, and in a file it lies where it was. Then the call waits again, or says how far it
+// got. (A terminal gives nothing back: pieces of it are written as a blocking write would.)
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/io_vector.h"
@@ -13,7 +14,7 @@ namespace {
 constexpr U32 kNonBlock = 2;
 constexpr U32 kKnownFlags = 15;
 constexpr std::uint64_t kAtomic = 4096;
-constexpr std::uint64_t kPeekMost = 1024;  // of OpenFile.Control
+constexpr std::uint64_t kControlMost = 1024;  // bytes of OpenFile.Control
 
 bool Reads(const Description& description) {
   const U32 access = description.linux_flags() & (kO_ACCMODE | kO_PATH);
@@ -47,6 +48,13 @@ std::int64_t Await(KernelFile& file, std::uint32_t ready, bool may_wait) {
   return may_wait && !file.nonblocking() ? WaitReady(&file, ready) : -kEAGAIN;
 }
 
+// After a try found less than the look before it had promised: somebody was quicker. 0: try again.
+std::int64_t LookAgainSoon() {
+  constexpr std::uint64_t kSoonNs = 1'000'000;
+  return Dispatcher::Block(kernel::MonotonicNs() + kSoonNs, true) == Wake::kSignal ? -kERESTARTSYS
+                                                                                   : 0;
+}
+
 // All of it, though it waits.
 std::int64_t WriteAll(KernelFile& out, std::uint64_t address, std::uint64_t size) {
   std::uint64_t done = 0;
@@ -65,40 +73,98 @@ std::int64_t WriteAll(KernelFile& out, std::uint64_t address, std::uint64_t size
   return static_cast<std::int64_t>(done);
 }
 
-struct Side {
-  KernelFile& file;
-  std::int64_t* offset;  // null: at its own position
+// What it takes now. -EAGAIN: nothing, though it may be a file that blocks.
+std::int64_t WriteNow(KernelFile& out, std::uint64_t address, std::uint64_t size) {
+  if (out.slot != abi::FileSlots::kNone) {
+    return out.Write(address, size);  // never waits: a file
+  }
+  const Result<std::uint64_t> put = kernel::Write(out.handle(), address, size);
+  return put.ok()                              ? static_cast<std::int64_t>(put.value())
+         : put.status() == Status::kWouldBlock ? -kEAGAIN
+                                               : out.WriteError(put.status());
+}
+
+// One end of a move.
+class Side {
+ public:
+  // `offset` null: at its own position.
+  Side(KernelFile& file, std::int64_t* offset) : file_(file), offset_(offset) {
+    const auto kind = kernel::Kind(file.handle()).ValueOr(fs::FileKind::kUnknown);
+    pipe_ = kind == fs::FileKind::kFifo;
+    returns_ = pipe_ || file.is_socket || kind == fs::FileKind::kRegular;
+  }
+  KernelFile& file() const { return file_; }
+  // What Take gave can be taken again.
+  bool returns() const { return returns_; }
+
+  // Bytes to move, or an error. Used says how many of them went.
+  std::int64_t Take(std::uint64_t address, std::uint64_t size) const {
+    if (offset_) {
+      return file_.ReadAt(static_cast<std::uint64_t>(*offset_), address, size);
+    }
+    if (file_.is_socket) {
+      return Receive(address, size, io::kReceivePeek);
+    }
+    if (pipe_) {  // whoever was quicker has left nothing: that is no reason to wait here
+      return ToReply(kernel::Read(file_.handle(), address, size));
+    }
+    return file_.Read(address, size);
+  }
+  void Used(std::uint64_t address, std::uint64_t used, std::uint64_t taken) const {
+    if (offset_) {
+      *offset_ += static_cast<std::int64_t>(used);
+    } else if (file_.is_socket) {
+      (void)Receive(address, used, 0);
+    } else if (pipe_) {
+      PutBack(address + used, taken - used);
+    } else if (used < taken) {
+      (void)file_.Seek(-static_cast<std::int64_t>(taken - used), fs::SeekFrom::kCurrent);
+    }
+  }
+  std::int64_t Put(std::uint64_t address, std::uint64_t size) const {
+    const std::int64_t put =
+        offset_ ? file_.WriteAt(static_cast<std::uint64_t>(*offset_), address, size)
+                : WriteNow(file_, address, size);
+    if (put > 0 && offset_) {
+      *offset_ += put;
+    }
+    return put;
+  }
+
+ private:
+  std::int64_t Receive(std::uint64_t address, std::uint64_t size, std::uint32_t flags) const {
+    io::SocketMessage message{};
+    return size == 0 ? 0
+                     : ToReply(kernel::Receive(file_.handle(), address, size, flags, 0, &message));
+  }
+  // The last part first, so that they come out in order.
+  void PutBack(std::uint64_t address, std::uint64_t size) const {
+    while (size != 0) {
+      const std::uint64_t part = size < kControlMost ? size : kControlMost;
+      size -= part;
+      (void)kernel::Control(file_.handle(), io::kControlPutBackPipe,
+                            reinterpret_cast<const void*>(address + size), part, nullptr, 0);
+    }
+  }
+
+  KernelFile& file_;
+  std::int64_t* offset_;
+  bool pipe_;
+  bool returns_;
 };
 
-std::int64_t MoveOne(const Side& from, const Side& to, std::uint64_t buffer, std::uint64_t size,
-                     bool may_wait) {
-  if (const std::int64_t error = Await(to.file, abi::kWritable, may_wait)) {
-    return error;
-  }
-  if (const std::int64_t error = Await(from.file, abi::kReadable, may_wait)) {
-    return error;
-  }
-  const std::int64_t got =
-      from.offset ? ToReply(kernel::ReadAt(from.file.handle(),
-                                           static_cast<std::uint64_t>(*from.offset), buffer, size))
-                  : from.file.Read(buffer, size);
+// 0: nothing comes any more. -EAGAIN: not now.
+std::int64_t MoveOne(const Side& from, const Side& to, std::uint64_t buffer, std::uint64_t size) {
+  const std::int64_t got = from.Take(buffer, size);
   if (got <= 0) {
     return got;
   }
   const auto count = static_cast<std::uint64_t>(got);
-  std::int64_t put = 0;
-  if (to.offset) {
-    put = ToReply(
-        kernel::WriteAt(to.file.handle(), static_cast<std::uint64_t>(*to.offset), buffer, count));
-  } else {
-    put = WriteAll(to.file, buffer, count);
+  if (!from.returns()) {
+    return WriteAll(to.file(), buffer, count);
   }
-  if (put > 0 && from.offset) {
-    *from.offset += put;
-  }
-  if (put > 0 && to.offset) {
-    *to.offset += put;
-  }
+  const std::int64_t put = to.Put(buffer, count);
+  from.Used(buffer, put < 0 ? 0 : static_cast<std::uint64_t>(put), count);
   return put;
 }
 
@@ -110,9 +176,20 @@ std::int64_t Move(const Side& from, const Side& to, std::uint64_t size, bool may
   std::uint64_t done = 0;
   while (done < size) {
     const std::uint64_t piece = size - done < kAtomic ? size - done : kAtomic;
-    // It waits for the first bytes only.
-    const std::int64_t moved = MoveOne(from, to, reinterpret_cast<std::uint64_t>(buffer.data()),
-                                       piece, may_wait && done == 0);
+    const bool waits = may_wait && done == 0;  // for the first bytes only
+    std::int64_t moved = Await(to.file(), abi::kWritable, waits);
+    if (moved == 0) {
+      moved = Await(from.file(), abi::kReadable, waits);
+    }
+    if (moved == 0) {
+      moved = MoveOne(from, to, reinterpret_cast<std::uint64_t>(buffer.data()), piece);
+      if (moved == -kEAGAIN && waits && !from.file().nonblocking() && !to.file().nonblocking()) {
+        moved = LookAgainSoon();
+        if (moved == 0) {
+          continue;
+        }
+      }
+    }
     if (moved <= 0) {
       return done != 0 ? static_cast<std::int64_t>(done) : moved;
     }
@@ -122,6 +199,22 @@ std::int64_t Move(const Side& from, const Side& to, std::uint64_t size, bool may
     }
   }
   return static_cast<std::int64_t>(done);
+}
+
+std::int64_t TeeOnce(KernelFile& from, KernelFile& to, std::uint64_t size, bool may_wait) {
+  if (const std::int64_t error = Await(from, abi::kReadable, may_wait)) {
+    return error;
+  }
+  if (const std::int64_t error = Await(to, abi::kWritable, may_wait)) {
+    return error;
+  }
+  char bytes[kControlMost];
+  const std::int64_t seen =
+      ToReply(kernel::Control(from.handle(), io::kControlPeekPipe, nullptr, 0, bytes,
+                              size < kControlMost ? size : kControlMost));
+  return seen <= 0 ? seen
+                   : WriteNow(to, reinterpret_cast<std::uint64_t>(bytes),
+                              static_cast<std::uint64_t>(seen));
 }
 
 // 0, or why the program's offset is no good.
@@ -192,23 +285,17 @@ Reply Tee(Thread& thread, U32 in, U32 out, U64 size, U32 flags) {
   if (!IsPipe(from.file()) || !IsPipe(to.file()) || SamePipe(*from.file(), *to.file())) {
     return -kEINVAL;
   }
-  const bool may_wait = (flags & kNonBlock) == 0;
-  if (const std::int64_t error = Await(*from.file(), abi::kReadable, may_wait)) {
-    return error;
+  const bool waits =
+      (flags & kNonBlock) == 0 && !from.file()->nonblocking() && !to.file()->nonblocking();
+  for (;;) {
+    const std::int64_t moved = TeeOnce(*from.file(), *to.file(), size, (flags & kNonBlock) == 0);
+    if (moved != -kEAGAIN || !waits) {
+      return moved;
+    }
+    if (const std::int64_t error = LookAgainSoon()) {
+      return error;
+    }
   }
-  if (const std::int64_t error = Await(*to.file(), abi::kWritable, may_wait)) {
-    return error;
-  }
-  char bytes[kPeekMost];
-  const Result<std::uint64_t> seen =
-      kernel::Control(from.file()->handle(), io::kControlPeekPipe, nullptr, 0, bytes,
-                      size < kPeekMost ? size : kPeekMost);
-  if (!seen.ok()) {
-    return seen.status() == Status::kWouldBlock ? -kEAGAIN : ErrnoOf(seen.status());
-  }
-  return seen.value() == 0
-             ? 0
-             : WriteAll(*to.file(), reinterpret_cast<std::uint64_t>(bytes), seen.value());
 }
 
 // Copies: the pages stay the program's.

@@ -1,47 +1,23 @@
-// System V objects that processes share: sets of semaphores and queues of messages, each a record
-// in a file of the node's memory file system (as shared_memory.cc keeps segments).
+// Records: what processes share of a set of semaphores or a queue of messages, the bytes of its
+// file (sysv_names.h).
 //
-// A record's file is /dev/shm/.sysv.KIND.ID; a key is a symbolic link to it. So permissions are the
-// file's, and IPC_RMID is an unlink. An operation opens the file, locks all of it, reads, writes
-// and closes: a process that dies under way leaves no lock. Who must wait enters its thread number
-// in the record (Waiters) and sleeps on a datagram socket of that name, until whoever changes the
-// record sends it a word.
+// An operation opens the file, locks all of it, reads, writes once and closes: a process that dies
+// under way leaves no lock and no half of a change. Who must wait enters its thread number in the
+// record (Waiters) and sleeps on a datagram socket of that name, until whoever changes the record
+// sends it a word: before the change is written, so that no death can come between the two, and
+// with the record still locked, so that the woken see it. Words may be lost (no memory, a process
+// that does not keep to this), so everybody looks again now and then.
 #pragma once
 
-#include <cstdint>
-
 #include "user/linux/call_support.h"
+#include "user/linux/sysv_names.h"
+#include "user/linux/sysv_waiters.h"
 
 namespace k42::personality::calls::sysv {
 
-enum class Kind : char { kSemaphores = 's', kMessages = 'm' };
+enum class Access : std::uint8_t { kRead, kChange };
 
-inline constexpr U32 kIpcCreate = 01000, kIpcExclusive = 02000, kIpcNoWait = 04000;
-inline constexpr I32 kIpcPrivate = 0;
-inline constexpr U32 kIpcRemove = 0, kIpcSet = 1, kIpcStat = 2;
-
-struct LinuxPermissions {  // ipc_perm
-  I32 key;
-  U32 uid, gid, cuid, cgid, mode;
-  std::uint16_t sequence, pad0;
-  U32 pad1;
-  U64 unused[2];
-};
-static_assert(sizeof(LinuxPermissions) == 48);
-
-// Who waits for a change; in the record. `on`, `how`: the waiter's own, for counts.
-struct Waiter {
-  I32 thread;
-  std::uint16_t on, how;
-};
-struct Waiters {
-  static constexpr U32 kMost = 32;
-  U32 count;
-  U32 pad;
-  Waiter list[kMost];
-};
-
-// An open record, locked while the object lives.
+// An open record, locked while the object lives: against changes, or (kChange) for itself.
 class Record {
  public:
   Record() = default;
@@ -49,42 +25,111 @@ class Record {
   Record& operator=(const Record&) = delete;
   ~Record() { Close(); }
 
-  // 0, -EINVAL (no such id), -EACCES, -EINTR.
-  std::int64_t Open(Kind kind, I32 id);
+  // 0, -EINVAL (no such id), -EIDRM (removed just now), -EACCES, -ERESTARTSYS.
+  std::int64_t Open(Kind kind, I32 id, Access access);
   void Close();
   bool Read(U64 offset, void* bytes, std::size_t size);
-  bool Write(U64 offset, const void* bytes, std::size_t size);
-  Status Attributes(fs::FileAttributes* attributes);
-  // IPC_SET's part: owner and mode.
-  Status Change(const LinuxPermissions& wanted);
-  void Fill(I32 key, LinuxPermissions* permissions);
+  bool Write(const void* bytes, std::size_t size);
+  bool may_change() const { return access_ == Access::kChange; }
+  fs::FileAttributes attributes();
 
  private:
   kernel::Handle file_ = kernel::kNoHandle;
+  Access access_ = Access::kRead;
 };
 
-// The id for `key`, made with these first bytes and so long if it must be and may be.
-// `matches(record)`: 0, or why the one that exists will not do.
-std::int64_t Get(Kind kind, I32 key, U32 flags, const void* bytes, std::size_t size,
-                 std::int64_t (*matches)(Record& record, U64 wanted), U64 wanted);
-// Unlinks it. 0, -EINVAL, -EPERM.
-std::int64_t Remove(Kind kind, I32 id);
-
-// A thread's place to sleep, made before it enters itself in a record.
+// A thread's place to sleep.
 class Sleeper {
  public:
-  explicit Sleeper(Thread& thread);
-  bool ready() const { return static_cast<bool>(socket_); }
-  // 0: woken, -EAGAIN: the deadline (0: none) has passed, -EINTR.
-  std::int64_t Sleep(U64 deadline_ns);
+  explicit Sleeper(Thread& thread) : thread_(thread) {}
+  // From now on others can wake it, unless it says no. Before it enters itself in a record.
+  bool TakeName();
+  // 0: woken, or it is time to look again; -EAGAIN: the deadline (0: none) has passed; -EINTR.
+  // `told`: a word will come.
+  std::int64_t Sleep(bool told, U64 deadline_ns);
 
  private:
+  std::int64_t SleepUntil(U64 deadline_ns);
+  Thread& thread_;
   DescriptionRef socket_;
 };
-// Adds the thread; when the list is full it will have to look again by itself.
-bool Enter(Waiters& waiters, const Waiter& waiter);
-void Leave(Waiters& waiters, I32 thread);
-// After the record is closed: wakes those who were on the list.
-void WakeAll(const Waiters& waiters);
+// Wakes those who are on the list, and empties it.
+void WakeAll(Waiters& waiters);
+
+// An object in memory, with the record it came from, locked. T: kKind, HeadSize() (of what says
+// how much follows), HeadIsValid() (then size() is the object's or less), IsValid(), size(),
+// waiters.
+template <typename T>
+class Opened {
+ public:
+  Opened() : memory_(sizeof(T)) {}
+  T& operator*() { return *memory_.template As<T>(); }
+  T* operator->() { return memory_.template As<T>(); }
+  fs::FileAttributes attributes() { return record_.attributes(); }
+
+  // As Record::Open; -EINVAL also if what is there is no T.
+  std::int64_t Open(I32 id, Access access) {
+    if (!memory_) {
+      return -kENOMEM;
+    }
+    if (const std::int64_t error = id < 0 ? -kEINVAL : record_.Open(T::kKind, id, access)) {
+      return error;
+    }
+    T& object = **this;
+    const bool good = record_.Read(0, &object, T::HeadSize()) && object.HeadIsValid() &&
+                      record_.Read(T::HeadSize(), memory_.data() + T::HeadSize(),
+                                   object.size() - T::HeadSize()) &&
+                      object.IsValid();
+    return good ? 0 : -kEINVAL;
+  }
+  // Writes all of it back; when it has changed, those who wait look again. False: no memory for it.
+  bool Close(bool changed) {
+    bool good = true;
+    if (record_.may_change()) {
+      if (changed) {
+        WakeAll((*this)->waiters);
+      }
+      good = record_.Write(memory_.data(), (*this)->size());
+    }
+    record_.Close();
+    return good;
+  }
+  // Removes the object. Its waiters are told, if it could be opened.
+  static std::int64_t RemoveAndTell(I32 id) {
+    Opened object;
+    const bool open = object.Open(id, Access::kChange) == 0;
+    const std::int64_t removed = id < 0 ? -kEINVAL : Remove(T::kKind, id);
+    if (open) {
+      (void)object.Close(removed == 0);
+    }
+    return removed;
+  }
+  // Closes and sleeps until there may be something new. `changed`: it is other than it was.
+  // 0: look again; else as Sleeper::Sleep.
+  std::int64_t Wait(I32 id, const Waiter& waiter, bool changed, bool told, Sleeper& sleeper,
+                    U64 deadline_ns) {
+    bool listed = false;
+    if (record_.may_change()) {
+      if (changed) {
+        WakeAll((*this)->waiters);
+      }
+      listed = sleeper.TakeName() && (*this)->waiters.Enter(waiter);
+    }
+    (void)Close(false);
+    const std::int64_t slept = sleeper.Sleep(told && listed, deadline_ns);
+    if (slept != 0 && listed) {
+      Opened again;
+      if (again.Open(id, Access::kChange) == 0) {
+        again->waiters.Leave(waiter.thread);
+        (void)again.Close(false);
+      }
+    }
+    return slept;
+  }
+
+ private:
+  Buffer memory_;
+  Record record_;
+};
 
 }  // namespace k42::personality::calls::sysv

@@ -102,13 +102,9 @@ Reply ClockSetTime(Thread&, U32 clock, Address address) {
 }
 
 Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining) {
-  LinuxTimespec time;
-  if (!ReadUser(&time, request)) {
-    return -kEFAULT;
-  }
-  const std::int64_t ns = FromTimespec(time);
-  if (ns < 0) {
-    return -kEINVAL;
+  std::int64_t ns = 0;
+  if (const std::int64_t error = ReadTimespec(request, &ns)) {
+    return error;
   }
   if (flags & kTimerAbsolute) {
     const std::uint64_t deadline = MonotonicFor(clock, ns);
