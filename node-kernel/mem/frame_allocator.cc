@@ -174,7 +174,6 @@ std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
 // looks at what is promised (IsPromised). So one of two that meet sees the other.
 Status FrameAllocator::Promise(std::uint64_t frames) {
   promised_.fetch_add(frames, std::memory_order_seq_cst);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   if (frames_without_caches() < ReserveOf(FramePurpose::kUser)) {
     EndPromise(frames);
     return Status::kNoMemory;
@@ -184,7 +183,6 @@ Status FrameAllocator::Promise(std::uint64_t frames) {
 
 // What was just taken for `purpose` was promised to somebody else.
 bool FrameAllocator::IsPromised(FramePurpose purpose) const {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
   const std::uint64_t promised = promised_frames();
   return promised != 0 && purpose != FramePurpose::kPromised && frames_without_caches() < promised;
 }

@@ -114,7 +114,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes() const { return descriptor_bytes_; }
   // Below this user pages are refused until the page manager has found some.
   std::uint64_t user_reserve() const { return user_reserve_; }
-  std::uint64_t promised_frames() const { return promised_.load(std::memory_order_relaxed); }
+  std::uint64_t promised_frames() const { return promised_.load(std::memory_order_seq_cst); }
   std::uint64_t frames_without_caches() const;
 
  private:

@@ -103,7 +103,7 @@ void FramePool::TakeFromChunkLocked(Chunk* chunk, std::uint32_t first, std::uint
     Adjust(large_chunks_, -1);
   }
   chunk->free_count = static_cast<std::uint16_t>(chunk->free_count - count);
-  Adjust(free_frames_, -static_cast<std::int64_t>(count));
+  free_frames_.fetch_sub(count, std::memory_order_seq_cst);  // before a look at what is promised
 }
 
 std::size_t FramePool::Take(std::span<Frame*> frames, std::uint64_t reserve) {

@@ -33,7 +33,8 @@ class FramePool {
   Frame* TakeRun(std::uint32_t pages, std::uint64_t reserve);
 
   // May be read at any time.
-  std::uint64_t free_frames() const { return free_frames_.load(std::memory_order_relaxed); }
+  // Sequentially consistent, as what takes frames is: see FrameAllocator::Promise.
+  std::uint64_t free_frames() const { return free_frames_.load(std::memory_order_seq_cst); }
   std::uint64_t large_chunks() const { return large_chunks_.load(std::memory_order_relaxed); }
 
  private:
