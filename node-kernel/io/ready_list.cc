@@ -12,6 +12,11 @@ void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   }
 }
 
+std::uint32_t Reported(std::uint32_t bits) {
+  constexpr std::uint32_t kBoth = kInputEnded | kOutputEnded;
+  return (bits & kReportedBits) | ((bits & kBoth) == kBoth ? abi::kHangup : 0);
+}
+
 // Given back when it goes out of scope, after the lock.
 struct Discarded : IntrusiveList<ArmedTicket> {
   ~Discarded() { DeleteAll(*this); }
@@ -31,12 +36,7 @@ ReadyList::~ReadyList() {
 }
 
 abi::PollWord ReadyList::WordLocked() const {
-  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
-  std::uint32_t ready = bits & kReportedBits;
-  if ((bits & kInputEnded) != 0 && (bits & kOutputEnded) != 0) {
-    ready |= abi::kHangup;
-  }
-  return {ready, read_edges_, write_edges_};
+  return {Reported(ready_.load(std::memory_order_relaxed)), read_edges_, write_edges_};
 }
 
 std::uint64_t ReadyList::Word() {
@@ -51,11 +51,11 @@ void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t ac
     return;
   }
   machine::SpinGuard guard(lock_);
-  const std::uint32_t before = WordLocked().ready;
-  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
-  ready_.store((bits & ~mask) | (value & mask), std::memory_order_relaxed);
-  const std::uint32_t now = WordLocked().ready;
-  activity = (activity | ~before) & now;
+  const std::uint32_t before = ready_.load(std::memory_order_relaxed);
+  const std::uint32_t after = (before & ~mask) | (value & mask);
+  ready_.store(after, std::memory_order_relaxed);
+  const std::uint32_t now = Reported(after);
+  activity = (activity | ~Reported(before)) & now;
   if (activity == 0) {
     return;
   }
