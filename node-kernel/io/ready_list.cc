@@ -6,6 +6,8 @@
 namespace k42::io {
 namespace {
 
+constexpr machine::HoldReason kWaiting{2000, "who waits for this end is looked through"};
+
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   while (ArmedTicket* armed = list.PopFront()) {
     mem::Delete(armed);
@@ -50,7 +52,7 @@ void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t ac
   if (activity == 0 && ((ready_.load(std::memory_order_relaxed) ^ value) & mask) == 0) {
     return;
   }
-  machine::SpinGuard guard(lock_);
+  machine::SpinGuard guard(lock_, kWaiting);
   const std::uint32_t before = ready_.load(std::memory_order_relaxed);
   const std::uint32_t after = (before & ~mask) | (value & mask);
   ready_.store(after, std::memory_order_relaxed);
