@@ -6,10 +6,17 @@
 namespace k42::io {
 namespace {
 
+constexpr machine::HoldReason kWaiting{2000, "who waits for this end is looked through"};
+
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   while (ArmedTicket* armed = list.PopFront()) {
     mem::Delete(armed);
   }
+}
+
+std::uint32_t Reported(std::uint32_t bits) {
+  constexpr std::uint32_t kBoth = kInputEnded | kOutputEnded;
+  return (bits & kReportedBits) | ((bits & kBoth) == kBoth ? abi::kHangup : 0);
 }
 
 // Given back when it goes out of scope, after the lock.
@@ -31,12 +38,7 @@ ReadyList::~ReadyList() {
 }
 
 abi::PollWord ReadyList::WordLocked() const {
-  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
-  std::uint32_t ready = bits & kReportedBits;
-  if ((bits & kInputEnded) != 0 && (bits & kOutputEnded) != 0) {
-    ready |= abi::kHangup;
-  }
-  return {ready, read_edges_, write_edges_};
+  return {Reported(ready_.load(std::memory_order_relaxed)), read_edges_, write_edges_};
 }
 
 std::uint64_t ReadyList::Word() {
@@ -50,12 +52,12 @@ void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t ac
   if (activity == 0 && ((ready_.load(std::memory_order_relaxed) ^ value) & mask) == 0) {
     return;
   }
-  machine::SpinGuard guard(lock_);
-  const std::uint32_t before = WordLocked().ready;
-  const std::uint32_t bits = ready_.load(std::memory_order_relaxed);
-  ready_.store((bits & ~mask) | (value & mask), std::memory_order_relaxed);
-  const std::uint32_t now = WordLocked().ready;
-  activity = (activity | ~before) & now;
+  machine::SpinGuard guard(lock_, kWaiting);
+  const std::uint32_t before = ready_.load(std::memory_order_relaxed);
+  const std::uint32_t after = (before & ~mask) | (value & mask);
+  ready_.store(after, std::memory_order_relaxed);
+  const std::uint32_t now = Reported(after);
+  activity = (activity | ~Reported(before)) & now;
   if (activity == 0) {
     return;
   }

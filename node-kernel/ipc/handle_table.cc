@@ -8,7 +8,8 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kGrowth{3000, "memory is found for a chunk of the table"};
+constexpr machine::HoldReason kGrowth{
+    60000, "memory is found for a chunk of the table, and a debug kernel's records of it"};
 
 }  // namespace
 

@@ -112,6 +112,8 @@ void TaskTable::ReparentLocked(Task& task, Fired* fired) {
     const bool was_orphaned = IsOrphanedLocked(child->group);
     IntrusiveList<Task, BySiblings>::Remove(child);
     child->parent = heir;
+    // Its maker may have wanted another signal, but not for the heir, whom that could end.
+    child->exit_signal = abi::kSignalChild;
     if (child->host != nullptr)
       child->host->IdentityChanged(*child);
     if (heir == nullptr) {
@@ -129,10 +131,8 @@ void TaskTable::ReparentLocked(Task& task, Fired* fired) {
       info.sender = task.number;
       PostLocked(*child, info, fired);
     }
-    if (child->state == TaskState::kZombie) {
-      child->exit_signal = abi::kSignalChild;
+    if (child->state == TaskState::kZombie)
       TellParentLocked(*child, child->exit_kind, child->exit_code, fired);
-    }
   }
 }
 

@@ -167,6 +167,7 @@ void Races(Make make) {
         }
       }
       QuietPoint();
+      cobj::HoldBackIfDestroyed();
       const cobj::ObjectManager& manager = cobj::node_objects->manager_here();
       my_away = std::max(my_away, manager.away());
     }

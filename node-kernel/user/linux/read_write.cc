@@ -147,6 +147,10 @@ std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& o
       return done ? done : put;
     }
     count -= static_cast<std::uint64_t>(moved);
+    // It had no more: a terminal's next read would wait, and swallow its end of input.
+    if (static_cast<std::uint64_t>(got) < piece) {
+      break;
+    }
   }
   return done;
 }

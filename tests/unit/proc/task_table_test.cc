@@ -137,6 +137,18 @@ TEST_F(TaskTableTest, OrphansGoToTheFirstTask) {
   EXPECT_EQ(found_.code, 9u);
 }
 
+// Whatever its parent had asked for at its end (clone's signal).
+TEST_F(TaskTableTest, AnOrphansEndIsToldByTheChildSignal) {
+  constexpr std::uint32_t kIllegal = 4;
+  FakeHost parent_host, child_host;
+  Task* parent = New(1, &parent_host);
+  Task* child = New(parent->number, &child_host, kIllegal);
+  tasks_.End(parent, ExitKind::kExited, 0, {});
+  ASSERT_EQ(child->parent, first_);
+  tasks_.End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(first_->signals.pending(), abi::SignalBit(abi::kSignalChild));
+}
+
 TEST_F(TaskTableTest, WhoAdoptsOrphansGetsThem) {
   FakeHost hosts[3];
   Task* keeper = New(1, &hosts[0]);
