@@ -21,7 +21,6 @@ constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into 
 constexpr machine::HoldReason kSource{
     20000,
     "the regions that show up to 16 of the file's pages; per page a look into map and table"};
-constexpr machine::HoldReason kFound{150, "one look into the map"};
 constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
 
 // Pages handled between two chances for other threads (and within one lock).
@@ -90,9 +89,14 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   FrameAllocator& frames = services_.frames;
   Frame* original = nullptr;  // with a reference of ours
   {
-    const SpinGuard guard(lock_, kFound);
+    const SpinGuard guard(lock_, kMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       original = frames.FrameOf(*entry);
+      // Another CPU may have made it since the caller looked, and be writing to it: a copy would
+      // lose that.
+      if (request.access != Access::kWrite || !FrameAllocator::IsShared(original)) {
+        return MapOwnLocked(request, original, gather);
+      }
       FrameAllocator::AddReference(original);
     }
   }
