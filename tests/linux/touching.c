@@ -45,7 +45,9 @@ static long one_round(int fd, int dropped, int number) {
   return wrong;
 }
 int main(void) {
-  int fd = open("/tmp/files/touching", O_RDWR | O_CREAT, 0600);
+  char name[] = "/tmp/touching-XXXXXX";
+  int fd = mkstemp(name);
+  unlink(name);
   VALUE(ftruncate(fd, (long)kPages * kPage));
   pthread_t threads[2];
   for (long i = 0; i < 2; ++i) pthread_create(&threads[i], NULL, touch, (void*)i);
