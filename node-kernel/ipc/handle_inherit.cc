@@ -20,7 +20,7 @@ using machine::SpinGuard;
 Status HandleTable::CopyAll(HandleTable& parent) K42_NO_THREAD_SAFETY_ANALYSIS {
   limit_ = parent.limit_;
   const std::uint32_t end = parent.fresh_.load(std::memory_order_acquire);
-  while (capacity_ < end) TRY(GrowLocked());
+  while (capacity_ < end) TRY(GrowBeyond(capacity_));
   StartLocked(end);
   // An object that ends meanwhile refuses: this copy has then only what it holds.
   Status status = Status::kOk;
@@ -52,7 +52,7 @@ Status HandleTable::CopyListed(HandleTable& parent,
     const std::uint32_t index = abi::HandleIndex(handle);
     if (index < abi::kFirstFreeHandleIndex)
       return Status::kBadHandle;
-    while (index >= capacity_) TRY(GrowLocked());
+    while (index >= capacity_) TRY(GrowBeyond(capacity_));
     if (index >= fresh_.load(std::memory_order_relaxed))
       StartLocked(index + 1);
     if (At(index).taken())

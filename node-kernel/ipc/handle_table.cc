@@ -1,6 +1,7 @@
 #include "ipc/handle_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cobj/hold.h"
 
@@ -8,8 +9,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kGrowth{
-    60000, "memory is found for a chunk of the table, and a debug kernel's records of it"};
+constexpr machine::HoldReason kFirstChunkMade{300, "the entries of the fixed handles are made"};
 
 }  // namespace
 
@@ -23,38 +23,48 @@ HandleTable::~HandleTable() {
 
 Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
   TRY(cobj::Hold(object));
-  Status refused = Status::kLimitExceeded;
-  {
-    SpinGuard guard(lock_, kGrowth);
-    if (used_ < limit_) {
-      if (first_free_ == 0 && fresh_.load(std::memory_order_relaxed) == capacity_)
-        refused = GrowLocked();
+  Status status = Status::kOk;
+  while (status == Status::kOk) {
+    std::uint32_t capacity = 0;
+    {
+      SpinGuard guard(lock_);
+      if (used_ >= limit_) {
+        status = Status::kLimitExceeded;
+        break;
+      }
       if (const std::uint32_t index = TakeFreeLocked(); index != 0) {
         At(index).Fill(object);
         ++used_;
         return abi::MakeHandle(index, At(index).generation());
       }
+      capacity = capacity_;
     }
+    status = GrowBeyond(capacity);
   }
   cobj::Release(object);
-  return refused;
+  return status;
 }
 
 Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
   if (index == 0 || index >= abi::kFirstFreeHandleIndex)
     return Status::kInvalidArgument;
   TRY(cobj::Hold(object));
-  const Status status = [&]() -> Status {
-    SpinGuard guard(lock_, kGrowth);
-    if (capacity_ == 0)
-      TRY(GrowLocked());
-    if (At(index).taken())
-      return Status::kAlreadyExists;
-    At(index).Fill(object);
-    return Status::kOk;
-  }();
-  if (status != Status::kOk)
-    cobj::Release(object);
+  Status status = Status::kOk;
+  while (status == Status::kOk) {
+    {
+      SpinGuard guard(lock_);
+      if (capacity_ != 0) {
+        if (At(index).taken()) {
+          status = Status::kAlreadyExists;
+          break;
+        }
+        At(index).Fill(object);
+        return Status::kOk;
+      }
+    }
+    status = GrowBeyond(0);
+  }
+  cobj::Release(object);
   return status;
 }
 
@@ -122,19 +132,26 @@ void HandleTable::PutFreeLocked(std::uint32_t index) {
   last_free_ = index;
 }
 
-// By one chunk. Precondition: no entry is fresh.
-Status HandleTable::GrowLocked() {
-  if (capacity_ == kIndexCount)
+// Memory is found without the lock: whoever is too late gives it back.
+Status HandleTable::GrowBeyond(std::uint32_t capacity) {
+  if (capacity == kIndexCount)
     return Status::kLimitExceeded;
-  const std::uint32_t chunk = ChunkOf(capacity_), size = SizeOfChunk(chunk);
+  const std::uint32_t chunk = ChunkOf(capacity), size = SizeOfChunk(chunk);
   auto* entries = static_cast<HandleEntry*>(
       allocator_.Allocate(size * sizeof(HandleEntry), alignof(HandleEntry)));
   if (entries == nullptr)
     return Status::kNoMemory;
-  chunk_[chunk] = entries;
-  capacity_ += size;
-  if (chunk == 0)
-    StartLocked(abi::kFirstFreeHandleIndex);
+  {
+    SpinGuard guard(lock_, kFirstChunkMade);
+    if (capacity_ == capacity) {
+      chunk_[chunk] = std::exchange(entries, nullptr);
+      capacity_ += size;
+      if (chunk == 0)
+        StartLocked(abi::kFirstFreeHandleIndex);
+    }
+  }
+  if (entries != nullptr)
+    allocator_.Free(entries, size * sizeof(HandleEntry));
   return Status::kOk;
 }
 

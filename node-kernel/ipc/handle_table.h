@@ -93,7 +93,8 @@ class HandleTable final : public cobj::HandleSpace {
     const std::uint32_t chunk = ChunkOf(index);
     return chunk_[chunk][index - StartOfChunk(chunk)];
   }
-  Status GrowLocked() K42_REQUIRES(lock_);
+  // One chunk more, unless somebody else has made it meanwhile. kLimitExceeded; kNoMemory.
+  Status GrowBeyond(std::uint32_t capacity);
   HandleEntry* FindLocked(abi::Handle handle) K42_REQUIRES(lock_);
   std::uint32_t TakeFreeLocked() K42_REQUIRES(lock_);
   void PutFreeLocked(std::uint32_t index) K42_REQUIRES(lock_);

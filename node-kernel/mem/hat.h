@@ -133,6 +133,9 @@ class Hat {
   template <typename F>
   std::uint64_t ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F visit)
       K42_REQUIRES(lock_);
+  // The same for up to kLeaves of a piece.
+  template <typename F>
+  std::uint64_t ForPieceLocked(const Piece& piece, F visit) K42_REQUIRES(lock_);
   // The first entry of [index, end) that is not 0; `end` if there is none.
   unsigned FirstUsed(PhysAddr table, unsigned index, unsigned end) const;
   void MarkUsed(PhysAddr table, unsigned index);

@@ -91,6 +91,16 @@ Hat::Piece Hat::PieceLocked(std::uint64_t at, std::uint64_t end) const {
   return {end, end};
 }
 
+template <typename F>
+std::uint64_t Hat::ForPieceLocked(const Piece& piece, F visit) {
+  std::uint32_t count = 0;
+  return ForEachLeafLocked(piece.from, piece.to,
+                           [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
+                             visit(slot, address, size);
+                             return ++count < kLeaves;
+                           });
+}
+
 void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
   std::uint64_t address = AlignUp(start, kLargePageSize);
   while (address < end && end - address >= kLargePageSize) {
@@ -120,13 +130,9 @@ std::uint64_t Hat::UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64
                               TlbGather& gather) {
   const SpinGuard guard(lock_, kPiece);
   const Piece piece = PieceLocked(at, end);
-  std::uint32_t count = 0;
-  const std::uint64_t next = ForEachLeafLocked(
-      piece.from, piece.to,
-      [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
-        ReplaceLocked(slot, 0, address, size, gather);
-        return ++count < kLeaves;
-      });
+  const std::uint64_t next = ForPieceLocked(
+      piece, [&](Entry* slot, std::uint64_t address, std::uint64_t size)
+                 K42_REQUIRES(lock_) { ReplaceLocked(slot, 0, address, size, gather); });
   // The table that an earlier piece began may be empty now.
   const std::uint64_t table = AlignDown(piece.from, kLargePageSize);
   DropLeafTablesLocked(table > start ? table : start, next, gather);
@@ -137,15 +143,14 @@ std::uint64_t Hat::UnmapPiece(std::uint64_t start, std::uint64_t at, std::uint64
 std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
                               Leaves& leaves, TlbGather& gather) {
   const SpinGuard guard(lock_, kPiece);
-  const Piece piece = PieceLocked(start, end);
   bool changed = false;
   leaves.count = 0;
-  const std::uint64_t next = ForEachLeafLocked(
-      piece.from, piece.to,
+  const std::uint64_t next = ForPieceLocked(
+      PieceLocked(start, end),
       [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
         if (size != kPageSize) {
           ReplaceLocked(slot, 0, address, size, gather);
-          return true;
+          return;
         }
         const Entry entry = Load(*slot);
         Leaf& leaf = leaves.leaf[leaves.count++];
@@ -159,7 +164,6 @@ std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint3
             changed = true;
           }
         }
-        return leaves.count < kLeaves;
       });
   if (changed) {
     NoteChanged(start, next, gather);
@@ -205,10 +209,8 @@ void Hat::Restrict(std::uint64_t start, std::uint64_t end, Protection protection
 std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protection protection,
                                  TlbGather& gather) {
   const SpinGuard guard(lock_, kPiece);
-  const Piece piece = PieceLocked(start, end);
-  std::uint32_t count = 0;
-  const std::uint64_t next = ForEachLeafLocked(
-      piece.from, piece.to,
+  const std::uint64_t next = ForPieceLocked(
+      PieceLocked(start, end),
       [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
         const Entry old = Load(*slot);
         Entry value = old;
@@ -224,7 +226,6 @@ std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protect
         if (value != old) {
           ReplaceLocked(slot, value, address, size, gather);
         }
-        return ++count < kLeaves;
       });
   NoteUnfinishedLocked(start, next, gather);
   return next;
@@ -234,15 +235,12 @@ std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
   std::uint64_t pages = 0;
   for (std::uint64_t at = start; at < end;) {
     const SpinGuard guard(lock_, kPiece);
-    const Piece piece = PieceLocked(at, end);
-    std::uint32_t count = 0;
-    at = ForEachLeafLocked(piece.from, piece.to,
-                           [&](Entry*, std::uint64_t address, std::uint64_t size) {
-                             const std::uint64_t from = address > start ? address : start;
-                             const std::uint64_t to = address + size < end ? address + size : end;
-                             pages += (to - from) / kPageSize;
-                             return ++count < kLeaves;
-                           });
+    at = ForPieceLocked(PieceLocked(at, end),
+                        [&](Entry*, std::uint64_t address, std::uint64_t size) {
+                          const std::uint64_t from = address > start ? address : start;
+                          const std::uint64_t to = address + size < end ? address + size : end;
+                          pages += (to - from) / kPageSize;
+                        });
   }
   return pages;
 }

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "mem/heap.h"
@@ -61,6 +64,44 @@ TEST_F(HandleTableTest, LimitsHold) {
   std::uint32_t granted = 3;
   while (table_.Grant(Object(16)).ok()) ++granted;
   EXPECT_EQ(granted, HandleTable::kIndexCount - abi::kFirstFreeHandleIndex);
+}
+
+// Memory is found without the lock: meanwhile another thread may have grown the table.
+struct MeanwhileAllocator final : Allocator {
+  void* Allocate(std::size_t size, std::size_t align) override {
+    if (const auto grow = std::exchange(meanwhile, nullptr))
+      grow();
+    ++blocks;
+    return mem::TheHeap().Allocate(size, align);
+  }
+  void Free(void* block, std::size_t size) override {
+    --blocks;
+    mem::TheHeap().Free(block, size);
+  }
+  std::function<void()> meanwhile;
+  int blocks = 0;
+};
+
+TEST(HandleTableGrowth, OneOfTwoIsTooLate) {
+  MeanwhileAllocator allocator;
+  {
+    HandleTable table(allocator);
+    std::vector<Handle> handles;
+    const auto grant = [&] { handles.push_back(table.Grant(Object(16)).value()); };
+    for (int chunk = 1; chunk <= 4; ++chunk) {
+      while (allocator.blocks < chunk) {
+        allocator.meanwhile = grant;  // in the growth, if this one grows
+        grant();
+        allocator.meanwhile = nullptr;
+      }
+      EXPECT_EQ(allocator.blocks, chunk);
+    }
+    EXPECT_EQ(table.count(), handles.size());
+    std::sort(handles.begin(), handles.end());
+    EXPECT_EQ(std::adjacent_find(handles.begin(), handles.end()), handles.end());
+    table.CloseAll();
+  }
+  EXPECT_EQ(allocator.blocks, 0);
 }
 
 TEST_F(HandleTableTest, FixedHandlesStay) {
