@@ -9,7 +9,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kFirstChunkMade{300, "the entries of the fixed handles are made"};
+constexpr machine::HoldReason kFirstChunkMade{600, "the entries of the fixed handles are made"};
 
 }  // namespace
 
