@@ -29,6 +29,7 @@ public class Work {
   static int deep(int n) { return deep(n + 1) + 1; }
 }
 END
-# One compiler only: the second replaces what the first made by patching its entry while other CPUs run it. The
-# processors are made for that; QEMU's emulation reads an instruction in pieces, and sees half of each.
+# One compiler only: the second replaces what the first made by patching its entry while other CPUs run it.
+# Processors are made for that; QEMU 7.2's emulation is not. A loop that changes an entry by whole stores and
+# calls it from another CPU sees halves of both instructions there, and the older one for ever, on Linux as here.
 javac -J-Xmx256m -J-XX:TieredStopAtLevel=1 -J-Xshare:auto Work.java && java -XX:TieredStopAtLevel=1 -Xmx256m Work; echo "status $?"
