@@ -139,7 +139,9 @@ struct DispatcherEntries {
 // Layout of the lower half of a user address space.
 inline constexpr std::uint64_t kUserLimit = 0x0000'8000'0000'0000 - kPageSize;
 inline constexpr std::uint64_t kPersonalityBase =
-    0x0000'7fff'c000'0000;  // image, heap: 1 GiB below
+    0x0000'7ffe'0000'0000;  // 7 GiB of heap, for who has filled what follows the image
+inline constexpr std::uint64_t kImageBase =
+    0x0000'7fff'c000'0000;  // image, heap: in one table of page tables with the dispatchers
 inline constexpr std::uint64_t kPersonalityLimit =
     0x0000'7fff'f000'0000;  // the top, hidden from maps
 inline constexpr std::uint64_t kFileSlotsAddress =

@@ -1,6 +1,6 @@
 // How a process begins: what is mapped, where it starts, what it is told.
 //
-// The kernel builds a process from an *image*, an ELF file linked at kPersonalityBase (ET_EXEC)
+// The kernel builds a process from an *image*, an ELF file linked at kImageBase (ET_EXEC)
 // that it carries inside itself: the Linux personality, or a native program. It maps
 //   - the image's PT_LOAD segments, private and writable as their flags say;
 //   - a stack of kStartStackSize below kStartStackTop;

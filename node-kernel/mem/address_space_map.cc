@@ -78,7 +78,8 @@ Result<std::uint64_t> AddressSpace::Place(const MapRequest& request, std::uint64
     if (hint != 0 && IsRangeWithin(hint, size, low, high) && IsFree(hint, hint + size)) {
       return hint;
     }
-    return FindGap(size, low, request.personality ? abi::kPersonalityLimit : high);
+    return request.personality ? FindGap(size, abi::kImageBase, abi::kPersonalityLimit)
+                               : FindGap(size, low, high);
   }
   if (!IsAligned(request.address, kPageSize)) {
     return Status::kInvalidArgument;

@@ -46,7 +46,7 @@ bool Read(std::span<const std::byte> file, std::uint64_t offset, T* value) {
 bool AddSegment(const ProgramHeader& header, std::uint64_t file_size, ImageLayout* layout) {
   if (layout->count == ImageLayout::kMaxSegments || header.file_size > header.memory_size ||
       header.offset > file_size || header.file_size > file_size - header.offset ||
-      header.address < abi::kPersonalityBase || header.address >= abi::kStartAddress ||
+      header.address < abi::kImageBase || header.address >= abi::kStartAddress ||
       header.memory_size > abi::kStartAddress - header.address)
     return false;
   ImageSegment& segment = layout->segments[layout->count];

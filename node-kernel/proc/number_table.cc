@@ -9,22 +9,39 @@ NumberTable::~NumberTable() {
   }
 }
 
+std::uint32_t NumberTable::ChunkWithRoom(std::uint32_t from) const {
+  const std::size_t found = full_.FindClear(from);
+  return static_cast<std::uint32_t>(found < limit_ / kChunk ? found : full_.FindClear());
+}
+
 Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
-  for (std::uint32_t tries = 0; tries < kMax; ++tries) {
-    last_ = last_ + 1 < kMax ? last_ + 1 : kFirst;
-    Chunk*& chunk = chunks_[last_ / kChunk];
-    if (chunk == nullptr)
+  if (used_ >= limit_ / 2 && limit_ < kMax)
+    limit_ *= 2;
+  if (used_ + kFirst >= limit_)
+    return Status::kLimitExceeded;
+  std::uint32_t number = last_ + 1 < limit_ ? last_ + 1 : kFirst;
+  // Each turn but the first begins a chunk that has room; the first may have room below `number` only.
+  for (;; number = ChunkWithRoom(number / kChunk + 1) * kChunk) {
+    if (full_.Test(number / kChunk))
+      continue;
+    Chunk*& chunk = chunks_[number / kChunk];
+    if (chunk == nullptr) {
       chunk = TRY(allocator_.Make<Chunk>());
-    Slot& slot = chunk->slots[last_ % kChunk];
-    if (slot.task == nullptr) {
-      slot = {task, is_thread};
-      chunk->used[KindOf(is_thread)].Set(last_ % kChunk);
-      occupied_[KindOf(is_thread)].Set(last_ / kChunk);
-      ++used_;
-      return last_;
+      chunk->count = number < kChunk ? kFirst : 0;  // what is below the first number is never free
     }
+    std::uint32_t within = number < kFirst ? kFirst : number % kChunk;
+    while (within < kChunk && chunk->slots[within].task != nullptr) ++within;
+    if (within == kChunk)
+      continue;
+    last_ = number / kChunk * kChunk + within;
+    chunk->slots[within] = {task, is_thread};
+    chunk->used[KindOf(is_thread)].Set(within);
+    occupied_[KindOf(is_thread)].Set(last_ / kChunk);
+    if (++chunk->count == kChunk)
+      full_.Set(last_ / kChunk);
+    ++used_;
+    return last_;
   }
-  return Status::kLimitExceeded;
 }
 
 void NumberTable::Free(std::uint32_t number) {
@@ -35,6 +52,8 @@ void NumberTable::Free(std::uint32_t number) {
   chunk.used[kind].Clear(number % kChunk);
   if (chunk.used[kind].FindSet() == Bitmap<kChunk>::kNone)
     occupied_[kind].Clear(number / kChunk);
+  full_.Clear(number / kChunk);
+  --chunk.count;
   --used_;
 }
 

@@ -174,9 +174,12 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
     task->system_ns = times.system_ns;
     task->peak_resident = times.peak_resident;
     task->report_stop = task->report_continue = false;
-    for (std::uint32_t thread = 0; (thread = numbers_.Next(thread, true)) != 0;) {
-      if (numbers_.Find(thread).task == task)
+    for (std::uint32_t thread = 0;
+         task->threads > 1 && (thread = numbers_.Next(thread, true)) != 0;) {
+      if (numbers_.Find(thread).task == task) {
         numbers_.Free(thread);
+        --task->threads;
+      }
     }
     if (task->session == task->number && task->terminal != 0) {
       ended_session = task->session;

@@ -16,7 +16,7 @@ ONCE = 2048  # KiB: what the first process to do so makes the kernel's caches ho
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    with NodeShell(cpus=1, memory=1024) as shell:
+    with NodeShell(cpus=1, memory=1024 if count < 50_000 else 4096) as shell:
         shell.compile(HERE / "blocked_threads.c")
         status, text = shell.run(f"/cluster/blocked_threads {count}", 60 + count // 50)
     print(text)

@@ -134,13 +134,17 @@ Status QueryMemory(proc::MemoryUse* use) {
 }
 
 char* GrowHeap(std::size_t size) {
-  static std::uint64_t next;
-  const abi::ProcessStart& start = StartBlock();
+  static std::uint64_t next, end;
   if (next == 0) {
-    next = start.heap_begin;
+    next = StartBlock().heap_begin;
+    end = StartBlock().heap_end;
   }
-  if (size > start.heap_end - next) {
-    return nullptr;
+  if (size > end - next) {
+    if (end == abi::kImageBase) {
+      return nullptr;
+    }
+    next = abi::kPersonalityBase;
+    end = abi::kImageBase;
   }
   const proc::MapRequest request{next, size, 0, proc::kMapRead | proc::kMapWrite,
                                  proc::kMapPrivate | proc::kMapFixed | proc::kMapPersonality};

@@ -234,7 +234,7 @@ kernel_handles_t handles;
   start.version = abi::kStartVersion;
   start.task = static_cast<std::uint32_t>(Call(kGetpid));
   start.kind = abi::kStartFirst;
-  start.heap_begin = abi::kPersonalityBase + 0x4000000;
+  start.heap_begin = abi::kImageBase + 0x4000000;
   start.heap_end = abi::kPersonalityLimit;
   Call(kGetrandom, Word(start.random), sizeof(start.random), 0);
   if (argc == 3 && std::memcmp(argv[1], "--blob", 7) == 0) {

@@ -278,10 +278,11 @@ TEST_F(TaskTableTest, LimitOfTasks) {
 TEST_F(TaskTableTest, NumbersAreNotReusedSoon) {
   first_->options[static_cast<int>(TaskOption::kReapChildren)] = 1;
   std::uint32_t last = 1;
-  for (std::uint32_t i = 0; i < NumberTable::kMax + 100; ++i) {
+  for (std::uint32_t i = 0; i < NumberTable::kFirstLimit + 100; ++i) {
     FakeHost host;
     Task* task = New(1, &host);
-    if (i < NumberTable::kMax - 10) {
+    EXPECT_LT(task->number, NumberTable::kFirstLimit);  // few are in use: the limit stays
+    if (i < NumberTable::kFirstLimit - 10) {
       EXPECT_GT(task->number, last);
     }
     last = task->number;
@@ -304,7 +305,7 @@ TEST(NumberTable, WalksMatchASet) {
       used[is_thread].insert(number);
       for (int i = 0; i < 200 && step % 50 == 0; ++i) table.Free(table.Take(&task, true).value());
     } else if (!used[is_thread].empty()) {
-      auto victim = used[is_thread].lower_bound(random() % NumberTable::kMax);
+      auto victim = used[is_thread].lower_bound(random() % table.limit());
       victim = victim == used[is_thread].end() ? used[is_thread].begin() : victim;
       table.Free(*victim);
       used[is_thread].erase(victim);
@@ -315,10 +316,31 @@ TEST(NumberTable, WalksMatchASet) {
       std::vector<std::uint32_t> walked;
       for (std::uint32_t at = 0; (at = table.Next(at, kind)) != 0;) walked.push_back(at);
       EXPECT_EQ(walked, std::vector<std::uint32_t>(used[kind].begin(), used[kind].end()));
-      const std::uint32_t from = random() % NumberTable::kMax;
+      const std::uint32_t from = random() % table.limit();
       const auto next = used[kind].upper_bound(from);
       EXPECT_EQ(table.Next(from, kind), next == used[kind].end() ? 0 : *next);
     }
+  }
+}
+
+// Every number but 0 can be had; then none, and the one that comes back.
+TEST(NumberTable, TheLimitGrowsToTheLastNumber) {
+  NumberTable table(mem::TheHeap());
+  Task task;
+  EXPECT_EQ(table.limit(), NumberTable::kFirstLimit);
+  std::vector<bool> seen(NumberTable::kMax);
+  std::mt19937 random(3);
+  for (std::uint32_t count = 1; count < NumberTable::kMax; ++count) {
+    const std::uint32_t number = table.Take(&task, random() % 2 != 0).value();
+    ASSERT_TRUE(number != 0 && number < table.limit() && !seen[number]) << number;
+    seen[number] = true;
+    ASSERT_TRUE(table.limit() == NumberTable::kMax || count <= table.limit() / 2 + 1);
+  }
+  EXPECT_EQ(table.Take(&task, true).status(), Status::kLimitExceeded);
+  for (const std::uint32_t number : {1u, 77'777u, NumberTable::kMax - 1}) {
+    table.Free(number);
+    EXPECT_EQ(table.Take(&task, false).value(), number);
+    EXPECT_EQ(table.Take(&task, false).status(), Status::kLimitExceeded);
   }
 }
 
