@@ -60,12 +60,12 @@ def initramfs(program):
     return path
 
 
-def run(program, icount, cpus=1, memory=256, timeout=300):
-    """Console output of the rival running `program` as init."""
+def run(program, icount, cpus=1, memory=256, timeout=300, words=""):
+    """Console output of the rival running `program` as init, with these words."""
     command = ["qemu-system-x86_64", *(ICOUNT if icount else TIMED), "-nodefaults", "-no-user-config",
                "-display", "none", "-no-reboot", "-serial", "stdio", "-M", "q35", "-cpu", CPU,
                "-smp", str(cpus), "-m", str(memory), "-kernel", str(kernel()),
-               "-initrd", str(initramfs(program)), "-append", APPEND + " rdinit=/init"]
+               "-initrd", str(initramfs(program)), "-append", f"{APPEND} rdinit=/init -- {words}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout,
                           stdin=subprocess.DEVNULL, errors="replace")
     return done.stdout

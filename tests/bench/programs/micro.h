@@ -24,6 +24,9 @@ void ThreadSwitch(int count);
 void ThreadCreateJoin(int count);
 void Signal(int count);
 
+/* micro_served.c: requests of a client to a server, which both work for them. */
+void Served(int count);
+
 /* micro_poll.c: one byte through a socket that an epoll set watches, among 10 and 10,000 idle ones.
  */
 void EpollFew(int count);
