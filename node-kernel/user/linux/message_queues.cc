@@ -26,35 +26,23 @@ struct SharedQueue : MessageQueue {
 };
 using OpenQueue = Opened<SharedQueue>;
 
-class WantedQueue final : public Wanted {
+class WantedQueue final : public WantedRecord<SharedQueue> {
  public:
-  explicit WantedQueue(SharedQueue& first) : first_(first) {
+  explicit WantedQueue(SharedQueue& first) : WantedRecord(first) {
     first.most = MessageQueue::kTextAtFirst;
     first.changed_at = Seconds();
   }
-  Status Fill(kernel::Handle file) const override {
-    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
-        .status();
-  }
   std::int64_t Matches(I32) const override { return 0; }
-
- private:
-  SharedQueue& first_;
 };
 
-constexpr std::int64_t kAgain = INT64_MIN;
 // Calls attempt(queue), which says kAgain if it must wait, and then has changed nothing. Waits, if
 // it may, until it says something else.
 template <typename Attempt>
 std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise, Attempt attempt) {
-  Sleeper sleeper(thread);
-  for (bool waited = false;; waited = true) {
+  return UntilDone(thread, [&](Sleeper& sleeper) {
     OpenQueue queue;
     if (const std::int64_t error = queue.Open(id, Access::kChange)) {
-      return !waited                  ? error
-             : error == -kEINVAL      ? -kEIDRM
-             : error == -kERESTARTSYS ? -kEINTR
-                                      : error;
+      return error;
     }
     const std::int64_t answer = attempt(queue);
     if (answer != kAgain) {
@@ -63,10 +51,10 @@ std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise
     if (!may_wait) {
       return otherwise;
     }
-    if (const std::int64_t error = queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0)) {
-      return error;
-    }
-  }
+    const std::int64_t slept =
+        queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0);
+    return slept != 0 ? slept : kAgain;
+  });
 }
 
 std::int64_t Show(OpenQueue& queue, I32 id, Address address) {
@@ -96,7 +84,7 @@ std::int64_t ChangePermissions(I32 id, Address address) {
     constexpr U64 kMost = MessageQueue::kRoom / 2;
     queue->most = wanted.most < kMost ? wanted.most : kMost;
     queue->changed_at = Seconds();
-    (void)queue.Close(true);
+    return queue.Close(true) ? 0 : -kENOMEM;
   }
   return 0;
 }
@@ -151,13 +139,20 @@ Reply MsgReceive(Thread& thread, I32 id, Address message, U64 size, I64 type, U3
       return -std::int64_t{kE2BIG};
     }
     const U64 given = head.size < size ? head.size : size;
-    // Taken whether or not it can be stored, as Linux has it.
-    const bool stored = WriteUser(message, head.type) &&
-                        CopyOut(message + sizeof(head.type), queue->TextAt(at), given);
+    Buffer text(given);
+    if (!text) {
+      return -std::int64_t{kENOMEM};
+    }
+    std::memcpy(text.data(), queue->TextAt(at), given);
     queue->Drop(at);
     queue->last_receiver = thread.task->pid;
     queue->received_at = Seconds();
-    (void)queue.Close(true);
+    if (!queue.Close(true)) {
+      return -std::int64_t{kENOMEM};  // it is still there
+    }
+    // Taken whether or not it can be stored, as Linux has it.
+    const bool stored = WriteUser(message, head.type) &&
+                        CopyOut(message + sizeof(head.type), text.data(), given);
     return stored ? static_cast<std::int64_t>(given) : -std::int64_t{kEFAULT};
   });
 }

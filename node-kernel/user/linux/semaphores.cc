@@ -35,15 +35,11 @@ bool Ended(I32 pid) {
          info.state == proc::TaskState::kZombie;
 }
 
-class WantedSet final : public Wanted {
+class WantedSet final : public WantedRecord<SharedSet> {
  public:
-  WantedSet(SharedSet& first, U32 count) : first_(first), count_(count) {
+  WantedSet(SharedSet& first, U32 count) : WantedRecord(first), count_(count) {
     first.count = count;
     first.changed_at = Seconds();
-  }
-  Status Fill(kernel::Handle file) const override {
-    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
-        .status();
   }
   std::int64_t Matches(I32 id) const override {
     Record record;
@@ -58,7 +54,6 @@ class WantedSet final : public Wanted {
   }
 
  private:
-  SharedSet& first_;
   U32 count_;
 };
 
@@ -92,7 +87,6 @@ std::int64_t OpenFor(const Request& request, OpenSet& set) {
   return error == -kEACCES && !request.changes() ? set.Open(request.id, Access::kRead) : error;
 }
 
-constexpr std::int64_t kAgain = INT64_MIN;
 // One try, and a sleep if it must wait: kAgain after that.
 std::int64_t TryOnce(Thread& thread, const Request& request, Sleeper& sleeper) {
   OpenSet set;
@@ -138,15 +132,9 @@ std::int64_t Operate(Thread& thread, I32 id, Address address, U32 count, U64 dea
     return -kEFAULT;
   }
   const Request request{id, copy.As<Operation>(), count, deadline};
-  Sleeper sleeper(thread);
-  std::int64_t answer = TryOnce(thread, request, sleeper);
-  if (answer != kAgain) {
-    return answer;
-  }
-  while (answer == kAgain) {
-    answer = TryOnce(thread, request, sleeper);
-  }
-  return answer == -kEINVAL ? -kEIDRM : answer == -kERESTARTSYS ? -kEINTR : answer;
+  const std::int64_t answer =
+      UntilDone(thread, [&](Sleeper& sleeper) { return TryOnce(thread, request, sleeper); });
+  return answer == -kERESTARTNOHAND ? -kEINTR : answer;  // a wait is never begun again
 }
 
 // GETALL and SETALL.
@@ -196,7 +184,7 @@ std::int64_t ChangePermissions(I32 id, Address address) {
   OpenSet set;
   if (error == 0 && set.Open(id, Access::kChange) == 0) {
     set->changed_at = Seconds();
-    (void)set.Close(false);
+    return set.Close(false) ? 0 : -kENOMEM;
   }
   return error;
 }
@@ -289,8 +277,8 @@ Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) 
     default:
       return -kEINVAL;
   }
-  (void)set.Close(undone || answer == 0);
-  return answer;
+  const bool kept = set.Close(undone || answer == 0);
+  return answer != 0 || kept ? answer : -kENOMEM;
 }
 
 }  // namespace k42::personality::calls

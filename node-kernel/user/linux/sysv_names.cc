@@ -173,9 +173,7 @@ std::int64_t Remove(Kind kind, I32 id, bool still_used) {
   if (unnamed) {
     (void)kernel::MakeSymbolicLink(object.path().text, object.path().size, named.path());
   }
-  return status == Status::kNotFound           ? -kEINVAL
-         : status == Status::kPermissionDenied ? -kEPERM
-                                               : ErrnoOf(status);
+  return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
 }
 
 std::int64_t Change(Kind kind, I32 id, const LinuxPermissions& permissions) {
@@ -186,9 +184,18 @@ std::int64_t Change(Kind kind, I32 id, const LinuxPermissions& permissions) {
   change.group = permissions.gid;
   const Name name(kind, Of::kObject, id);
   const Status status = kernel::SetAttributes(name.path(), fs::kWalkNoFollow, change);
-  return status == Status::kNotFound           ? -kEINVAL
-         : status == Status::kPermissionDenied ? -kEPERM
-                                               : ErrnoOf(status);
+  if (status != Status::kOk) {
+    return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
+  }
+  // The folder is sticky: what the new owner is to remove with the object must be his.
+  change.mask = fs::kSetUser | fs::kSetGroup;
+  const I32 key = KeyOf(kind, id);
+  const Name back(kind, Of::kBack, id), named(kind, Of::kKey, key);
+  if (key != kIpcPrivate && NumberIn(named, kind, Of::kObject) == id) {
+    (void)kernel::SetAttributes(named.path(), fs::kWalkNoFollow, change);
+  }
+  (void)kernel::SetAttributes(back.path(), fs::kWalkNoFollow, change);
+  return 0;
 }
 
 void Fill(Kind kind, I32 id, const fs::FileAttributes& attributes, LinuxPermissions* permissions) {

@@ -45,7 +45,8 @@ TEST_F(TicketsTest, SomeAreKeptForCalls) {
   EXPECT_NE(tickets_->Take(&user_), kNoTicket);
 }
 
-// What is looked at for fired ones, and copied by a fork, ends with the highest that was ever taken.
+// What is looked at for fired ones, and copied by a fork, ends with the highest that was ever
+// taken.
 TEST_F(TicketsTest, TheLowestFreeWordComesFirst) {
   std::vector<std::uint32_t> taken;
   for (int i = 0; i < 1000; ++i) {
