@@ -51,8 +51,7 @@ std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise
     if (!may_wait) {
       return otherwise;
     }
-    const std::int64_t slept =
-        queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0);
+    const std::int64_t slept = queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0);
     return slept != 0 ? slept : kAgain;
   });
 }
@@ -151,8 +150,8 @@ Reply MsgReceive(Thread& thread, I32 id, Address message, U64 size, I64 type, U3
       return -std::int64_t{kENOMEM};  // it is still there
     }
     // Taken whether or not it can be stored, as Linux has it.
-    const bool stored = WriteUser(message, head.type) &&
-                        CopyOut(message + sizeof(head.type), text.data(), given);
+    const bool stored =
+        WriteUser(message, head.type) && CopyOut(message + sizeof(head.type), text.data(), given);
     return stored ? static_cast<std::int64_t>(given) : -std::int64_t{kEFAULT};
   });
 }

@@ -3,11 +3,11 @@
 //
 // An operation opens the file, locks all of it, reads, writes once and closes: a process that dies
 // under way leaves no lock and no half of a change. (What the file has to grow by is written before
-// that, where nobody looks yet; so for lack of memory all is refused, or nothing.) Who must wait enters its thread number in the
-// record (Waiters) and sleeps on a datagram socket of that name, until whoever changes the record
-// sends it a word: before the change is written, so that no death can come between the two, and
-// with the record still locked, so that the woken see it. Words may be lost (no memory, a process
-// that does not keep to this), so everybody looks again now and then.
+// that, where nobody looks yet; so for lack of memory all is refused, or nothing.) Who must wait
+// enters its thread number in the record (Waiters) and sleeps on a datagram socket of that name,
+// until whoever changes the record sends it a word: before the change is written, so that no death
+// can come between the two, and with the record still locked, so that the woken see it. Words may
+// be lost (no memory, a process that does not keep to this), so everybody looks again now and then.
 #pragma once
 
 #include "user/linux/call_support.h"
@@ -186,9 +186,7 @@ std::int64_t UntilDone(Thread& thread, Attempt attempt) {
   while (answer == kAgain) {
     answer = attempt(sleeper);
   }
-  return answer == -kEINVAL            ? -kEIDRM
-         : answer == -kERESTARTNOINTR ? -kERESTARTNOHAND
-                                      : answer;
+  return answer == -kEINVAL ? -kEIDRM : answer == -kERESTARTNOINTR ? -kERESTARTNOHAND : answer;
 }
 
 }  // namespace k42::personality::calls::sysv
