@@ -12,6 +12,7 @@
 #include "user/linux/entry.h"
 #include "user/linux/file_slots.h"
 #include "user/linux/futex.h"
+#include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/sysv_record.h"
 #include "user/linux/vector_state.h"
@@ -197,6 +198,9 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   InheritSharedMemory();
   ForgetDescriptorService();
   ForgetFileSlots();
+  if (HasProcessLocks()) {  // the parent's
+    SetProcessLocks(false);
+  }
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();

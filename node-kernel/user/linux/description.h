@@ -118,7 +118,6 @@ class KernelFile final : public Description {
   std::uint64_t send_timeout_ns = 0;
   bool is_socket = false;
   bool is_event_counter = false;
-  bool has_process_locks = false;
   bool connecting = false;
 
  private:
