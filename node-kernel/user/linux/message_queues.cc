@@ -11,6 +11,7 @@ namespace {
 using namespace sysv;
 
 constexpr U32 kNoError = 010000, kExcept = 020000;
+constexpr U32 kMsgStat = 11, kMsgInfo = 12, kMsgStatAny = 13;
 
 struct LinuxQueueDescriptor {
   LinuxPermissions permissions;
@@ -20,6 +21,12 @@ struct LinuxQueueDescriptor {
   U64 unused[2];
 };
 static_assert(sizeof(LinuxQueueDescriptor) == 120);
+
+struct LinuxMsgInfo {
+  I32 pool, map, text_most, bytes_most, queues_most, segment_size, messages_most;
+  std::uint16_t segments;
+};
+static_assert(sizeof(LinuxMsgInfo) == 32);
 
 struct SharedQueue : MessageQueue {
   static constexpr Kind kKind = Kind::kMessages;
@@ -68,6 +75,35 @@ std::int64_t Show(OpenQueue& queue, I32 id, Address address) {
   shown.last_sender = queue->last_sender;
   shown.last_receiver = queue->last_receiver;
   return WriteUser(address, shown) ? 0 : -kEFAULT;
+}
+
+// What may be, or (MSG_INFO) also what is.
+std::int64_t ShowInfo(bool used, Address address) {
+  constexpr I32 kQueuesMost = 32000;
+  constexpr auto kBytes = static_cast<I32>(MessageQueue::kTextAtFirst);
+  LinuxMsgInfo info{kQueuesMost * (kBytes / 1024),
+                    kBytes,
+                    MessageQueue::kTextMost,
+                    kBytes,
+                    kQueuesMost,
+                    16,
+                    kBytes,
+                    0xffff};
+  U64 queues = 0, count = 0, bytes = 0;
+  Objects objects(Kind::kMessages);
+  for (I32 id; (id = objects.Next()) >= 0; ++queues) {
+    OpenQueue queue;
+    if (used && queue.Open(id, Access::kRead) == 0) {
+      count += queue->count;
+      bytes += queue->bytes;
+    }
+  }
+  if (used) {
+    info.pool = static_cast<I32>(queues);
+    info.map = static_cast<I32>(count);
+    info.messages_most = static_cast<I32>(bytes);
+  }
+  return WriteUser(address, info) ? HighestIndex(queues) : -kEFAULT;
 }
 
 std::int64_t ChangePermissions(I32 id, Address address) {
@@ -164,12 +200,21 @@ Reply MsgControl(Thread&, I32 id, U32 command, Address buffer) {
   if (command == kIpcSet) {
     return ChangePermissions(id, buffer);
   }
-  if (command != kIpcStat) {
+  if (command == kIpcInfo || command == kMsgInfo) {
+    return ShowInfo(command == kMsgInfo, buffer);
+  }
+  const bool by_index = command == kMsgStat || command == kMsgStatAny;
+  if (command != kIpcStat && !by_index) {
+    return -kEINVAL;
+  }
+  const std::int64_t found = by_index ? IdAt(Kind::kMessages, id) : id;
+  if (found < 0) {
     return -kEINVAL;
   }
   OpenQueue queue;
-  const std::int64_t error = queue.Open(id, Access::kRead);
-  return error != 0 ? error : Show(queue, id, buffer);
+  std::int64_t error = queue.Open(static_cast<I32>(found), Access::kRead);
+  error = error != 0 ? error : Show(queue, static_cast<I32>(found), buffer);
+  return error == 0 && by_index ? found : error;
 }
 
 }  // namespace k42::personality::calls

@@ -10,7 +10,7 @@ namespace {
 using namespace sysv;
 
 constexpr U32 kGetPid = 11, kGetValue = 12, kGetAll = 13, kGetUp = 14, kGetZero = 15,
-              kSetValue = 16, kSetAll = 17;
+              kSetValue = 16, kSetAll = 17, kSemStat = 18, kSemInfo = 19, kSemStatAny = 20;
 constexpr std::uint16_t kForMore = 0, kForZero = 1;  // Waiter::how
 
 struct LinuxSemDescriptor {
@@ -23,6 +23,11 @@ struct LinuxSemDescriptor {
   U64 unused3[2];
 };
 static_assert(sizeof(LinuxSemDescriptor) == 104);
+
+struct LinuxSemInfo {
+  I32 map, sets_most, all_most, undo_most, of_set_most, operations_most, undo_of_one, undo_size,
+      value_most, adjust_most;
+};
 
 struct SharedSet : SemaphoreSet {
   static constexpr Kind kKind = Kind::kSemaphores;
@@ -198,6 +203,37 @@ std::int64_t Show(OpenSet& set, I32 id, Address address) {
   return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
+// What may be, or (SEM_INFO) also what is.
+std::int64_t ShowInfo(bool used, Address address) {
+  constexpr I32 kSetsMost = 32000, kAll = kSetsMost * static_cast<I32>(SemaphoreSet::kMost);
+  constexpr auto kOperations = static_cast<I32>(SemaphoreSet::kOperationsMost);
+  LinuxSemInfo info{kAll,
+                    kSetsMost,
+                    kAll,
+                    kAll,
+                    SemaphoreSet::kMost,
+                    kOperations,
+                    kOperations,
+                    sizeof(Undo),
+                    SemaphoreSet::kValueMost,
+                    SemaphoreSet::kValueMost};
+  U64 sets = 0, semaphores = 0;
+  Objects objects(Kind::kSemaphores);
+  for (I32 id; (id = objects.Next()) >= 0; ++sets) {
+    Record record;
+    U32 count = 0;
+    if (used && record.Open(Kind::kSemaphores, id, Access::kRead) == 0 &&
+        record.Read(offsetof(SemaphoreSet, count), &count, sizeof(count))) {
+      semaphores += count;
+    }
+  }
+  if (used) {
+    info.undo_size = static_cast<I32>(sets);
+    info.adjust_most = static_cast<I32>(semaphores);
+  }
+  return WriteUser(address, info) ? HighestIndex(sets) : -kEFAULT;
+}
+
 }  // namespace
 
 Reply SemGet(Thread&, I32 key, I32 count, U32 flags) {
@@ -240,7 +276,16 @@ Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) 
   if (command == kIpcSet) {
     return ChangePermissions(id, argument);
   }
+  if (command == kIpcInfo || command == kSemInfo) {
+    return ShowInfo(command == kSemInfo, argument);
+  }
   OpenSet set;
+  if (command == kSemStat || command == kSemStatAny) {
+    const std::int64_t found = IdAt(Kind::kSemaphores, id);
+    std::int64_t error = found < 0 ? found : set.Open(static_cast<I32>(found), Access::kRead);
+    error = error != 0 ? error : Show(set, static_cast<I32>(found), argument);
+    return error != 0 ? error : found;
+  }
   const bool sets = command == kSetValue || command == kSetAll;
   if (const std::int64_t error = set.Open(id, sets ? Access::kChange : Access::kRead)) {
     return error;
