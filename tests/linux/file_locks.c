@@ -1,6 +1,8 @@
-/* Many processes take one lock of a file in turn, each waiting for the others: all three kinds. */
+/* Many processes take one lock of a file in turn, each waiting for the others: all three kinds. What
+ * ends the locks of a process. */
 #include "check.h"
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,7 +15,86 @@ static int take(int kind, int fd) {
   return kind == 0 ? flock(fd, LOCK_EX) : fcntl(fd, kind == 1 ? F_SETLKW : F_OFD_SETLKW, &all);
 }
 
-int main(void) {
+/* What another process sees of our lock of the file. */
+static void look(const char *of, const char *when) {
+  fflush(stdout);
+  if (fork() == 0) {
+    struct flock all = {F_WRLCK, SEEK_SET, 0, 0, 0};
+    int fd = open(of, O_RDWR);
+    if (fcntl(fd, F_GETLK, &all) != 0) _exit(1);
+    printf("%s: %s\n", when, all.l_type == F_UNLCK ? "free" : all.l_pid == getppid() ? "ours" : "another's");
+    fflush(stdout);
+    _exit(0);
+  }
+  int status = 0;
+  wait(&status);
+  if (status != 0) printf("status %x\n", status);
+}
+static int locked(const char *name, int flags) {
+  int fd = open(name, O_RDWR | O_CREAT | flags, 0600);
+  take(1, fd);
+  return fd;
+}
+static void ends(const char *self) {
+  int null = open("/dev/null", O_RDWR), fd = locked(path, 0), again = open(path, O_RDONLY);
+  look(path, "locked");
+  close(dup(null));
+  look(path, "other closed");
+  close(again);
+  look(path, "another opening closed");
+  take(1, fd);
+  close(dup(fd));
+  look(path, "copy closed");
+  take(1, fd);
+  VALUE(dup2(fd, fd) == fd);
+  VALUE(dup2(99, fd));
+  look(path, "dup2 of nothing");
+  dup2(null, fd);
+  look(path, "dup2 over it");
+  close(fd);
+  fd = locked(path, 0);
+  dup3(null, fd, O_CLOEXEC);
+  look(path, "dup3 over it");
+  close(fd);
+  fd = locked(path, 0);
+  VALUE(close_range(fd + 1, ~0u, 0));
+  look(path, "close_range behind it");
+  VALUE(close_range(fd, fd, CLOSE_RANGE_CLOEXEC));
+  look(path, "close_range for exec");
+  VALUE(close_range(fd, fd, 0));
+  look(path, "close_range");
+
+  /* Its child's closes are none of its. */
+  fd = locked(path, 0);
+  if (fork() == 0) {
+    close(fd);
+    _exit(0);
+  }
+  wait(NULL);
+  look(path, "child closed");
+  if (vfork() == 0) {
+    char *words[] = {"true", NULL};
+    execv("/bin/true", words);
+    _exit(1);
+  }
+  wait(NULL);
+  look(path, "child executed");
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  char number[16];
+  snprintf(number, sizeof(number), "%d", locked("/tmp/files/kept", 0));
+  fflush(stdout);
+  execl(self, self, "executed", number, (char *)0);
+}
+static int executed(int fd) {
+  look(path, "closed by exec");
+  look("/tmp/files/kept", "kept by exec");
+  close(fd);
+  look("/tmp/files/kept", "closed after exec");
+  return 0;
+}
+
+int main(int count, char **words) {
+  if (count == 3 && strcmp(words[1], "executed") == 0) return executed(atoi(words[2]));
   mkdir("/tmp/files", 0700);
   for (int kind = 0; kind < 3; ++kind) {
     unlink(path);
@@ -36,5 +117,6 @@ int main(void) {
     printf("kind %d: %d turns, %d failed\n", kind, count, failed);
     close(keep);
   }
+  ends(words[0]);
   return 0;
 }

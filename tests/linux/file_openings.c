@@ -154,11 +154,42 @@ static void Append(void) {
   close(shared_file);
 }
 
+/* Attributes of another's file: not allowed to change (EPERM), or not even to reach (EACCES). */
+static void ChangeOfOthers(void) {
+  struct timespec times[2] = {{1, 0}, {2, 0}};
+  if (setgid(54321) != 0 || setuid(54321) != 0) _exit(1);
+  int file = open("others", O_RDONLY);
+  VALUE(chmod("others", 0600));
+  VALUE(chown("others", 54321, -1));
+  VALUE(utimensat(AT_FDCWD, "others", times, 0));
+  VALUE(utimensat(AT_FDCWD, "others", NULL, 0));
+  VALUE(truncate("others", 0));
+  VALUE(fchmod(file, 0600));
+  VALUE(fchown(file, -1, 54321));
+  VALUE(futimens(file, times));
+  VALUE(futimens(file, NULL));
+  VALUE(chmod("closed/others", 0600));
+  VALUE(chown("closed/others", 54321, -1));
+  VALUE(utimensat(AT_FDCWD, "closed/others", NULL, 0));
+  VALUE(truncate("closed/others", 0));
+}
+static void Denied(void) {
+  puts("-- another user's");
+  Put("others", "text");
+  chmod("others", 0644);
+  mkdir("closed", 0700);
+  Put("closed/others", "text");
+  chmod("/tmp/files", 0711);
+  Child(ChangeOfOthers);
+  chmod("/tmp/files", 0700);
+}
+
 int main(void) {
   if (Begin()) return 1;
   Kept();
   Locks();
   Sent();
   Append();
+  Denied();
   return 0;
 }

@@ -2,11 +2,13 @@
 #include "check.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 
 static void pause_ms(int ms) {
@@ -257,6 +259,108 @@ static void splices(void) {
   VALUE(from);
 }
 
+/* sendfile and copy_file_range: what from, what to, and where that leaves them. */
+static void copies(void) {
+  char text[64] = "";
+  int in[2], pair[2];
+  if (pipe(in) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) exit(1);
+  int file = open("/tmp/files/copied", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  int other = open("/tmp/files/other", O_RDWR | O_CREAT | O_TRUNC, 0600);
+  int appends = open("/tmp/files/other", O_WRONLY | O_APPEND);
+  int folder = open("/tmp/files", O_RDONLY), zero = open("/dev/zero", O_RDONLY);
+  int null = open("/dev/null", O_WRONLY), terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  write(file, "0123456789", 10);
+  write(in[1], "in a pipe", 9);
+  write(pair[1], "in a socket", 11);
+  off_t at = 2;
+  VALUE(sendfile(other, in[0], NULL, 5));
+  VALUE(sendfile(other, in[0], &at, 5));
+  VALUE(sendfile(other, pair[0], NULL, 5));
+  VALUE(sendfile(other, pair[0], &at, 5));
+  VALUE(sendfile(other, folder, NULL, 5));
+  VALUE(sendfile(other, terminal, NULL, 5));
+  VALUE(sendfile(other, zero, NULL, 5));
+  VALUE(sendfile(appends, file, &at, 5));
+  VALUE(sendfile(folder, file, &at, 5));
+  VALUE(sendfile(null, file, &at, 5));
+  VALUE(at);
+  VALUE(read(in[0], text, 64));
+  VALUE(recv(pair[0], text, 64, 0));
+  VALUE(lseek(other, 0, SEEK_CUR));
+  /* Positions: ours move, unless the call has one of its own. */
+  lseek(file, 4, SEEK_SET);
+  VALUE(sendfile(other, file, NULL, 3));
+  VALUE(lseek(file, 0, SEEK_CUR));
+  VALUE(lseek(other, 0, SEEK_CUR));
+  at = 8;
+  VALUE(sendfile(in[1], file, &at, 30));
+  VALUE(at);
+  VALUE(lseek(file, 0, SEEK_CUR));
+  VALUE(read(in[0], text, 64));
+  at = -1;
+  VALUE(sendfile(other, file, &at, 1));
+  /* What the other side does not take stays. */
+  close(in[0]);
+  signal(SIGPIPE, SIG_IGN);
+  VALUE(sendfile(in[1], file, NULL, 3));
+  VALUE(lseek(file, 0, SEEK_CUR));
+
+  loff_t from = 1, to = 20;
+  VALUE(copy_file_range(file, NULL, in[1], NULL, 3, 0));
+  VALUE(copy_file_range(zero, NULL, other, NULL, 3, 0));
+  VALUE(copy_file_range(pair[0], NULL, other, NULL, 3, 0));
+  VALUE(copy_file_range(file, NULL, null, NULL, 3, 0));
+  VALUE(copy_file_range(folder, NULL, other, NULL, 3, 0));
+  VALUE(copy_file_range(folder, NULL, null, NULL, 3, 0));
+  VALUE(copy_file_range(file, NULL, folder, NULL, 3, 0));
+  VALUE(copy_file_range(file, &from, appends, NULL, 3, 0));
+  VALUE(copy_file_range(appends, NULL, other, NULL, 3, 0));
+  VALUE(copy_file_range(file, NULL, other, NULL, 3, 1));
+  VALUE(copy_file_range(file, &from, file, NULL, 3, 0));
+  VALUE(copy_file_range(file, &from, other, &to, 3, 0));
+  printf("%ld %ld %ld\n", (long)from, (long)to, (long)lseek(other, 0, SEEK_CUR));
+  VALUE(copy_file_range(file, NULL, other, NULL, 100, 0));
+  VALUE(lseek(file, 0, SEEK_CUR));
+  VALUE(lseek(other, 0, SEEK_CUR));
+  VALUE(pread(other, text, 64, 0));
+  for (int i = 0; i < 23; ++i) putchar(text[i] ? text[i] : '.');
+  puts("");
+  unlink("/tmp/files/copied");
+  unlink("/tmp/files/other");
+  int fds[] = {in[1], pair[0], pair[1], file, other, appends, folder, zero, null, terminal};
+  for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); ++i) close(fds[i]);
+}
+
+/* More than there is, for ever: it ends when there is nothing, or with a signal, and says how far
+ * it came. */
+static void endless(void) {
+  struct sigaction action = {.sa_handler = on_signal};
+  struct itimerval often = {{0, 0}, {0, 100000}};
+  int in[2];
+  if (pipe(in)) exit(1);
+  int null = open("/dev/null", O_WRONLY);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    close(in[0]);
+    static char bytes[4096];
+    while (write(in[1], bytes, sizeof(bytes)) > 0) {
+    }
+    _exit(0);
+  }
+  close(in[1]);
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &often, NULL);
+  ssize_t moved;
+  time_t begin = time(NULL);
+  if ((moved = splice(in[0], NULL, null, NULL, 1ul << 40, 0)) <= 0) printf("%ld\n", (long)moved);
+  printf("ended %d\n", time(NULL) - begin < 20);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  close(in[0]);
+  close(null);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   mkdir("/tmp/files", 0700);
@@ -264,5 +368,7 @@ int main(void) {
   short_visits();
   undelivered();
   splices();
+  copies();
+  endless();
   return 0;
 }

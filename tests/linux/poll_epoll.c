@@ -28,6 +28,53 @@ static void add(int epoll, int fd, unsigned events, int tag) {
   struct epoll_event event = {.events = events, .data.u32 = (unsigned)tag};
   VALUE(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
 }
+/* More watches than a node has for a process: one more is refused, and those it has do their work,
+ * though one of them lose its place to a newcomer. */
+enum { kSets = 20, kDups = 820 };
+static int sets[kSets], dups[kDups];
+static struct epoll_event kept[8];
+static int add_idle(int epoll, int fd) {
+  struct epoll_event event = {.events = EPOLLIN};
+  return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : errno;
+}
+static void many_watches(void) {
+  int idle[2], one[2], odd = 0, refused = 0;
+  if (pipe(idle) || pipe(one)) exit(1);
+  for (int i = 0; i < kDups; ++i) dups[i] = dup(idle[0]);
+  for (int i = 0; i < kSets; ++i) sets[i] = epoll_create1(0);
+  int first = epoll_create1(0);
+  VALUE(add_idle(first, one[0]));
+  for (int i = 0; i < kSets; ++i)
+    for (int j = 0; j < kDups - 1; ++j) {
+      int error = add_idle(sets[i], dups[j]);
+      odd += error != 0 && error != ENOSPC;
+      refused += error == ENOSPC;
+    }
+  VALUE(odd);
+  if (refused == 0 && on_node()) printf("nothing was refused\n");
+  VALUE(epoll_wait(sets[kSets - 1], kept, 8, 0));
+  struct pollfd reads = {idle[0], POLLIN, 0};
+  VALUE(poll(&reads, 1, 1));
+  /* It has fired, so another can have its place; then it is idle again. */
+  write(one[1], "x", 1);
+  reads.fd = one[0];
+  VALUE(poll(&reads, 1, 1));
+  int error = add_idle(sets[0], dups[kDups - 1]);
+  if (error != 0) printf("no place: %d\n", error);
+  char byte;
+  read(one[0], &byte, 1);
+  VALUE(epoll_wait(first, kept, 8, 0));
+  VALUE(epoll_wait(first, kept, 8, 30));
+  pthread_t thread;
+  pthread_create(&thread, NULL, later, &one[1]);
+  VALUE(epoll_wait(first, kept, 8, 20000));
+  pthread_join(thread, NULL);
+  write(idle[1], "x", 1);
+  VALUE(epoll_wait(sets[0], kept, 8, 20000));
+  close(first);
+  for (int i = 0; i < kSets; ++i) close(sets[i]);
+  for (int i = 0; i < kDups; ++i) close(dups[i]);
+}
 int main(void) {
   pipe2(fds, O_NONBLOCK);
   struct pollfd polls[3] = {{fds[0], POLLIN, 0}, {fds[1], POLLOUT, 0}, {-1, POLLIN, 0}};
@@ -130,5 +177,6 @@ int main(void) {
   wait_events(epoll, 0);
   VALUE(epoll_wait(epoll, NULL, 0, 0));
   VALUE(epoll_ctl(epoll, EPOLL_CTL_ADD, epoll, &again));
+  many_watches();
   return 0;
 }

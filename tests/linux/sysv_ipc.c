@@ -3,6 +3,7 @@
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -234,9 +235,66 @@ static void messages(void) {
   VALUE(msgsnd(id, &text, 1, 0));
 }
 
+/* What there may be, and what there is: by how much it grows with objects of ours. */
+static void infos(void) {
+  struct seminfo may, sets, more_sets;
+  struct msginfo may_wait, queues, more_queues;
+  struct shminfo may_share;
+  struct shm_info segments, more_segments;
+  SHOW(semctl(0, 0, IPC_INFO, &may));
+  SHOW(msgctl(0, IPC_INFO, (struct msqid_ds *)&may_wait));
+  SHOW(shmctl(0, IPC_INFO, (struct shmid_ds *)&may_share));
+  printf("%d %d %d %d, %d %d, %ld %d %d\n", may.semopm, may.semvmx, may.semaem, may.semume == may.semopm,
+         may_wait.msgmax, may_wait.msgmnb, (long)may_share.shmmin, may_share.shmmax > 1l << 40,
+         may_share.shmall > 1l << 40);
+  printf("%d %d %d\n", may.semmni == 32000, may_wait.msgmni == 32000, may_share.shmmni == 4096);
+  int set = semget(IPC_PRIVATE, may.semmsl, 0600);
+  SHOW(set);
+  VALUE(semget(IPC_PRIVATE, may.semmsl + 1, 0600));
+  semctl(set, 0, IPC_RMID);
+  SHOW(semctl(0, 0, SEM_INFO, &sets));
+  SHOW(msgctl(0, MSG_INFO, (struct msqid_ds *)&queues));
+  SHOW(shmctl(0, SHM_INFO, (struct shmid_ds *)&segments));
+  set = semget(IPC_PRIVATE, 7, 0600);
+  int queue = msgget(IPC_PRIVATE, 0600), segment = shmget(IPC_PRIVATE, 9000, 0600);
+  struct text text = {1, "text"};
+  msgsnd(queue, &text, 5, 0);
+  msgsnd(queue, &text, 2, 0);
+  int last_set = semctl(0, 0, SEM_INFO, &more_sets);
+  int last_queue = msgctl(0, MSG_INFO, (struct msqid_ds *)&more_queues);
+  int last_segment = shmctl(0, SHM_INFO, (struct shmid_ds *)&more_segments);
+  printf("sets %d, semaphores %d\n", more_sets.semusz - sets.semusz, more_sets.semaem - sets.semaem);
+  printf("queues %d, messages %d, bytes %d\n", more_queues.msgpool - queues.msgpool,
+         more_queues.msgmap - queues.msgmap, more_queues.msgtql - queues.msgtql);
+  printf("segments %d, pages %ld\n", more_segments.used_ids - segments.used_ids,
+         (long)(more_segments.shm_tot - segments.shm_tot));
+  int found[3] = {0, 0, 0};
+  struct semid_ds of_set;
+  struct msqid_ds of_queue;
+  struct shmid_ds of_segment;
+  for (int i = 0; i <= last_set; ++i)
+    if (semctl(i, 0, SEM_STAT, &of_set) == set) found[0] = (int)of_set.sem_nsems;
+  for (int i = 0; i <= last_queue; ++i)
+    if (msgctl(i, MSG_STAT, &of_queue) == queue) found[1] = (int)of_queue.msg_qnum;
+  for (int i = 0; i <= last_segment; ++i)
+    if (shmctl(i, SHM_STAT, &of_segment) == segment) found[2] = (int)of_segment.shm_segsz;
+  printf("found %d %d %d\n", found[0], found[1], found[2]);
+  VALUE(semctl(last_set + 1, 0, SEM_STAT, &of_set));
+  VALUE(msgctl(last_queue + 1, MSG_STAT, &of_queue));
+  VALUE(shmctl(last_segment + 1, SHM_STAT, &of_segment));
+  VALUE(semctl(-1, 0, SEM_STAT, &of_set));
+  VALUE(semctl(0, 0, SEM_INFO, (void *)8));
+  VALUE(msgctl(0, IPC_INFO, (void *)8));
+  VALUE(shmctl(0, SHM_INFO, (void *)8));
+  semctl(set, 0, IPC_RMID);
+  msgctl(queue, IPC_RMID, NULL);
+  shmctl(segment, IPC_RMID, NULL);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   semaphores();
   messages();
+  infos();
   return 0;
 }

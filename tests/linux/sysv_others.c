@@ -4,8 +4,10 @@
 #include "check.h"
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -55,7 +57,9 @@ static void until_waits(int id, int number, int command) {
 static int object_file(char kind, int id, int flags) {
   char path[64];
   snprintf(path, sizeof(path), "/dev/shm/.sysv.%c.%08x", kind, id);
-  return open(path, flags);
+  int file = open(path, flags);
+  if (file < 0 && on_node()) printf("no record: what follows shows nothing\n");
+  return file;
 }
 
 /* A key is free when its object is removed, whoever made and whoever removes it. */
@@ -80,6 +84,37 @@ static void keys(void) {
   VALUE(semget(kKey, 1, 0));
   VALUE(msgget(kKey, 0));
   VALUE(shmget(kKey, 1, 0));
+}
+
+/* Who is given an object may remove it, and then its key is free for all. */
+static void remove_mine(int id) {
+  (void)id;
+  remove_all();
+}
+static void make_again(int id) {
+  (void)id;
+  make_all(0600);
+}
+static void given(void) {
+  struct semid_ds set;
+  struct msqid_ds queue;
+  struct shmid_ds memory;
+  make_all(0600);
+  int id = semget(kKey, 0, 0);
+  semctl(id, 0, IPC_STAT, (union value){.status = &set});
+  set.sem_perm.uid = set.sem_perm.gid = kOne;
+  VALUE(semctl(id, 0, IPC_SET, (union value){.status = &set}));
+  id = msgget(kKey, 0);
+  msgctl(id, IPC_STAT, &queue);
+  queue.msg_perm.uid = queue.msg_perm.gid = kOne;
+  VALUE(msgctl(id, IPC_SET, &queue));
+  id = shmget(kKey, 0, 0);
+  shmctl(id, IPC_STAT, &memory);
+  memory.shm_perm.uid = memory.shm_perm.gid = kOne;
+  VALUE(shmctl(id, IPC_SET, &memory));
+  as(kOne, remove_mine, 0);
+  as(kOther, make_again, 0);
+  remove_all();
 }
 
 /* What others may do. */
@@ -230,6 +265,129 @@ static void untold(void) {
   join(child);
 }
 
+/* A fork by another thread than the one that waits: the child has nothing to do with it. */
+static void *take_twice(void *id) {
+  for (int i = 0; i < 2; ++i) VALUE(change(*(int *)id, 0, -1, 0));
+  return NULL;
+}
+static void *add(void *id) {
+  VALUE(change(*(int *)id, 1, 1, 0));
+  return NULL;
+}
+static pid_t sleeping_child(void) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    pause_ms(8000);
+    _exit(0);
+  }
+  return child;
+}
+static void forked_meanwhile(void) {
+  int id = semget(IPC_PRIVATE, 2, 0600);
+  pthread_t thread;
+  pthread_create(&thread, NULL, take_twice, &id);
+  until_waits(id, 0, GETNCNT);
+  pid_t child = sleeping_child();
+  change(id, 0, 1, 0);
+  while (semctl(id, 0, GETVAL) != 0) pause_ms(1);
+  until_waits(id, 0, GETNCNT);
+  VALUE(semctl(id, 0, GETNCNT));
+  change(id, 0, 1, 0);
+  pthread_join(thread, NULL);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+
+  struct flock all = {F_WRLCK, SEEK_SET, 0, 0, 0};
+  int file = object_file('s', id, O_RDWR);
+  if (file >= 0) fcntl(file, F_OFD_SETLKW, &all);
+  pthread_create(&thread, NULL, add, &id);
+  pause_ms(100);
+  child = sleeping_child();
+  if (file >= 0) unlock(file);
+  pthread_join(thread, NULL);
+  time_t begin = time(NULL);
+  VALUE(change(id, 1, -1, 0));
+  printf("at once %d\n", time(NULL) - begin < 5);
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  VALUE(semctl(id, 0, IPC_RMID));
+}
+
+/* On a node changes are writes, and there may be a limit to those: what is said is what was done. */
+static void with_small_files(int id) {
+  struct rlimit limit = {1, RLIM_INFINITY};
+  struct text text = {1, "text"};
+  struct msqid_ds before, after;
+  int as_told[5], set = semget(IPC_PRIVATE, 1, 0600);
+  change(set, 0, 5, 0);
+  signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &limit);
+  msgctl(id, IPC_STAT, &before);
+  memset(text.bytes, 0, sizeof(text.bytes));
+  int done = msgrcv(id, &text, sizeof(text.bytes), 0, IPC_NOWAIT) >= 0;
+  msgctl(id, IPC_STAT, &after);
+  as_told[0] = (int)(before.msg_qnum - after.msg_qnum) == done;
+  as_told[1] = (strcmp(text.bytes, "kept") == 0) == done;
+  done = msgsnd(id, &text, 4, IPC_NOWAIT) == 0;
+  msgctl(id, IPC_STAT, &before);
+  as_told[2] = (int)(before.msg_qnum - after.msg_qnum) == done;
+  done = change(set, 0, 1, 0) == 0;
+  as_told[3] = semctl(set, 0, GETVAL) == 5 + done;
+  done = semctl(set, 0, SETVAL, (union value){9}) == 0;
+  as_told[4] = (semctl(set, 0, GETVAL) == 9) == done;
+  semctl(set, 0, IPC_RMID);
+  limit.rlim_cur = RLIM_INFINITY; /* what we print may go to a file */
+  setrlimit(RLIMIT_FSIZE, &limit);
+  for (int i = 0; i < 5; ++i) printf("as told %d\n", as_told[i]);
+}
+static void told_truly(void) {
+  int id = msgget(IPC_PRIVATE, 0600);
+  struct text text = {1, "kept"};
+  msgsnd(id, &text, 5, 0);
+  as(0, with_small_files, id);
+  VALUE(msgctl(id, IPC_RMID, NULL));
+}
+
+/* A stop and a continuation in the middle of a wait. */
+static void take_message(int id) {
+  struct text text;
+  VALUE(msgrcv(id, &text, 64, 0, 0));
+}
+static void put_message(int id) {
+  struct text text = {2, "b"};
+  VALUE(msgsnd(id, &text, 64, 0));
+}
+static void stop_and_go(pid_t child) {
+  int status = 0;
+  pause_ms(200); /* it waits now */
+  kill(child, SIGSTOP);
+  waitpid(child, &status, WUNTRACED);
+  printf("stopped %x\n", status);
+  kill(child, SIGCONT);
+  pause_ms(200);
+}
+static void stopped(void) {
+  int queue = msgget(IPC_PRIVATE, 0600), set = semget(IPC_PRIVATE, 1, 0600);
+  struct text text = {1, "a"};
+  pid_t child = start(0, take_message, queue);
+  stop_and_go(child);
+  msgsnd(queue, &text, 2, 0);
+  join(child);
+  while (msgsnd(queue, &text, 64, IPC_NOWAIT) == 0) {
+  }
+  child = start(0, put_message, queue);
+  stop_and_go(child);
+  msgrcv(queue, &text, 64, 0, 0);
+  join(child);
+  child = start(0, take, set);
+  stop_and_go(child);
+  change(set, 0, 1, 0);
+  join(child);
+  VALUE(semctl(set, 0, IPC_RMID));
+  VALUE(msgctl(queue, IPC_RMID, NULL));
+}
+
 /* Records full of nonsense: errors, but no harm to who reads them. */
 static void use_set(int id) {
   unsigned short all[500];
@@ -291,9 +449,13 @@ static void nonsense(void) {
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   keys();
+  given();
   permissions();
   undo();
   untold();
+  forked_meanwhile();
+  told_truly();
+  stopped();
   nonsense();
   return 0;
 }

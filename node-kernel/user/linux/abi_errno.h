@@ -78,9 +78,15 @@ enum Errno : std::int64_t {
   kESTALE = 116,
 
   // Never seen by a program: how a call asks to be run again after a signal. ReturnToProgram turns
-  // them into a restart or EINTR by the handler's SA_RESTART (signal_deliver.cc).
+  // them into a restart or EINTR by the handler's SA_RESTART (signals.cc).
   kERESTARTSYS = 512,     // restart if the handler has SA_RESTART
+  kERESTARTNOINTR = 513,  // restart, whatever the handler says
   kERESTARTNOHAND = 514,  // restart only if no handler ran
 };
+
+// Whether an answer is one of those.
+constexpr bool WantsRestart(std::int64_t answer) {
+  return answer >= -kERESTARTNOHAND && answer <= -kERESTARTSYS;
+}
 
 }  // namespace k42::personality

@@ -87,8 +87,7 @@ std::int64_t ChangePath(Thread& thread, std::int32_t directory, std::uint64_t ad
   if (path.followed() && status == Status::kNotDirectory) {
     status = kernel::SetFileAttributes(where.directory, change);  // it has no name
   }
-  return status == Status::kPermissionDenied && (change.mask & fs::kSetSize) == 0 ? -kEPERM
-                                                                                  : ErrnoOf(status);
+  return ErrnoOf(status);
 }
 
 std::int64_t ChangeDescriptor(Thread& thread, std::uint32_t fd, const fs::AttributeChange& change) {
@@ -96,8 +95,7 @@ std::int64_t ChangeDescriptor(Thread& thread, std::uint32_t fd, const fs::Attrib
   if (!description || !description.file() || (description->linux_flags() & kO_PATH) != 0) {
     return -kEBADF;
   }
-  const Status status = kernel::SetFileAttributes(description.file()->handle(), change);
-  return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
+  return ErrnoOf(kernel::SetFileAttributes(description.file()->handle(), change));
 }
 
 fs::AttributeChange OwnerChange(U32 user, U32 group) {

@@ -12,7 +12,9 @@
 #include "user/linux/entry.h"
 #include "user/linux/file_slots.h"
 #include "user/linux/futex.h"
+#include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
+#include "user/linux/sysv_record.h"
 #include "user/linux/vector_state.h"
 
 namespace k42::personality {
@@ -161,6 +163,7 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   here.KeepOnly(&self);
   self.must_move = !here.Allows(self);
   VectorStateChanged(&self);
+  CloseWhatCallsHold();
   const Result<std::uint32_t> number = kernel::GetNumber(0, proc::TaskNumber::kOwn);
   Task& task = *self.task;
   for (Task* other = Tasks().first(); other;) {
@@ -195,6 +198,9 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   InheritSharedMemory();
   ForgetDescriptorService();
   ForgetFileSlots();
+  if (HasProcessLocks()) {  // the parent's
+    SetProcessLocks(false);
+  }
   for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
     if (Description* description = task.files->Peek(fd)) {
       description->Forked();

@@ -12,7 +12,7 @@ namespace k42::personality {
 namespace {
 
 struct ThreadWatch final : Watch {
-  explicit ThreadWatch(Thread* waiter) : thread(waiter) {}
+  explicit ThreadWatch(Thread* waiter) : Watch(true), thread(waiter) {}
   void Ready() override {
     fired = true;
     Here().Wakeup(thread, Wake::kEvent);
@@ -237,9 +237,10 @@ std::uint64_t KernelFile::Poll() {
 }
 
 Status KernelFile::StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) {
-  watch->ticket = Here().tickets().TakeForWatch(watch);
+  Tickets& tickets = Here().tickets();
+  watch->ticket = watch->of_call ? tickets.Take(watch) : tickets.TakeForWatch(watch);
   if (watch->ticket == kNoTicket) {
-    return Status::kLimitExceeded;
+    return watch->of_call ? Status::kNoMemory : Status::kLimitExceeded;
   }
   watch->waiting = true;
   const Status status = kernel::Arm(handle_, mask, since, watch->ticket);

@@ -33,9 +33,12 @@ class Watch : public TicketUser {
   std::uint32_t ticket = kNoTicket;
   std::uint32_t mask = 0;
   bool waiting = false;
+  // A call waits by it, so it ends with the call: it may have one of the tickets that are kept for
+  // those (Tickets::kForCalls).
+  const bool of_call;
 
  protected:
-  Watch() = default;
+  constexpr explicit Watch(bool waits_for_call) : of_call(waits_for_call) {}
   ~Watch() = default;
 };
 
@@ -65,7 +68,8 @@ class Description {
   virtual std::int64_t Write(std::uint64_t address, std::uint64_t size) = 0;
   // A packed abi::PollWord.
   virtual std::uint64_t Poll() = 0;
-  // watch->Ready() will be called once when mask holds (since: see abi/readiness.h).
+  // watch->Ready() will be called once when mask holds (since: see abi/readiness.h). kNoMemory, or
+  // kLimitExceeded for a watch of no call: there are too many.
   virtual Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) = 0;
   virtual void StopWatch(Watch* watch) = 0;
   // In a forked child: the kernel watches nothing for us any more.
@@ -114,7 +118,6 @@ class KernelFile final : public Description {
   std::uint64_t send_timeout_ns = 0;
   bool is_socket = false;
   bool is_event_counter = false;
-  bool has_process_locks = false;
   bool connecting = false;
 
  private:

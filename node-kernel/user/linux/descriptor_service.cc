@@ -43,6 +43,8 @@ KernelFile* NamedSocket(const io::SocketAddress& name) {
 
 class Service final : public Watch {
  public:
+  // It is one: it may have what is kept for calls.
+  constexpr Service() : Watch(true) {}
   void Start() {
     if (!socket_ && (socket_ = NamedSocket(NameFor("k42.fd.", Tasks().first()->pid)))) {
       (void)socket_->StartWatch(this, abi::kReadable, abi::kArmLevel);

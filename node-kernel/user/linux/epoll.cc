@@ -10,6 +10,8 @@ namespace {
 
 List<Epoll, &Epoll::epoll_link> all_epolls;
 constexpr std::uint32_t kMaxEvents = 4096;
+// For what could not be armed.
+constexpr std::uint64_t kLookAgainNs = 10'000'000;
 
 }  // namespace
 
@@ -54,9 +56,13 @@ void Epoll::Queue(EpollItem* item) {
   Notify();
 }
 
-void Epoll::Arm(EpollItem* item) {
-  if (item->description->StartWatch(item, ReadyMask(item->events), item->since) != Status::kOk) {
-    // What cannot be watched is looked at each time.
+Status Epoll::Arm(EpollItem* item) {
+  return item->description->StartWatch(item, ReadyMask(item->events), item->since);
+}
+
+void Epoll::ArmOrQueue(EpollItem* item) {
+  item->queued = false;
+  if (Arm(item) != Status::kOk) {
     item->queued = true;
     ready_.PushBack(item);
   }
@@ -83,7 +89,14 @@ std::int64_t Epoll::Add(Description* description, std::uint32_t fd, const LinuxE
   item->events = event.events;
   item->data = event.data;
   items_.PushBack(item);
-  Arm(item);
+  const Status status = Arm(item);
+  if (status == Status::kNoMemory || status == Status::kLimitExceeded) {
+    Drop(item);
+    return status == Status::kNoMemory ? -kENOMEM : -kENOSPC;
+  }
+  if (status != Status::kOk) {
+    ArmOrQueue(item);
+  }
   return 0;
 }
 
@@ -95,12 +108,11 @@ std::int64_t Epoll::Modify(Description* description, std::uint32_t fd,
   }
   description->StopWatch(item);
   ready_.Discard(item);
-  item->queued = false;
   item->disabled = false;
   item->events = event.events;
   item->data = event.data;
   item->since = abi::kArmLevel;
-  Arm(item);
+  ArmOrQueue(item);
   return 0;
 }
 
@@ -115,34 +127,38 @@ std::int64_t Epoll::Remove(Description* description, std::uint32_t fd) {
 
 std::uint32_t Epoll::Collect(LinuxEpollEvent* events, std::uint32_t count) {
   std::uint32_t found = 0;
-  List<EpollItem, &EpollItem::ready_link> again;
+  // Nothing goes back on the ready list before its end: each item is looked at once.
+  List<EpollItem, &EpollItem::ready_link> again, watched;
   while (found < count) {
     EpollItem* item = ready_.PopFront();
     if (!item) {
       break;
     }
-    item->queued = false;
     const std::uint64_t word = item->description->Poll();
     const std::uint32_t bits =
         PollBits(abi::PollWord::Unpack(word).ready) & (item->events | kPollAlways);
+    const bool edge = (item->events & kEpollEdge) != 0;
     if (bits == 0) {
-      item->since = item->events & kEpollEdge ? word | abi::kArmEdge : abi::kArmLevel;
-      Arm(item);
+      item->since = edge ? word | abi::kArmEdge : abi::kArmLevel;
+      watched.PushBack(item);
       continue;
     }
     events[found++] = {bits, item->data};
     if (item->events & kEpollOneShot) {
       item->disabled = true;
-    } else if (item->events & kEpollEdge) {
+      item->queued = false;
+    } else if (edge) {
       item->since = word | abi::kArmEdge;
-      Arm(item);
+      watched.PushBack(item);
     } else {
       again.PushBack(item);
     }
   }
   while (EpollItem* item = again.PopFront()) {
-    item->queued = true;
     ready_.PushBack(item);
+  }
+  while (EpollItem* item = watched.PopFront()) {
+    ArmOrQueue(item);
   }
   return found;
 }
@@ -164,8 +180,7 @@ std::uint64_t Epoll::Poll() {
     item = next;
   }
   while (EpollItem* item = idle.PopFront()) {
-    item->queued = false;
-    Arm(item);
+    ArmOrQueue(item);
   }
   return Word(ready);
 }
@@ -174,7 +189,7 @@ void Epoll::Forked() {
   for (EpollItem* item = items_.first(); item; item = items_.Next(item)) {
     if (item->active() && item->description->kind() == Kind::kFile) {
       item->Forget();
-      Arm(item);
+      ArmOrQueue(item);
     }
   }
 }
@@ -231,8 +246,13 @@ std::int64_t WaitForEvents(Thread& thread, U32 fd, Address address, I32 count,
     if (deadline_ns == 0) {
       return 0;
     }
-    const std::int64_t waited =
-        WaitReady(epoll, abi::kReadable, deadline_ns == ~0ull ? 0 : deadline_ns);
+    const std::uint64_t look =
+        epoll->must_look_again() ? kernel::MonotonicNs() + kLookAgainNs : ~0ull;
+    const std::uint64_t until = look < deadline_ns ? look : deadline_ns;
+    const std::int64_t waited = WaitReady(epoll, abi::kReadable, until == ~0ull ? 0 : until);
+    if (waited == -kEAGAIN && until != deadline_ns) {
+      continue;
+    }
     if (waited < 0) {
       return waited == -kEAGAIN ? 0 : waited == -kERESTARTSYS ? -kERESTARTNOHAND : waited;
     }

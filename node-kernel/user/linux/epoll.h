@@ -6,6 +6,8 @@
 //   level-triggered   reported -> queued again (it may still be ready); found idle -> armed
 //   edge-triggered    reported -> armed for the next edge after the word that was reported
 //   one-shot          reported -> neither, until EPOLL_CTL_MOD
+// There are only so many tickets: one more to be watched is refused. If one that has been watched
+// finds none to be armed again, it stays queued, and whoever waits looks again by himself.
 // The item holds no reference to its description: closing the last descriptor removes it (Linux's
 // rule is about descriptions too). It is found by its descriptor number and description.
 #pragma once
@@ -19,6 +21,7 @@ namespace k42::personality {
 class Epoll;
 
 struct EpollItem final : Watch {
+  EpollItem() : Watch(false) {}
   void Ready() override;
 
   Epoll* epoll = nullptr;
@@ -52,6 +55,8 @@ class Epoll final : public LocalDescription {
   std::int64_t Remove(Description* description, std::uint32_t fd);
   // Up to `count` ready events; 0 if there are none now.
   std::uint32_t Collect(LinuxEpollEvent* events, std::uint32_t count);
+  // After Collect has found nothing: some are watched by nobody.
+  bool must_look_again() const { return !ready_.empty(); }
 
   std::uint64_t Poll() override;
   void Forked() override;
@@ -66,7 +71,9 @@ class Epoll final : public LocalDescription {
   explicit Epoll(std::uint32_t linux_flags) : LocalDescription(Kind::kEpoll, linux_flags) {}
   void Destroy() override;
   EpollItem* Find(const Description* description, std::uint32_t fd) const;
-  void Arm(EpollItem* item);
+  Status Arm(EpollItem* item);
+  // Of one that is in no list: what cannot be watched (any more) is looked at by each call.
+  void ArmOrQueue(EpollItem* item);
   void Queue(EpollItem* item);
   void Drop(EpollItem* item);
 

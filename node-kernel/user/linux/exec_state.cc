@@ -8,6 +8,7 @@
 #include "user/linux/entry.h"
 #include "user/linux/file_slots.h"
 #include "user/linux/log.h"
+#include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/vector_state.h"
 
@@ -206,6 +207,7 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   header.program = target.program;
   header.interpreter = target.interpreter;
   header.no_new_privileges = task.no_new_privileges;
+  header.process_locks = task.main && HasProcessLocks();
   header.path_size = std::strlen(target.path) + 1;
   header.argument_size = target.arguments.size;
   header.argument_count = target.arguments.count;
@@ -254,6 +256,11 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   if (task.main) {
     DetachSharedMemory();
     const bool stopped = Dispatchers::StopOthers();
+    for (std::uint32_t fd = 0; HasProcessLocks() && fd < files.size(); ++fd) {
+      if (files.close_on_exec(fd)) {
+        DropLocksWith(task, fd);
+      }
+    }
     Status status = Status::kBusy;
     while ((status = kernel::Replace(blob.data(), blob.used(), handles, handle_count)) ==
            Status::kBusy) {  // one has said that it parks, and is about to
@@ -299,6 +306,7 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   RestoreDescriptors(*task.files, descriptors, header->descriptor_count);
   task.fs->umask = header->umask;
   task.no_new_privileges = header->no_new_privileges != 0;
+  SetProcessLocks(header->process_locks != 0);
   thread.signals.mask = SignalSet(header->signal_mask);
   thread.affinity = header->affinity;
   thread.must_move = !Here().Allows(thread);

@@ -29,6 +29,7 @@ struct ExecHeader {
   kernel::Handle program;
   kernel::Handle interpreter;  // kNoHandle: none
   std::uint32_t no_new_privileges;
+  std::uint32_t process_locks, pad;
   std::uint64_t path_size, argument_size, argument_count, environment_size, environment_count;
 };
 

@@ -6,6 +6,7 @@
 #include "user/linux/descriptor_folder.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/open_flags.h"
+#include "user/linux/process_locks.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -139,6 +140,9 @@ std::int64_t DuplicateTo(Thread& thread, std::uint32_t from, std::uint32_t to, b
   if (!description) {
     return -kEBADF;
   }
+  if (to < thread.task->files->limit) {
+    DropLocksWith(*thread.task, to);
+  }
   return thread.task->files->Put(to, description.Take(), close_on_exec);
 }
 
@@ -244,11 +248,7 @@ std::int64_t PipeCapacity(KernelFile& file, std::uint32_t command, std::uint64_t
 }  // namespace
 
 Reply Close(Thread& thread, U32 fd) {
-  Description* description = thread.task->files->Peek(fd);
-  if (description && description->kind() == Description::Kind::kFile &&
-      static_cast<KernelFile*>(description)->has_process_locks) {
-    kernel::DropProcessLocks(static_cast<KernelFile*>(description)->handle());
-  }
+  DropLocksWith(*thread.task, fd);
   return thread.task->files->Close(fd);
 }
 
@@ -268,6 +268,9 @@ Reply CloseRange(Thread& thread, U32 first, U32 last, U32 flags) {
   if (flags & kCloexec) {
     thread.task->files->SetCloseOnExecRange(first, last);
   } else {
+    for (U32 fd = first; HasProcessLocks() && fd <= last && fd < thread.task->files->size(); ++fd) {
+      DropLocksWith(*thread.task, fd);
+    }
     thread.task->files->CloseRange(first, last);
   }
   return 0;
@@ -324,7 +327,9 @@ Reply Fcntl(Thread& thread, U32 fd, U32 command, U64 argument) {
       if (!file) {
         return -kEBADF;
       }
-      file->has_process_locks = true;
+      if (command == kF_SETLK || command == kF_SETLKW) {
+        SetProcessLocks(true);
+      }
       return LockCommand(*file, command, argument);
     case kF_SETOWN:
     case kF_SETSIG:

@@ -11,6 +11,7 @@ namespace {
 using namespace sysv;
 
 constexpr U32 kNoError = 010000, kExcept = 020000;
+constexpr U32 kMsgStat = 11, kMsgInfo = 12, kMsgStatAny = 13;
 
 struct LinuxQueueDescriptor {
   LinuxPermissions permissions;
@@ -21,40 +22,34 @@ struct LinuxQueueDescriptor {
 };
 static_assert(sizeof(LinuxQueueDescriptor) == 120);
 
+struct LinuxMsgInfo {
+  I32 pool, map, text_most, bytes_most, queues_most, segment_size, messages_most;
+  std::uint16_t segments;
+};
+static_assert(sizeof(LinuxMsgInfo) == 32);
+
 struct SharedQueue : MessageQueue {
   static constexpr Kind kKind = Kind::kMessages;
 };
 using OpenQueue = Opened<SharedQueue>;
 
-class WantedQueue final : public Wanted {
+class WantedQueue final : public WantedRecord<SharedQueue> {
  public:
-  explicit WantedQueue(SharedQueue& first) : first_(first) {
+  explicit WantedQueue(SharedQueue& first) : WantedRecord(first) {
     first.most = MessageQueue::kTextAtFirst;
     first.changed_at = Seconds();
   }
-  Status Fill(kernel::Handle file) const override {
-    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
-        .status();
-  }
   std::int64_t Matches(I32) const override { return 0; }
-
- private:
-  SharedQueue& first_;
 };
 
-constexpr std::int64_t kAgain = INT64_MIN;
 // Calls attempt(queue), which says kAgain if it must wait, and then has changed nothing. Waits, if
 // it may, until it says something else.
 template <typename Attempt>
 std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise, Attempt attempt) {
-  Sleeper sleeper(thread);
-  for (bool waited = false;; waited = true) {
+  return UntilDone(thread, [&](Sleeper& sleeper) {
     OpenQueue queue;
     if (const std::int64_t error = queue.Open(id, Access::kChange)) {
-      return !waited                  ? error
-             : error == -kEINVAL      ? -kEIDRM
-             : error == -kERESTARTSYS ? -kEINTR
-                                      : error;
+      return error;
     }
     const std::int64_t answer = attempt(queue);
     if (answer != kAgain) {
@@ -63,10 +58,9 @@ std::int64_t Retry(Thread& thread, I32 id, bool may_wait, std::int64_t otherwise
     if (!may_wait) {
       return otherwise;
     }
-    if (const std::int64_t error = queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0)) {
-      return error;
-    }
-  }
+    const std::int64_t slept = queue.Wait(id, {thread.tid, 0, 0}, false, true, sleeper, 0);
+    return slept != 0 ? slept : kAgain;
+  });
 }
 
 std::int64_t Show(OpenQueue& queue, I32 id, Address address) {
@@ -83,6 +77,35 @@ std::int64_t Show(OpenQueue& queue, I32 id, Address address) {
   return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
+// What may be, or (MSG_INFO) also what is.
+std::int64_t ShowInfo(bool used, Address address) {
+  constexpr I32 kQueuesMost = 32000;
+  constexpr auto kBytes = static_cast<I32>(MessageQueue::kTextAtFirst);
+  LinuxMsgInfo info{kQueuesMost * (kBytes / 1024),
+                    kBytes,
+                    MessageQueue::kTextMost,
+                    kBytes,
+                    kQueuesMost,
+                    16,
+                    kBytes,
+                    0xffff};
+  U64 queues = 0, count = 0, bytes = 0;
+  Objects objects(Kind::kMessages);
+  for (I32 id; (id = objects.Next()) >= 0; ++queues) {
+    OpenQueue queue;
+    if (used && queue.Open(id, Access::kRead) == 0) {
+      count += queue->count;
+      bytes += queue->bytes;
+    }
+  }
+  if (used) {
+    info.pool = static_cast<I32>(queues);
+    info.map = static_cast<I32>(count);
+    info.messages_most = static_cast<I32>(bytes);
+  }
+  return WriteUser(address, info) ? HighestIndex(queues) : -kEFAULT;
+}
+
 std::int64_t ChangePermissions(I32 id, Address address) {
   LinuxQueueDescriptor wanted;
   if (!ReadUser(&wanted, address)) {
@@ -96,7 +119,7 @@ std::int64_t ChangePermissions(I32 id, Address address) {
     constexpr U64 kMost = MessageQueue::kRoom / 2;
     queue->most = wanted.most < kMost ? wanted.most : kMost;
     queue->changed_at = Seconds();
-    (void)queue.Close(true);
+    return queue.Close(true) ? 0 : -kENOMEM;
   }
   return 0;
 }
@@ -151,13 +174,20 @@ Reply MsgReceive(Thread& thread, I32 id, Address message, U64 size, I64 type, U3
       return -std::int64_t{kE2BIG};
     }
     const U64 given = head.size < size ? head.size : size;
-    // Taken whether or not it can be stored, as Linux has it.
-    const bool stored = WriteUser(message, head.type) &&
-                        CopyOut(message + sizeof(head.type), queue->TextAt(at), given);
+    Buffer text(given);
+    if (!text) {
+      return -std::int64_t{kENOMEM};
+    }
+    std::memcpy(text.data(), queue->TextAt(at), given);
     queue->Drop(at);
     queue->last_receiver = thread.task->pid;
     queue->received_at = Seconds();
-    (void)queue.Close(true);
+    if (!queue.Close(true)) {
+      return -std::int64_t{kENOMEM};  // it is still there
+    }
+    // Taken whether or not it can be stored, as Linux has it.
+    const bool stored =
+        WriteUser(message, head.type) && CopyOut(message + sizeof(head.type), text.data(), given);
     return stored ? static_cast<std::int64_t>(given) : -std::int64_t{kEFAULT};
   });
 }
@@ -170,12 +200,21 @@ Reply MsgControl(Thread&, I32 id, U32 command, Address buffer) {
   if (command == kIpcSet) {
     return ChangePermissions(id, buffer);
   }
-  if (command != kIpcStat) {
+  if (command == kIpcInfo || command == kMsgInfo) {
+    return ShowInfo(command == kMsgInfo, buffer);
+  }
+  const bool by_index = command == kMsgStat || command == kMsgStatAny;
+  if (command != kIpcStat && !by_index) {
+    return -kEINVAL;
+  }
+  const std::int64_t found = by_index ? IdAt(Kind::kMessages, id) : id;
+  if (found < 0) {
     return -kEINVAL;
   }
   OpenQueue queue;
-  const std::int64_t error = queue.Open(id, Access::kRead);
-  return error != 0 ? error : Show(queue, id, buffer);
+  std::int64_t error = queue.Open(static_cast<I32>(found), Access::kRead);
+  error = error != 0 ? error : Show(queue, static_cast<I32>(found), buffer);
+  return error == 0 && by_index ? found : error;
 }
 
 }  // namespace k42::personality::calls

@@ -12,11 +12,12 @@ namespace {
 constexpr std::uint64_t kForever = ~0ull;
 
 struct PollWatch final : Watch {
+  explicit PollWatch(Thread* waiter) : Watch(true), thread(waiter) {}
   void Ready() override {
     fired = true;
     Here().Wakeup(thread, Wake::kEvent);
   }
-  Thread* thread = nullptr;
+  Thread* thread;
   bool fired = false;
   Description* description = nullptr;  // one reference
 };
@@ -64,8 +65,7 @@ std::int64_t PollItems(Thread& thread, PollItem* items, std::uint32_t count,
   auto* watches = memory.As<PollWatch>();
   std::int64_t failed = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    new (&watches[i]) PollWatch;
-    watches[i].thread = &thread;
+    new (&watches[i]) PollWatch(&thread);
     DescriptionRef description = items[i].fd < 0
                                      ? DescriptionRef()
                                      : Descriptor(thread, static_cast<std::uint32_t>(items[i].fd));

@@ -107,7 +107,19 @@ std::int64_t At(Thread& thread, Direction direction, std::uint32_t fd, std::uint
   return file ? TransferAt(*file, direction, buffer, Limit(size), offset) : -kESPIPE;
 }
 
+fs::FileKind KindOf(KernelFile& file) {
+  return kernel::Kind(file.handle()).ValueOr(fs::FileKind::kUnknown);
+}
+
+// What was read of it and cannot be written can be read again.
+bool IsSeekable(KernelFile& file) {
+  const fs::FileKind kind = KindOf(file);
+  return kind == fs::FileKind::kRegular ||
+         (kind == fs::FileKind::kCharacterDevice && file.Seek(0, fs::SeekFrom::kCurrent) >= 0);
+}
+
 // Up to `count` bytes from one file to another through a buffer of ours. Null positions: shared.
+// `in` is seekable; `out`, with a position, a file.
 std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& out,
                          std::int64_t* out_offset, std::uint64_t count) {
   Buffer buffer(kCopyPiece);
@@ -118,26 +130,22 @@ std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& o
   std::int64_t done = 0;
   while (count > 0) {
     const std::uint64_t piece = count < kCopyPiece ? count : kCopyPiece;
-    const std::int64_t got =
-        in_offset ? ToReply(kernel::ReadAt(in.handle(), static_cast<std::uint64_t>(*in_offset),
-                                           address, piece))
-                  : in.Read(address, piece);
+    const std::int64_t got = in_offset
+                                 ? in.ReadAt(static_cast<std::uint64_t>(*in_offset), address, piece)
+                                 : in.Read(address, piece);
     if (got <= 0) {
       return done ? done : got;
     }
-    std::int64_t put = 0;
-    if (out_offset) {
-      put = ToReply(kernel::WriteAt(static_cast<KernelFile&>(out).handle(),
-                                    static_cast<std::uint64_t>(*out_offset), address,
-                                    static_cast<std::uint64_t>(got)));
-    } else {
-      put = out.Write(address, static_cast<std::uint64_t>(got));
-    }
+    const auto size = static_cast<std::uint64_t>(got);
+    const std::int64_t put = out_offset
+                                 ? static_cast<KernelFile&>(out).WriteAt(
+                                       static_cast<std::uint64_t>(*out_offset), address, size)
+                                 : out.Write(address, size);
     const std::int64_t moved = put > 0 ? put : 0;
     if (in_offset) {
       *in_offset += moved;
     } else if (moved < got) {  // what was read but not written goes back
-      (void)kernel::Seek(in.handle(), moved - got, fs::SeekFrom::kCurrent);
+      (void)in.Seek(moved - got, fs::SeekFrom::kCurrent);
     }
     if (out_offset) {
       *out_offset += moved;
@@ -147,7 +155,7 @@ std::int64_t CopyBetween(KernelFile& in, std::int64_t* in_offset, Description& o
       return done ? done : put;
     }
     count -= static_cast<std::uint64_t>(moved);
-    // It had no more: a terminal's next read would wait, and swallow its end of input.
+    // It had no more.
     if (static_cast<std::uint64_t>(got) < piece) {
       break;
     }
@@ -166,7 +174,7 @@ bool Overlap(KernelFile& in, const std::int64_t* in_at, KernelFile& out, const s
   }
   const auto place = [](KernelFile& file, const std::int64_t* at) {
     return at ? static_cast<std::uint64_t>(*at)
-              : kernel::Seek(file.handle(), 0, fs::SeekFrom::kCurrent).ValueOr(0);
+              : static_cast<std::uint64_t>(file.Seek(0, fs::SeekFrom::kCurrent));
   };
   const std::uint64_t from = place(in, in_at), to = place(out, out_at);
   return from < to ? to - from < count : from - to < count;
@@ -266,7 +274,11 @@ Reply SendFile(Thread& thread, U32 out, U32 in, Address offset, U64 count) {
       !Allowed(*to.get(), Direction::kWrite)) {
     return -kEBADF;
   }
-  if (!from.file() || from.file()->is_socket) {
+  if (!from.file() || !IsSeekable(*from.file())) {
+    const bool folder = from.file() && KindOf(*from.file()) == fs::FileKind::kDirectory;
+    return offset != 0 && !folder ? -kESPIPE : -kEINVAL;
+  }
+  if ((to->linux_flags() & kO_APPEND) != 0) {
     return -kEINVAL;
   }
   OffsetArgument position(offset);
@@ -282,12 +294,22 @@ Reply CopyFileRange(Thread& thread, U32 in, Address in_offset, U32 out, Address 
                     U64 count, U32 flags) {
   DescriptionRef to = Descriptor(thread, out);
   DescriptionRef from = Descriptor(thread, in);
-  if (!to || !from || !Allowed(*from.get(), Direction::kRead) ||
-      !Allowed(*to.get(), Direction::kWrite)) {
+  if (!to || !from) {
     return -kEBADF;
   }
   if (flags != 0 || !to.file() || !from.file()) {
     return -kEINVAL;
+  }
+  const fs::FileKind from_kind = KindOf(*from.file()), to_kind = KindOf(*to.file());
+  if (from_kind == fs::FileKind::kDirectory || to_kind == fs::FileKind::kDirectory) {
+    return -kEISDIR;
+  }
+  if (from_kind != fs::FileKind::kRegular || to_kind != fs::FileKind::kRegular) {
+    return -kEINVAL;
+  }
+  if (!Allowed(*from.get(), Direction::kRead) || !Allowed(*to.get(), Direction::kWrite) ||
+      (to->linux_flags() & kO_APPEND) != 0) {
+    return -kEBADF;
   }
   OffsetArgument in_position(in_offset), out_position(out_offset);
   if (const std::int64_t error = in_position.Load()) {

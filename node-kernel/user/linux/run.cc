@@ -101,9 +101,7 @@ bool LeavesAtOnce(const Thread& thread, std::int64_t result) {
   const Task& task = *thread.task;
   const bool wanted = thread.exit_requested | thread.must_move | task.exiting;
   const SignalSet signals = thread.signals.pending.set() | task.pending.set();
-  const bool restarts = static_cast<std::uint64_t>(result) + kERESTARTNOHAND <=
-                        std::uint64_t{kERESTARTNOHAND - kERESTARTSYS};
-  return !(wanted | !signals.empty() | thread.signals.restore_saved_mask | restarts |
+  return !(wanted | !signals.empty() | thread.signals.restore_saved_mask | WantsRestart(result) |
            monitor.shared()) &&
          Here().IsQuietFor(thread);
 }

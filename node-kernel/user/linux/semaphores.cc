@@ -10,7 +10,7 @@ namespace {
 using namespace sysv;
 
 constexpr U32 kGetPid = 11, kGetValue = 12, kGetAll = 13, kGetUp = 14, kGetZero = 15,
-              kSetValue = 16, kSetAll = 17;
+              kSetValue = 16, kSetAll = 17, kSemStat = 18, kSemInfo = 19, kSemStatAny = 20;
 constexpr std::uint16_t kForMore = 0, kForZero = 1;  // Waiter::how
 
 struct LinuxSemDescriptor {
@@ -24,6 +24,11 @@ struct LinuxSemDescriptor {
 };
 static_assert(sizeof(LinuxSemDescriptor) == 104);
 
+struct LinuxSemInfo {
+  I32 map, sets_most, all_most, undo_most, of_set_most, operations_most, undo_of_one, undo_size,
+      value_most, adjust_most;
+};
+
 struct SharedSet : SemaphoreSet {
   static constexpr Kind kKind = Kind::kSemaphores;
 };
@@ -35,15 +40,11 @@ bool Ended(I32 pid) {
          info.state == proc::TaskState::kZombie;
 }
 
-class WantedSet final : public Wanted {
+class WantedSet final : public WantedRecord<SharedSet> {
  public:
-  WantedSet(SharedSet& first, U32 count) : first_(first), count_(count) {
+  WantedSet(SharedSet& first, U32 count) : WantedRecord(first), count_(count) {
     first.count = count;
     first.changed_at = Seconds();
-  }
-  Status Fill(kernel::Handle file) const override {
-    return kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size())
-        .status();
   }
   std::int64_t Matches(I32 id) const override {
     Record record;
@@ -58,7 +59,6 @@ class WantedSet final : public Wanted {
   }
 
  private:
-  SharedSet& first_;
   U32 count_;
 };
 
@@ -92,7 +92,6 @@ std::int64_t OpenFor(const Request& request, OpenSet& set) {
   return error == -kEACCES && !request.changes() ? set.Open(request.id, Access::kRead) : error;
 }
 
-constexpr std::int64_t kAgain = INT64_MIN;
 // One try, and a sleep if it must wait: kAgain after that.
 std::int64_t TryOnce(Thread& thread, const Request& request, Sleeper& sleeper) {
   OpenSet set;
@@ -138,15 +137,9 @@ std::int64_t Operate(Thread& thread, I32 id, Address address, U32 count, U64 dea
     return -kEFAULT;
   }
   const Request request{id, copy.As<Operation>(), count, deadline};
-  Sleeper sleeper(thread);
-  std::int64_t answer = TryOnce(thread, request, sleeper);
-  if (answer != kAgain) {
-    return answer;
-  }
-  while (answer == kAgain) {
-    answer = TryOnce(thread, request, sleeper);
-  }
-  return answer == -kEINVAL ? -kEIDRM : answer == -kERESTARTSYS ? -kEINTR : answer;
+  const std::int64_t answer =
+      UntilDone(thread, [&](Sleeper& sleeper) { return TryOnce(thread, request, sleeper); });
+  return answer == -kERESTARTNOHAND ? -kEINTR : answer;  // a wait is never begun again
 }
 
 // GETALL and SETALL.
@@ -196,7 +189,7 @@ std::int64_t ChangePermissions(I32 id, Address address) {
   OpenSet set;
   if (error == 0 && set.Open(id, Access::kChange) == 0) {
     set->changed_at = Seconds();
-    (void)set.Close(false);
+    return set.Close(false) ? 0 : -kENOMEM;
   }
   return error;
 }
@@ -208,6 +201,37 @@ std::int64_t Show(OpenSet& set, I32 id, Address address) {
   shown.changed_at = set->changed_at;
   shown.count = set->count;
   return WriteUser(address, shown) ? 0 : -kEFAULT;
+}
+
+// What may be, or (SEM_INFO) also what is.
+std::int64_t ShowInfo(bool used, Address address) {
+  constexpr I32 kSetsMost = 32000, kAll = kSetsMost * static_cast<I32>(SemaphoreSet::kMost);
+  constexpr auto kOperations = static_cast<I32>(SemaphoreSet::kOperationsMost);
+  LinuxSemInfo info{kAll,
+                    kSetsMost,
+                    kAll,
+                    kAll,
+                    SemaphoreSet::kMost,
+                    kOperations,
+                    kOperations,
+                    sizeof(Undo),
+                    SemaphoreSet::kValueMost,
+                    SemaphoreSet::kValueMost};
+  U64 sets = 0, semaphores = 0;
+  Objects objects(Kind::kSemaphores);
+  for (I32 id; (id = objects.Next()) >= 0; ++sets) {
+    Record record;
+    U32 count = 0;
+    if (used && record.Open(Kind::kSemaphores, id, Access::kRead) == 0 &&
+        record.Read(offsetof(SemaphoreSet, count), &count, sizeof(count))) {
+      semaphores += count;
+    }
+  }
+  if (used) {
+    info.undo_size = static_cast<I32>(sets);
+    info.adjust_most = static_cast<I32>(semaphores);
+  }
+  return WriteUser(address, info) ? HighestIndex(sets) : -kEFAULT;
 }
 
 }  // namespace
@@ -252,7 +276,16 @@ Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) 
   if (command == kIpcSet) {
     return ChangePermissions(id, argument);
   }
+  if (command == kIpcInfo || command == kSemInfo) {
+    return ShowInfo(command == kSemInfo, argument);
+  }
   OpenSet set;
+  if (command == kSemStat || command == kSemStatAny) {
+    const std::int64_t found = IdAt(Kind::kSemaphores, id);
+    std::int64_t error = found < 0 ? found : set.Open(static_cast<I32>(found), Access::kRead);
+    error = error != 0 ? error : Show(set, static_cast<I32>(found), argument);
+    return error != 0 ? error : found;
+  }
   const bool sets = command == kSetValue || command == kSetAll;
   if (const std::int64_t error = set.Open(id, sets ? Access::kChange : Access::kRead)) {
     return error;
@@ -289,8 +322,8 @@ Reply SemControl(Thread& thread, I32 id, I32 number, U32 command, U64 argument) 
     default:
       return -kEINVAL;
   }
-  (void)set.Close(undone || answer == 0);
-  return answer;
+  const bool kept = set.Close(undone || answer == 0);
+  return answer != 0 || kept ? answer : -kENOMEM;
 }
 
 }  // namespace k42::personality::calls

@@ -15,6 +15,7 @@ using namespace sysv;
 using Of = Name::Of;
 
 constexpr U32 kReadOnly = 010000, kRound = 020000, kRemap = 040000;
+constexpr U32 kShmStat = 13, kShmInfo = 14, kShmStatAny = 15;
 
 struct LinuxShmDescriptor {
   LinuxPermissions permissions;
@@ -25,6 +26,15 @@ struct LinuxShmDescriptor {
   std::uint64_t unused2[2];
 };
 static_assert(sizeof(LinuxShmDescriptor) == 112);
+
+struct LinuxShmLimits {
+  U64 size_most, size_least, segments_most, attached_most, pages_most;
+  U64 unused[4];
+};
+struct LinuxShmInfo {
+  I32 segments, pad;
+  U64 pages, resident, swapped, swap_attempts, swap_successes;
+};
 
 // Segments attached in this process, for shmdt.
 struct Attachment {
@@ -136,6 +146,31 @@ std::int64_t Show(I32 id, Address address) {
   return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
+// What may be.
+std::int64_t ShowLimits(Address address) {
+  constexpr U64 kNone = ~U64{0} - (U64{1} << 24), kSegmentsMost = 4096;
+  const LinuxShmLimits limits{kNone, 1, kSegmentsMost, kSegmentsMost, kNone, {}};
+  U64 segments = 0;
+  for (Objects objects(Kind::kMemory); objects.Next() >= 0;) {
+    ++segments;
+  }
+  return WriteUser(address, limits) ? HighestIndex(segments) : -kEFAULT;
+}
+
+// What is.
+std::int64_t ShowInfo(Address address) {
+  LinuxShmInfo info{};
+  Objects objects(Kind::kMemory);
+  for (I32 id; (id = objects.Next()) >= 0; ++info.segments) {
+    fs::FileAttributes attributes{};
+    if (SegmentAttributes(id, &attributes) == Status::kOk) {
+      info.pages += (attributes.size + abi::kPageSize - 1) / abi::kPageSize;
+      info.resident += attributes.allocated / abi::kPageSize;
+    }
+  }
+  return WriteUser(address, info) ? HighestIndex(static_cast<U64>(info.segments)) : -kEFAULT;
+}
+
 }  // namespace
 
 Reply ShmGet(Thread&, I32 key, U64 size, U32 flags) {
@@ -198,6 +233,16 @@ Reply ShmCtl(Thread&, I32 id, U32 command, Address buffer) {
       return RemoveSegment(id);
     case kIpcStat:
       return Show(id, buffer);
+    case kIpcInfo:
+      return ShowLimits(buffer);
+    case kShmInfo:
+      return ShowInfo(buffer);
+    case kShmStat:
+    case kShmStatAny: {
+      const std::int64_t found = IdAt(Kind::kMemory, id);
+      const std::int64_t error = found < 0 ? found : Show(static_cast<I32>(found), buffer);
+      return error != 0 ? error : found;
+    }
     case kIpcSet: {
       LinuxShmDescriptor wanted;
       return ReadUser(&wanted, buffer) ? Change(Kind::kMemory, id, wanted.permissions) : -kEFAULT;

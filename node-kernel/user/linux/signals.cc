@@ -83,12 +83,12 @@ void FinishCall(Thread& thread, const LinuxSignalAction* action) {
     return;
   }
   const auto result = static_cast<std::int64_t>(thread.regs.rax);
-  const bool wants = result == -kERESTARTSYS || result == -kERESTARTNOHAND;
   thread.system_call = -1;
-  if (!wants) {
+  if (!WantsRestart(result)) {
     return;
   }
-  const bool again = !action || (result == -kERESTARTSYS && (action->flags & kSaRestart) != 0);
+  const bool again = !action || result == -kERESTARTNOINTR ||
+                     (result == -kERESTARTSYS && (action->flags & kSaRestart) != 0);
   if (again) {
     thread.regs.rax = thread.first_argument_rax;
     thread.regs.rip -= 2;  // the syscall instruction

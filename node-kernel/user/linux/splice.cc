@@ -7,6 +7,7 @@
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/io_vector.h"
+#include "user/linux/signals.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -55,17 +56,17 @@ std::int64_t LookAgainSoon() {
                                                                                    : 0;
 }
 
-// All of it, though it waits.
+// All of it, though it waits; less if it cannot be.
 std::int64_t WriteAll(KernelFile& out, std::uint64_t address, std::uint64_t size) {
   std::uint64_t done = 0;
   while (done < size) {
     const std::int64_t put = out.Write(address + done, size - done);
     if (put == -kEAGAIN) {
       if (const std::int64_t waited = WaitReady(&out, abi::kWritable); waited < 0) {
-        return waited;
+        return done != 0 ? static_cast<std::int64_t>(done) : waited;
       }
     } else if (put < 0) {
-      return put;
+      return done != 0 ? static_cast<std::int64_t>(done) : put;
     } else {
       done += static_cast<std::uint64_t>(put);
     }
@@ -91,7 +92,7 @@ class Side {
   Side(KernelFile& file, std::int64_t* offset) : file_(file), offset_(offset) {
     const auto kind = kernel::Kind(file.handle()).ValueOr(fs::FileKind::kUnknown);
     pipe_ = kind == fs::FileKind::kFifo;
-    returns_ = pipe_ || file.is_socket || kind == fs::FileKind::kRegular;
+    returns_ = offset_ || pipe_ || file.is_socket || kind == fs::FileKind::kRegular;
   }
   KernelFile& file() const { return file_; }
   // What Take gave can be taken again.
@@ -110,16 +111,20 @@ class Side {
     }
     return file_.Read(address, size);
   }
-  void Used(std::uint64_t address, std::uint64_t used, std::uint64_t taken) const {
+  // 0, or why the rest could not be given back: it is lost.
+  std::int64_t Used(std::uint64_t address, std::uint64_t used, std::uint64_t taken) const {
     if (offset_) {
       *offset_ += static_cast<std::int64_t>(used);
     } else if (file_.is_socket) {
       (void)Receive(address, used, 0);
     } else if (pipe_) {
-      PutBack(address + used, taken - used);
+      return PutBack(address + used, taken - used);
     } else if (used < taken) {
-      (void)file_.Seek(-static_cast<std::int64_t>(taken - used), fs::SeekFrom::kCurrent);
+      const std::int64_t place =
+          file_.Seek(-static_cast<std::int64_t>(taken - used), fs::SeekFrom::kCurrent);
+      return place < 0 ? place : 0;
     }
+    return 0;
   }
   std::int64_t Put(std::uint64_t address, std::uint64_t size) const {
     const std::int64_t put =
@@ -138,13 +143,18 @@ class Side {
                      : ToReply(kernel::Receive(file_.handle(), address, size, flags, 0, &message));
   }
   // The last part first, so that they come out in order.
-  void PutBack(std::uint64_t address, std::uint64_t size) const {
+  std::int64_t PutBack(std::uint64_t address, std::uint64_t size) const {
     while (size != 0) {
       const std::uint64_t part = size < kControlMost ? size : kControlMost;
       size -= part;
-      (void)kernel::Control(file_.handle(), io::kControlPutBackPipe,
-                            reinterpret_cast<const void*>(address + size), part, nullptr, 0);
+      const Result<std::uint64_t> put =
+          kernel::Control(file_.handle(), io::kControlPutBackPipe,
+                          reinterpret_cast<const void*>(address + size), part, nullptr, 0);
+      if (!put.ok()) {
+        return ErrnoOf(put.status());
+      }
     }
+    return 0;
   }
 
   KernelFile& file_;
@@ -164,17 +174,22 @@ std::int64_t MoveOne(const Side& from, const Side& to, std::uint64_t buffer, std
     return WriteAll(to.file(), buffer, count);
   }
   const std::int64_t put = to.Put(buffer, count);
-  from.Used(buffer, put < 0 ? 0 : static_cast<std::uint64_t>(put), count);
-  return put;
+  const std::int64_t kept = from.Used(buffer, put < 0 ? 0 : static_cast<std::uint64_t>(put), count);
+  return put > 0 || kept == 0 ? put : kept;
 }
 
-std::int64_t Move(const Side& from, const Side& to, std::uint64_t size, bool may_wait) {
+std::int64_t Move(Thread& thread, const Side& from, const Side& to, std::uint64_t size,
+                  bool may_wait) {
   Buffer buffer(kAtomic);
   if (!buffer) {
     return -kENOMEM;
   }
   std::uint64_t done = 0;
   while (done < size) {
+    Here().TakeEvents();
+    if (done != 0 && HasSignalToDeliver(thread)) {
+      break;
+    }
     const std::uint64_t piece = size - done < kAtomic ? size - done : kAtomic;
     const bool waits = may_wait && done == 0;  // for the first bytes only
     std::int64_t moved = Await(to.file(), abi::kWritable, waits);
@@ -260,8 +275,9 @@ Reply Splice(Thread& thread, U32 in, Address in_offset, U32 out, Address out_off
     return -kEINVAL;
   }
   const std::int64_t moved =
-      Move({*from.file(), in_offset ? &from_at : nullptr},
-           {*to.file(), out_offset ? &to_at : nullptr}, size, (flags & kNonBlock) == 0);
+      Move(thread, {*from.file(), in_offset ? &from_at : nullptr},
+           {*to.file(), out_offset ? &to_at : nullptr}, size < kMaxTransfer ? size : kMaxTransfer,
+           (flags & kNonBlock) == 0);
   if (moved > 0 && ((in_offset && !WriteUser(in_offset, from_at)) ||
                     (out_offset && !WriteUser(out_offset, to_at)))) {
     return -kEFAULT;

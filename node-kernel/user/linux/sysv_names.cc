@@ -2,31 +2,40 @@
 
 #include <cstring>
 
+#include "abi/directory_record.h"
+
 namespace k42::personality::calls::sysv {
 namespace {
 
 using Of = Name::Of;
 // How often a race with others is tried again before the call gives up.
 constexpr int kAttempts = 64;
+constexpr char kFolder[] = "/dev/shm/";
+constexpr std::size_t kFolderSize = sizeof(kFolder) - 1;
 
-// The number at the end of what the link `link` says, if that is a name of this sort.
+// The number at the end of a name, if it is one of this sort; else -EINVAL.
+std::int64_t NumberOf(const char* text, std::size_t size, Kind kind, Of of) {
+  if (size < 8) {
+    return -kEINVAL;
+  }
+  U32 number = 0;
+  for (std::size_t i = size - 8; i < size; ++i) {
+    number = number << 4 | static_cast<U32>(text[i] >= 'a' ? text[i] - 'a' + 10 : text[i] - '0');
+  }
+  const Name same(kind, of, static_cast<I32>(number));
+  return same.path().size == size && std::memcmp(same.path().text, text, size) == 0
+             ? std::int64_t{number}
+             : -std::int64_t{kEINVAL};
+}
+
+// That of what the link `link` says.
 std::int64_t NumberIn(const Name& link, Kind kind, Of of) {
   char text[40] = {};
   const Result<std::uint64_t> size = kernel::ReadLink(link.path(), text, sizeof(text));
   if (!size.ok()) {
     return ErrnoOf(size.status());
   }
-  if (size.value() < 8 || size.value() > sizeof(text)) {
-    return -kEINVAL;
-  }
-  U32 number = 0;
-  for (std::size_t i = size.value() - 8; i < size.value(); ++i) {
-    number = number << 4 | static_cast<U32>(text[i] >= 'a' ? text[i] - 'a' + 10 : text[i] - '0');
-  }
-  const Name same(kind, of, static_cast<I32>(number));
-  return same.path().size == size.value() && std::memcmp(same.path().text, text, size.value()) == 0
-             ? std::int64_t{number}
-             : -std::int64_t{kEINVAL};
+  return NumberOf(text, size.value(), kind, of);
 }
 
 // 0: the kind has no key for it.
@@ -173,9 +182,7 @@ std::int64_t Remove(Kind kind, I32 id, bool still_used) {
   if (unnamed) {
     (void)kernel::MakeSymbolicLink(object.path().text, object.path().size, named.path());
   }
-  return status == Status::kNotFound           ? -kEINVAL
-         : status == Status::kPermissionDenied ? -kEPERM
-                                               : ErrnoOf(status);
+  return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
 }
 
 std::int64_t Change(Kind kind, I32 id, const LinuxPermissions& permissions) {
@@ -186,9 +193,18 @@ std::int64_t Change(Kind kind, I32 id, const LinuxPermissions& permissions) {
   change.group = permissions.gid;
   const Name name(kind, Of::kObject, id);
   const Status status = kernel::SetAttributes(name.path(), fs::kWalkNoFollow, change);
-  return status == Status::kNotFound           ? -kEINVAL
-         : status == Status::kPermissionDenied ? -kEPERM
-                                               : ErrnoOf(status);
+  if (status != Status::kOk) {
+    return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
+  }
+  // The folder is sticky: what the new owner is to remove with the object must be his.
+  change.mask = fs::kSetUser | fs::kSetGroup;
+  const I32 key = KeyOf(kind, id);
+  const Name back(kind, Of::kBack, id), named(kind, Of::kKey, key);
+  if (key != kIpcPrivate && NumberIn(named, kind, Of::kObject) == id) {
+    (void)kernel::SetAttributes(named.path(), fs::kWalkNoFollow, change);
+  }
+  (void)kernel::SetAttributes(back.path(), fs::kWalkNoFollow, change);
+  return 0;
 }
 
 void Fill(Kind kind, I32 id, const fs::FileAttributes& attributes, LinuxPermissions* permissions) {
@@ -197,6 +213,51 @@ void Fill(Kind kind, I32 id, const fs::FileAttributes& attributes, LinuxPermissi
   permissions->uid = permissions->cuid = attributes.user;
   permissions->gid = permissions->cgid = attributes.group;
   permissions->mode = attributes.mode & 0777;
+}
+
+Objects::Objects(Kind kind) : kind_(kind), records_(4096) {
+  const kernel::Path folder{kernel::kNoHandle, kFolder, kFolderSize};
+  folder_ = kernel::Open(folder, fs::kOpenRead | fs::kOpenDirectory, 0).ValueOr(kernel::kNoHandle);
+}
+
+Objects::~Objects() {
+  if (folder_ != kernel::kNoHandle) {
+    kernel::Close(folder_);
+  }
+}
+
+I32 Objects::Next() {
+  if (folder_ == kernel::kNoHandle || !records_) {
+    return -1;
+  }
+  for (;;) {
+    if (at_ >= end_) {
+      at_ = 0;
+      end_ = kernel::ReadDirectory(folder_, records_.data(), records_.size()).ValueOr(0);
+      if (end_ == 0) {
+        return -1;
+      }
+    }
+    const auto* record = reinterpret_cast<const abi::DirectoryRecord*>(records_.data() + at_);
+    at_ += record->record_size;
+    char text[sizeof(kFolder) + 32];
+    if (record->name_size <= 32) {
+      std::memcpy(text, kFolder, kFolderSize);
+      std::memcpy(text + kFolderSize, record->name, record->name_size);
+      const std::int64_t id = NumberOf(text, kFolderSize + record->name_size, kind_, Of::kObject);
+      if (id >= 0 && id <= INT32_MAX) {
+        return static_cast<I32>(id);
+      }
+    }
+  }
+}
+
+std::int64_t IdAt(Kind kind, I32 index) {
+  Objects objects(kind);
+  I32 id = -1;
+  for (I32 i = 0; i <= index && (id = objects.Next()) >= 0; ++i) {
+  }
+  return index < 0 || id < 0 ? -std::int64_t{kEINVAL} : id;
 }
 
 }  // namespace k42::personality::calls::sysv

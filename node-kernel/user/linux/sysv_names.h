@@ -19,7 +19,7 @@ enum class Kind : char { kMemory = 'h', kMessages = 'm', kSemaphores = 's' };
 
 inline constexpr U32 kIpcCreate = 01000, kIpcExclusive = 02000, kIpcNoWait = 04000;
 inline constexpr I32 kIpcPrivate = 0;
-inline constexpr U32 kIpcRemove = 0, kIpcSet = 1, kIpcStat = 2;
+inline constexpr U32 kIpcRemove = 0, kIpcSet = 1, kIpcStat = 2, kIpcInfo = 3;
 
 struct LinuxPermissions {  // ipc_perm
   I32 key;
@@ -65,5 +65,28 @@ std::int64_t Remove(Kind kind, I32 id, bool still_used = false);
 std::int64_t Change(Kind kind, I32 id, const LinuxPermissions& permissions);
 // IPC_STAT's part.
 void Fill(Kind kind, I32 id, const fs::FileAttributes& attributes, LinuxPermissions* permissions);
+
+// The objects of a kind that there are now, one after the other.
+class Objects {
+ public:
+  explicit Objects(Kind kind);
+  Objects(const Objects&) = delete;
+  Objects& operator=(const Objects&) = delete;
+  ~Objects();
+  // Their id, or -1: there are no more.
+  I32 Next();
+
+ private:
+  Kind kind_;
+  kernel::Handle folder_ = kernel::kNoHandle;
+  Buffer records_;
+  U64 at_ = 0, end_ = 0;
+};
+// The id of the one at `index`, or -EINVAL.
+std::int64_t IdAt(Kind kind, I32 index);
+// What the calls that tell of all say: the highest index.
+inline std::int64_t HighestIndex(U64 count) {
+  return count == 0 ? 0 : static_cast<std::int64_t>(count) - 1;
+}
 
 }  // namespace k42::personality::calls::sysv

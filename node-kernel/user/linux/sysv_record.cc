@@ -7,6 +7,8 @@
 namespace k42::personality::calls::sysv {
 namespace {
 
+List<Held, &Held::link> held_by_calls;
+
 // Sleepers look again so often, though nobody tells them anything: whether or not they expect that
 // somebody would.
 constexpr U64 kLookIfTold = 1'000'000'000, kLookIfNot = 200'000'000;
@@ -35,6 +37,15 @@ KernelFile* MakeSocket() {
 
 }  // namespace
 
+void Held::Hold(kernel::Handle handle) {
+  handle_ = handle;
+  held_by_calls.PushBack(this);
+}
+void Held::Forget() {
+  held_by_calls.Discard(this);
+  handle_ = kernel::kNoHandle;
+}
+
 std::int64_t Record::Open(Kind kind, I32 id, Access access) {
   const bool changes = access == Access::kChange;
   const Name name(kind, Name::Of::kObject, id);
@@ -45,40 +56,60 @@ std::int64_t Record::Open(Kind kind, I32 id, Access access) {
                       file.status() == Status::kIsDirectory;
     return none ? -kEINVAL : ErrnoOf(file.status());
   }
-  file_ = file.value();
+  file_.Hold(file.value());
   access_ = access;
   fs::RangeLock all{};
   all.kind = changes ? fs::LockKind::kExclusive : fs::LockKind::kShared;
   all.owner = fs::LockOwner::kOpenFile;
-  const Status locked = kernel::LockRange(file_, all, true);
+  const Status locked = kernel::LockRange(file_.handle(), all, true);
   if (locked != Status::kOk) {
-    return locked == Status::kCancelled ? -kERESTARTSYS : ErrnoOf(locked);
+    return locked == Status::kCancelled ? -kERESTARTNOINTR : ErrnoOf(locked);
   }
-  return attributes().links == 0 ? -kEIDRM : 0;  // removed while we waited for the lock
+  const fs::FileAttributes found = attributes();
+  size_ = found.size;
+  return found.links == 0 ? -kEIDRM : 0;  // removed while we waited for the lock
 }
 
 void Record::Close() {
-  if (file_ != kernel::kNoHandle) {
-    kernel::Close(file_);  // its lock goes with it
-    file_ = kernel::kNoHandle;
+  if (file_.handle() == kernel::kNoHandle) {
+    return;
   }
+  // Not left to the close: a child may have it open, too, and not have come to close it.
+  fs::RangeLock none{};
+  none.kind = fs::LockKind::kNone;
+  none.owner = fs::LockOwner::kOpenFile;
+  (void)kernel::LockRange(file_.handle(), none, false);
+  kernel::Close(file_.handle());
+  file_.Forget();
 }
 
 bool Record::Read(U64 offset, void* bytes, std::size_t size) {
   const Result<std::uint64_t> got =
-      kernel::ReadAt(file_, offset, reinterpret_cast<std::uint64_t>(bytes), size);
+      kernel::ReadAt(file_.handle(), offset, reinterpret_cast<std::uint64_t>(bytes), size);
   return got.ok() && got.value() == size;
 }
 
-bool Record::Write(const void* bytes, std::size_t size) {
+bool Record::Put(U64 offset, const char* bytes, std::size_t size) {
   const Result<std::uint64_t> put =
-      kernel::WriteAt(file_, 0, reinterpret_cast<std::uint64_t>(bytes), size);
+      kernel::WriteAt(file_.handle(), offset, reinterpret_cast<std::uint64_t>(bytes), size);
   return put.ok() && put.value() == size;
+}
+
+bool Record::Write(const void* bytes, std::size_t size) {
+  proc::Limit limit{};  // a write beyond it would be cut
+  if (kernel::GetLimit(0, proc::LimitKind::kFileSize, &limit) != Status::kOk || limit.soft < size) {
+    return false;
+  }
+  const char* all = static_cast<const char*>(bytes);
+  if (size > size_ && !Put(size_, all + size_, size - size_)) {
+    return false;
+  }
+  return Put(0, all, size);
 }
 
 fs::FileAttributes Record::attributes() {
   fs::FileAttributes attributes{};
-  (void)kernel::GetFileAttributes(file_, &attributes);
+  (void)kernel::GetFileAttributes(file_.handle(), &attributes);
   return attributes;
 }
 
@@ -87,6 +118,7 @@ bool Sleeper::TakeName() {
     DescriptionRef socket(MakeSocket());
     if (socket && kernel::Bind(socket.file()->handle(), kernel::kNoHandle, AddressOf(thread_.tid),
                                0700) == Status::kOk) {
+      held_.Hold(socket.file()->handle());
       socket_ = static_cast<DescriptionRef&&>(socket);
     }
   }
@@ -102,11 +134,11 @@ std::int64_t Sleeper::Sleep(bool told, U64 deadline_ns) {
 
 std::int64_t Sleeper::SleepUntil(U64 deadline_ns) {
   if (!socket_) {
-    return Dispatcher::Block(deadline_ns, true) == Wake::kSignal ? -kEINTR : -kEAGAIN;
+    return Dispatcher::Block(deadline_ns, true) == Wake::kSignal ? -kERESTARTNOHAND : -kEAGAIN;
   }
   const std::int64_t waited = WaitReady(socket_.get(), abi::kReadable, deadline_ns);
   if (waited < 0) {
-    return waited == -kEAGAIN ? -kEAGAIN : -kEINTR;
+    return waited == -kEAGAIN ? -kEAGAIN : -kERESTARTNOHAND;
   }
   io::SocketMessage message{};
   U32 word = 0;
@@ -142,3 +174,15 @@ void WakeAll(Waiters& waiters) {
 }
 
 }  // namespace k42::personality::calls::sysv
+
+namespace k42::personality {
+
+void CloseWhatCallsHold() {
+  using calls::sysv::held_by_calls;
+  while (calls::sysv::Held* held = held_by_calls.first()) {
+    kernel::Close(held->handle());
+    held->Forget();
+  }
+}
+
+}  // namespace k42::personality

@@ -2,11 +2,12 @@
 // file (sysv_names.h).
 //
 // An operation opens the file, locks all of it, reads, writes once and closes: a process that dies
-// under way leaves no lock and no half of a change. Who must wait enters its thread number in the
-// record (Waiters) and sleeps on a datagram socket of that name, until whoever changes the record
-// sends it a word: before the change is written, so that no death can come between the two, and
-// with the record still locked, so that the woken see it. Words may be lost (no memory, a process
-// that does not keep to this), so everybody looks again now and then.
+// under way leaves no lock and no half of a change. (What the file has to grow by is written before
+// that, where nobody looks yet; so for lack of memory all is refused, or nothing.) Who must wait
+// enters its thread number in the record (Waiters) and sleeps on a datagram socket of that name,
+// until whoever changes the record sends it a word: before the change is written, so that no death
+// can come between the two, and with the record still locked, so that the woken see it. Words may
+// be lost (no memory, a process that does not keep to this), so everybody looks again now and then.
 #pragma once
 
 #include "user/linux/call_support.h"
@@ -14,6 +15,24 @@
 #include "user/linux/sysv_waiters.h"
 
 namespace k42::personality::calls::sysv {
+
+// What a call has open while it lasts. A fork that another thread makes meanwhile copies it: the
+// child closes it at once (CloseWhatCallsHold).
+class Held {
+ public:
+  Held() = default;
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() { Forget(); }
+  void Hold(kernel::Handle handle);
+  void Forget();
+  kernel::Handle handle() const { return handle_; }
+
+  ListLink<Held> link;
+
+ private:
+  kernel::Handle handle_ = kernel::kNoHandle;
+};
 
 enum class Access : std::uint8_t { kRead, kChange };
 
@@ -25,16 +44,19 @@ class Record {
   Record& operator=(const Record&) = delete;
   ~Record() { Close(); }
 
-  // 0, -EINVAL (no such id), -EIDRM (removed just now), -EACCES, -ERESTARTSYS.
+  // 0, -EINVAL (no such id), -EIDRM (removed just now), -EACCES, -ERESTARTNOINTR.
   std::int64_t Open(Kind kind, I32 id, Access access);
   void Close();
   bool Read(U64 offset, void* bytes, std::size_t size);
+  // All of it from its start. False: no memory, or too large for this process; it is as it was.
   bool Write(const void* bytes, std::size_t size);
   bool may_change() const { return access_ == Access::kChange; }
   fs::FileAttributes attributes();
 
  private:
-  kernel::Handle file_ = kernel::kNoHandle;
+  bool Put(U64 offset, const char* bytes, std::size_t size);
+  Held file_;
+  U64 size_ = 0;
   Access access_ = Access::kRead;
 };
 
@@ -44,14 +66,15 @@ class Sleeper {
   explicit Sleeper(Thread& thread) : thread_(thread) {}
   // From now on others can wake it, unless it says no. Before it enters itself in a record.
   bool TakeName();
-  // 0: woken, or it is time to look again; -EAGAIN: the deadline (0: none) has passed; -EINTR.
-  // `told`: a word will come.
+  // 0: woken, or it is time to look again; -EAGAIN: the deadline (0: none) has passed;
+  // -ERESTARTNOHAND. `told`: a word will come.
   std::int64_t Sleep(bool told, U64 deadline_ns);
 
  private:
   std::int64_t SleepUntil(U64 deadline_ns);
   Thread& thread_;
   DescriptionRef socket_;
+  Held held_;
 };
 // Wakes those who are on the list, and empties it.
 void WakeAll(Waiters& waiters);
@@ -115,7 +138,7 @@ class Opened {
       }
       listed = sleeper.TakeName() && (*this)->waiters.Enter(waiter);
     }
-    (void)Close(false);
+    listed = Close(false) && listed;
     const std::int64_t slept = sleeper.Sleep(told && listed, deadline_ns);
     if (slept != 0 && listed) {
       Opened again;
@@ -132,4 +155,45 @@ class Opened {
   Record record_;
 };
 
+// What an object is made as.
+template <typename T>
+class WantedRecord : public Wanted {
+ public:
+  Status Fill(kernel::Handle file) const final {
+    const Result<std::uint64_t> put =
+        kernel::WriteAt(file, 0, reinterpret_cast<std::uint64_t>(&first_), first_.size());
+    return put.ok() && put.value() != first_.size() ? Status::kNoMemory : put.status();
+  }
+
+ protected:
+  explicit WantedRecord(T& first) : first_(first) {}
+  ~WantedRecord() = default;
+
+ private:
+  const T& first_;
+};
+
+inline constexpr std::int64_t kAgain = INT64_MIN;
+// Calls attempt(sleeper) until it says something else than kAgain, before which it sleeps. Who has
+// slept knows that the object was there.
+template <typename Attempt>
+std::int64_t UntilDone(Thread& thread, Attempt attempt) {
+  Sleeper sleeper(thread);
+  std::int64_t answer = attempt(sleeper);
+  if (answer != kAgain) {
+    return answer;
+  }
+  while (answer == kAgain) {
+    answer = attempt(sleeper);
+  }
+  return answer == -kEINVAL ? -kEIDRM : answer == -kERESTARTNOINTR ? -kERESTARTNOHAND : answer;
+}
+
 }  // namespace k42::personality::calls::sysv
+
+namespace k42::personality {
+
+// In a forked child, before the other threads' memory goes.
+void CloseWhatCallsHold();
+
+}  // namespace k42::personality

@@ -10,8 +10,7 @@ constexpr std::uint32_t kWords = abi::kTicketCount / 64;
 }
 
 std::uint32_t Tickets::Take(TicketUser* user) {
-  for (std::uint32_t i = 0; i < kWords; ++i) {
-    const std::uint32_t word = (hint_ + i) % kWords;
+  for (std::uint32_t word = hint_; word < kWords; ++word) {
     if (~taken_[word] != 0) {
       const auto bit = static_cast<std::uint32_t>(std::countr_one(taken_[word]));
       if (!MakeRoom(word * 64)) [[unlikely]] {
@@ -52,6 +51,7 @@ void Tickets::ReleaseOwn(std::uint32_t ticket) {
   --count_;
   UserOf(ticket) = nullptr;
   taken_[ticket / 64] &= ~(1ull << (ticket % 64));
+  hint_ = ticket / 64 < hint_ ? ticket / 64 : hint_;
 }
 
 bool Tickets::TakeFired(abi::DispatcherPage* page) {

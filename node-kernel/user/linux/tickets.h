@@ -4,8 +4,8 @@
 // Exactly one of fired and cancelled happens; only then may it be released. A fired ticket tells
 // its user, in TakeFired, which runs when the personality looks at its events.
 //
-// Watches (of epoll sets and the like) hold theirs for as long as they like, and leave kForCalls to
-// the calls that wait.
+// Watches of epoll sets hold theirs for as long as they like, and leave kForCalls to the calls that
+// wait: for one thing each, or many (poll).
 #pragma once
 
 #include <cstdint>
@@ -77,7 +77,7 @@ class Tickets {
   std::uint64_t taken_[abi::kTicketCount / 64] = {};
   std::uint32_t count_ = 0;
   std::uint32_t first_ = 0;
-  std::uint32_t hint_ = 0;
+  std::uint32_t hint_ = 0;   // the words of taken_ below are full
   std::uint32_t words_ = 0;  // of taken_ that ever held one
 };
 

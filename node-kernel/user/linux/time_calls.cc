@@ -90,15 +90,12 @@ Reply ClockGetRes(Thread&, U32 clock, Address result) {
 }
 // The node's clock is its host's. What Linux checks first is checked first.
 Reply ClockSetTime(Thread&, U32 clock, Address address) {
-  constexpr U32 kRealtime = 0;
-  LinuxTimespec time;
-  if (clock != kRealtime) {
+  std::int64_t ns = 0;
+  if (clock != kClockRealtime) {
     return -kEINVAL;
   }
-  if (!ReadUser(&time, address)) {
-    return -kEFAULT;
-  }
-  return FromTimespec(time) < 0 ? -kEINVAL : -kEPERM;
+  const std::int64_t error = ReadTimespec(address, &ns);
+  return error != 0 ? error : -kEPERM;
 }
 
 Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining) {

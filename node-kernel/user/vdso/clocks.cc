@@ -1,16 +1,14 @@
 // The clocks of linux-vdso.so.1. Runs as program code, on the program's stack.
 #include "abi/time_page.h"
 #include "machine/cycle_count.h"
+#include "user/linux/abi_time.h"
 
 namespace k42::vdso {
 
+using personality::LinuxTimespec;
+using personality::LinuxTimeval;
+
 // Not in the unnamed namespace: functions with such parameters would not be exported.
-struct Timespec {
-  std::int64_t seconds, nanoseconds;
-};
-struct Timeval {
-  std::int64_t seconds, microseconds;
-};
 struct Timezone {
   std::int32_t minutes_west, daylight_saving;
 };
@@ -18,17 +16,6 @@ struct Timezone {
 namespace {
 
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
-
-// As Linux numbers them.
-enum Clock : std::int32_t {
-  kRealtime = 0,
-  kMonotonic = 1,
-  kMonotonicRaw = 4,
-  kRealtimeCoarse = 5,
-  kMonotonicCoarse = 6,
-  kBoottime = 7,
-  kTai = 11,
-};
 
 enum SystemCallNumber : std::int64_t { kClockGetTime = 228, kClockGetRes = 229 };
 
@@ -45,7 +32,7 @@ abi::ClockReading Now() {
   return abi::ReadTimePage(abi::OwnTimePage(), machine::CycleCount);
 }
 
-int Put(std::int64_t ns, Timespec* result) {
+int Put(std::int64_t ns, LinuxTimespec* result) {
   result->seconds = ns / kNsPerSecond;
   result->nanoseconds = ns % kNsPerSecond;
   return 0;
@@ -54,32 +41,32 @@ int Put(std::int64_t ns, Timespec* result) {
 }  // namespace
 
 // Answers 0 or a negated error number, as the system calls do.
-extern "C" int ClockGetTime(std::int32_t clock, Timespec* result) asm("__vdso_clock_gettime");
-extern "C" int ClockGetRes(std::int32_t clock, Timespec* result) asm("__vdso_clock_getres");
-extern "C" int GetTimeOfDay(Timeval* time, Timezone* zone) asm("__vdso_gettimeofday");
+extern "C" int ClockGetTime(std::int32_t clock, LinuxTimespec* result) asm("__vdso_clock_gettime");
+extern "C" int ClockGetRes(std::int32_t clock, LinuxTimespec* result) asm("__vdso_clock_getres");
+extern "C" int GetTimeOfDay(LinuxTimeval* time, Timezone* zone) asm("__vdso_gettimeofday");
 extern "C" std::int64_t Time(std::int64_t* result) asm("__vdso_time");
 
-int ClockGetTime(std::int32_t clock, Timespec* result) {
-  switch (clock) {
-    case kRealtime:
-    case kRealtimeCoarse:
-    case kTai:
+int ClockGetTime(std::int32_t clock, LinuxTimespec* result) {
+  switch (static_cast<std::uint32_t>(clock)) {
+    case personality::kClockRealtime:
+    case personality::kClockRealtimeCoarse:
+    case personality::kClockTai:
       return Put(Now().realtime_ns(), result);
-    case kMonotonic:
-    case kMonotonicRaw:
-    case kMonotonicCoarse:
-    case kBoottime:
+    case personality::kClockMonotonic:
+    case personality::kClockMonotonicRaw:
+    case personality::kClockMonotonicCoarse:
+    case personality::kClockBoottime:
       return Put(static_cast<std::int64_t>(Now().monotonic_ns), result);
     default:
       return static_cast<int>(SystemCall(kClockGetTime, clock, result));
   }
 }
 
-int ClockGetRes(std::int32_t clock, Timespec* result) {
+int ClockGetRes(std::int32_t clock, LinuxTimespec* result) {
   return static_cast<int>(SystemCall(kClockGetRes, clock, result));
 }
 
-int GetTimeOfDay(Timeval* time, Timezone* zone) {
+int GetTimeOfDay(LinuxTimeval* time, Timezone* zone) {
   if (time != nullptr) {
     const std::int64_t now = Now().realtime_ns();
     *time = {now / kNsPerSecond, now % kNsPerSecond / 1000};

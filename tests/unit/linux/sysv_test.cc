@@ -108,7 +108,12 @@ TEST(SemaphoreSet, NothingInARecordIsBelieved) {
   set->waiters.count = ~0u;
   EXPECT_FALSE(set->HeadIsValid());
   EXPECT_EQ(set->waiters.Count(0, 0), I64{Waiters::kMost});
-  EXPECT_FALSE(set->waiters.Enter({1, 0, 0}) && set->waiters.count > Waiters::kMost);
+  EXPECT_FALSE(set->waiters.Enter({1, 0, 0}));  // and nothing behind the list is touched
+  EXPECT_EQ(set->waiters.count, Waiters::kMost);
+  set->waiters.list[3].thread = 1;
+  set->waiters.count = ~0u;
+  EXPECT_TRUE(set->waiters.Enter({1, 0, 0}));
+  EXPECT_EQ(set->waiters.count, Waiters::kMost);
 }
 
 std::unique_ptr<MessageQueue> MakeQueue() {
