@@ -201,8 +201,8 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= ended ? kInputEnded : 0;
     ready |= reset_ ? abi::kError : 0;
     ready |= writers_ != 0 ? abi::kPeerPresent : 0;
-    std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded | abi::kPeerPresent;
-    mask |= shape_.end_is_readable ? abi::kError : 0;
+    std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded;
+    mask |= shape_.end_is_readable ? abi::kError : abi::kPeerPresent;
     reader_list_->Update(mask, ready, activity & abi::kReadSide, wakeups);
   }
   if (writer_list_ != nullptr) {
@@ -216,8 +216,8 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= closed && had_writer_ && !shape_.end_is_readable ? abi::kError : 0;
     ready |= closed || shut_ ? kOutputEnded : 0;
     ready |= readers_ != 0 ? abi::kPeerPresent : 0;
-    std::uint32_t mask = abi::kWritable | kOutputEnded | abi::kPeerPresent;
-    mask |= shape_.end_is_readable ? 0 : abi::kError;
+    std::uint32_t mask = abi::kWritable | kOutputEnded;
+    mask |= shape_.end_is_readable ? 0 : abi::kError | abi::kPeerPresent;
     writer_list_->Update(mask, ready, activity & abi::kWriteSide, wakeups);
   }
 }
