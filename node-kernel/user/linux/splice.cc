@@ -13,8 +13,7 @@ namespace {
 
 constexpr U32 kNonBlock = 2;
 constexpr U32 kKnownFlags = 15;
-constexpr std::uint64_t kAtomic = 4096;
-constexpr std::uint64_t kControlMost = 1024;  // bytes of OpenFile.Control
+constexpr std::uint64_t kAtomic = 4096;  // as many bytes as OpenFile.Control takes
 
 bool Reads(const Description& description) {
   const U32 access = description.linux_flags() & (kO_ACCMODE | kO_PATH);
@@ -137,14 +136,10 @@ class Side {
     return size == 0 ? 0
                      : ToReply(kernel::Receive(file_.handle(), address, size, flags, 0, &message));
   }
-  // The last part first, so that they come out in order.
+  // In one piece: others read the pipe, too.
   void PutBack(std::uint64_t address, std::uint64_t size) const {
-    while (size != 0) {
-      const std::uint64_t part = size < kControlMost ? size : kControlMost;
-      size -= part;
-      (void)kernel::Control(file_.handle(), io::kControlPutBackPipe,
-                            reinterpret_cast<const void*>(address + size), part, nullptr, 0);
-    }
+    (void)kernel::Control(file_.handle(), io::kControlPutBackPipe,
+                          reinterpret_cast<const void*>(address), size, nullptr, 0);
   }
 
   KernelFile& file_;
@@ -208,12 +203,14 @@ std::int64_t TeeOnce(KernelFile& from, KernelFile& to, std::uint64_t size, bool 
   if (const std::int64_t error = Await(to, abi::kWritable, may_wait)) {
     return error;
   }
-  char bytes[kControlMost];
-  const std::int64_t seen =
-      ToReply(kernel::Control(from.handle(), io::kControlPeekPipe, nullptr, 0, bytes,
-                              size < kControlMost ? size : kControlMost));
+  Buffer bytes(kAtomic);
+  if (!bytes) {
+    return -kENOMEM;
+  }
+  const std::int64_t seen = ToReply(kernel::Control(from.handle(), io::kControlPeekPipe, nullptr, 0,
+                                                    bytes.data(), size < kAtomic ? size : kAtomic));
   return seen <= 0 ? seen
-                   : WriteNow(to, reinterpret_cast<std::uint64_t>(bytes),
+                   : WriteNow(to, reinterpret_cast<std::uint64_t>(bytes.data()),
                               static_cast<std::uint64_t>(seen));
 }
 
