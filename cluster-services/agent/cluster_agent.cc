@@ -117,7 +117,12 @@ class Agent final : public ClusterAgent, store::WatchHandler {
     const auto found = store_.Get(names::NamesPrefix(options_.cluster) + path);
     if (!found.ok())
       return Outcome<std::optional<names::Binding>>::From(found);
-    return found.value() ? names::Decode(options_.cluster, *found.value()) : std::nullopt;
+    if (!found.value())
+      return std::optional<names::Binding>();
+    auto binding = names::Decode(options_.cluster, *found.value());
+    if (!binding)  // it stands in the way of whoever thinks that there is none
+      return {Status::kCorrupt, "the store's record of the name '" + path + "' is unreadable"};
+    return binding;
   }
 
   Outcome<store::Revision> Bind(const std::string& path, const std::string& value, bool ephemeral,

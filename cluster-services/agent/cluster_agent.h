@@ -109,8 +109,8 @@ class ClusterAgent {
   // Names, from the cache: what the watch has shown.
   virtual std::optional<names::Binding> Lookup(const std::string& path) const = 0;
   virtual std::vector<names::Binding> ListNames(const std::string& prefix) const = 0;
-  // From the store itself, for who must not be fooled by a watch that is behind. Blocks up to two
-  // seconds.
+  // From the store itself, for who must not be fooled by a watch that is behind. kCorrupt: its
+  // record cannot be read; in the cache there is none then. Blocks up to two seconds.
   virtual Outcome<std::optional<names::Binding>> Read(const std::string& path) const = 0;
   // By compare-and-swap: `version` is that of the binding this one replaces, 0: there is none. The
   // new version. kAlreadyExists: somebody else was faster; kUnavailable: no authority now;

@@ -13,6 +13,9 @@ namespace k42::noded {
 namespace {
 
 constexpr std::chrono::milliseconds kMonitorLimit{2000};
+constexpr const char* kRunsAndIsDeaf =
+    "though it runs: a daemon died in the first words of the handshake, and QEMU before 8.1 never "
+    "takes another";
 
 // What somebody has stopped, or QEMU itself for a while, and may go on (QAPI's RunState). From the
 // others, an internal error or a failed disk say, no guest comes back by itself.
@@ -54,10 +57,7 @@ void DeafQemu::Ask() {
         why = "nor does its monitor: " + status.Describe();
       } else if (status->value("running", true)) {
         over = true;
-        why =
-            "though it runs: a daemon died in the first words of the handshake, and QEMU before "
-            "8.1 "
-            "never takes another";
+        why = kRunsAndIsDeaf;
       } else {
         const std::string state = status->value("status", std::string("paused"));
         over = !MayGoOn(state);

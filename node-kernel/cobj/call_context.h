@@ -57,8 +57,6 @@ struct CallContext {
   Ref<ITicketSink> SinkOf(std::uint32_t number) const {
     return ticket_space == nullptr ? tickets : ticket_space->SinkOf(number);
   }
-  // The ticket of the running [blocking] method.
-  constexpr Ticket blocking_ticket() const { return {tickets, ticket}; }
 };
 
 }  // namespace k42::cobj

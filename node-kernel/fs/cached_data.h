@@ -23,10 +23,7 @@ class CachedData final : public FileData {
   std::uint64_t Size() const override { return file_.size(); }
   std::uint64_t Allocated() const override { return file_.resident_pages() * mem::kPageSize; }
   Status Resize(std::uint64_t size) override { return file_.Resize(size); }
-  Status GrowTo(std::uint64_t size) override {
-    file_.GrowTo(size);
-    return Status::kOk;
-  }
+  void GrowTo(std::uint64_t size) override { file_.GrowTo(size); }
   Status Clear(std::uint64_t offset, std::uint64_t length) override {
     return file_.PunchHole(offset, length);
   }

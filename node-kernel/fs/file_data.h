@@ -21,7 +21,7 @@ class FileData {
   virtual Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
                                       std::uint64_t* end) = 0;
   // The first `bytes` of the file may be written once by WritePromised, which then finds memory,
-  // until EndPromise. Nobody shortens the file meanwhile. kNoMemory.
+  // until EndPromise. Nobody shortens the file meanwhile. kNoMemory, kLimitExceeded.
   virtual Status Promise(std::uint64_t bytes) = 0;
   virtual void EndPromise(std::uint64_t bytes) = 0;
   virtual Result<std::uint64_t> WritePromised(std::uint64_t offset, BufferIn data) = 0;
@@ -29,7 +29,7 @@ class FileData {
   virtual std::uint64_t Allocated() const = 0;
   virtual Status Resize(std::uint64_t size) = 0;
   // To at least `size`, whatever others write meanwhile.
-  virtual Status GrowTo(std::uint64_t size) = 0;
+  virtual void GrowTo(std::uint64_t size) = 0;
   // The bytes read as zero afterwards; the size stays.
   virtual Status Clear(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) = 0;

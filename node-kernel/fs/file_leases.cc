@@ -31,18 +31,20 @@ Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
   return Status::kOk;
 }
 
-// Changes see the lease now, and those before are seen here. Writing takes the bits away that let a
-// program act for its file's owner: such files are written through the kernel.
+// Changes see the lease now, and those before are seen here: nothing that is looked at changes any
+// more. Writing takes the bits away that let a program act for its file's owner: such files are
+// written through the kernel.
 Status FileLeases::ServeLocked(FileLease& lease, const LeaseRequest& request) {
-  if (changes_.load(std::memory_order_seq_cst) != 0) {
+  const bool for_others = (node_.ownership().mode & (kModeSetUser | kModeSetGroup)) != 0;
+  if (changes_.load(std::memory_order_seq_cst) != 0 || data_.Size() > abi::FileSlots::kRoom ||
+      request.position > FileSlot::kField || data_.IsMemoryOfOthers() ||
+      (lease.writer_ && for_others)) {
     return Status::kNotSupported;
   }
   if (!lease.writer_) {
     return FillLocked(lease, request);
   }
-  if ((node_.ownership().mode & (kModeSetUser | kModeSetGroup)) != 0) {
-    return Status::kNotSupported;
-  }
+  // Last: it may cost others their pages.
   TRY(data_.Promise(abi::FileSlots::kRoom));
   const Status filled = FillLocked(lease, request);
   if (!IsOk(filled)) {
@@ -67,10 +69,6 @@ bool FileLeases::IsWorthWhileLocked(const LeaseRequest& request) {
 // The bytes, where the opening may read them, and the word last.
 Status FileLeases::FillLocked(FileLease& lease, const LeaseRequest& request) {
   const std::uint64_t size = data_.Size();
-  if (size > abi::FileSlots::kRoom || request.position > FileSlot::kField ||
-      data_.IsMemoryOfOthers()) {
-    return Status::kNotSupported;
-  }
   std::uint64_t word = FileSlot::kHeld | (lease.writer_ ? FileSlot::kWritable : 0) |
                        ((request.flags & kOpenAppend) != 0 ? FileSlot::kAppends : 0);
   if ((request.flags & kOpenRead) != 0 || size == 0) {

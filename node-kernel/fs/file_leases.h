@@ -56,7 +56,7 @@ class FileLeases {
   // All are the owner's, which outlives this.
   FileLeases(MemoryNode& node, FileData& data) : node_(node), data_(data) {}
 
-  // kNotSupported, kNoMemory: not now, the opening stays as it is.
+  // kNotSupported, kNoMemory, kLimitExceeded: not now, the opening stays as it is.
   Status Grant(FileLease& lease, const LeaseRequest& request);
   // Takes one back; nothing to do if it is not held.
   void End(FileLease& lease);

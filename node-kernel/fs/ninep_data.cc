@@ -78,7 +78,9 @@ Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool
   *end = offset + done;
   mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
   cache->DropClean();
-  TRY(Refresh());
+  if (!IsOk(Refresh())) {
+    KeepWritten(*end);  // an error would say that nothing was written
+  }
   return done;
 }
 

@@ -72,10 +72,10 @@ Node& NinePFileSystem::Root() {
 Result<NinePNode*> NinePFileSystem::NodeOf(std::uint32_t fid) {
   ninep::Attributes attributes;
   {
-    ScopedRequest request(TRY(Request::Make(client_, 32, 256)));
+    ScopedRequest request(TRY(Request::Make(client_, 32, ninep::kAttributesReply)));
     ninep::Writer& message = request->Begin(Type::kGetAttributes);
     message.U32(fid);
-    message.U64(0x7ff);  // all basic attributes
+    message.U64(ninep::kBasicAttributes);
     Status status = client_.Call(*request);
     if (IsOk(status)) {
       status = ninep::ParseAttributes(request->reply(), &attributes);
@@ -113,7 +113,7 @@ Result<NinePNode*> NinePFileSystem::NodeOf(std::uint32_t fid) {
     }
     made = node.value();
   }
-  (void)found->Keep(attributes.values);
+  found->KeepOwnership(attributes.values);
   if (made != nullptr) {
     made->DropReference();  // takes its fid along
   } else {

@@ -44,6 +44,8 @@ enum class Type : std::uint8_t {
 inline constexpr std::size_t kHeaderSize = 7;
 inline constexpr std::size_t kReadReplyHeader = kHeaderSize + 4;  // before the data of a read
 inline constexpr std::size_t kWriteHeader = kHeaderSize + 16;     // before the data of a write
+inline constexpr std::size_t kAttributesReply = 256;              // room for kGetAttributes' answer
+inline constexpr std::uint64_t kBasicAttributes = 0x7ff;          // all that every server has
 inline constexpr std::uint16_t kNoTag = 0xffff;
 inline constexpr std::uint32_t kNoFid = 0xffffffff;
 

@@ -67,6 +67,21 @@ bool NinePNode::Keep(const FileAttributes& values) {
   return changed;
 }
 
+void NinePNode::KeepOwnership(const FileAttributes& values) {
+  SetOwnership({values.mode, values.user, values.group});
+}
+
+// Bytes up to `end` are with the server, though it could not be asked what the file is now: whoever
+// wrote them finds them.
+void NinePNode::KeepWritten(std::uint64_t end) {
+  const machine::MutexGuard alone(refresh_lock_);
+  {
+    machine::SpinGuard guard(state_lock_);
+    attributes_.size = std::max(attributes_.size, end);
+  }
+  cache_.load(std::memory_order_acquire)->GrowTo(end);
+}
+
 std::uint64_t NinePNode::KnownSize() {
   machine::SpinGuard guard(state_lock_);
   return attributes_.size;
@@ -76,11 +91,11 @@ std::uint64_t NinePNode::KnownSize() {
 // would cut off what that one has written since.
 Status NinePNode::Refresh() {
   TRY(ipc::MayBlock());
-  const mem::SizePass alone(refresh_gate_, mem::SizeGate::Kind::kAlone);
-  ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, 256)));
+  const machine::MutexGuard alone(refresh_lock_);
+  ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, ninep::kAttributesReply)));
   Writer& message = request->Begin(Type::kGetAttributes);
   message.U32(fid_);
-  message.U64(0x7ff);
+  message.U64(ninep::kBasicAttributes);
   TRY(remote().client().Call(*request));
   ninep::Attributes attributes;
   TRY(ninep::ParseAttributes(request->reply(), &attributes));
@@ -367,6 +382,9 @@ Status NinePNode::Sync(bool data_only) {
   }
   const std::uint32_t fid = TRY(OpenFid(kind() == FileKind::kRegular));
   TRY(ipc::MayBlock());
+  if (mem::FcmFile* cache = cache_.load(std::memory_order_acquire)) {
+    TRY(cache->Sync());  // what was written to mappings; all else is there already
+  }
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, kSmall)));
   Writer& message = request->Begin(Type::kSync);
   message.U32(fid);

@@ -5,8 +5,8 @@
 // cache from its first open on; writes go to the server at once and pass the cache.
 // Locking: state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the
 // making of opened fids. contents_gate_: a write, or an append or a change of the size, which are
-// several requests each, from the first to the last. refresh_gate_, inside it: attributes are kept
-// in the order in which the server gave them.
+// several requests each, from the first to the last. refresh_lock_ (blocking), inside it:
+// attributes are kept in the order in which the server gave them.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -62,13 +62,17 @@ class NinePNode final : public Node, public ListLink<> {
   Status SendAttributes(const AttributeChange& change);
   // True if the contents are not what they were.
   bool Keep(const FileAttributes& values);
+  // What a lookup says of a file that is known. Its size and times are not taken: the next Refresh
+  // has to see that they changed, and they may be older than what the last one kept.
+  void KeepOwnership(const FileAttributes& values);
+  void KeepWritten(std::uint64_t end);
   Result<NinePPages*> PagesLocked() K42_REQUIRES(open_lock_);
   Result<std::uint64_t> WriteSome(std::uint64_t offset, BufferIn data);
 
   const std::uint32_t fid_;
   machine::Mutex<LockRank::kFile> open_lock_;
   mem::SizeGate contents_gate_;
-  mem::SizeGate refresh_gate_;
+  machine::Mutex<LockRank::kFile> refresh_lock_;  // never together with open_lock_
   std::atomic<NinePPages*> pages_{nullptr};
   std::atomic<mem::FcmFile*> cache_{nullptr};
   machine::SpinLock<LockRank::kNode> state_lock_;

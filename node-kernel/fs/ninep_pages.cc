@@ -36,6 +36,12 @@ void AddFrames(const mem::PageRequest& pages, std::uint64_t size, Add add) {
   }
 }
 
+// Pages that go back as soon as it is known how large the file is.
+struct WriteBack {
+  NinePPages* owner;
+  mem::PageRequest* pages;
+};
+
 // Read and write replies both begin with a count.
 void Completed(Request* request) {
   auto* pages = static_cast<mem::PageRequest*>(request->user);
@@ -73,15 +79,53 @@ Status NinePPages::SendRead(mem::PageRequest* pages) {
   return status;
 }
 
-Status NinePPages::SendWrite(mem::PageRequest* pages) {
+Status NinePPages::AskSize(mem::PageRequest* pages) {
   const std::uint32_t fid = write_fid.load(std::memory_order_acquire);
   if (fid == ninep::kNoFid) {
     return Status::kPermissionDenied;
   }
-  Request* request = TRY(Request::Make(client_, kSmall, kSmall));
-  const auto size = std::min<std::uint64_t>(pages->size(), client_.max_data());
-  Writer& message = request->Begin(Type::kWrite);
+  auto* write = TRY(mem::New<WriteBack>(this, pages));
+  const auto request = Request::Make(client_, kSmall, ninep::kAttributesReply);
+  if (!request.ok()) {
+    mem::Delete(write);
+    return request.status();
+  }
+  Writer& message = request.value()->Begin(Type::kGetAttributes);
   message.U32(fid);
+  message.U64(ninep::kBasicAttributes);
+  request.value()->user = write;
+  const Status status = client_.Submit(request.value(), &OnSize);
+  if (!IsOk(status)) {
+    request.value()->Free();
+    mem::Delete(write);
+  }
+  return status;
+}
+
+void NinePPages::OnSize(Request* answer) {
+  auto* write = static_cast<WriteBack*>(answer->user);
+  const auto [owner, pages] = *write;
+  mem::Delete(write);
+  ninep::Attributes attributes;
+  // A server may know a file by its name, and ours has none any more: how large it gets is nobody's
+  // concern then.
+  std::uint64_t within = pages->size();
+  if (IsOk(answer->status()) && IsOk(ninep::ParseAttributes(answer->reply(), &attributes))) {
+    const std::uint64_t size = attributes.values.size;
+    within = std::min(within, size - std::min(size, pages->offset()));
+  }
+  answer->Free();
+  const Status status = within != 0 ? owner->SendWrite(pages, within) : Status::kOk;
+  if (within == 0 || !IsOk(status)) {
+    pages->Complete(status, 0);
+  }
+}
+
+Status NinePPages::SendWrite(mem::PageRequest* pages, std::uint64_t size) {
+  Request* request = TRY(Request::Make(client_, kSmall, kSmall));
+  size = std::min<std::uint64_t>(size, client_.max_data());
+  Writer& message = request->Begin(Type::kWrite);
+  message.U32(write_fid.load(std::memory_order_acquire));
   message.U64(pages->offset());
   message.U32(static_cast<std::uint32_t>(size));
   AddFrames(*pages, size, [&](ninep::Segment segment) { request->AddOut(segment); });
@@ -101,7 +145,7 @@ void NinePPages::StartFill(mem::PageRequest* request) {
 }
 
 void NinePPages::StartWrite(mem::PageRequest* request) {
-  const Status status = SendWrite(request);
+  const Status status = AskSize(request);
   if (!IsOk(status)) {
     request->Complete(status, 0);
   }

@@ -1,6 +1,10 @@
 // NinePPages: moves the pages of one remote file between the server and the page cache (mem's
 // FileRepresentative), straight to and from the cache's frames, without waiting.
 //
+// What goes back was written to a mapping, within the file as it was then. Others may have cut it
+// since: so the server is asked first, and what lies beyond is dropped, or the file would grow
+// again. Between the answer and the write a cut is still undone, as with NFS.
+//
 // Life: made with the file's page cache, which outlives the NinePNode as long as something is
 // mapped; it owns the opened fids and goes with the cache (CacheGone).
 #pragma once
@@ -28,7 +32,9 @@ class NinePPages final : public mem::FileRepresentative {
 
  private:
   Status SendRead(mem::PageRequest* pages);
-  Status SendWrite(mem::PageRequest* pages);
+  Status AskSize(mem::PageRequest* pages);
+  static void OnSize(ninep::Request* answer);
+  Status SendWrite(mem::PageRequest* pages, std::uint64_t size);
 
   ninep::Client& client_;
 };

@@ -71,7 +71,6 @@ Result<cobj::Granted<mem::IMemoryObject>> Node::Memory(std::uint32_t) {
 Status Node::Opened(std::uint32_t) {
   return Status::kOk;
 }
-void Node::Closed(std::uint32_t) {}
 Status Node::GrantLease(FileLease&, const LeaseRequest&) {
   return Status::kNotSupported;
 }

@@ -104,9 +104,8 @@ class Node : public RefCounted {
   virtual Result<std::uint64_t> Size();
   virtual Status Sync(bool data_only);
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights);
-  // An open file starts and ends using it (close-to-open consistency lives here).
+  // An open file starts using it (close-to-open consistency lives here).
   virtual Status Opened(std::uint32_t flags);
-  virtual void Closed(std::uint32_t flags);
 
   // An opening's lease (file_leases.h). Only files that know of leases grant any.
   virtual Status GrantLease(FileLease& lease, const LeaseRequest& request);

@@ -37,7 +37,6 @@ void OpenFile::Closed() {
   if (FileLocks* locks = node_->LocksIfAny()) {
     locks->DropOwner(LockHolder::OpenFile(this));
   }
-  node_->Closed(flags());
 }
 
 void OpenFile::PickUpPosition() {

@@ -201,8 +201,8 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= ended ? kInputEnded : 0;
     ready |= reset_ ? abi::kError : 0;
     ready |= writers_ != 0 ? abi::kPeerPresent : 0;
-    std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded | abi::kPeerPresent;
-    mask |= shape_.end_is_readable ? abi::kError : 0;
+    std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded;
+    mask |= shape_.end_is_readable ? abi::kError : abi::kPeerPresent;
     reader_list_->Update(mask, ready, activity & abi::kReadSide, wakeups);
   }
   if (writer_list_ != nullptr) {
@@ -216,8 +216,8 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= closed && had_writer_ && !shape_.end_is_readable ? abi::kError : 0;
     ready |= closed || shut_ ? kOutputEnded : 0;
     ready |= readers_ != 0 ? abi::kPeerPresent : 0;
-    std::uint32_t mask = abi::kWritable | kOutputEnded | abi::kPeerPresent;
-    mask |= shape_.end_is_readable ? 0 : abi::kError;
+    std::uint32_t mask = abi::kWritable | kOutputEnded;
+    mask |= shape_.end_is_readable ? 0 : abi::kError | abi::kPeerPresent;
     writer_list_->Update(mask, ready, activity & abi::kWriteSide, wakeups);
   }
 }
@@ -361,23 +361,27 @@ void Conduit::PutBackLocked(ChunkList& taken, std::uint64_t consumed, ChunkList&
 }
 
 Status Conduit::PutBack(BufferIn data) {
+  if (data.empty()) {
+    return Status::kOk;
+  }
   bool messages = false;
   {
     machine::MutexGuard guard(lock_);
     messages = shape_.messages;
   }
   ChunkList chunks;
-  if (data.empty()) {
-    return Status::kOk;
-  }
   Status status = Fill(chunks, data, 0, data.size(), messages);
   if (IsOk(status)) {
+    // A reader who is copying puts the rest of his back first: that is from behind ours.
+    machine::MutexGuard reading(reader_lock_);
     Wakeups wakeups;
     machine::MutexGuard guard(lock_);
     const std::uint64_t overhead = OverheadOf(data.size(), nullptr, messages);
-    // Readers take no more than an atomic write at a time if they may have to put it back; some of
-    // them may do so at once.
-    if (bytes_ + overhead_ + data.size() + overhead > 2 * shape_.capacity) {
+    if (readers_ == 0) {
+      status = Status::kBrokenPipe;  // the next to open it are not to find what others took
+    } else if (bytes_ + overhead_ + data.size() + overhead > 2 * shape_.capacity) {
+      // Readers take no more than an atomic write at a time if they may have to put it back; some
+      // of them may do so at once.
       status = Status::kWouldBlock;
     } else {
       chunks.Front()->overhead = static_cast<std::uint32_t>(overhead);

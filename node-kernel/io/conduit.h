@@ -38,7 +38,7 @@ class Conduit final : public RefCounted {
     std::uint64_t capacity;
     std::uint64_t atomic;  // writes up to this size are not split
     bool messages;         // boundaries are kept
-    bool end_is_readable;  // sockets: the end counts as something to read
+    bool end_is_readable;  // sockets: the end counts as something to read, and nobody is awaited
   };
   static Result<Conduit*> Make(const Shape& shape);
   explicit Conduit(const Shape& shape) : shape_(shape) {}
@@ -71,7 +71,7 @@ class Conduit final : public RefCounted {
   Result<std::uint64_t> Read(BufferOut data, bool peek = false, ReadOutcome* outcome = nullptr);
 
   // What a reader has taken and could not use, to be read next; goes beyond the capacity if writers
-  // were quick. kWouldBlock: by more than that.
+  // were quick. kWouldBlock: by more than that. kBrokenPipe: nobody reads any more.
   Status PutBack(BufferIn data);
 
   std::uint64_t bytes();

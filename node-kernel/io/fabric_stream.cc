@@ -230,6 +230,11 @@ void FabricStream::OnMessage(const StreamMessage& message, std::uint64_t now_ns)
       s_.finish_seen |= s_.finish_sent;
       return;
     case StreamMessageKind::kReset:
+      // Nobody awaits the ends of what is under way, and it has to end before this can go: they are
+      // seen with that of a word of ours. A closed end has said its own, or the two would never
+      // stop.
+      s_.reset_due |=
+          s_.state != State::kClosed && s_.peer != 0 && s_.put_count + s_.send_count != 0;
       // The ends of the last puts may not have been seen: what the peer says of our finish counts.
       if (PeerFinished() && (s_.finish_seen || (s_.finish_sent && s_.done == s_.written)))
         s_.state = State::kClosed;  // all was said in both directions: the peer has only gone

@@ -66,12 +66,12 @@ bool FabricStream::NextPut(StreamAction* action) {
 // A part of the ring at a time keeps the writer going without a message for each read; a writer
 // whose last byte filled the ring is told sooner. One that has finished needs no more room.
 bool FabricStream::CreditIsDue() const {
+  if (s_.credit_due)
+    return true;
   const std::uint64_t consumed = s_.head - s_.credited;
   const bool ring_was_full = s_.tail - s_.credited == s_.shape.receive_size;
-  if (s_.credit_due || PeerFinished())
-    return s_.credit_due;
-  return consumed >= s_.shape.receive_size / credit_divisor_ ||
-         (ring_was_full && consumed >= s_.shape.receive_size / 4);
+  return !PeerFinished() && (consumed >= s_.shape.receive_size / credit_divisor_ ||
+                             (ring_was_full && consumed >= s_.shape.receive_size / 4));
 }
 
 bool FabricStream::Releasable() const {

@@ -6,8 +6,8 @@
 namespace k42::io {
 namespace {
 
-constexpr std::uint32_t kAllBits = abi::kReadable | abi::kWritable | abi::kReadHangup |
-                                   abi::kError | abi::kPeerPresent | kInputEnded | kOutputEnded;
+constexpr std::uint32_t kAllBits =
+    abi::kReadable | abi::kWritable | abi::kReadHangup | abi::kError | kInputEnded | kOutputEnded;
 constexpr std::uint32_t kFailedBits =
     abi::kReadable | abi::kWritable | abi::kReadHangup | kInputEnded | kOutputEnded;
 

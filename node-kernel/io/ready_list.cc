@@ -6,7 +6,8 @@
 namespace k42::io {
 namespace {
 
-constexpr machine::HoldReason kWaiting{2000, "who waits for this end is looked through"};
+// As many as threads and epolls wait for one end of a stream: hardly ever more.
+constexpr machine::HoldReason kWaiting{2000, "up to 100 tickets that wait for this end"};
 
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   while (ArmedTicket* armed = list.PopFront()) {
@@ -84,7 +85,7 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   const abi::PollWord seen = abi::PollWord::Unpack(since);
   Discarded discarded;
   Wakeups wakeups;
-  machine::SpinGuard guard(lock_);
+  machine::SpinGuard guard(lock_, kWaiting);
   ForgetLocked(ticket.sink, ticket.number, discarded);
   const abi::PollWord word = WordLocked();
   bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
@@ -123,7 +124,7 @@ void ReadyList::ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t nu
 
 void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
   Discarded discarded;
-  machine::SpinGuard guard(lock_);
+  machine::SpinGuard guard(lock_, kWaiting);
   ForgetLocked(caller.SinkOf(number), number, discarded);
 }
 

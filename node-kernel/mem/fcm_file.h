@@ -58,7 +58,8 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting,
                               FramePurpose purpose = FramePurpose::kUser);
   // Memory files: until EndPromise, or until the file is cut, `pages` pages from the start on (64
-  // at most) find memory by Writes for FramePurpose::kPromised, once each. kNoMemory.
+  // at most) find memory by Writes for FramePurpose::kPromised, once each. kNoMemory,
+  // kLimitExceeded.
   Status Promise(std::uint64_t pages);
   void EndPromise(std::uint64_t pages);
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }

@@ -200,7 +200,11 @@ Status FcmFile::Promise(std::uint64_t pages) {
     const SpinGuard guard(lock_, kAdded);
     TRY(map_.Prepare(0));
   }
-  return services_.frames.Promise(pages);
+  Status status = services_.frames.Promise(pages);
+  while (status == Status::kNoMemory && services_.page_manager.Reclaim() != 0) {
+    status = services_.frames.Promise(pages);
+  }
+  return status;
 }
 
 void FcmFile::EndPromise(std::uint64_t pages) {

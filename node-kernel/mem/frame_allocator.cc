@@ -173,12 +173,17 @@ std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
 // Who promises counts first and then looks how many there are; who takes, takes first and then
 // looks at what is promised (IsPromised). So one of two that meet sees the other.
 Status FrameAllocator::Promise(std::uint64_t frames) {
-  promised_.fetch_add(frames, std::memory_order_seq_cst);
-  if (frames_without_caches() < ReserveOf(FramePurpose::kUser)) {
-    EndPromise(frames);
-    return Status::kNoMemory;
+  const std::uint64_t before = promised_.fetch_add(frames, std::memory_order_seq_cst);
+  Status status = Status::kOk;
+  if (before + frames > kPromisedReserves * user_reserve_) {
+    status = Status::kLimitExceeded;
+  } else if (frames_without_caches() < ReserveOf(FramePurpose::kUser)) {
+    status = Status::kNoMemory;
   }
-  return Status::kOk;
+  if (!IsOk(status)) {
+    EndPromise(frames);
+  }
+  return status;
 }
 
 // What was just taken for `purpose` was promised to somebody else.

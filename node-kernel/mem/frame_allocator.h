@@ -65,7 +65,8 @@ class FrameAllocator {
   void FreeRun(Frame* first, std::uint32_t pages);
 
   // From now on `frames` of them are there for who asks for kPromised. kNoMemory: user pages find
-  // none any more, or would not then.
+  // none any more, or would not then. kLimitExceeded: too many are promised already, which lie idle
+  // meanwhile.
   Status Promise(std::uint64_t frames);
   // The same, less: taken or not, they are not needed (any more).
   void EndPromise(std::uint64_t frames) { promised_.fetch_sub(frames, std::memory_order_seq_cst); }
@@ -120,6 +121,7 @@ class FrameAllocator {
  private:
   static constexpr std::uint32_t kCacheSize = 32;
   static constexpr std::uint32_t kBatch = 16;
+  static constexpr std::uint64_t kPromisedReserves = 2;  // at most so many times the user reserve
 
   struct alignas(64) CpuCache {
     // Only this CPU writes it; others read it for statistics.

@@ -4,7 +4,7 @@
     delay   what is read is passed on up to twice so many seconds later, drawn from the seed; order stays
     slow    so many bytes a second, each direction, of all its connections together
     break   every connection is reset, once
-Healing a way passes on at once what waits on it.
+Healing a way passes on at once what waits on it; so does another delay, or rate, what waits for that.
 """
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ class StoreWay:
         self._draw = random.Random(f"{seed} {name}")
         self._passes = asyncio.Event()
         self._passes.set()
-        self._healed = asyncio.Event()  # of what waits now: the next one's is another
+        self._prompt = asyncio.Event()  # of what is delayed: it is no longer
         self._free = {}  # of a slow way, by direction: when all that went before has passed
         self._emptied = asyncio.Event()  # of what waits for that: it holds no longer
         self._server = None
@@ -49,6 +49,7 @@ class StoreWay:
             self._passes.clear()
         elif kind == "delay":
             self.delay = value / 1000
+            self._hasten()  # what waits was drawn from another delay
         elif kind == "slow":
             self.rate = value * 1e6
             self._empty()  # what waits was reckoned at another rate
@@ -57,9 +58,13 @@ class StoreWay:
         else:  # heal
             self.cut, self.delay, self.rate = False, 0.0, 0.0
             self._empty()
+            self._hasten()
             self._passes.set()
-            self._healed.set()
-            self._healed = asyncio.Event()
+
+    def _hasten(self):
+        """What is delayed now goes on."""
+        self._prompt.set()
+        self._prompt = asyncio.Event()
 
     def _empty(self):
         """Nothing is ahead of what comes next on a slow way, and what waits for its turn there goes on."""
@@ -115,18 +120,18 @@ class StoreWay:
         loop = asyncio.get_running_loop()
 
         async def read():
-            due, healed = 0.0, self._healed
+            due, prompt = 0.0, self._prompt
             while data := await reader.read(PIECE):
-                if healed is not self._healed:
-                    due, healed = 0.0, self._healed
+                if prompt is not self._prompt:
+                    due, prompt = 0.0, self._prompt
                 due = max(due, loop.time() + (self._draw.uniform(0, 2 * self.delay) if self.delay else 0))
-                await waiting.put((due, self._healed, data))
-            await waiting.put((due, self._healed, b""))
+                await waiting.put((due, self._prompt, data))
+            await waiting.put((due, self._prompt, b""))
 
         async def write():
             while True:
-                due, healed, data = await waiting.get()
-                await self._until(due, healed)
+                due, prompt, data = await waiting.get()
+                await self._until(due, prompt)
                 await self._passes.wait()
                 if not data:
                     raise EOFError

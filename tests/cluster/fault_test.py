@@ -148,14 +148,15 @@ class WaysToTheStore(unittest.IsolatedAsyncioTestCase):
             self.assertLess(await waits, 10)
             self.assertLess(await echo(), 10)
 
-    async def test_another_rate_holds_at_once(self):
-        self.way.set("slow", 0.001)
-        echo = await self.connect()
-        waits = asyncio.create_task(echo(os.urandom(200_000)))
-        await asyncio.sleep(0.2)
-        self.assertFalse(waits.done())
-        self.way.set("slow", 100.0)
-        self.assertLess(await waits, 10)
+    async def test_another_value_holds_at_once(self):
+        for kind, much, little in ("slow", 0.001, 100.0), ("delay", 60_000, 10):
+            self.way.set(kind, much)
+            echo = await self.connect()
+            waits = asyncio.create_task(echo(os.urandom(200_000)))
+            await asyncio.sleep(0.2)
+            self.assertFalse(waits.done())
+            self.way.set(kind, little)
+            self.assertLess(await waits, 10)
 
     async def test_what_a_break_took_off_a_slow_way_holds_up_nobody(self):
         self.way.set("slow", 0.001)

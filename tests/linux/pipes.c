@@ -230,6 +230,14 @@ static void splices(void) {
   VALUE(vmsplice(in[0], &room, 1, 0));
   printf("%.9s\n", text);
   VALUE(vmsplice(file, pieces, 1, 0));
+
+  /* As much as goes in at once comes out at once. */
+  static char page[4096];
+  memset(page, 'p', sizeof(page));
+  VALUE(write(in[1], page, sizeof(page)));
+  VALUE(tee(in[0], out[1], sizeof(page), 0));
+  VALUE(read(in[0], page, sizeof(page)));
+  VALUE(read(out[0], page, sizeof(page)));
   close(in[1]);
   VALUE(splice(in[0], NULL, file, NULL, 10, 0));
 

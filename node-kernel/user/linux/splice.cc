@@ -14,8 +14,7 @@ namespace {
 
 constexpr U32 kNonBlock = 2;
 constexpr U32 kKnownFlags = 15;
-constexpr std::uint64_t kAtomic = 4096;
-constexpr std::uint64_t kControlMost = 1024;  // bytes of OpenFile.Control
+constexpr std::uint64_t kAtomic = 4096;  // as many bytes as OpenFile.Control takes
 
 bool Reads(const Description& description) {
   const U32 access = description.linux_flags() & (kO_ACCMODE | kO_PATH);
@@ -142,19 +141,12 @@ class Side {
     return size == 0 ? 0
                      : ToReply(kernel::Receive(file_.handle(), address, size, flags, 0, &message));
   }
-  // The last part first, so that they come out in order.
+  // In one piece: others read the pipe, too.
   std::int64_t PutBack(std::uint64_t address, std::uint64_t size) const {
-    while (size != 0) {
-      const std::uint64_t part = size < kControlMost ? size : kControlMost;
-      size -= part;
-      const Result<std::uint64_t> put =
-          kernel::Control(file_.handle(), io::kControlPutBackPipe,
-                          reinterpret_cast<const void*>(address + size), part, nullptr, 0);
-      if (!put.ok()) {
-        return ErrnoOf(put.status());
-      }
-    }
-    return 0;
+    const Result<std::uint64_t> put =
+        kernel::Control(file_.handle(), io::kControlPutBackPipe,
+                        reinterpret_cast<const void*>(address), size, nullptr, 0);
+    return put.ok() ? 0 : ErrnoOf(put.status());
   }
 
   KernelFile& file_;
@@ -223,12 +215,14 @@ std::int64_t TeeOnce(KernelFile& from, KernelFile& to, std::uint64_t size, bool 
   if (const std::int64_t error = Await(to, abi::kWritable, may_wait)) {
     return error;
   }
-  char bytes[kControlMost];
-  const std::int64_t seen =
-      ToReply(kernel::Control(from.handle(), io::kControlPeekPipe, nullptr, 0, bytes,
-                              size < kControlMost ? size : kControlMost));
+  Buffer bytes(kAtomic);
+  if (!bytes) {
+    return -kENOMEM;
+  }
+  const std::int64_t seen = ToReply(kernel::Control(from.handle(), io::kControlPeekPipe, nullptr, 0,
+                                                    bytes.data(), size < kAtomic ? size : kAtomic));
   return seen <= 0 ? seen
-                   : WriteNow(to, reinterpret_cast<std::uint64_t>(bytes),
+                   : WriteNow(to, reinterpret_cast<std::uint64_t>(bytes.data()),
                               static_cast<std::uint64_t>(seen));
 }
 

@@ -250,6 +250,8 @@ TEST_F(Agents, NamesAreBoundOnceAndGoWithTheirOwner) {
   EXPECT_EQ(one.agent().Bind("svc/longer", longest + "x", false).status(), Status::kMessageTooLong);
   EXPECT_EQ(one.agent().Read("svc/long").value()->value, longest);
   EXPECT_FALSE(one.agent().Read("svc/longer").value().has_value());
+  ASSERT_TRUE(one.store().Put(names::NamesPrefix("t") + "svc/odd", "no record", {}).ok());
+  EXPECT_EQ(one.agent().Read("svc/odd").status(), Status::kCorrupt);
 }
 
 TEST_F(Agents, LoadReachesTheOthers) {

@@ -124,5 +124,24 @@ TEST_F(FilePromisesTest, NobodyIsPromisedWhatIsNotThere) {
   EXPECT_EQ(Grant(0, kBoth), Status::kOk);
 }
 
+// Clean pages make room for a promise, but only for one that is going to be kept.
+TEST_F(FilePromisesTest, CleanPagesAreGivenUpForAPromise) {
+  const std::string large(FileSlots::kRoom + 1, 'l');
+  std::uint64_t end = 0;
+  ASSERT_TRUE(file_[1]->Write(0, BufferIn::Kernel(large.data(), large.size()), false, &end).ok());
+  mem::TestFile cached(memory_.services, 4 << 20, false);
+  std::string bytes(cached.bytes.size(), 'x');
+  ASSERT_TRUE(
+      cached.fcm->Read(0, BufferOut::Kernel(bytes.data(), bytes.size()), mem::Waiting::kYes).ok());
+  const std::uint64_t resident = cached.fcm->resident_pages();
+  std::memset(slots_->Room(0, 0).value(), 0, mem::kPageSize);
+  TakeAll(mem::FramePurpose::kUser);
+  EXPECT_EQ(Grant(1, kBoth), Status::kNotSupported);
+  EXPECT_EQ(cached.fcm->resident_pages(), resident);
+  EXPECT_EQ(Grant(0, kBoth), Status::kOk);
+  EXPECT_LT(cached.fcm->resident_pages(), resident);
+  cached.fcm->DropReference();
+}
+
 }  // namespace
 }  // namespace k42::fs

@@ -162,5 +162,32 @@ TEST_F(ConduitLimitsTest, AResetDuringAReadKeepsTheBooks) {
   conduit->WatchWriter(nullptr);
 }
 
+// Nor may what somebody puts back meanwhile end up behind the rest of what the reader has taken.
+TEST_F(ConduitLimitsTest, WhatIsPutBackDuringAReadComesNext) {
+  constexpr std::uint64_t kLarge = 4 << 20;
+  const std::string data(kLarge, 'x');
+  for (int round = 0; round < 40; ++round) {
+    auto conduit = Open({2 * kLarge, 0, false, false});
+    ASSERT_EQ(conduit->Write(In(data)).ValueOr(0), kLarge);
+    std::string got(kLarge - 10, ' ');
+    std::atomic<bool> begun{false};
+    machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+      if (cpu == 0) {
+        begun = true;
+        ASSERT_EQ(conduit->Read(BufferOut::Kernel(got.data(), got.size())).ValueOr(0), got.size());
+      } else if (cpu == 1) {
+        while (!begun) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::microseconds(round * 20));
+        ASSERT_EQ(conduit->PutBack(In("back")), Status::kOk);
+      }
+    });
+    const bool before = got.starts_with("back");
+    std::string rest(64, ' ');
+    rest.resize(conduit->Read(BufferOut::Kernel(rest.data(), rest.size())).ValueOr(0));
+    ASSERT_EQ(rest, before ? std::string(14, 'x') : "back" + std::string(10, 'x')) << round;
+    conduit->WatchWriter(nullptr);
+  }
+}
+
 }  // namespace
 }  // namespace k42::io

@@ -94,6 +94,39 @@ TEST_F(ConduitTest, PeekingTakesNothing) {
   EXPECT_EQ(Read(8), "ok");
 }
 
+TEST_F(ConduitTest, OnlyAPipesOpenersAwaitEachOther) {
+  Open(kPipe);
+  EXPECT_EQ(Ready(readers), abi::kPeerPresent);
+  EXPECT_EQ(Ready(writers), abi::kWritable | abi::kPeerPresent);
+  conduit->WatchReader(nullptr);
+  conduit->WatchWriter(nullptr);
+  ReadyList in{kOutputEnded}, out;
+  conduit = RefPtr<Conduit>::Adopt(Conduit::Make({65536, 0, false, true}).value());
+  conduit->OpenReader();
+  conduit->OpenWriter();
+  conduit->WatchReader(&in);
+  conduit->WatchWriter(&out);
+  EXPECT_EQ(Ready(in), 0u);
+  EXPECT_EQ(Ready(out), abi::kWritable);
+  conduit->WatchReader(nullptr);
+  conduit->WatchWriter(nullptr);
+}
+
+TEST_F(ConduitTest, NothingIsPutBackForNobody) {
+  Open(kPipe);
+  EXPECT_TRUE(conduit->Write(In("one two")).ok());
+  EXPECT_EQ(Read(4), "one ");
+  EXPECT_EQ(conduit->PutBack(In("")), Status::kOk);
+  EXPECT_EQ(conduit->PutBack(In("one ")), Status::kOk);
+  EXPECT_EQ(Read(4), "one ");
+  conduit->CloseReader();
+  EXPECT_EQ(conduit->PutBack(In("")), Status::kOk);
+  EXPECT_EQ(conduit->PutBack(In("one ")), Status::kBrokenPipe);
+  EXPECT_EQ(conduit->bytes(), 0u);
+  conduit->OpenReader();
+  EXPECT_EQ(Read(4), "");
+}
+
 TEST_F(ConduitTest, ResetIsToldOnce) {
   Open({65536, 0, false, true});
   EXPECT_TRUE(conduit->Write(In("lost")).ok());
