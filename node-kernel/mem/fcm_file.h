@@ -89,8 +89,8 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   // Calls use(frame) with the page present, under lock_. It becomes part of the answer.
   Status WithFilePage(std::uint64_t offset, FaultWaiter* waiter, FunctionRef<Status(Frame*)> use);
   // Calls use() under lock_: no page is taken out of page tables meanwhile.
-  void Locked(FunctionRef<void()> use) {
-    const machine::SpinGuard guard(lock_);
+  void Locked(const machine::HoldReason& why, FunctionRef<void()> use) {
+    const machine::SpinGuard guard(lock_, why);
     use();
   }
   // Calls use(offset, frame) for the pages of [offset, end) that are in memory, and then(), under
