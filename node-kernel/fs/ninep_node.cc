@@ -93,7 +93,7 @@ Status NinePNode::Refresh() {
     cache->DropClean();
   }
   const std::uint64_t size = attributes.values.size;
-  return size != cache->size() ? cache->Resize(size) : Status::kOk;
+  return size != cache->size() ? cache->Resize(size, mem::Waiting::kYes) : Status::kOk;
 }
 
 Status NinePNode::GetAttributes(FileAttributes* attributes) {
