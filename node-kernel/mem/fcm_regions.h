@@ -3,6 +3,7 @@
 #pragma once
 
 #include "machine/spin_lock.h"
+#include "machine/thread.h"
 #include "mem/fcm.h"
 #include "mem/hat.h"
 #include "mem/region.h"
@@ -44,14 +45,20 @@ class FcmRegions : public Fcm {
       region->protection = protection;
     }
     for (std::uint64_t at = region->start; at < region->end;) {
-      const machine::SpinGuard guard(lock_, kPieceOfRegion);
-      at = region->hat->RestrictPiece(at, region->end, protection, gather);
+      {
+        const machine::SpinGuard guard(lock_, kPieceOfRegion);
+        at = region->hat->RestrictPiece(at, region->end, protection, gather);
+      }
+      machine::Thread::PreemptionPoint();
     }
   }
   void Hide(Region* region, TlbGather& gather) override {
     for (std::uint64_t at = region->start; at < region->end;) {
-      const machine::SpinGuard guard(lock_, kPieceOfRegion);
-      at = region->hat->UnmapPiece(region->start, at, region->end, gather);
+      {
+        const machine::SpinGuard guard(lock_, kPieceOfRegion);
+        at = region->hat->UnmapPiece(region->start, at, region->end, gather);
+      }
+      machine::Thread::PreemptionPoint();
     }
   }
   void Abandon(Region* region) override {
