@@ -1,31 +1,63 @@
 #include "fs/cached_data.h"
 
+#include "base/function_ref.h"
+#include "ipc/may_block.h"
 #include "mem/heap.h"
 #include "mem/memory_object.h"
 #include "mem/services.h"
 
 namespace k42::fs {
 
+using mem::Waiting;
+
+namespace {
+
+// Others may be in the middle of a write or a cut, and held up there. There is no effect before.
+Status AtOnceOrLater(FunctionRef<Status(Waiting)> change) {
+  const Status at_once = change(Waiting::kNo);
+  if (at_once != Status::kWouldBlock) {
+    return at_once;
+  }
+  TRY(ipc::MayBlock());
+  return change(Waiting::kYes);
+}
+
+}  // namespace
+
 Result<std::uint64_t> CachedData::Read(std::uint64_t offset, BufferOut data) {
-  return file_.Read(offset, data, mem::Waiting::kYes);  // nothing behind: never waits
+  return file_.Read(offset, data, Waiting::kYes);  // nothing behind: never waits
 }
 
 Result<std::uint64_t> CachedData::Write(std::uint64_t offset, BufferIn data, bool append,
                                         std::uint64_t* end) {
-  if (append) {
-    machine::MutexGuard guard(append_lock_);
-    offset = file_.size();
-    const std::uint64_t count = TRY(file_.Write(offset, data, mem::Waiting::kYes));
-    *end = offset + count;
-    return count;
-  }
-  const std::uint64_t count = TRY(file_.Write(offset, data, mem::Waiting::kYes));
-  *end = offset + count;
-  return count;
+  std::uint64_t count = 0;
+  const Status written = AtOnceOrLater([&](Waiting waiting) -> Status {
+    if (append) {
+      count = TRY(file_.Append(data, waiting, end));
+    } else {
+      count = TRY(file_.Write(offset, data, waiting));
+      *end = offset + count;
+    }
+    return Status::kOk;
+  });
+  return IsOk(written) ? Result<std::uint64_t>(count) : written;
 }
 
+// Nobody else changes the file meanwhile (file_leases.h): there is nothing to wait for.
 Result<std::uint64_t> CachedData::WritePromised(std::uint64_t offset, BufferIn data) {
-  return file_.Write(offset, data, mem::Waiting::kYes, mem::FramePurpose::kPromised);
+  return file_.Write(offset, data, Waiting::kYes, mem::FramePurpose::kPromised);
+}
+
+Status CachedData::Resize(std::uint64_t size) {
+  return AtOnceOrLater([&](Waiting waiting) { return file_.Resize(size, waiting); });
+}
+
+Status CachedData::GrowTo(std::uint64_t size) {
+  return AtOnceOrLater([&](Waiting waiting) { return file_.GrowTo(size, waiting); });
+}
+
+Status CachedData::Clear(std::uint64_t offset, std::uint64_t length) {
+  return AtOnceOrLater([&](Waiting waiting) { return file_.PunchHole(offset, length, waiting); });
 }
 
 Result<cobj::Granted<mem::IMemoryObject>> CachedData::Memory(std::uint32_t rights) {

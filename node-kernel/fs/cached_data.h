@@ -3,7 +3,6 @@
 #pragma once
 
 #include "fs/file_data.h"
-#include "machine/mutex.h"
 #include "mem/fcm_file.h"
 
 namespace k42::fs {
@@ -22,11 +21,9 @@ class CachedData final : public FileData {
   Result<std::uint64_t> WritePromised(std::uint64_t offset, BufferIn data) override;
   std::uint64_t Size() const override { return file_.size(); }
   std::uint64_t Allocated() const override { return file_.resident_pages() * mem::kPageSize; }
-  Status Resize(std::uint64_t size) override { return file_.Resize(size); }
-  void GrowTo(std::uint64_t size) override { file_.GrowTo(size); }
-  Status Clear(std::uint64_t offset, std::uint64_t length) override {
-    return file_.PunchHole(offset, length);
-  }
+  Status Resize(std::uint64_t size) override;
+  Status GrowTo(std::uint64_t size) override;
+  Status Clear(std::uint64_t offset, std::uint64_t length) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
   bool IsMemoryOfOthers() const override { return !file_.HasOneReference(); }
   void Dispose() override;
@@ -37,7 +34,6 @@ class CachedData final : public FileData {
   }
 
   mem::FcmFile& file_;
-  machine::Mutex<LockRank::kFile> append_lock_;  // one append finds the end at a time
 };
 
 class CachedDataSource final : public FileDataSource {

@@ -29,7 +29,7 @@ class FileData {
   virtual std::uint64_t Allocated() const = 0;
   virtual Status Resize(std::uint64_t size) = 0;
   // To at least `size`, whatever others write meanwhile.
-  virtual void GrowTo(std::uint64_t size) = 0;
+  virtual Status GrowTo(std::uint64_t size) = 0;
   // The bytes read as zero afterwards; the size stays.
   virtual Status Clear(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) = 0;

@@ -56,7 +56,7 @@ Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64
   const std::uint64_t size = data_.Size();
   switch (mode) {
     case AllocateMode::kReserve:  // memory is found at the first touch: only the size can change
-      data_.GrowTo(end);
+      TRY(data_.GrowTo(end));
       break;
     case AllocateMode::kReserveKeepSize:
       break;
@@ -65,7 +65,7 @@ Status MemoryFile::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64
       break;
     case AllocateMode::kZero:
       TRY(data_.Clear(offset, std::min(end, size) - std::min(offset, size)));
-      data_.GrowTo(end);
+      TRY(data_.GrowTo(end));
       break;
   }
   TouchModified();

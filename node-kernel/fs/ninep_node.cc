@@ -79,7 +79,7 @@ void NinePNode::KeepWritten(std::uint64_t end) {
     machine::SpinGuard guard(state_lock_);
     attributes_.size = std::max(attributes_.size, end);
   }
-  cache_.load(std::memory_order_acquire)->GrowTo(end);
+  (void)cache_.load(std::memory_order_acquire)->GrowTo(end, mem::Waiting::kYes);
 }
 
 std::uint64_t NinePNode::KnownSize() {
@@ -108,7 +108,7 @@ Status NinePNode::Refresh() {
     cache->DropClean();
   }
   const std::uint64_t size = attributes.values.size;
-  return size != cache->size() ? cache->Resize(size) : Status::kOk;
+  return size != cache->size() ? cache->Resize(size, mem::Waiting::kYes) : Status::kOk;
 }
 
 Status NinePNode::GetAttributes(FileAttributes* attributes) {

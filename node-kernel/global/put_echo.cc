@@ -170,7 +170,8 @@ void PutEcho::Submit(Request& request) {
   port_.Submit(request);
 }
 
-// The request may stay the fabric's when this ends: then the next Ping is refused until it is back.
+// The request may stay the fabric's when this ends. Whoever comes next waits for it if only its
+// good end is late, and is refused else.
 Status PutEcho::Ask(Bench& bench, std::uint64_t until_ns, bool answered) {
   Request& request = bench.request;
   bench.answered = answered;

@@ -1,19 +1,10 @@
-// May the present thread wait for something that takes long (a device, another node, a host)?
-//
-// A [blocking] method asks before its first side effect: TRY(ipc::MayBlock()). On a thread that
-// serves a user call the answer is kWouldBlock; the call is then made again, from the start, on a
-// worker thread (worker_pool.h), where the answer is kOk. Kernel threads of their own may wait.
+// MayBlock, for those who deal with calls rather than with objects: cobj/may_block.h.
 #pragma once
 
-#include "base/status.h"
-#include "machine/thread.h"
+#include "cobj/may_block.h"
 
 namespace k42::ipc {
 
-inline Status MayBlock() {
-  const machine::ThreadContext& context = machine::Thread::Current()->context();
-  return context.user_call != nullptr && context.worker == nullptr ? Status::kWouldBlock
-                                                                   : Status::kOk;
-}
+using cobj::MayBlock;
 
 }  // namespace k42::ipc

@@ -14,6 +14,12 @@
 // learns it. User space that was told "already completed" waits for the ticket's bit before it uses
 // the number again; Arm refuses while a result is being published, so a late bit cannot be taken
 // for the next operation's.
+//
+// Generations wrap. An operation that was cancelled, or armed over, and that fires when exactly a
+// multiple of kGenerations operations of its number have followed, while one is armed, ends that
+// one. It takes a ticket that nobody fires for so long, and hits with one generation of 2^18: an
+// event of the kernel's for the wrong one of its process's operations, and nothing of the kernel's
+// rests on it. More generations would make a ticket more than a word.
 #pragma once
 
 #include <atomic>

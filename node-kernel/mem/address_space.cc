@@ -58,46 +58,35 @@ void AddressSpace::GiveBack(IntrusiveList<Region>& gone) {
 
 AddressSpace::Closure::Closure(AddressSpace& space, std::uint64_t start, std::uint64_t end)
     : space_(space) {
+  const std::uint64_t touched_end = end;
+  for (Region* region = space.FirstAbove(start == 0 ? 0 : start - 1);
+       region != nullptr && region->start <= touched_end; region = space.Next(region)) {
+    start = region->start < start ? region->start : start;
+    end = region->end > end ? region->end : end;
+  }
   {
-    const SpinGuard guard(space.lock_, kRange);
-    const std::uint64_t touched_end = end;
-    for (Region* region = space.FirstAboveLocked(start == 0 ? 0 : start - 1);
-         region != nullptr && region->start <= touched_end; region = space.regions_.Next(region)) {
-      start = region->start < start ? region->start : start;
-      end = region->end > end ? region->end : end;
-    }
-    space.closed_start_ = start;
-    space.closed_end_ = end;
+    const SpinGuard guard(space.lock_);
+    space.closed_start_ = start_ = start;
+    space.closed_end_ = end_ = end;
   }
   // No request can enter now; those inside are counted.
-  for (std::uint64_t at = start; at < end;) {
+  for (Region* region = space.FirstAbove(start); region != nullptr && region->start < end;
+       region = space.Next(region)) {
     WakeUp drained;
-    bool wait = false;
-    {
-      const SpinGuard guard(space.lock_, kRange);
-      Region* region = space.FirstAboveLocked(at);
-      for (; !wait && region != nullptr && region->start < end;
-           region = space.regions_.Next(region)) {
-        wait = !region->requests.Stop(&drained);
-        at = region->end;
-      }
-      at = wait ? at : end;
-    }
-    if (wait) {
+    if (!region->requests.Stop(&drained)) {
       drained.Wait();
     }
   }
 }
 
 AddressSpace::Closure::~Closure() {
+  for (Region* region = space_.FirstAbove(start_); region != nullptr && region->start < end_;
+       region = space_.Next(region)) {
+    region->requests.Resume();
+  }
   FaultWaiters waiters;
   {
-    const SpinGuard guard(space_.lock_, kRange);
-    for (Region* region = space_.FirstAboveLocked(space_.closed_start_);
-         region != nullptr && region->start < space_.closed_end_;
-         region = space_.regions_.Next(region)) {
-      region->requests.Resume();
-    }
+    const SpinGuard guard(space_.lock_);
     space_.closed_start_ = space_.closed_end_ = 0;
     waiters.Append(space_.waiters_);
   }
@@ -117,11 +106,6 @@ Region* AddressSpace::FirstAboveLocked(std::uint64_t address) const {
     return region;
   }
   return regions_.Ceiling(address);
-}
-
-Region* AddressSpace::FirstAbove(std::uint64_t address) {
-  const SpinGuard guard(lock_, kRegion);
-  return FirstAboveLocked(address);
 }
 
 Status AddressSpace::SplitAt(std::uint64_t at) {

@@ -161,9 +161,12 @@ class AddressSpace {
   Region* FindLocked(std::uint64_t address) const K42_REQUIRES(lock_);
   // The first region that ends above `address`.
   Region* FirstAboveLocked(std::uint64_t address) const K42_REQUIRES(lock_);
-  Region* FirstAbove(std::uint64_t address);
-  // change_ is held, without which nobody changes the tree.
-  Region* Next(Region* region) K42_NO_THREAD_SAFETY_ANALYSIS { return regions_.Next(region); }
+  // Where change_ is held, without which nobody changes the tree: a program makes as many regions
+  // as it likes, and its faults need not wait while they are walked.
+  Region* FirstAbove(std::uint64_t address) const K42_NO_THREAD_SAFETY_ANALYSIS {
+    return FirstAboveLocked(address);
+  }
+  Region* Next(Region* region) const K42_NO_THREAD_SAFETY_ANALYSIS { return regions_.Next(region); }
   // Makes `at` a boundary between regions. The range is closed.
   Status SplitAt(std::uint64_t at);
   void MergeAround(std::uint64_t start, std::uint64_t end);
@@ -172,8 +175,9 @@ class AddressSpace {
   // -- map, unmap (address_space_map.cc); the range is closed --
   Status CheckMap(const MapRequest& request, std::uint64_t size) const;
   Result<std::uint64_t> Place(const MapRequest& request, std::uint64_t size);
-  Result<std::uint64_t> FindGap(std::uint64_t size, std::uint64_t low, std::uint64_t high);
-  bool IsFree(std::uint64_t start, std::uint64_t end);
+  Result<std::uint64_t> FindGap(std::uint64_t size, std::uint64_t low, std::uint64_t high) const
+      K42_NO_THREAD_SAFETY_ANALYSIS;  // as FirstAbove
+  bool IsFree(std::uint64_t start, std::uint64_t end) const;
   Status CheckLimit(std::uint64_t more, std::uint64_t less);
   Result<Region*> NewRegion(const MapRequest& request, std::uint64_t address, std::uint64_t size);
   Region* Extendable(const MapRequest& request, std::uint64_t address);
@@ -182,7 +186,7 @@ class AddressSpace {
   Status UnmapClosed(std::uint64_t start, std::uint64_t end);
   static void GiveBack(IntrusiveList<Region>& gone);
   void Populate(std::uint64_t start, std::uint64_t end, Access access);
-  std::uint64_t MappedIn(std::uint64_t start, std::uint64_t end);
+  std::uint64_t MappedIn(std::uint64_t start, std::uint64_t end) const;
   void AddMapped(std::int64_t bytes);
   // Calls change(region) for each region of the closed range, cut to it; kOutOfRange at a hole.
   template <typename F>

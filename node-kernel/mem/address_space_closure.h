@@ -8,8 +8,6 @@ namespace k42::mem {
 
 inline constexpr machine::HoldReason kRegion{
     800, "one region is found, and leaves or enters the tree and its Fcm"};
-inline constexpr machine::HoldReason kRange{
-    8000, "the regions of a range are walked: as many as the program made, whose threads wait"};
 
 class AddressSpace::Closure {
  public:
@@ -22,6 +20,7 @@ class AddressSpace::Closure {
 
  private:
   AddressSpace& space_;
+  std::uint64_t start_ = 0, end_ = 0;  // as widened
 };
 
 }  // namespace k42::mem

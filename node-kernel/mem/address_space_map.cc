@@ -46,15 +46,14 @@ Status AddressSpace::CheckMap(const MapRequest& request, std::uint64_t size) con
   return Status::kOk;
 }
 
-bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) {
+bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) const {
   const Region* region = FirstAbove(start);
   return region == nullptr || region->start >= end;
 }
 
 // The highest gap of `size` bytes in [low, high).
 Result<std::uint64_t> AddressSpace::FindGap(std::uint64_t size, std::uint64_t low,
-                                            std::uint64_t high) {
-  const SpinGuard guard(lock_, kRange);
+                                            std::uint64_t high) const {
   std::uint64_t end = high;
   for (const Region* region = regions_.Floor(high - 1); region != nullptr && end > low;
        region = regions_.Previous(region)) {
@@ -310,11 +309,10 @@ void AddressSpace::Populate(std::uint64_t start, std::uint64_t end, Access acces
 
 // -- sums -----------------------------------------------------------------------------------------
 
-std::uint64_t AddressSpace::MappedIn(std::uint64_t start, std::uint64_t end) {
-  const SpinGuard guard(lock_, kRange);
+std::uint64_t AddressSpace::MappedIn(std::uint64_t start, std::uint64_t end) const {
   std::uint64_t bytes = 0;
-  for (const Region* region = FirstAboveLocked(start); region != nullptr && region->start < end;
-       region = regions_.Next(region)) {
+  for (Region* region = FirstAbove(start); region != nullptr && region->start < end;
+       region = Next(region)) {
     const std::uint64_t from = region->start > start ? region->start : start;
     bytes += (region->end < end ? region->end : end) - from;
   }

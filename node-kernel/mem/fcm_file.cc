@@ -20,8 +20,8 @@ constexpr machine::HoldReason kUse{
     "the page is found or made and mapped in one table, or frames for 16 pages enter the map"};
 constexpr machine::HoldReason kPresent{
     15000, "up to 32 pages are found and mapped in the table of one region"};
-constexpr machine::HoldReason kBatchOut{30000,
-                                        "16 pages leave the map, and the tables of all regions"};
+constexpr machine::HoldReason kBatchOut{
+    30000, "16 pages, looked for among 256, leave the map and the tables of all regions"};
 constexpr machine::HoldReason kVictims{
     60000, "up to 64 of 512 pages that are looked at leave the tables of all regions"};
 constexpr machine::HoldReason kFreed{20000, "up to 64 pages leave the map"};
@@ -50,7 +50,7 @@ void FcmFile::Destroy() {
   if (representative_ != nullptr) {
     services_.page_manager.Remove(this);
   }
-  TakeOut(0, ~std::uint64_t{0});
+  TakeOut(0, kNoPage);
   FileRepresentative* representative = representative_;
   Delete(this);
   if (representative != nullptr) {
@@ -198,43 +198,91 @@ void FcmFile::RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& 
   }
 }
 
-// Pages [first, end) go, whatever their state: out of the map and of page tables under one lock, so
-// that no fault finds a page in between, and their frames when no translation is left. A frame that
-// is being filled is its request's from now on. Page tables are asked for what the map had, and not
-// for the whole range: regions may be far larger than the file.
-void FcmFile::TakeOut(std::uint64_t first, std::uint64_t end) {
-  constexpr std::uint32_t kBatch = 16;
-  constexpr std::uint32_t kMostHeld = 256;  // frames that nobody can use until the CPUs are told
-  TlbGather gather(services_.frames);
-  std::uint32_t held = 0;
-  while (first < end) {
-    {
-      const SpinGuard guard(lock_, kBatchOut);
-      std::uint32_t count = 0;
-      std::uint64_t run = first, run_end = first;
-      first =
-          map_.RemoveRange(first, end, [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
-            if ((entry & kFilling) == 0) {
-              gather.DropListedLater(FrameOf(entry));
-            }
-            if (page != run_end) {
-              UnmapLocked(run, run_end, gather);
-              run = page;
-            }
-            run_end = page + 1;
-            return ++count < kBatch;
-          });
-      UnmapLocked(run, run_end, gather);
-      resident_.store(resident_pages() - count, std::memory_order_relaxed);
-      held += count;
-    }
+// What leaves the map in batches. Between two of them others get the CPU, and on the way frames go
+// back: until the CPUs have been told nobody can use them.
+struct FcmFile::Leaving {
+  explicit Leaving(FrameAllocator& frames) : gather(frames) {}
+  void Pause() {
+    constexpr std::uint32_t kMostHeld = 256;
     if (held >= kMostHeld) {
       gather.Finish();
       held = 0;
     }
     machine::Thread::PreemptionPoint();
   }
-  gather.Finish();
+  TlbGather gather;
+  std::uint32_t held = 0;
+};
+
+// Pages [first, end) go, whatever their state: out of the map and of page tables under one lock, so
+// that no fault finds a page in between, and their frames when no translation is left. A frame that
+// is being filled is its request's from now on. Page tables are asked for what the map had, and not
+// for the whole range: regions may be far larger than the file. A batch at most; returns where to
+// go on.
+std::uint64_t FcmFile::TakeBatchLocked(std::uint64_t first, std::uint64_t end, Leaving& leaving) {
+  TlbGather& gather = leaving.gather;
+  std::uint32_t count = 0;
+  std::uint64_t run = first, run_end = first;
+  first = map_.RemoveRange(first, end, [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
+    if ((entry & kFilling) == 0) {
+      gather.DropListedLater(FrameOf(entry));
+    }
+    if (page != run_end) {
+      UnmapLocked(run, run_end, gather);
+      run = page;
+    }
+    run_end = page + 1;
+    return ++count < kBatch;
+  });
+  UnmapLocked(run, run_end, gather);
+  resident_.store(resident_pages() - count, std::memory_order_relaxed);
+  leaving.held += count;
+  return first;
+}
+
+void FcmFile::TakeOut(std::uint64_t first, std::uint64_t end) {
+  Leaving leaving(services_.frames);
+  while (first < end) {
+    {
+      const SpinGuard guard(lock_, kBatchOut);
+      first = TakeBatchLocked(first, end, leaving);
+    }
+    leaving.Pause();
+  }
+  leaving.gather.Finish();
+}
+
+// Used or not, pinned by a reader or not: Reclaim may leave pages, and these would be stale. A page
+// on its way in may be of before the change, so it goes too, and whoever waits for it asks again.
+// Alone, because a page that a write has pinned is clean until it has been written.
+void FcmFile::DropClean() {
+  constexpr std::uint32_t kLooks = 256;
+  const SizePass alone(size_gate_, SizeGate::Kind::kAlone);
+  Leaving leaving(services_.frames);
+  for (std::uint64_t next = 0; next != kNoPage;) {
+    {
+      const SpinGuard guard(lock_, kBatchOut);
+      std::uint64_t run = next, run_end = next;  // of clean pages
+      std::uint32_t looks = 0;
+      next = map_.ForEach(next, kNoPage, [&](std::uint64_t page, Entry& entry) {
+        const bool clean = (entry & (kDirty | kWriting)) == 0;
+        if (run == run_end) {
+          run = run_end = page;
+        }
+        if (page == run_end && clean) {
+          ++run_end;
+        } else if (run != run_end) {
+          return false;
+        }
+        return ++looks < kLooks && run_end - run < kBatch;
+      });
+      if (run != run_end) {
+        next = TakeBatchLocked(run, run_end, leaving);
+      }
+    }
+    leaving.Pause();
+  }
+  leaving.gather.Finish();
 }
 
 // Clean pages in order from the hand; those used since the last round are passed over once. A
@@ -254,31 +302,34 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
   };
   TlbGather gather(services_.frames);
   for (bool round_over = false; count < limit && !round_over;) {
-    const SpinGuard guard(lock_, kVictims);
-    std::uint32_t looks = PageManager::kBatch * 8;
-    clock_hand_ = map_.ForEach(clock_hand_, ~std::uint64_t{0},
-                               [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
-                                 const bool more = --looks != 0;
-                                 if (!is_free(entry)) {
-                                   return more;
-                                 }
-                                 if ((entry & kUsed) != 0) {
-                                   entry &= ~kUsed;
-                                   return more;
-                                 }
-                                 if ((entry & kMapped) != 0) {
-                                   UnmapLocked(page, page + 1, gather);
-                                   entry &= ~kMapped;
-                                 }
-                                 Frame* frame = FrameOf(entry);
-                                 FrameAllocator::AddReference(frame);
-                                 victims[count++] = {page, frame};
-                                 return more && count < limit;
-                               });
-    round_over = clock_hand_ == ~std::uint64_t{0};
-    if (round_over) {
-      clock_hand_ = 0;
+    {
+      const SpinGuard guard(lock_, kVictims);
+      std::uint32_t looks = PageManager::kBatch * 8;
+      clock_hand_ = map_.ForEach(clock_hand_, kNoPage,
+                                 [&](std::uint64_t page, Entry& entry) K42_REQUIRES(lock_) {
+                                   const bool more = --looks != 0;
+                                   if (!is_free(entry)) {
+                                     return more;
+                                   }
+                                   if ((entry & kUsed) != 0) {
+                                     entry &= ~kUsed;
+                                     return more;
+                                   }
+                                   if ((entry & kMapped) != 0) {
+                                     UnmapLocked(page, page + 1, gather);
+                                     entry &= ~kMapped;
+                                   }
+                                   Frame* frame = FrameOf(entry);
+                                   FrameAllocator::AddReference(frame);
+                                   victims[count++] = {page, frame};
+                                   return more && count < limit;
+                                 });
+      round_over = clock_hand_ == kNoPage;
+      if (round_over) {
+        clock_hand_ = 0;
+      }
     }
+    machine::Thread::PreemptionPoint();
   }
   gather.Finish();
   std::uint64_t freed = 0;
@@ -298,13 +349,6 @@ std::uint64_t FcmFile::Reclaim(std::uint64_t wanted) {
   }
   resident_.store(resident_pages() - freed, std::memory_order_relaxed);
   return freed;
-}
-
-void FcmFile::DropClean() {
-  for (int round = 0; round < 2; ++round) {
-    while (Reclaim(PageManager::kBatch) != 0) {
-    }
-  }
 }
 
 }  // namespace k42::mem

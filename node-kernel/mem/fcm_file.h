@@ -11,8 +11,9 @@
 // again first. An entry holds one reference of its frame, a request under way another.
 //
 // Locking: lock_ guards map_, regions_, views_ and the requests. Calls to the FileRepresentative
-// and notifications of waiters are made without it. size_gate_ keeps writes and changes of the size
-// apart; lock_ is taken inside it.
+// and notifications of waiters are made without it. size_gate_ keeps writes apart from whatever
+// else changes the size or takes pages out; lock_ is taken inside it. What reclaims keeps its hands
+// off pages that somebody has pinned.
 //
 // Files: fcm_file.cc (pages and regions), fcm_file_requests.cc (to and from the
 // FileRepresentative), fcm_file_io.cc (read, write, resize).
@@ -30,11 +31,6 @@ namespace k42::mem {
 class FcmPrivate;
 class MemoryServices;
 
-enum class Waiting : std::uint8_t {
-  kNo,   // kWouldBlock, with nothing done, where a page must be fetched first
-  kYes,  // the calling thread waits (Thread::BlockExternal)
-};
-
 class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimable {
  public:
   // `representative` null: memory only. It must stay until its CacheGone has been called.
@@ -51,12 +47,16 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   ~FcmFile() = default;
 
   // -- as a file: thread context, no lock held ---------------------------------------------------
+  // What may have to be waited for: a page that must be fetched, and others who are in the middle
+  // of a write or a cut (SizeGate).
   // Bytes copied; 0 at the end. A bad user address ends the copy; kBadAddress if nothing was
   // copied.
   Result<std::uint64_t> Read(std::uint64_t offset, BufferOut buffer, Waiting waiting);
   // Grows the file as needed.
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn buffer, Waiting waiting,
                               FramePurpose purpose = FramePurpose::kUser);
+  // At the end as it is then; *end: where that is now.
+  Result<std::uint64_t> Append(BufferIn buffer, Waiting waiting, std::uint64_t* end);
   // Memory files: until EndPromise, or until the file is cut, `pages` pages from the start on (64
   // at most) find memory by Writes for FramePurpose::kPromised, once each. kNoMemory,
   // kLimitExceeded.
@@ -64,16 +64,16 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   void EndPromise(std::uint64_t pages);
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
   // Shrinking drops pages and clears the rest of the last; mappings beyond fail from then on.
-  // Waits until writes under way are over; those that come meanwhile wait.
-  Status Resize(std::uint64_t size);
+  Status Resize(std::uint64_t size, Waiting waiting);
   // To at least `size`.
-  void GrowTo(std::uint64_t size);
+  Status GrowTo(std::uint64_t size, Waiting waiting);
   // Drops whole pages of [offset, offset + size) and clears the rest: a hole. Memory files only
   // (else kNotSupported).
-  Status PunchHole(std::uint64_t offset, std::uint64_t size);
+  Status PunchHole(std::uint64_t offset, std::uint64_t size, Waiting waiting);
   // Writes all dirty pages back and waits; the first error. Nothing to do for memory files.
   Status Sync();
-  // The file has changed elsewhere: clean pages are dropped. Dirty ones stay.
+  // The file has changed elsewhere: clean pages are dropped, all of them. Dirty ones stay, and
+  // those on their way out. Waits for writes under way.
   void DropClean();
   std::uint64_t resident_pages() const { return resident_.load(std::memory_order_relaxed); }
 
@@ -90,8 +90,8 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   // Calls use(frame) with the page present, under lock_. It becomes part of the answer.
   Status WithFilePage(std::uint64_t offset, FaultWaiter* waiter, FunctionRef<Status(Frame*)> use);
   // Calls use() under lock_: no page is taken out of page tables meanwhile.
-  void Locked(FunctionRef<void()> use) {
-    const machine::SpinGuard guard(lock_);
+  void Locked(const machine::HoldReason& why, FunctionRef<void()> use) {
+    const machine::SpinGuard guard(lock_, why);
     use();
   }
   // Calls use(offset, frame) for the pages of [offset, end) that are in memory, and then(), under
@@ -108,8 +108,11 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   static constexpr Entry kMapped = 8;  // may be in a page table
   static constexpr Entry kUsed = 16;   // second chance
   static constexpr Entry kFlags = kPageSize - 1;
+  static constexpr std::uint64_t kNoPage = ~std::uint64_t{0};  // beyond all
+  static constexpr std::uint32_t kBatch = 16;                  // pages that leave at a time
   struct FillRequest;
   struct WriteRequest;
+  struct Leaving;
   using Gathered = FunctionRef<Status(Entry&, Frame*)>;
 
   void Destroy() override;
@@ -122,6 +125,9 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Frame* FrameOf(Entry entry) const;
   static std::uint64_t PagesOf(std::uint64_t size) { return (size + kPageSize - 1) / kPageSize; }
   Status AddPageLocked(std::uint64_t page, Frame* frame, Entry flags) K42_REQUIRES(lock_);
+  void GrowToLocked(std::uint64_t size) K42_REQUIRES(lock_);
+  std::uint64_t TakeBatchLocked(std::uint64_t first, std::uint64_t end, Leaving& leaving)
+      K42_REQUIRES(lock_);
   void TakeOut(std::uint64_t first, std::uint64_t end);
   void UnmapLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather) K42_REQUIRES(lock_);
   void RestrictLocked(std::uint64_t first, std::uint64_t end, TlbGather& gather)
@@ -139,6 +145,9 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   void FinishWrite(WriteRequest& request, Status status);
 
   // io
+  // Inside the gate.
+  Result<std::uint64_t> WriteInside(std::uint64_t offset, BufferIn buffer, Waiting waiting,
+                                    FramePurpose purpose);
   // The page's frame with a reference, or null for a hole of a memory file.
   Result<Frame*> PinForRead(std::uint64_t page, Waiting waiting);
   Status CopyPageIn(std::uint64_t page, BufferIn data, std::uint32_t at, Waiting waiting,

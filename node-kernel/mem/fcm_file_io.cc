@@ -2,6 +2,7 @@
 // lock, on pages held by a reference.
 #include <cstring>
 
+#include "machine/thread.h"
 #include "mem/fcm_file_requests.h"
 #include "mem/heap.h"
 #include "mem/services.h"
@@ -37,13 +38,16 @@ bool FcmFile::IsResident(std::uint64_t first, std::uint64_t end) {
   constexpr std::uint64_t kAtATime = 64;
   for (std::uint64_t page = first; page < end;) {
     const std::uint64_t stop = end - page < kAtATime ? end : page + kAtATime;
-    const SpinGuard guard(lock_, kLooks);
-    for (; page < stop; ++page) {
-      const Entry* entry = map_.Find(page);
-      if (entry == nullptr || (*entry & kFilling) != 0) {
-        return false;
+    {
+      const SpinGuard guard(lock_, kLooks);
+      for (; page < stop; ++page) {
+        const Entry* entry = map_.Find(page);
+        if (entry == nullptr || (*entry & kFilling) != 0) {
+          return false;
+        }
       }
     }
+    machine::Thread::PreemptionPoint();
   }
   return true;
 }
@@ -110,18 +114,31 @@ Result<std::uint64_t> FcmFile::Read(std::uint64_t offset, BufferOut buffer, Wait
       return done != 0 ? Result<std::uint64_t>(done) : copied;
     }
     done += step.count;
+    machine::Thread::PreemptionPoint();
   }
   return done;
 }
 
-void FcmFile::GrowTo(std::uint64_t new_size) {
-  const SpinGuard guard(lock_);
+void FcmFile::GrowToLocked(std::uint64_t new_size) {
   if (new_size > size()) {
     size_.store(new_size, std::memory_order_release);
   }
 }
 
-// Into a page that is there; `present` false: it is not (or still filling), nothing done.
+// Not in the middle of a cut: what that has yet to take out would be part of the file again.
+Status FcmFile::GrowTo(std::uint64_t new_size, Waiting waiting) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kShared, waiting);
+  if (!pass.entered()) {
+    return Status::kWouldBlock;
+  }
+  const SpinGuard guard(lock_);
+  GrowToLocked(new_size);
+  return Status::kOk;
+}
+
+// Into a page that is there; `present` false: it is not (or still filling), nothing done. The file
+// grows where the page becomes dirty: were it later, the page could be written back in between, as
+// far as the file reached before, and be clean.
 Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t at, bool& present) {
   Frame* frame = nullptr;
   {
@@ -139,8 +156,12 @@ Status FcmFile::WriteToPresent(std::uint64_t page, BufferIn data, std::uint32_t 
   {
     const SpinGuard guard(lock_, kLook);
     Entry* entry = map_.Find(page);
-    if (entry != nullptr && FrameOf(*entry) == frame) {
+    present = entry != nullptr && FrameOf(*entry) == frame;
+    if (present) {
       *entry |= kDirty | kUsed;  // even if only part of it was copied
+    }
+    if (present && IsOk(copied)) {
+      GrowToLocked((page << kPageShift) + at + data.size());
     }
   }
   services_.frames.DropReference(frame);
@@ -162,6 +183,9 @@ Status FcmFile::AddWritten(std::uint64_t page, BufferIn data, std::uint32_t at,
     const SpinGuard guard(lock_, kAdded);
     status = map_.Find(page) != nullptr ? Status::kAlreadyExists
                                         : AddPageLocked(page, frame, kDirty | kUsed);
+    if (IsOk(status)) {
+      GrowToLocked((page << kPageShift) + end);
+    }
   }
   if (!IsOk(status)) {
     frames.DropReference(frame);
@@ -213,17 +237,29 @@ void FcmFile::EndPromise(std::uint64_t pages) {
 
 Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Waiting waiting,
                                      FramePurpose purpose) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kShared, waiting);
+  return pass.entered() ? WriteInside(offset, buffer, waiting, purpose) : Status::kWouldBlock;
+}
+
+// Alone: nobody else moves the end meanwhile.
+Result<std::uint64_t> FcmFile::Append(BufferIn buffer, Waiting waiting, std::uint64_t* end) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kAlone, waiting);
+  if (!pass.entered()) {
+    return Status::kWouldBlock;
+  }
+  const std::uint64_t offset = size();
+  const std::uint64_t count = TRY(WriteInside(offset, buffer, waiting, FramePurpose::kUser));
+  *end = offset + count;
+  return count;
+}
+
+Result<std::uint64_t> FcmFile::WriteInside(std::uint64_t offset, BufferIn buffer, Waiting waiting,
+                                           FramePurpose purpose) {
   const std::uint64_t count = buffer.size();
   constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 50;
   if (offset > kMaxFileSize || count > kMaxFileSize - offset) {
     return Status::kNoSpace;
   }
-  if (waiting == Waiting::kYes) {
-    size_gate_.Enter(SizeGate::Kind::kShared);
-  } else if (!size_gate_.TryEnter(SizeGate::Kind::kShared)) {
-    return Status::kWouldBlock;
-  }
-  const SizePass pass(size_gate_);
   std::uint64_t done = 0;
   while (done < count) {
     const Step step(offset + done, offset + count);
@@ -235,7 +271,7 @@ Result<std::uint64_t> FcmFile::Write(std::uint64_t offset, BufferIn buffer, Wait
       return done != 0 ? Result<std::uint64_t>(done) : status;
     }
     done += step.count;
-    GrowTo(offset + done);
+    machine::Thread::PreemptionPoint();
   }
   return done;
 }
@@ -249,8 +285,11 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
   }
 }
 
-Status FcmFile::Resize(std::uint64_t new_size) {
-  const SizePass pass(size_gate_, SizeGate::Kind::kAlone);
+Status FcmFile::Resize(std::uint64_t new_size, Waiting waiting) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kAlone, waiting);
+  if (!pass.entered()) {
+    return Status::kWouldBlock;
+  }
   {
     const SpinGuard guard(lock_, kCleared);
     const std::uint64_t old_size = size();
@@ -267,18 +306,23 @@ Status FcmFile::Resize(std::uint64_t new_size) {
   return Status::kOk;
 }
 
-Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count) {
+Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count, Waiting waiting) {
   if (representative_ != nullptr) {
     return Status::kNotSupported;
   }
-  if (offset >= size() || count == 0) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kAlone, waiting);
+  if (!pass.entered()) {
+    return Status::kWouldBlock;
+  }
+  const std::uint64_t file_size = size();
+  if (offset >= file_size || count == 0) {
     return Status::kOk;
   }
-  const std::uint64_t end = count < size() - offset ? offset + count : size();
+  const std::uint64_t end = count < file_size - offset ? offset + count : file_size;
   const std::uint64_t first_whole = AlignUp(offset, kPageSize);
   // A page is whole too if the hole reaches the end of the file.
   const std::uint64_t last_whole =
-      end == size() ? AlignUp(end, kPageSize) : AlignDown(end, kPageSize);
+      end == file_size ? AlignUp(end, kPageSize) : AlignDown(end, kPageSize);
   {
     const SpinGuard guard(lock_, kCleared);
     ClearWithinPage(offset, first_whole < end ? first_whole : end);

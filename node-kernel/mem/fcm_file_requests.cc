@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "machine/page_table.h"
+#include "machine/thread.h"
 #include "mem/heap.h"
 #include "mem/services.h"
 #include "mem/sync_waiter.h"
@@ -118,32 +119,35 @@ Result<FcmFile::WriteRequest*> FcmFile::NewWrite(std::uint64_t& cursor) {
   TlbGather gather(services_.frames);
   for (bool over = false; !over;) {
     constexpr std::uint32_t kLooks = 256;
-    const SpinGuard guard(lock_, kSearch);
-    const std::uint64_t end = PagesOf(size());
-    std::uint32_t looks = 0;
-    cursor = map_.ForEach(cursor, end, [&](std::uint64_t page, Entry& entry) {
-      const bool adjacent =
-          request->pages() == 0 || page == request->first_page() + request->pages();
-      if ((entry & (kDirty | kWriting)) != kDirty || !adjacent) {
-        // Go on looking, or the run is complete.
-        return request->pages() == 0 && ++looks < kLooks;
+    {
+      const SpinGuard guard(lock_, kSearch);
+      const std::uint64_t end = PagesOf(size());
+      std::uint32_t looks = 0;
+      cursor = map_.ForEach(cursor, end, [&](std::uint64_t page, Entry& entry) {
+        const bool adjacent =
+            request->pages() == 0 || page == request->first_page() + request->pages();
+        if ((entry & (kDirty | kWriting)) != kDirty || !adjacent) {
+          // Go on looking, or the run is complete.
+          return request->pages() == 0 && ++looks < kLooks;
+        }
+        if (request->pages() == 0) {
+          request->Set(page);
+        }
+        entry = (entry & ~kDirty) | kWriting;
+        FrameAllocator::AddReference(FrameOf(entry));
+        request->Add(FrameOf(entry));
+        return request->pages() < PageRequest::kMaxPages;
+      });
+      over = request->pages() != 0 || cursor >= end;
+      if (request->pages() != 0) {
+        cursor = request->first_page() + request->pages();
+        request->Limit(size());
+        RestrictLocked(request->first_page(), cursor, gather);
+        AddReference();
+        ++writes_;
       }
-      if (request->pages() == 0) {
-        request->Set(page);
-      }
-      entry = (entry & ~kDirty) | kWriting;
-      FrameAllocator::AddReference(FrameOf(entry));
-      request->Add(FrameOf(entry));
-      return request->pages() < PageRequest::kMaxPages;
-    });
-    over = request->pages() != 0 || cursor >= end;
-    if (request->pages() != 0) {
-      cursor = request->first_page() + request->pages();
-      request->Limit(size());
-      RestrictLocked(request->first_page(), cursor, gather);
-      AddReference();
-      ++writes_;
     }
+    machine::Thread::PreemptionPoint();
   }
   gather.Finish();
   if (request->pages() == 0) {

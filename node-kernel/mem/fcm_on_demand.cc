@@ -46,7 +46,7 @@ Status FcmOnDemand::MapPage(const FaultRequest& request, TlbGather& gather) {
   const auto page = static_cast<std::uint32_t>(PageIndex(region.OffsetOf(request.address)));
   TRY(Make(page));
   const machine::PhysAddr address = frames_[page].load(std::memory_order_acquire)->address;
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kOneMapped);
   return region.hat->Map(request.address, address, region.protection, gather);
 }
 

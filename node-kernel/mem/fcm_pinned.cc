@@ -35,7 +35,7 @@ Status FcmPinned::MapPage(const FaultRequest& request, TlbGather& gather) {
   if (frame == nullptr) {
     return Status::kOutOfRange;
   }
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kOneMapped);
   return request.region->hat->Map(request.address, frame->address, request.region->protection,
                                   gather);
 }

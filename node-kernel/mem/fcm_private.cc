@@ -12,8 +12,6 @@ using machine::SpinGuard;
 namespace {
 
 // A page table's lock is taken within this one: hat.cc.
-constexpr machine::HoldReason kMapped{6500,
-                                      "the page goes into the table, whose pages may be missing"};
 constexpr machine::HoldReason kEntered{
     7000, "the page goes into the map and the table, whose nodes may be missing"};
 constexpr machine::HoldReason kSome{8000, "32 entries of the map, and nodes for them"};
@@ -21,6 +19,8 @@ constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into 
 constexpr machine::HoldReason kSource{
     20000,
     "the regions that show up to 16 of the file's pages; per page a look into map and table"};
+constexpr machine::HoldReason kForked{
+    60000, "64 pages lose their write permission in one table and enter another, 16 are copied"};
 constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
 
 // Pages handled between two chances for other threads (and within one lock).
@@ -65,7 +65,7 @@ FcmIdentity FcmPrivate::identity() const {
 // The first access to a page that is there takes this path and no other.
 Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
   {
-    const SpinGuard guard(lock_, kMapped);
+    const SpinGuard guard(lock_, kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       Frame* frame = services_.frames.FrameOf(*entry);
       if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
@@ -89,7 +89,7 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   FrameAllocator& frames = services_.frames;
   Frame* original = nullptr;  // with a reference of ours
   {
-    const SpinGuard guard(lock_, kMapped);
+    const SpinGuard guard(lock_, kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       original = frames.FrameOf(*entry);
       // Another CPU may have made it since the caller looked, and be writing to it: a copy would
@@ -119,7 +119,7 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
                    (region.personality && Permits(region.protection, Access::kWrite));
   if (!own) {
     TRY(source_->WithFilePage(source_offset, request.waiter, [&](Frame* page) {
-      const SpinGuard guard(lock_, kMapped);
+      const SpinGuard guard(lock_, kOneMapped);
       if (map_.Find(PageIndex(request.address)) != nullptr) {
         return Status::kOk;  // written meanwhile: the access, made again, finds it
       }
@@ -295,7 +295,7 @@ Status FcmPrivate::ForkFrom(FcmPrivate& parent, Region& from, Region& to, std::u
       to.hat->MapLeaves(leaves);
     };
     if (source_ != nullptr) {
-      source_->Locked(batch);
+      source_->Locked(kForked, batch);
     } else {
       batch();
     }

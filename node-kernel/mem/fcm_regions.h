@@ -3,6 +3,7 @@
 #pragma once
 
 #include "machine/spin_lock.h"
+#include "machine/thread.h"
 #include "mem/fcm.h"
 #include "mem/hat.h"
 #include "mem/region.h"
@@ -11,6 +12,8 @@ namespace k42::mem {
 
 inline constexpr machine::HoldReason kPieceOfRegion{10500,
                                                     "64 entries of four of the region's tables"};
+inline constexpr machine::HoldReason kOneMapped{
+    6500, "the page goes into the table, whose pages may be missing"};
 
 template <LockRank rank>
 class FcmRegions : public Fcm {
@@ -42,14 +45,20 @@ class FcmRegions : public Fcm {
       region->protection = protection;
     }
     for (std::uint64_t at = region->start; at < region->end;) {
-      const machine::SpinGuard guard(lock_, kPieceOfRegion);
-      at = region->hat->RestrictPiece(at, region->end, protection, gather);
+      {
+        const machine::SpinGuard guard(lock_, kPieceOfRegion);
+        at = region->hat->RestrictPiece(at, region->end, protection, gather);
+      }
+      machine::Thread::PreemptionPoint();
     }
   }
   void Hide(Region* region, TlbGather& gather) override {
     for (std::uint64_t at = region->start; at < region->end;) {
-      const machine::SpinGuard guard(lock_, kPieceOfRegion);
-      at = region->hat->UnmapPiece(region->start, at, region->end, gather);
+      {
+        const machine::SpinGuard guard(lock_, kPieceOfRegion);
+        at = region->hat->UnmapPiece(region->start, at, region->end, gather);
+      }
+      machine::Thread::PreemptionPoint();
     }
   }
   void Abandon(Region* region) override {

@@ -1,6 +1,7 @@
 #include "mem/memory_object.h"
 
 #include "cobj/make.h"
+#include "cobj/may_block.h"
 
 namespace k42::mem {
 
@@ -17,6 +18,15 @@ Status MemoryObject::HandleDropped() {
     return cobj::Destroy(self_);
   }
   return Status::kOk;
+}
+
+Status MemoryObject::Resize(std::uint64_t size) {
+  const Status at_once = file_->Resize(size, Waiting::kNo);
+  if (at_once != Status::kWouldBlock) {
+    return at_once;
+  }
+  TRY(cobj::MayBlock());
+  return file_->Resize(size, Waiting::kYes);
 }
 
 Result<Fcm*> MemoryObject::TakeFcm() {

@@ -22,7 +22,7 @@ class MemoryObject final : public IMemoryObject {
   Status HandleAdded() override;
   Status HandleDropped() override;
   Result<std::uint64_t> GetSize() override { return file_->size(); }
-  Status Resize(std::uint64_t size) override { return file_->Resize(size); }
+  Status Resize(std::uint64_t size) override;
   Result<Fcm*> TakeFcm() override;
 
  private:

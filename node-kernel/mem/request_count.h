@@ -2,8 +2,9 @@
 // changer to wait until none is.
 //
 // States of the word: running (count n), stopped (bit 31, count n), drained (stopped, n = 0).
-// Enter, Stop and Resume run under the address space's lock; Leave under none. Whoever moves the
-// word from "stopped, 1" to drained signals, so exactly one signal follows a Stop that said false.
+// Enter runs under the address space's lock, having seen that the range is not closed; Stop and
+// Resume while it is closed; Leave at any time. Whoever moves the word from "stopped, 1" to drained
+// signals, so exactly one signal follows a Stop that said false.
 #pragma once
 
 #include <atomic>

@@ -47,6 +47,12 @@ constexpr bool Permits(Protection protection, Access access) {
   return false;
 }
 
+// What is to happen where a caller would have to wait for what may take long.
+enum class Waiting : std::uint8_t {
+  kNo,   // kWouldBlock, with nothing done
+  kYes,  // the calling thread waits (Thread::BlockExternal)
+};
+
 // Who waits for a page: embedded in whatever stands for the stopped user thread. A fault that
 // answers kPending has queued it; `notify` is called once, later, on any CPU, in thread context, no
 // locks held. Then the access is made again (or, if `status` is an error, given up).

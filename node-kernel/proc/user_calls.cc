@@ -7,6 +7,7 @@
 #include "ipc/exported.dispatch.h"
 #include "machine/interrupts.h"
 #include "machine/log.h"
+#include "machine/thread.h"
 #include "machine/user_copy.h"
 #include "machine/user_entry.h"
 #include "machine/vector_state.h"
@@ -185,6 +186,8 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
                                   cobj::ObjectRef object, Status found, std::uint32_t method) {
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
+  // Whoever had this thread before may have left it set: this call is not to blame for that.
+  machine::Thread::Current()->context().destroyed = false;
   const NativeResult result =
       found == Status::kOk ? CallObject(caller, object, method, words) : NativeResult{found, 0};
   frame->rax = static_cast<std::uint64_t>(result.status);

@@ -37,7 +37,7 @@ void ReadWriteQueue::Wake(Waiter* waiter) {
     waiter->wait.End()->Unblock();
 }
 
-void ReadWriteQueue::Acquire(bool write) {
+void ReadWriteQueue::Acquire(bool write, Waits waits) {
   Waiter waiter{nullptr, write, WaitEnd<machine::Thread>(machine::Thread::Current())};
   {
     const machine::SpinGuard guard(lock_);
@@ -48,7 +48,12 @@ void ReadWriteQueue::Acquire(bool write) {
     (first_ == nullptr ? first_ : last_->next) = &waiter;
     last_ = &waiter;
   }
-  while (!waiter.wait.ended()) machine::Thread::Block();
+  while (!waiter.wait.ended()) {
+    if (waits == Waits::kExternally)
+      machine::Thread::BlockExternal();
+    else
+      machine::Thread::Block();
+  }
   if (write)
     return;
   Waiter* next = nullptr;

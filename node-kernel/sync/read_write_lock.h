@@ -23,9 +23,13 @@ namespace k42::sync {
 
 class ReadWriteQueue {
  public:
+  // What a waiter waits for: threads of this node, in the middle of something short; or whatever
+  // those inside may be held up by (Thread::BlockExternal).
+  enum class Waits : std::uint8_t { kShortly, kExternally };
+
   constexpr ReadWriteQueue() = default;
 
-  void Acquire(bool write);
+  void Acquire(bool write, Waits waits = Waits::kShortly);
   bool TryAcquire(bool write);
   void Release(bool write);
 

@@ -50,7 +50,7 @@ std::uint64_t Word(Random& random) {
     case 6:
       return 0xffff'8000'0000'0000 + random.Below(1 << 30);
     case 7:
-      return abi::kDispatcherBase + random.Below(0x20000);
+      return abi::kDispatcherBase + random.Below(abi::kDispatcherStride);
     case 8:
       return 1ull << random.Below(64);
     default:

@@ -40,8 +40,8 @@ class HeapFileData final : public fs::FileData {
     bytes_.resize(size);
     return Status::kOk;
   }
-  void GrowTo(std::uint64_t size) override {
-    bytes_.resize(std::max<std::uint64_t>(size, bytes_.size()));
+  Status GrowTo(std::uint64_t size) override {
+    return Resize(std::max<std::uint64_t>(size, bytes_.size()));
   }
   Status Clear(std::uint64_t offset, std::uint64_t length) override {
     std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length, std::byte{});

@@ -234,7 +234,7 @@ TEST_F(SpaceTest, CopiedTranslationsOfAFileGoWithItsPages) {
   ASSERT_EQ(Load(*space, at + kPageSize).value(), 5u);
   AddressSpace* child = space->ForkCopy().value();
   EXPECT_NE(child->hat().EntryOf(at + kPageSize), 0u);
-  ASSERT_EQ(file.fcm->Resize(kPageSize), Status::kOk);
+  ASSERT_EQ(file.fcm->Resize(kPageSize, Waiting::kYes), Status::kOk);
   EXPECT_EQ(child->hat().EntryOf(at + kPageSize), 0u);
   EXPECT_EQ(Load(*child, at + kPageSize).status(), Status::kOutOfRange);
   child->Destroy();

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "machine/hosted.h"
 #include "unit/mem/test_space.h"
 
 namespace k42::mem {
@@ -92,7 +93,7 @@ TEST_P(FileTest, AReadFaultMapsTheNeighboursThatAreThere) {
   EXPECT_EQ(space->Use().resident, before + expected * kPageSize);
   EXPECT_EQ(Load(*space, first + kPageSize).value(), 42u);
   EXPECT_EQ(Load(*space, other + kPageSize).value(), InFile(kPageSize));
-  EXPECT_EQ(file.fcm->Resize(kPageSize), Status::kOk);
+  EXPECT_EQ(file.fcm->Resize(kPageSize, Waiting::kYes), Status::kOk);
   EXPECT_EQ(Load(*space, other + kPageSize).status(), Status::kOutOfRange);
 }
 
@@ -100,10 +101,10 @@ TEST_P(FileTest, BeyondTheEndFails) {
   const std::uint64_t at = MapFile(true);
   EXPECT_EQ(Load(*space, at + 5 * kPageSize + 104).value(), 0u);
   EXPECT_EQ(Load(*space, at + 6 * kPageSize).status(), Status::kOutOfRange);
-  EXPECT_EQ(file.fcm->Resize(kPageSize + 8), Status::kOk);
+  EXPECT_EQ(file.fcm->Resize(kPageSize + 8, Waiting::kYes), Status::kOk);
   EXPECT_EQ(Load(*space, at + 2 * kPageSize).status(), Status::kOutOfRange);
   EXPECT_EQ(Load(*space, at + kPageSize + 8).value(), 0u);
-  EXPECT_EQ(file.fcm->Resize(8 * kPageSize), Status::kOk);
+  EXPECT_EQ(file.fcm->Resize(8 * kPageSize, Waiting::kYes), Status::kOk);
   file.bytes.resize(kPageSize + 8);
   EXPECT_EQ(Load(*space, at + 2 * kPageSize).value(), 0u);
 }
@@ -199,6 +200,63 @@ TEST_P(FileTest, SearchesGoOnBeyondOneLook) {
   EXPECT_EQ(file.fcm->resident_pages(), 0u);
 }
 
+// Clean pages go whether they were used or not, and wherever reclaiming has got to.
+TEST_P(FileTest, DroppingCleanPagesLeavesNone) {
+  constexpr std::uint64_t kPages = 64;
+  file.bytes.assign(kPages * kPageSize, 3);
+  ASSERT_EQ(file.fcm->Resize(file.bytes.size(), Waiting::kYes), Status::kOk);
+  std::vector<unsigned char> data(file.bytes.size());
+  const auto read = [&] {
+    return file.fcm->Read(0, BufferOut::Kernel(data.data(), data.size()), Waiting::kYes).value();
+  };
+  ASSERT_EQ(read(), data.size());
+  EXPECT_EQ(test.services.page_manager.Reclaim(kPages), kPages);  // the hand is behind all of them
+  ASSERT_EQ(read(), data.size());
+  const std::uint64_t at = MapFile(true);
+  EXPECT_EQ(Load(*space, at).value(), InFile(0));
+  const std::uint64_t value = 77;
+  ASSERT_TRUE(file.fcm->Write(9 * kPageSize, BufferIn::Kernel(&value, 8), Waiting::kYes).ok());
+  file.bytes.assign(file.bytes.size(), 4);
+  file.fcm->DropClean();
+  EXPECT_EQ(file.fcm->resident_pages(), 1u);
+  EXPECT_EQ(Load(*space, at).value(), InFile(0));
+  ASSERT_EQ(read(), data.size());
+  std::memcpy(&file.bytes[9 * kPageSize], &value, 8);
+  std::fill_n(&file.bytes[9 * kPageSize + 8], kPageSize - 8, 3);  // dirty: stays as it was
+  EXPECT_EQ(data, file.bytes);
+}
+
+// Bytes appended while another CPU writes back: a page that was written back as far as the file
+// reached then is not clean.
+TEST(FileGrowth, WhatAFileGrowsByIsWrittenBack) {
+  TestServices test;
+  TestFile file(test.services, 0, false);
+  constexpr int kWrites = 20000;
+  std::atomic<bool> over{false};
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    if (cpu == 0) {
+      for (int i = 0; i < kWrites; ++i) {
+        const std::uint64_t value = 0x0101010101010101u * static_cast<unsigned>(i % 255 + 1);
+        ASSERT_TRUE(
+            file.fcm
+                ->Write(8u * static_cast<unsigned>(i), BufferIn::Kernel(&value, 8), Waiting::kYes)
+                .ok());
+      }
+      over = true;
+    } else if (cpu == 1) {
+      while (!over) {
+        ASSERT_EQ(file.fcm->Sync(), Status::kOk);
+      }
+    }
+  });
+  ASSERT_EQ(file.fcm->Sync(), Status::kOk);
+  ASSERT_EQ(file.bytes.size(), 8u * kWrites);
+  for (int i = 0; i < 8 * kWrites; ++i) {
+    ASSERT_EQ(file.bytes[static_cast<std::size_t>(i)], i / 8 % 255 + 1) << i;
+  }
+  file.fcm->DropReference();
+}
+
 INSTANTIATE_TEST_SUITE_P(Completion, FileTest, testing::Bool(),
                          [](const auto& kind) { return kind.param ? "Later" : "AtOnce"; });
 
@@ -226,13 +284,13 @@ TEST(MemoryFile, ShrinkingLooksAtThePagesThatAreThereOnly) {
     EXPECT_EQ(Load(*space, at + kNear).value(), 7u);
     EXPECT_EQ(Load(*space, at + kNear + kPageSize).value(), 7u);
     EXPECT_EQ(Load(*space, at + kFar).value(), 7u);
-    EXPECT_EQ(file->Resize(kPageSize), Status::kOk);
+    EXPECT_EQ(file->Resize(kPageSize, Waiting::kYes), Status::kOk);
     EXPECT_EQ(file->resident_pages(), 1u);
     EXPECT_EQ(Load(*space, at).value(), 7u);
     EXPECT_EQ(Load(*space, at + kNear).status(), Status::kOutOfRange);
     EXPECT_EQ(Load(*space, at + kNear + kPageSize).status(), Status::kOutOfRange);
     EXPECT_EQ(Load(*space, at + kFar).status(), Status::kOutOfRange);
-    EXPECT_EQ(file->Resize(0), Status::kOk);
+    EXPECT_EQ(file->Resize(0, Waiting::kYes), Status::kOk);
     EXPECT_EQ(Load(*space, at).status(), Status::kOutOfRange);
     ASSERT_EQ(space->Unmap(at, 1ull << 46), Status::kOk);
   }
@@ -269,7 +327,7 @@ TEST(MemoryFile, ShrinkingGivesFramesBackOnTheWay) {
                   },
                   &world, 0)
                   .ok());
-  EXPECT_EQ(world.file->Resize(0), Status::kOk);
+  EXPECT_EQ(world.file->Resize(0, Waiting::kYes), Status::kOk);
   while (!world.over) {
     machine::Thread::Yield();
   }
@@ -286,7 +344,7 @@ TEST(MemoryFile, HolesReadAsZeroAndPunchingMakesThem) {
       file->Write(kPageSize - 25, BufferIn::Kernel(data.data(), data.size()), Waiting::kNo).value(),
       data.size());
   EXPECT_EQ(file->resident_pages(), 5u);
-  EXPECT_EQ(file->PunchHole(kPageSize - 5, 2 * kPageSize), Status::kOk);
+  EXPECT_EQ(file->PunchHole(kPageSize - 5, 2 * kPageSize, Waiting::kNo), Status::kOk);
   EXPECT_EQ(file->resident_pages(), 4u);
   EXPECT_EQ(
       file->Read(kPageSize - 25, BufferOut::Kernel(back.data(), back.size()), Waiting::kNo).value(),

@@ -2,42 +2,14 @@
 #include "mem/size_gate.h"
 
 #include "machine/hosted.h"
+#include "mem/memory_object.h"
+#include "unit/mem/beside.h"
 #include "unit/mem/test_space.h"
 
 namespace k42::mem {
 namespace {
 
 using Kind = SizeGate::Kind;
-
-// Runs `work` in a thread of CPU 0, which runs when this one yields; `over` when it is done.
-struct Beside {
-  explicit Beside(std::function<void()> what) : work(std::move(what)) {
-    EXPECT_TRUE(machine::Thread::Create(
-                    "beside",
-                    [](void* argument) {
-                      auto& self = *static_cast<Beside*>(argument);
-                      self.work();
-                      self.over = true;
-                      machine::Thread::Exit();
-                    },
-                    this, 0)
-                    .ok());
-  }
-  ~Beside() { Wait(); }
-  void Wait() const {
-    while (!over) {
-      machine::Thread::Yield();
-    }
-  }
-  const std::function<void()> work;
-  std::atomic<bool> over{false};
-};
-
-void LetOthersRun() {
-  for (int i = 0; i < 20; ++i) {
-    machine::Thread::Yield();
-  }
-}
 
 TEST(SizeGate, WritersTogetherACutAloneInTheirOrder) {
   SizeGate gate;
@@ -59,15 +31,15 @@ TEST(SizeGate, WritersTogetherACutAloneInTheirOrder) {
   LetOthersRun();
   EXPECT_FALSE(gate.TryEnter(Kind::kShared)) << "writers that come later wait behind the cut";
   EXPECT_EQ(order, "");
-  gate.Leave();
+  gate.Leave(Kind::kShared);
   LetOthersRun();
   EXPECT_EQ(order, "");
-  gate.Leave();
+  gate.Leave(Kind::kShared);
   cut.Wait();
   writer.Wait();
   EXPECT_EQ(order, "ccww");
   EXPECT_TRUE(gate.TryEnter(Kind::kAlone));
-  gate.Leave();
+  gate.Leave(Kind::kAlone);
 }
 
 TEST(SizeGate, OnAllCpusACutIsAlone) {
@@ -106,7 +78,7 @@ TEST(SizeGate, WhatIsWrittenWhileAFileIsCutIsThere) {
           file->Write(kAt, BufferIn::Kernel(&value, 8), waits ? Waiting::kYes : Waiting::kNo);
       EXPECT_EQ(written.status(), waits ? Status::kOk : Status::kWouldBlock);
     });
-    EXPECT_EQ(file->Resize(0), Status::kOk);
+    EXPECT_EQ(file->Resize(0, Waiting::kYes), Status::kOk);
     writer.Wait();
     EXPECT_TRUE(seen);
     EXPECT_EQ(file->size(), waits ? kAt + 8 : 0);
@@ -114,6 +86,75 @@ TEST(SizeGate, WhatIsWrittenWhileAFileIsCutIsThere) {
   std::uint64_t found = 0;
   EXPECT_EQ(file->Read(kAt, BufferOut::Kernel(&found, 8), Waiting::kYes).value(), 8u);
   EXPECT_EQ(found, value);
+  file->DropReference();
+}
+
+// A file that grows is not in the middle of a cut: what is still to be taken out would be part of
+// it again.
+TEST(SizeGate, WhatACutHasYetToTakeOutDoesNotComeBack) {
+  TestServices test;
+  FcmFile* file = FcmFile::Create(test.services, nullptr, 0).value();
+  const std::vector<unsigned char> data(1000 * kPageSize, 1);
+  ASSERT_TRUE(file->Write(0, BufferIn::Kernel(data.data(), data.size()), Waiting::kYes).ok());
+  bool seen = false;
+  Beside grower([&] {
+    while (file->size() != 0) {
+      machine::Thread::Yield();
+    }
+    seen = file->resident_pages() > 100;
+    EXPECT_EQ(file->GrowTo(data.size(), Waiting::kNo), Status::kWouldBlock);
+    EXPECT_EQ(file->PunchHole(0, data.size(), Waiting::kNo), Status::kWouldBlock);
+    std::uint64_t end = 0;
+    EXPECT_EQ(file->Append(BufferIn::Kernel(data.data(), 1), Waiting::kNo, &end).status(),
+              Status::kWouldBlock);
+    EXPECT_EQ(file->GrowTo(data.size(), Waiting::kYes), Status::kOk);
+    unsigned char last = 2;
+    EXPECT_EQ(file->Read(data.size() - 1, BufferOut::Kernel(&last, 1), Waiting::kYes).value(), 1u);
+    EXPECT_EQ(last, 0);
+  });
+  EXPECT_EQ(file->Resize(0, Waiting::kYes), Status::kOk);
+  grower.Wait();
+  EXPECT_TRUE(seen);
+  EXPECT_EQ(file->size(), data.size());
+  file->DropReference();
+}
+
+// Records that all CPUs append, while one cuts: each stands where the file ended, whole, and no gap
+// before it.
+TEST(SizeGate, AppendsStandOneBehindTheOther) {
+  TestServices test;
+  FcmFile* file = FcmFile::Create(test.services, nullptr, 0).value();
+  constexpr std::uint64_t kRecord = 24;  // no part of a page: some lie in two
+  std::atomic<std::uint64_t> appended{0};
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    for (int i = 0; i < 400; ++i) {
+      if (cpu == 0 && i % 8 == 7) {
+        ASSERT_EQ(file->Resize(0, Waiting::kYes), Status::kOk);
+      } else if (cpu == 1 && i % 16 == 15) {
+        ASSERT_EQ(file->PunchHole(std::uint64_t{1} << 20, 1, Waiting::kYes), Status::kOk);
+      } else {
+        const std::vector<unsigned char> record(kRecord, static_cast<unsigned char>(cpu + 1));
+        std::uint64_t end = 0;
+        ASSERT_EQ(
+            file->Append(BufferIn::Kernel(record.data(), kRecord), Waiting::kYes, &end).value(),
+            kRecord);
+        ASSERT_EQ(end % kRecord, 0u);
+        ++appended;
+      }
+      if (i % 4 == 0) {
+        machine::Thread::Yield();
+      }
+    }
+  });
+  EXPECT_GT(appended, 0u);
+  std::vector<unsigned char> all(file->size());
+  ASSERT_EQ(file->Read(0, BufferOut::Kernel(all.data(), all.size()), Waiting::kYes).value(),
+            all.size());
+  EXPECT_EQ(all.size() % kRecord, 0u);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ASSERT_NE(all[i], 0) << i;
+    ASSERT_EQ(all[i], all[i - i % kRecord]) << i;
+  }
   file->DropReference();
 }
 
@@ -141,7 +182,7 @@ TEST(SizeGate, AWriteIsNotCutInHalf) {
   while (source.held == nullptr) {
     machine::Thread::Yield();
   }
-  Beside cut([&] { EXPECT_EQ(file->Resize(kPageSize), Status::kOk); });
+  Beside cut([&] { EXPECT_EQ(file->Resize(kPageSize, Waiting::kYes), Status::kOk); });
   LetOthersRun();
   EXPECT_FALSE(cut.over);
   EXPECT_EQ(file->size(), 4 * kPageSize);
@@ -150,6 +191,70 @@ TEST(SizeGate, AWriteIsNotCutInHalf) {
   EXPECT_TRUE(writer.over);
   EXPECT_EQ(file->size(), kPageSize);
   EXPECT_EQ(file->resident_pages(), 0u);
+  file->DropReference();
+  EXPECT_TRUE(source.gone);
+}
+
+// A page on its way in when the file changes elsewhere may be of before: whoever waits for it asks
+// again.
+TEST(SizeGate, WhatIsOnItsWayInIsNotKept) {
+  TestServices test;
+  HeldFile source;
+  FcmFile* file = FcmFile::Create(test.services, &source, kPageSize).value();
+  unsigned char byte = 0;
+  Beside reader(
+      [&] { EXPECT_EQ(file->Read(0, BufferOut::Kernel(&byte, 1), Waiting::kYes).value(), 1u); });
+  for (const unsigned char is : {5, 6}) {
+    while (source.held == nullptr) {
+      machine::Thread::Yield();
+    }
+    PageRequest* fill = std::exchange(source.held, nullptr);
+    fill->PageData(0)[0] = std::byte{is};
+    if (is == 5) {
+      file->DropClean();
+    }
+    fill->Complete(Status::kOk, kPageSize);
+  }
+  reader.Wait();
+  EXPECT_EQ(byte, 6);
+  file->DropReference();
+  EXPECT_TRUE(source.gone);
+}
+
+// While a call waits its object may go: whoever serves user space says that it would have to, and a
+// worker, which holds the object, waits.
+TEST(SizeGate, NobodyWaitsUnderACallOfUserSpace) {
+  TestServices test;
+  HeldFile source;
+  FcmFile* file = FcmFile::Create(test.services, &source, 4 * kPageSize).value();
+  std::uint64_t dispatcher = 0;
+  {
+    MemoryObject object(file);
+    Beside writer([&] {
+      EXPECT_EQ(file->Write(8, BufferIn::Kernel(&dispatcher, 8), Waiting::kYes).value(), 8u);
+    });
+    while (source.held == nullptr) {
+      machine::Thread::Yield();
+    }
+    machine::ThreadContext& context = machine::Thread::Current()->context();
+    context.user_call = &dispatcher;
+    EXPECT_EQ(object.Resize(kPageSize), Status::kWouldBlock);
+    context.user_call = nullptr;
+    EXPECT_EQ(file->size(), 4 * kPageSize);
+    Beside worker([&] {
+      machine::ThreadContext& own = machine::Thread::Current()->context();
+      own.user_call = own.worker = &dispatcher;
+      EXPECT_EQ(object.Resize(kPageSize), Status::kOk);
+    });
+    LetOthersRun();
+    EXPECT_FALSE(worker.over);
+    source.held->Complete(Status::kOk, 0);
+    worker.Wait();
+    EXPECT_EQ(file->size(), kPageSize);
+    context.user_call = &dispatcher;
+    EXPECT_EQ(object.Resize(0), Status::kOk);  // nobody is inside
+    context.user_call = nullptr;
+  }
   file->DropReference();
   EXPECT_TRUE(source.gone);
 }

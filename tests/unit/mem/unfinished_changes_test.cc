@@ -74,7 +74,7 @@ class UnfinishedTest : public testing::Test {
 
   void Unmap() { EXPECT_EQ(space->Unmap(kAt, kPageSize), Status::kOk); }
   void Forget() { EXPECT_EQ(space->Advise(kAt, kPageSize, Advice::kDontNeed), Status::kOk); }
-  void Truncate() { EXPECT_EQ(file->fcm->Resize(0), Status::kOk); }
+  void Truncate() { EXPECT_EQ(file->fcm->Resize(0, Waiting::kYes), Status::kOk); }
   void Reclaim() { test.services.page_manager.Reclaim(); }
   void ReadOnly() { EXPECT_EQ(space->Protect(kAt, kPageSize, kProtectRead), Status::kOk); }
   void WriteBack() { EXPECT_EQ(file->fcm->Sync(), Status::kOk); }
