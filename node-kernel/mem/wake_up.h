@@ -25,7 +25,7 @@ class WakeUp : private machine::CpuMessage {
   // Exactly once, any CPU, any context.
   void Signal() { machine::Send(cpu_, this); }
 
-  // The event comes from this node's CPUs, within moments.
+  // The event comes from this node's CPUs, within moments; or the thread must stay active.
   void Wait() {
     while (!done_) {
       machine::Thread::Block();
