@@ -20,7 +20,8 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
   if (used_ + kFirst >= limit_)
     return Status::kLimitExceeded;
   std::uint32_t number = last_ + 1 < limit_ ? last_ + 1 : kFirst;
-  // Each turn but the first begins a chunk that has room; the first may have room below `number` only.
+  // Each turn but the first begins a chunk that has room; the first may have room below `number`
+  // only.
   for (;; number = ChunkWithRoom(number / kChunk + 1) * kChunk) {
     if (full_.Test(number / kChunk))
       continue;

@@ -1,8 +1,8 @@
 // NumberTable: the numbers of tasks and threads, one space for both. Numbers are given out in
 // ascending order and come round at limit(), so that a number is not reused soon; the limit doubles
-// when half of the numbers below it are in use, up to kMax. Plain data under the task table's lock; a
-// chunk of slots is allocated when its first number is needed. Bitmaps say which numbers are used,
-// since each end of a process walks them several times, and which chunks have none left.
+// when half of the numbers below it are in use, up to kMax. Plain data under the task table's lock;
+// a chunk of slots is allocated when its first number is needed. Bitmaps say which numbers are
+// used, since each end of a process walks them several times, and which chunks have none left.
 #pragma once
 
 #include <cstdint>

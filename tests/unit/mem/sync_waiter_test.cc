@@ -11,8 +11,8 @@ namespace {
 int deactivations = 0;
 
 TEST(SyncWaiter, StaysActiveBelowACallOfUserSpace) {
-  machine::SetActivityHooks({[](machine::ThreadContext&) {},
-                             [](machine::ThreadContext&) { ++deactivations; }});
+  machine::SetActivityHooks(
+      {[](machine::ThreadContext&) {}, [](machine::ThreadContext&) { ++deactivations; }});
   std::uint64_t something = 0;
   const auto wait = [&](void* user_call, void* worker) {
     SyncWaiter* waiting = nullptr;
