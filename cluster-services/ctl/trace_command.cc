@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 #include <set>
+#include <sstream>
 #include <thread>
 
 #include "abi/trace_text.h"
@@ -113,13 +114,34 @@ int Follow(const control::Cluster& cluster, const std::string& node, const Trace
   return 0;
 }
 
+// To the file of that name; -: here.
+template <typename Write>
+int WriteOut(const std::string& name, Write write) {
+  if (name == "-") {
+    write(std::cout);
+    return std::cout.flush() ? 0 : 1;
+  }
+  std::ofstream file(name);
+  write(file);
+  file.close();
+  return file ? 0 : Complain("cannot write " + name);
+}
+
+// `classes` as the daemon names them, separated by commas.
+void WriteMaskJson(const std::string& classes, std::ostream& out) {
+  Json list = Json::array();
+  std::istringstream names(classes);
+  for (std::string name; std::getline(names, name, ',');) list.push_back(name);
+  out << Json{{"classes", list}}.dump() << "\n";
+}
+
 }  // namespace
 
 CLI::App* AddTrace(CLI::App& app, TraceOptions& options) {
   CLI::App* trace = app.add_subcommand(
       "trace",
       "what nodes have recorded: trace [--class CLASS,...] [--for SECONDS] [--json FILE] NODE...\n"
-      "what they record:         trace --node NODE mask [CLASS... | none]");
+      "what they record:         trace --node NODE mask [CLASS... | none] [--json]");
   trace->add_option("--node", options.node, "which node (default: n1)");
   std::set<std::string> names(std::begin(trace::kClassNames), std::end(trace::kClassNames));
   names.insert("all");
@@ -129,7 +151,11 @@ CLI::App* AddTrace(CLI::App& app, TraceOptions& options) {
       ->check(CLI::IsMember(names));
   trace->add_option("--for", options.seconds, "record for so many seconds first, then as before")
       ->check(CLI::Range(0.0, 3600.0));
-  trace->add_option("--json", options.json, "write a file for Perfetto (ui.perfetto.dev); -: here");
+  trace
+      ->add_option("--json", options.json,
+                   "write a file for Perfetto (ui.perfetto.dev), or the mask; -, nothing: here")
+      ->expected(0, 1)
+      ->default_str("-");
   trace->add_flag("--follow", options.follow, "go on until the node ends, or you do");
   trace->add_option("words", options.words, "nodes; or mask and classes; dump: as none");
   return trace;
@@ -145,7 +171,9 @@ int Trace(const control::Cluster& cluster, const TraceOptions& options) {
         SetMask(cluster, options.node.empty() ? "n1" : options.node, nodes);
     if (!mask.ok())
       return Complain(mask.detail());
-    return std::puts(mask->c_str()) < 0 ? 1 : 0;
+    if (options.json.empty())
+      return std::puts(mask->c_str()) < 0 ? 1 : 0;
+    return WriteOut(options.json, [&](std::ostream& out) { WriteMaskJson(mask.value(), out); });
   }
   if (!options.node.empty())
     nodes.insert(nodes.begin(), options.node);
@@ -180,14 +208,7 @@ int Trace(const control::Cluster& cluster, const TraceOptions& options) {
     for (const TraceRecord& record : records) Print(record, nodes.size() > 1);
     return 0;
   }
-  if (options.json == "-") {
-    WriteTraceJson(traces, records, std::cout);
-    return 0;
-  }
-  std::ofstream file(options.json);
-  WriteTraceJson(traces, records, file);
-  file.close();
-  return file ? 0 : Complain("cannot write " + options.json);
+  return WriteOut(options.json, [&](std::ostream& out) { WriteTraceJson(traces, records, out); });
 }
 
 }  // namespace k42::ctl

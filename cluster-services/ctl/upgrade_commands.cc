@@ -200,7 +200,7 @@ CLI::App* AddUpgrade(CLI::App& app, UpgradeOptions& options) {
   start->add_flag("!--no-wait", options.wait, "do not wait for the end");
   add("status", "the rollout, and what each node runs")->add_flag("--json", options.json);
   add("abort", "takes a rollout back that is not promoted yet");
-  add("why-stuck", "what the rollout waits for");
+  add("why-stuck", "what the rollout waits for")->add_flag("--json", options.json, "for programs");
   return upgrade;
 }
 
@@ -218,13 +218,16 @@ int Upgrade(const control::Cluster& cluster, const UpgradeOptions& options) {
                  control::kChangeLimit);
   if (!answer.ok())
     return Complain(answer.detail());
-  if (options.json) {
-    std::printf("%s\n", answer->dump(1).c_str());
-  } else if (abort) {
+  if (abort) {
     std::printf("%s\n", Sentence(answer.value()).c_str());
   } else if (options.action == "why-stuck") {
-    for (const Json& reason : answer->value("why", Json::array()))
+    const Json why = answer->value("why", Json::array());
+    if (options.json)
+      std::printf("%s\n", Json{{"why", why}}.dump(1).c_str());
+    for (const Json& reason : options.json ? Json::array() : why)
       std::printf("%s\n", reason.get<std::string>().c_str());
+  } else if (options.json) {
+    std::printf("%s\n", answer->dump(1).c_str());
   } else {
     ShowStatus(answer.value());
   }

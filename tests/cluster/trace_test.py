@@ -31,7 +31,9 @@ class Trace(unittest.TestCase):
                 return cluster.ctl("trace", "--node", "n1", *words, check=check)
 
             self.assertEqual(trace("mask").stdout, "\n")  # nothing, unless asked for
+            self.assertEqual(json.loads(trace("mask", "--json").stdout), {"classes": []})
             self.assertEqual(trace("mask", "thread", "interrupt").stdout, "thread,interrupt\n")
+            self.assertEqual(json.loads(trace("mask", "--json").stdout), {"classes": ["thread", "interrupt"]})
             wrong = trace("mask", "no_such_class", check=False)
             self.assertNotEqual(wrong.returncode, 0)
             self.assertIn("no such class", wrong.stderr)

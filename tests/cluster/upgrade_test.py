@@ -158,6 +158,7 @@ class Upgrade(unittest.TestCase):
             rolled.upgrade("start", "--class", "Probe", "--to", signed, "--waves", "n1/n2,n3", "--soak", "600000",
                            "--no-wait")
             waits_for("wave 1 of 2 soaks")
+            self.assertIn("soaks", json.loads(rolled.upgrade("why-stuck", "--json").stdout)["why"][0])
             self.assertEqual([rolled.said(node)[-1][0] for node in ("n2", "n3")], [1, 1])
             eventually(lambda: rolled.said("n1")[-1][0] == 2, limit=30, what="version 2 on n1")
             again = rolled.upgrade("start", "--class", "Probe", "--to", signed, check=False)
