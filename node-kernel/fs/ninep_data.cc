@@ -78,6 +78,10 @@ Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool
   *end = offset + done;
   mem::FcmFile* cache = cache_.load(std::memory_order_acquire);
   cache->DropClean();
+  // What is still there differs from the server by what programs have changed in their mappings,
+  // and shows this write, too. The bytes may be read once more for it: whoever changes them, or
+  // takes them away, while they are being written gets some of each.
+  (void)cache->Overlay(offset, data.Part(0, done));
   if (!IsOk(Refresh())) {
     KeepWritten(*end);  // an error would say that nothing was written
   }

@@ -135,9 +135,12 @@ class AddressSpace {
   Result<std::uint64_t> CopyFromSpace(void* to, std::uint64_t from, std::uint64_t size);
   Result<std::uint64_t> CopyToSpace(std::uint64_t to, const void* from, std::uint64_t size);
 
-  // -- questions
-  // ----------------------------------------------------------------------------------- The region
-  // that holds `address`, or the first above it; kNotFound at the end.
+  // Writes back what was changed in the files that are mapped shared in the range, and waits.
+  // kNotFound: part of it is not mapped, the rest is done. [blocking]
+  Status Sync(std::uint64_t address, std::uint64_t size);
+
+  // -- questions ---------------------------------------------------------------------------------
+  // The region that holds `address`, or the first above it; kNotFound at the end.
   Status QueryRegion(std::uint64_t address, RegionInfo& info);
   Result<WordKey> KeyOf(std::uint64_t address);
   MemoryUse Use();

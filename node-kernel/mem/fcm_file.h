@@ -72,6 +72,10 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Status PunchHole(std::uint64_t offset, std::uint64_t size, Waiting waiting);
   // Writes all dirty pages back and waits; the first error. Nothing to do for memory files.
   Status Sync();
+  bool is_memory_only() const { return representative_ == nullptr; }
+  // These bytes are where the file is already: pages that differ from it by what was changed in
+  // them take the bytes, too. Clean ones are left to DropClean. Waits.
+  Status Overlay(std::uint64_t offset, BufferIn buffer);
   // The file has changed elsewhere: clean pages are dropped, all of them. Dirty ones stay, and
   // those on their way out. Waits for writes under way.
   void DropClean();

@@ -277,6 +277,27 @@ Result<std::uint64_t> FcmFile::WriteInside(std::uint64_t offset, BufferIn buffer
 }
 
 // Zeros within one page, if it is there.
+Status FcmFile::Overlay(std::uint64_t offset, BufferIn buffer) {
+  const SizePass pass(size_gate_, SizeGate::Kind::kShared);
+  const std::uint64_t count = buffer.size();
+  for (std::uint64_t done = 0; done < count;) {
+    const Step step(offset + done, offset + count);
+    bool differs = false;
+    {
+      const SpinGuard guard(lock_, kLook);
+      const Entry* entry = map_.Find(step.page);
+      differs = entry != nullptr && (*entry & (kDirty | kWriting)) != 0;
+    }
+    if (differs) {
+      bool present = false;
+      TRY(WriteToPresent(step.page, buffer.Part(done, step.count), step.at, present));
+    }
+    done += step.count;
+    machine::Thread::PreemptionPoint();
+  }
+  return Status::kOk;
+}
+
 void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
   Entry* entry = map_.Find(PageIndex(begin));
   if (begin < end && entry != nullptr && (*entry & kFilling) == 0) {

@@ -134,12 +134,8 @@ Status Process::QueryRegion(const cobj::CallContext& caller, std::uint32_t task,
   return Status::kOk;
 }
 
-// Pages of shared file mappings belong to the file's cache: OpenFile.Sync writes them.
 Status Process::SyncMemory(std::uint64_t address, std::uint64_t length) {
-  mem::RegionInfo found;
-  TRY(space_->QueryRegion(address, found));
-  return found.start <= address && length <= found.end - address ? Status::kOk
-                                                                 : Status::kOutOfRange;
+  return space_->Sync(address, length);
 }
 
 Status Process::QueryMemory(const cobj::CallContext& caller, std::uint32_t task, MemoryUse& use) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Unmodified Linux programs on a node: linux_programs.py [hello|shell|glibc ...]
+"""Unmodified Linux programs on a node: linux_programs.py [hello|shell|glibc|mapped ...]
 
 The host's Linux is the specification: what runs on both must show the same. (Call by call this is
 tests/linux/run.py --on node.)
@@ -42,6 +42,22 @@ print(subprocess.run(["/usr/bin/echo","sub"],capture_output=True).stdout)'
 /usr/bin/tar cf - -C /usr/share/doc/bash . | /usr/bin/tar tf - | /usr/bin/wc -l
 """
 
+# A file of the host's, changed through a mapping and by write, and by whom it is seen when.
+MAPPED = """
+import mmap, os
+fd = os.open("/cluster/mapped", os.O_RDWR | os.O_CREAT)
+os.write(fd, b"a" * 8192)
+with mmap.mmap(fd, 8192) as memory:
+    memory[4101:4104] = b"bbb"
+    os.pwrite(fd, b"cccc", 4094)
+    print(memory[4093:4105], os.pread(fd, 12, 4093))
+    memory.flush()
+    os.system("cp /cluster/mapped /cluster/copy")
+    memory[0:3] = b"ddd"
+    memory.flush(0, 4096)
+    os._exit(0 if os.pread(fd, 4, 0) == b"ddda" else 1)
+"""
+
 
 def on_host(script):
     # busybox on the node is its own first choice for each command name; so is it here.
@@ -72,6 +88,18 @@ def hello(node):
         return good
 
 
+def mapped(node):
+    status, text = node.run(f"python3 -c '{MAPPED}'", LIMIT)
+    middle = b"accccaaabbba"
+    good = same("mapped", f"{middle} {middle}\n", status, text)
+    for name, start in (("copy", b"aaaa"), ("mapped", b"ddda")):
+        seen = (node.share / name).read_bytes()
+        if seen[:4] != start or seen[4093:4105] != middle or len(seen) != 8192:
+            print(f"FAILED  mapped: the host sees {seen[:4]} {seen[4093:4105]} in {name}")
+            good = False
+    return good
+
+
 def scripted(name, script):
     def test(node):
         status, text = node.run("exec 2>/dev/null\n" + script + "exit 0", LIMIT)
@@ -82,7 +110,8 @@ def scripted(name, script):
     return test
 
 
-TESTS_BY_NAME = {"hello": hello, "shell": scripted("shell", SHELL), "glibc": scripted("glibc", GLIBC)}
+TESTS_BY_NAME = {"hello": hello, "shell": scripted("shell", SHELL), "glibc": scripted("glibc", GLIBC),
+                 "mapped": mapped}
 
 
 def main():

@@ -73,6 +73,15 @@ int main(void) {
   strcpy(private, "mine");
   printf("shared untouched: %d\n", shared[0]);
   VALUE(msync(shared, 3 * page, MS_SYNC));
+  /* Several regions, and a hole. */
+  mprotect(shared + page, page, PROT_READ);
+  VALUE(msync(shared, 3 * page, MS_SYNC));
+  mprotect(shared + page, page, PROT_READ | PROT_WRITE);
+  char *holed = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  munmap(holed + page, page);
+  VALUE(msync(holed, 3 * page, MS_SYNC));
+  VALUE(msync(holed, page, MS_ASYNC));
+  munmap(holed, 3 * page);
   pid_t child = fork();
   if (child == 0) {
     strcpy(shared, "child");

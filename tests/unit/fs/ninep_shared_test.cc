@@ -122,6 +122,24 @@ TEST_F(NinePMappedTest, SyncBringsWhatWasMappedToTheServer) {
   Unmap();
 }
 
+// A page that was changed through a mapping shows what is written to it, and goes to the server
+// with both.
+TEST_F(NinePMappedTest, AWriteIsSeenThroughTheMapping) {
+  server_->Put("file", std::string(2 * mem::kPageSize, 'a'));
+  const auto node = Open("file", kOpenRead | kOpenWrite);
+  Map(*node);
+  Change(mem::kPageSize + 5, "bbb");
+  const std::string text = "cccc";
+  std::uint64_t end = 0;
+  EXPECT_EQ(
+      node->Write(mem::kPageSize - 2, BufferIn::Kernel(text.data(), 4), false, &end).ValueOr(0),
+      4u);
+  EXPECT_EQ(Read(*node).substr(mem::kPageSize - 3, 12), "accccaaabbba");
+  EXPECT_EQ(node->Sync(true), Status::kOk);
+  EXPECT_EQ(server_->file("file").bytes.substr(mem::kPageSize - 3, 12), "accccaaabbba");
+  Unmap();
+}
+
 TEST_F(NinePMappedTest, WhatTheHostHasCutDoesNotGrowAgain) {
   for (const bool by_sync : {true, false}) {
     server_->Put("file", std::string(3 * mem::kPageSize, 'a'));
