@@ -1,0 +1,7 @@
+# openssl and ssh-keygen: keys, a certificate, encryption, TLS between two processes, signatures, checked speeds.
+ssh-keygen -q -t ed25519 -N '' -f key; ssh-keygen -y -f key | cut -c1-11; echo text > text; ssh-keygen -q -Y sign -f key -n t text 2> /dev/null; echo "u $(cat key.pub)" > allowed; ssh-keygen -Y verify -f allowed -I u -n t -s text.sig < text | sed 's/SHA.*//'
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 3 -subj /CN=node 2> /dev/null; openssl x509 -in cert.pem -noout -subject; openssl verify -CAfile cert.pem cert.pem
+seq 10000 > f; openssl enc -aes-256-cbc -pbkdf2 -k p -in f -out f.e; openssl enc -d -aes-256-cbc -pbkdf2 -k p -in f.e | cmp - f && echo same; openssl dgst -sha256 -sign key.pem -out f.sig f; openssl dgst -sha256 -verify <(openssl pkey -in key.pem -pubout) -signature f.sig f
+openssl s_server -4 -accept 14433 -cert cert.pem -key key.pem -www > /dev/null 2>&1 & server=$!
+for i in $(seq 100); do openssl s_client -connect 127.0.0.1:14433 < /dev/null > seen 2>&1 && break; sleep 0.1; done; grep -c 'BEGIN CERT' seen; printf 'GET / HTTP/1.0\r\n\r\n' | openssl s_client -quiet -connect 127.0.0.1:14433 2> /dev/null | head -1 | tr -d '\r'; kill $server; wait $server; echo $?
+openssl speed -seconds 1 -bytes 1024 -evp sha256 2> /dev/null | grep -c '^sha256'; openssl speed -seconds 1 -bytes 1024 -multi 2 sha256 2> /dev/null | grep -c '^sha256'
