@@ -1,4 +1,5 @@
 // AddressSpace: what was changed through shared mappings goes to where the files are.
+#include "base/checked.h"
 #include "cobj/may_block.h"
 #include "mem/address_space_closure.h"
 #include "mem/fcm_file.h"
