@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 from outcomes import differences  # noqa: E402
 
 # What linux_on_host cannot imitate (README.md).
-NODE_ONLY = {"bad_arguments", "cpu_time", "descriptors", "file_clients", "file_locks", "file_openings",
+NODE_ONLY = {"bad_arguments", "cpu_time", "datagrams", "descriptors", "file_clients", "file_locks", "file_openings",
              "fork_wait", "limits", "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc", "sysv_others",
              "touching", "vdso"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
