@@ -99,7 +99,8 @@ struct alignas(kPageSize) DispatcherPage {
   std::atomic<std::uint32_t> parent;  // number of the main task's parent, 0: none
   // The main task's credential, for who wants to read it: the kernel keeps and checks its own.
   std::atomic<std::uint32_t> user, effective_user, group, effective_group;
-  std::uint64_t trace_buffer;  // address; 0: not asked for (kTraceBuffer), 1: was refused
+  std::uint64_t trace_buffer;       // address; 0: not asked for (kTraceBuffer), 1: was refused
+  std::atomic<std::uint64_t> used;  // CPU time, as of when it took or left the CPU: see UsedNs
 
   UserState saved;    // enabled state at an upcall
   UserState trapped;  // state of disabled code at a trap
@@ -116,6 +117,15 @@ static_assert(offsetof(DispatcherPage, syscall_rip) == 16);
 static_assert(offsetof(DispatcherPage, thread) == 24);
 static_assert(offsetof(DispatcherPage, stack) == 32);
 static_assert(offsetof(DispatcherPage, scratch) == 40);
+
+// CPU time by a word that is the time doubled or, while somebody runs, one more than twice the
+// moment at which he would have had to begin to have used as much by now.
+constexpr std::uint64_t UsedNs(std::uint64_t word, std::uint64_t now_ns) {
+  if ((word & 1) == 0)
+    return word >> 1;
+  const auto used = static_cast<std::int64_t>((now_ns << 1) - (word & ~std::uint64_t{1})) >> 1;
+  return used > 0 ? static_cast<std::uint64_t>(used) : 0;  // the reader's clock may be behind
+}
 
 // Follows the dispatcher page: results of calls that ended by a ticket (kPending).
 struct alignas(kPageSize) TicketResults {

@@ -10,6 +10,7 @@
 #include "mem/address_space.h"
 #include "mem/services.h"
 #include "proc/node.idl.h"
+#include "proc/process.types.h"
 #include "proc/services.h"
 
 namespace k42::proc {
@@ -52,6 +53,12 @@ void GenerateMaps(TextWriter& text, std::uint64_t task);
 void GenerateMemoryUse(TextWriter& text, std::uint64_t task);
 void GenerateRoute(TextWriter& text, std::uint64_t);
 void GenerateNothing(TextWriter& text, std::uint64_t);
+// process_fs_status.cc: what is known of a task. False: there is none.
+bool InfoOf(std::uint64_t task, proc::TaskInfo* info);
+std::size_t TextOfTask(std::uint64_t task, proc::TaskText which, std::span<char> space);
+void PrintText(TextWriter& text, std::uint64_t task, proc::TaskText which);
+void TaskStat(TextWriter& text, std::uint64_t task);
+void TaskStatus(TextWriter& text, std::uint64_t task);
 // process_fs_task.cc: /proc/self, /proc/N.
 Result<Node*> LookupTask(SyntheticFileSystem& file_system, std::string_view name);
 Status ListTasks(std::uint64_t cookie, DirectoryWriter& writer);

@@ -8,7 +8,14 @@
 
 namespace k42::io {
 
-class Attachment {
+// Who sent it, and from where.
+struct Origin {
+  SenderIdentity sender{};
+  SocketAddress address{};
+  bool has_address = false;
+};
+
+class Attachment : public Origin {
  public:
   static Result<Attachment*> Make();
   // Closes the handles nobody has taken.
@@ -20,10 +27,6 @@ class Attachment {
   std::uint32_t Deliver(const cobj::CallContext& caller, abi::Handle* handles, std::uint32_t room,
                         bool* cut);
   bool has_handles() const { return count_ != 0; }
-
-  SenderIdentity sender{};
-  SocketAddress address{};
-  bool has_address = false;
 
  private:
   void DropHandles(std::uint32_t first);

@@ -437,6 +437,8 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
     outcome->cut = message && total > size;
     if (!keep) {
       outcome->attachment = std::exchange(taken.Front()->attachment, nullptr);
+    } else if (outcome->peeked != nullptr && taken.Front()->attachment != nullptr) {
+      *outcome->peeked = *taken.Front()->attachment;
     }
   }
   {

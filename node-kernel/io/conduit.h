@@ -25,11 +25,14 @@
 
 namespace k42::io {
 
+struct Origin;
+
 // What a read found beside the bytes.
 struct ReadOutcome {
   std::uint64_t message_size = 0;
   bool cut = false;
   Attachment* attachment = nullptr;  // the reader's now; null when peeking
+  Origin* peeked = nullptr;          // who peeks has it filled, if there is one
 };
 
 class Conduit final : public RefCounted {

@@ -37,7 +37,25 @@ void DatagramEndpoint::Close() {
 
 bool DatagramEndpoint::connected() {
   machine::SpinGuard guard(lock_);
-  return static_cast<bool>(target_);
+  return static_cast<bool>(target_) || by_address_;
+}
+
+// Whoever has the address when something is sent: nobody has to yet.
+void DatagramEndpoint::ConnectTo(const SocketAddress& address) {
+  SetPeerAddress(address);
+  machine::SpinGuard guard(lock_);
+  by_address_ = true;
+}
+
+std::uint64_t DatagramEndpoint::SentToNobody(std::uint64_t size) {
+  machine::SpinGuard guard(lock_);
+  refused_ = by_address_;
+  return size;
+}
+
+Status DatagramEndpoint::TakeError() {
+  machine::SpinGuard guard(lock_);
+  return std::exchange(refused_, false) ? Status::kConnectionRefused : Status::kOk;
 }
 
 Status DatagramEndpoint::Connect(Endpoint& target) {
@@ -52,6 +70,7 @@ Status DatagramEndpoint::Disconnect() {
   RefPtr<DatagramEndpoint> peer;
   SetPeerAddress({});
   machine::SpinGuard guard(lock_);
+  by_address_ = refused_ = false;
   std::swap(target_, peer);
   return Status::kOk;
 }
@@ -76,8 +95,12 @@ Result<std::uint64_t> DatagramEndpoint::Send(Transfer& transfer) {
   }
   auto& inbox = *static_cast<DatagramEndpoint&>(*destination).inbox_;
   const auto sent = inbox.Write(transfer.in, transfer.attachment, /*all=*/true);
-  if (sent.status() == Status::kBrokenPipe) {
-    return Status::kConnectionRefused;  // closed since we found it
+  if (sent.status() == Status::kBrokenPipe) {  // closed since we found it
+    if (!internet) {
+      return Status::kConnectionRefused;
+    }
+    Attachment::Free(transfer.attachment);
+    return SentToNobody(transfer.in.size());
   }
   if (sent.status() == Status::kWouldBlock) {
     if (!internet) {
@@ -90,7 +113,9 @@ Result<std::uint64_t> DatagramEndpoint::Send(Transfer& transfer) {
 }
 
 Result<std::uint64_t> DatagramEndpoint::Receive(Transfer& transfer) {
+  TRY(TakeError());
   ReadOutcome outcome;
+  outcome.peeked = transfer.origin;
   const std::uint64_t count = TRY(inbox_->Read(transfer.out, transfer.peek, &outcome));
   transfer.attachment = outcome.attachment;
   transfer.message_size = outcome.message_size;

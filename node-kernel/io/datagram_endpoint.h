@@ -28,17 +28,24 @@ class DatagramEndpoint final : public Endpoint {
   Result<std::uint64_t> Send(Transfer& transfer) override;
   Result<std::uint64_t> Receive(Transfer& transfer) override;
   Status Shutdown(ShutdownSide side) override;
-  Status TakeError() override { return Status::kOk; }
+  Status TakeError() override;
   bool listening() override { return false; }
   bool connected() override;
   std::uint64_t bytes() override { return inbox_->NextMessageSize(); }
   SenderIdentity peer() override { return {}; }
   void Close() override;
 
+  // Of internet datagrams: what is sent without an address goes there.
+  void ConnectTo(const SocketAddress& address);
+  // There is no such address: a connected sender is told so at its next call. The size.
+  std::uint64_t SentToNobody(std::uint64_t size);
+
  private:
   void Dispose() override;
   const RefPtr<Conduit> inbox_;
   RefPtr<DatagramEndpoint> target_ K42_GUARDED_BY(lock_);
+  bool by_address_ K42_GUARDED_BY(lock_) = false;  // connected without a target
+  bool refused_ K42_GUARDED_BY(lock_) = false;
   bool write_shut_ K42_GUARDED_BY(lock_) = false;
   std::atomic<bool> closed_{false};
 };

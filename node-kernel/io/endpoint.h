@@ -28,6 +28,7 @@ struct Transfer {
   Attachment* attachment = nullptr;    // Send: taken over on success
   RefPtr<class Endpoint> destination;  // Send: an address was given
   bool peek = false;
+  Origin* origin = nullptr;        // Receive, of messages: filled when peeking
   std::uint64_t message_size = 0;  // Receive
   bool cut = false;
 };

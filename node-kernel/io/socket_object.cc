@@ -4,6 +4,7 @@
 
 #include "fs/caller.h"
 #include "io/control.types.h"
+#include "io/datagram_endpoint.h"
 #include "io/socket_services.h"
 #include "io/stream_endpoint.h"
 
@@ -81,6 +82,11 @@ Status SocketObject::Connect(Caller caller, Directory directory, const SocketAdd
       target.internet = kInternetLoopback;
     }
   }
+  if (endpoint_->type() == SocketType::kDatagram && target.family == SocketFamily::kInternet) {
+    TRY(BindAnywhere(caller));
+    static_cast<DatagramEndpoint&>(*endpoint_).ConnectTo(target);
+    return Status::kOk;
+  }
   if (endpoint_->type() != SocketType::kDatagram && endpoint_->connected()) {
     return Status::kAlreadyConnected;
   }
@@ -137,17 +143,26 @@ Result<std::uint64_t> SocketObject::Send(Caller caller, Directory directory, Buf
   Transfer transfer;
   transfer.in = data;
   const bool datagram = endpoint_->type() == SocketType::kDatagram;
-  if (message.has_address != 0) {
-    if (!datagram) {
-      return endpoint_->connected() ? Status::kAlreadyConnected : Status::kNotConnected;
-    }
-    SocketAddress target = message.address;
+  if (message.has_address != 0 && !datagram) {
+    return endpoint_->connected() ? Status::kAlreadyConnected : Status::kNotConnected;
+  }
+  const bool by_address =
+      datagram && endpoint_->family() == SocketFamily::kInternet && endpoint_->connected();
+  if (message.has_address != 0 || by_address) {
+    TRY(by_address ? endpoint_->TakeError() : Status::kOk);
+    SocketAddress target =
+        message.has_address != 0 ? SocketAddress(message.address) : endpoint_->peer_address();
     if (target.family == SocketFamily::kInternet &&
         !endpoint_->services().IsHere(target.internet)) {
       return Status::kUnreachable;
     }
-    transfer.destination = RefPtr<Endpoint>::Adopt(
-        TRY(endpoint_->services().Find(caller, endpoint_->type(), directory, target)));
+    const Result<Endpoint*> found =
+        endpoint_->services().Find(caller, endpoint_->type(), directory, target);
+    if (found.status() == Status::kConnectionRefused && target.family == SocketFamily::kInternet) {
+      TRY(BindAnywhere(caller));
+      return static_cast<DatagramEndpoint&>(*endpoint_).SentToNobody(data.size());
+    }
+    transfer.destination = RefPtr<Endpoint>::Adopt(TRY(found));
   }
   TRY(datagram ? BindAnywhere(caller) : Status::kOk);
   const bool local = endpoint_->family() == SocketFamily::kLocal;
@@ -174,6 +189,8 @@ Result<std::uint64_t> SocketObject::Receive(Caller caller, BufferOut data, std::
   Transfer transfer;
   transfer.out = data;
   transfer.peek = (flags & kReceivePeek) != 0;
+  Origin origin;
+  transfer.origin = transfer.peek ? &origin : nullptr;
   const std::uint64_t count = TRY(endpoint_->Receive(transfer));
   message = {};
   message.datagram_size = transfer.message_size;
@@ -190,6 +207,10 @@ Result<std::uint64_t> SocketObject::Receive(Caller caller, BufferOut data, std::
     message.has_address = attachment->has_address ? 1 : 0;
     message.address = attachment->address;
     Attachment::Free(attachment);
+  } else if (origin.has_address) {
+    message.sender = origin.sender;
+    message.has_address = 1;
+    message.address = origin.address;
   } else {
     message.sender = endpoint_->peer();
   }

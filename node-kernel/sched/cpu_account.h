@@ -35,6 +35,8 @@ class CpuAccount {
   }
 
   // -- any CPU --
+  // For who reads it by abi::UsedNs.
+  std::uint64_t word() const { return state_.load(std::memory_order_relaxed); }
   std::uint64_t charged_ns() const { return charged_.load(std::memory_order_relaxed); }
   std::uint64_t Ns(std::uint64_t now_ns) const {
     const std::uint64_t state = state_.load(std::memory_order_acquire);

@@ -212,6 +212,11 @@ std::uint64_t CpuScheduler::FsBaseOf(const Dispatcher& dispatcher) const {
   return owner_ == &dispatcher ? machine::ReadFsBase() : dispatcher.user_state_.fs_base;
 }
 
+// To itself: what its threads have used is seen without a call.
+void CpuScheduler::TellUse(Dispatcher& dispatcher) {
+  dispatcher.page_->used.store(dispatcher.account.word(), std::memory_order_relaxed);
+}
+
 // The CPU is the dispatcher's from now on. Interrupts off.
 void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   current_ = &dispatcher;
@@ -220,6 +225,7 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
   payer_->account.Run(since_ns_);
+  TellUse(dispatcher);
   dispatcher.now_.switch_wanted = grace_given_ = false;
   dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
   switches_.fetch_add(1, std::memory_order_relaxed);
@@ -243,6 +249,7 @@ void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
 void CpuScheduler::GiveUpCpu() {
   Charge(*payer_, MonotonicNs());
   payer_->account.Stop();
+  TellUse(*current_);
   quantum_timer_.Cancel();
   current_ = nullptr;
   payer_ = nullptr;

@@ -102,6 +102,7 @@ class alignas(64) CpuScheduler {
   void Enqueue(Dispatcher& dispatcher);
   void Dequeue(Dispatcher& dispatcher);
   void GiveUpCpu();
+  static void TellUse(Dispatcher& dispatcher);
   void ConsiderPreemption();
   void OnQuantum();
 

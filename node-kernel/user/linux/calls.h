@@ -298,7 +298,10 @@ Reply SchedPriorityMin(Thread&, U32 policy);
 Reply GetCpu(Thread&, Address cpu, Address node);
 Reply GetMempolicy(Thread&, Address mode, Address mask, U64 bits, Address address, U64 flags);
 Reply SetMempolicy(Thread&, I32 mode, Address mask, U64 bits);
-Reply Mbind(Thread&);
+Reply Mbind(Thread&, Address start, U64 size, U64 mode, Address mask, U64 bits, U32 flags);
+Reply MigratePages(Thread&, I32 pid, U64 bits, Address from, Address to);
+Reply MovePages(Thread&, I32 pid, U64 count, Address pages, Address nodes, Address status,
+                U32 flags);
 Reply MemBarrier(Thread&, I32 command, U32 flags);
 Reply SetHostName(Thread&, Address name, U64 size);
 Reply Personality(Thread&, U64 kind);

@@ -49,6 +49,7 @@ void CopyThread(const Thread& parent, const CloneRequest& request, Thread* child
   std::memcpy(child->vector, parent.vector, sizeof(child->vector));
   child->signals.mask = parent.signals.mask;
   child->affinity = parent.affinity;
+  child->policy = parent.policy;
   std::memcpy(child->name, parent.name, sizeof(child->name));
   // A thread on another stack starts without an alternate one; vfork's child keeps its parent's.
   if ((request.flags & kCloneVfork) != 0 || (request.flags & kCloneVm) == 0) {
@@ -139,6 +140,7 @@ std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
     return -kENOMEM;
   }
   task->exit_signal = request.exit_signal;
+  task->cpu_limit = parent.task->cpu_limit;
   StoreVectorState(&parent);
   CopyThread(parent, request, child);
   (void)StoreTids(request, number, false);
@@ -187,10 +189,9 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   task.vfork_waiter = nullptr;
   task.exit_signal = request.exit_signal;
   task.pending.Clear();
-  task.posix_timers = nullptr;
-  task.real_timer = {};
   here.ActFor(task);
   self.tid = task.pid;
+  ForgetTimers(task);
   self.signals.pending.Clear();
   self.clear_child_tid = request.flags & kCloneChildClearTid ? request.child_tid : 0;
   self.robust_list = 0;

@@ -159,6 +159,7 @@ void Dispatcher::MoveTo(Dispatcher& to) {
     here.vector_owner = nullptr;
   }
   here.LetGo(self);
+  here.Account(*self);
   to.PushReady(self);
   to.idles_ = false;
   to.Notice();
@@ -194,6 +195,7 @@ void Dispatcher::SwitchToNext() {
   RemoveReady(next);
   Thread* previous = current_;
   if (next != previous) {
+    Account(*previous);
     current_ = next;
     ActFor(*next->task);
     SwitchStacks(previous, next);
@@ -230,6 +232,20 @@ void Dispatcher::ActFor(const Task& task) {
     acting_ = task.pid;
     kernel::SetTask(static_cast<std::uint32_t>(task.pid));
   }
+}
+
+// The thread was the current one until now.
+void Dispatcher::Account(Thread& thread) {
+  const std::uint64_t used = kernel::UsedNs(index_);
+  thread.cpu_ns += used - accounted_ns_;
+  accounted_ns_ = used;
+}
+
+std::uint64_t Dispatcher::CpuNs(const Thread& thread) {
+  const Dispatcher& its = Dispatchers::Of(thread.dispatcher);
+  return its.current_ == &thread && its.page_
+             ? thread.cpu_ns + kernel::UsedNs(its.index_) - its.accounted_ns_
+             : thread.cpu_ns;
 }
 
 void Dispatcher::AfterSwitch() {
@@ -353,6 +369,7 @@ void Dispatcher::KeepOnly(Thread* survivor) {
   timers_.Clear();
   programmed_ns_ = 0;
   slice_end_ns_ = 0;
+  accounted_ns_ = survivor->cpu_ns = 0;
   for (FaultWaiter*& waiter : fault_waiters) {
     if (waiter) {
       waiter = nullptr;

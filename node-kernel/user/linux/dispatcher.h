@@ -83,6 +83,9 @@ class Dispatcher {
   // Whether the thread may run here.
   bool Allows(const Thread& thread) const { return (thread.affinity >> cpu_ & 1) != 0; }
 
+  // The CPU time the thread has used, to the moment.
+  static std::uint64_t CpuNs(const Thread& thread);
+
   // On whose behalf the kernel is asked from now on: the task of the thread that runs, always.
   // Tasks that share the memory (vfork) have parent, group, credentials and children of their own.
   void ActFor(const Task& task);
@@ -112,6 +115,7 @@ class Dispatcher {
   void TakeCompletedFaults();
   bool MayLeave(const Thread& thread) const;
   void LetGo(Thread* thread);
+  void Account(Thread& thread);
 
   List<Thread, &Thread::run_link> ready_;
   std::uint32_t ready_count_ = 0;
@@ -133,6 +137,7 @@ class Dispatcher {
   TimerQueue timers_;
   std::uint64_t programmed_ns_ = 0;
   std::uint64_t slice_end_ns_ = 0;
+  std::uint64_t accounted_ns_ = 0;  // of its CPU time: that of threads that have left
 };
 
 // The dispatcher this code runs on; after a switch it may be another.

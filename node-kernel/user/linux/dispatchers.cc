@@ -335,6 +335,7 @@ void Dispatchers::ParkHere() {
   }
   if (here.current_ != here.idle_thread_) {  // its thread may go on elsewhere
     Thread* previous = here.current_;
+    here.Account(*previous);
     here.current_ = here.idle_thread_;
     SwitchStacks(previous, here.idle_thread_);
     Here().AfterSwitch();

@@ -199,10 +199,12 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   header.signal_mask = thread.signals.mask.bits();
   header.signals_ignored = IgnoredSignals(*task.actions);
   header.signals_pending = (task.pending.set() | thread.signals.pending.set()).bits();
-  header.alarm_deadline_ns =
-      Here().timers().Armed(&task.real_timer) ? task.real_timer.deadline_ns : 0;
-  header.alarm_interval_ns = task.real_timer.interval_ns;
+  for (std::uint32_t i = 0; i < kIntervalTimers; ++i) {
+    header.timers[i] = {task.interval_timers[i].Left(), task.interval_timers[i].interval_ns};
+  }
+  header.cpu_limit = task.cpu_limit;
   header.affinity = thread.affinity;
+  header.policy = thread.policy;
   header.directory = task.fs->directory_handle();
   header.program = target.program;
   header.interpreter = target.interpreter;
@@ -309,6 +311,7 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   SetProcessLocks(header->process_locks != 0);
   thread.signals.mask = SignalSet(header->signal_mask);
   thread.affinity = header->affinity;
+  thread.policy = header->policy;
   thread.must_move = !Here().Allows(thread);
   const SignalSet ignored(header->signals_ignored);
   for (int signal = 1; signal <= kSignalCount; ++signal) {
@@ -321,9 +324,12 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
       (void)task.pending.Post(info);
     }
   }
-  if (header->alarm_deadline_ns != 0) {
-    ArmRealTimer(task, header->alarm_deadline_ns, header->alarm_interval_ns);
+  for (std::uint32_t i = 0; i < kIntervalTimers; ++i) {
+    if (header->timers[i].left_ns != 0) {
+      SetIntervalTimer(task, i, header->timers[i].left_ns, header->timers[i].interval_ns);
+    }
   }
+  LimitCpu(task, header->cpu_limit);
   const char* path = reader.Take(header->path_size);
   const Words arguments{reader.Take(header->argument_size), header->argument_size,
                         header->argument_count};

@@ -22,9 +22,12 @@ struct ExecHeader {
   std::uint64_t signal_mask;
   std::uint64_t signals_ignored;
   std::uint64_t signals_pending;
-  std::uint64_t alarm_deadline_ns;
-  std::uint64_t alarm_interval_ns;
+  struct {
+    std::uint64_t left_ns, interval_ns;
+  } timers[kIntervalTimers];
+  CpuLimit cpu_limit;
   std::uint64_t affinity;
+  MemoryPolicy policy;
   kernel::Handle directory;  // kNoHandle: the root
   kernel::Handle program;
   kernel::Handle interpreter;  // kNoHandle: none

@@ -8,7 +8,7 @@ namespace {
 
 // FutexOperation.
 constexpr std::uint32_t kWait = 0, kWake = 1, kRequeue = 3, kCompareRequeue = 4, kWakeOperation = 5,
-                        kWaitBits = 9, kWakeBits = 10, kPrivate = 128, kClockRealtime = 256;
+                        kWaitBits = 9, kWakeBits = 10, kPrivate = 128, kByRealtime = 256;
 constexpr std::uint32_t kAllBits = ~0u;
 constexpr std::uint32_t kOwnerDied = 0x40000000, kWaiters = 0x80000000, kTidMask = 0x3fffffff;
 constexpr int kRobustMax = 2048;
@@ -243,7 +243,7 @@ namespace calls {
 Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address timeout, Address word2,
             U32 value3) {
   const bool is_private = (operation & kPrivate) != 0;
-  const U32 command = operation & ~(kPrivate | kClockRealtime);
+  const U32 command = operation & ~(kPrivate | kByRealtime);
   if (word % 4 != 0) {
     return -kEINVAL;
   }
@@ -263,7 +263,7 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
         if (command == kWait) {
           deadline = DeadlineAfter(ns);
         } else {  // absolute
-          if (operation & kClockRealtime) {
+          if (operation & kByRealtime) {
             const std::int64_t offset =
                 kernel::RealtimeNs() - static_cast<std::int64_t>(kernel::MonotonicNs());
             ns = ns > offset ? ns - offset : 1;

@@ -60,6 +60,8 @@ bool CancelTicket(std::uint32_t ticket);
 Result<std::uint64_t> TicketResult(std::uint32_t ticket);
 void Log(const char* text, std::size_t size);
 std::uint64_t MonotonicNs();
+// The CPU time of a dispatcher of this process, to the moment.
+std::uint64_t UsedNs(std::uint32_t dispatcher);
 std::int64_t RealtimeNs();
 // Whether programs can read the clocks from it (abi/time_page.h), by the vDSO.
 bool HasTimePage();

@@ -85,6 +85,9 @@ void Log(const char* text, std::size_t size) {
   (void)Ask(abi::DispatcherCall::kLog, reinterpret_cast<std::uint64_t>(text), size);
 }
 
+std::uint64_t UsedNs(std::uint32_t dispatcher) {
+  return abi::UsedNs(PageOf(dispatcher)->used.load(std::memory_order_relaxed), MonotonicNs());
+}
 std::uint64_t MonotonicNs() {
   return ReadClock().monotonic_ns;
 }

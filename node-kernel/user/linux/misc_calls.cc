@@ -59,6 +59,10 @@ std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Addr
     if (kLimitKinds[which] == proc::LimitKind::kFileSize && (pid == 0 || pid == thread.task->pid)) {
       LimitFileSize(next.current);
     }
+    if (kLimitKinds[which] == proc::LimitKind::kCpuSeconds &&
+        (pid == 0 || pid == thread.task->pid)) {
+      LimitCpu(*thread.task, {next.current, next.maximum});
+    }
     if (which == kLimitFiles && (pid == 0 || pid == thread.task->pid)) {
       thread.task->files->limit =
           static_cast<U32>(next.current < 1u << 20 ? next.current : 1u << 20);
@@ -292,7 +296,7 @@ Reply PrLimit64(Thread& thread, I32 pid, U32 which, Address limit, Address old) 
   return ChangeLimit(thread, pid, which, limit, old);
 }
 
-Reply GetRusage(Thread&, I32 who, Address address) {
+Reply GetRusage(Thread& thread, I32 who, Address address) {
   constexpr I32 kSelf = 0, kChildren = -1, kThread = 1;
   if (who != kSelf && who != kChildren && who != kThread) {
     return -kEINVAL;
@@ -302,6 +306,10 @@ Reply GetRusage(Thread&, I32 who, Address address) {
   LinuxUsage usage{};
   usage.user = ToTimeval(who == kChildren ? info.children_user_ns : info.user_ns);
   usage.system = ToTimeval(who == kChildren ? info.children_system_ns : info.system_ns);
+  if (who == kThread) {
+    usage.user = ToTimeval(Dispatcher::CpuNs(thread));
+    usage.system = {};
+  }
   if (who != kChildren) {
     proc::MemoryUse memory{};
     (void)kernel::QueryMemory(&memory);
@@ -486,24 +494,6 @@ Reply GetCpu(Thread&, Address cpu, Address node) {
   const U32 zero = 0;
   return (cpu == 0 || WriteUser(cpu, number)) && (node == 0 || WriteUser(node, zero)) ? 0
                                                                                       : -kEFAULT;
-}
-
-// One memory node: every policy is the default one.
-Reply GetMempolicy(Thread&, Address mode, Address mask, U64 bits, Address, U64) {
-  const I32 policy = 0;
-  if (mode != 0 && !WriteUser(mode, policy)) {
-    return -kEFAULT;
-  }
-  if (mask != 0 && bits > 0 && !ZeroOut(mask, (bits + 63) / 64 * 8)) {
-    return -kEFAULT;
-  }
-  return 0;
-}
-Reply SetMempolicy(Thread&, I32 mode, Address, U64) {
-  return (mode & 0xff) <= 6 ? 0 : -kEINVAL;
-}
-Reply Mbind(Thread&) {
-  return 0;
 }
 
 Reply MemBarrier(Thread&, I32 command, U32 flags) {

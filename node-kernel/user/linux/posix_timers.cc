@@ -8,55 +8,25 @@
 
 namespace k42::personality {
 
-struct PosixTimer : Timer {
+struct PosixTimer : IntervalTimer {
   PosixTimer* next_timer = nullptr;
   Task* task = nullptr;
   std::int32_t id = 0;
-  std::uint32_t clock = 0;
+  std::uint32_t named_clock = 0;  // as the program named it
   std::int32_t notify = 0, signal = 0, thread = 0;
   std::uint64_t value = 0;
-  std::uint64_t interval_ns = 0;
   std::int32_t overrun = 0;
 };
 
 namespace {
 
-Task* TaskOfTimer(Timer* timer) {
-  for (Task* task = Tasks().first(); task; task = Tasks().Next(task)) {
-    if (&task->real_timer == timer) {
-      return task;
-    }
-  }
-  return nullptr;
-}
-
-void RealTimerExpired(Timer* timer) {
-  auto* real = static_cast<IntervalTimer*>(timer);
-  Task* task = TaskOfTimer(timer);
-  if (!task) {
-    return;
-  }
-  if (real->interval_ns != 0) {
-    const std::uint64_t now = kernel::MonotonicNs();
-    const std::uint64_t missed = (now - real->deadline_ns) / real->interval_ns;
-    Here().timers().Arm(real, real->deadline_ns + (missed + 1) * real->interval_ns);
-  }
-  LinuxSigInfo info{};
-  info.signo = kSIGALRM;
-  info.code = kSiKernel;
-  PostToTask(*task, info);
-}
-
 void PosixTimerExpired(Timer* expired) {
   auto* timer = static_cast<PosixTimer*>(expired);
-  std::int32_t missed = 0;
-  if (timer->interval_ns != 0) {
-    const std::uint64_t now = kernel::MonotonicNs();
-    const std::uint64_t times = (now - timer->deadline_ns) / timer->interval_ns;
-    missed = static_cast<std::int32_t>(times < INT32_MAX ? times : INT32_MAX);
-    Here().timers().Arm(timer, timer->deadline_ns + (times + 1) * timer->interval_ns);
+  std::uint64_t missed = 0;
+  if (!timer->Reached(&missed)) {
+    return;
   }
-  timer->overrun = missed;
+  timer->overrun = static_cast<std::int32_t>(missed < INT32_MAX ? missed : INT32_MAX);
   if (timer->notify == kNotifyNone) {
     return;
   }
@@ -64,7 +34,7 @@ void PosixTimerExpired(Timer* expired) {
   info.signo = timer->signal;
   info.code = kSiTimer;
   info.timer.id = timer->id;
-  info.timer.overrun = missed;
+  info.timer.overrun = timer->overrun;
   info.timer.value = timer->value;
   Thread* thread = timer->notify == kNotifyThreadId ? FindThread(timer->thread) : nullptr;
   if (thread) {
@@ -83,25 +53,14 @@ PosixTimer* FindTimer(Task& task, std::int32_t id) {
 }
 
 LinuxITimerSpec Setting(const PosixTimer& timer) {
-  LinuxITimerSpec spec{};
-  if (Here().timers().Armed(&timer)) {
-    const std::uint64_t now = kernel::MonotonicNs();
-    const std::uint64_t rest = timer.deadline_ns > now ? timer.deadline_ns - now : 1;
-    spec.value = ToTimespec(static_cast<std::int64_t>(rest));
-  }
-  spec.interval = ToTimespec(static_cast<std::int64_t>(timer.interval_ns));
-  return spec;
+  return {ToTimespec(static_cast<std::int64_t>(timer.interval_ns)),
+          ToTimespec(static_cast<std::int64_t>(timer.Left()))};
 }
 
-LinuxITimerVal RealSetting(const Task& task) {
-  LinuxITimerVal value{};
-  const IntervalTimer& timer = task.real_timer;
-  if (Here().timers().Armed(&timer)) {
-    const std::uint64_t now = kernel::MonotonicNs();
-    value.value = ToTimeval(timer.deadline_ns > now ? timer.deadline_ns - now : 1000);
-  }
-  value.interval = ToTimeval(timer.interval_ns);
-  return value;
+LinuxITimerVal Setting(const Task& task, std::uint32_t which) {
+  const IntervalTimer& timer = task.interval_timers[which];
+  const std::uint64_t left = timer.Left();
+  return {ToTimeval(timer.interval_ns), ToTimeval(left != 0 && left < 1000 ? 1000 : left)};
 }
 
 bool ValidTimeval(const LinuxTimeval& time) {
@@ -114,21 +73,23 @@ std::uint64_t Nanoseconds(const LinuxTimeval& time) {
 
 }  // namespace
 
-void ArmRealTimer(Task& task, std::uint64_t deadline_ns, std::uint64_t interval_ns) {
-  task.real_timer.expired = RealTimerExpired;
-  task.real_timer.interval_ns = interval_ns;
-  if (deadline_ns == 0) {
-    Here().timers().Disarm(&task.real_timer);
-  } else {
-    Here().timers().Arm(&task.real_timer, deadline_ns);
+void DropTimers(Task& task) {
+  for (IntervalTimer& timer : task.interval_timers) {
+    TimerQueue::Disarm(&timer);
+  }
+  TimerQueue::Disarm(&task.cpu_limit_timer);
+  while (PosixTimer* timer = task.posix_timers) {
+    task.posix_timers = timer->next_timer;
+    TimerQueue::Disarm(timer);
+    Delete(timer);
   }
 }
 
 namespace calls {
 
 Reply Alarm(Thread& thread, U32 seconds) {
-  const LinuxITimerVal old = RealSetting(*thread.task);
-  ArmRealTimer(*thread.task, seconds ? DeadlineAfter(seconds * kNsPerSecond) : 0, 0);
+  const LinuxITimerVal old = Setting(*thread.task, kRealTimer);
+  SetIntervalTimer(*thread.task, kRealTimer, seconds * U64{kNsPerSecond}, 0);
   // Rounded, but never to zero while something was left.
   Reply left = old.value.seconds + (old.value.microseconds >= 500'000 ? 1 : 0);
   if (left == 0 && old.value.microseconds != 0) {
@@ -138,15 +99,14 @@ Reply Alarm(Thread& thread, U32 seconds) {
 }
 
 Reply GetITimer(Thread& thread, U32 which, Address value) {
-  if (which > 2) {
+  if (which >= kIntervalTimers) {
     return -kEINVAL;
   }
-  const LinuxITimerVal setting = which == 0 ? RealSetting(*thread.task) : LinuxITimerVal{};
-  return WriteUser(value, setting) ? 0 : -kEFAULT;
+  return WriteUser(value, Setting(*thread.task, which)) ? 0 : -kEFAULT;
 }
 
 Reply SetITimer(Thread& thread, U32 which, Address value, Address old) {
-  if (which > 2) {
+  if (which >= kIntervalTimers) {
     return -kEINVAL;
   }
   LinuxITimerVal next{};
@@ -158,14 +118,8 @@ Reply SetITimer(Thread& thread, U32 which, Address value, Address old) {
       return -kEINVAL;
     }
   }
-  if (which != 0) {
-    // Timers over CPU time are not served, except for turning them off.
-    return Nanoseconds(next.value) == 0 ? 0 : -kENOSYS;
-  }
-  const LinuxITimerVal previous = RealSetting(*thread.task);
-  const std::uint64_t first = Nanoseconds(next.value);
-  ArmRealTimer(*thread.task, first ? DeadlineAfter(static_cast<std::int64_t>(first)) : 0,
-               Nanoseconds(next.interval));
+  const LinuxITimerVal previous = Setting(*thread.task, which);
+  SetIntervalTimer(*thread.task, which, Nanoseconds(next.value), Nanoseconds(next.interval));
   return old == 0 || WriteUser(old, previous) ? 0 : -kEFAULT;
 }
 
@@ -175,7 +129,7 @@ Reply TimerCreate(Thread& thread, U32 clock, Address event, Address id) {
   if (event != 0 && !ReadUser(&request, event)) {
     return -kEFAULT;
   }
-  if (MonotonicFor(clock, 1) == 0) {
+  if (IsCpuClock(clock) ? ReadCpuClock(clock) < 0 : MonotonicFor(clock, 1) == 0) {
     return -kEINVAL;
   }
   if (request.notify != kNotifyNone && !SignalSet::Valid(request.signal)) {
@@ -192,7 +146,8 @@ Reply TimerCreate(Thread& thread, U32 clock, Address event, Address id) {
   timer->expired = PosixTimerExpired;
   timer->task = &task;
   timer->id = task.next_timer_id++;
-  timer->clock = clock;
+  timer->named_clock = clock;
+  timer->clock = IsCpuClock(clock) ? CpuClockOf(thread, clock) : kClockMonotonic;
   timer->notify = request.notify;
   timer->signal = request.signal;
   timer->thread = request.thread;
@@ -222,11 +177,13 @@ Reply TimerSetTime(Thread& thread, I32 id, U32 flags, Address value, Address old
   const LinuxITimerSpec previous = Setting(*timer);
   timer->interval_ns = static_cast<U64>(interval);
   timer->overrun = 0;
+  const bool absolute = (flags & kTimerAbsolute) != 0;
   if (first == 0) {
-    Here().timers().Disarm(timer);
+    TimerQueue::Disarm(timer);
+  } else if (IsCpuClock(timer->clock)) {
+    timer->ArmFor(absolute ? static_cast<U64>(first) : timer->Now() + static_cast<U64>(first));
   } else {
-    Here().timers().Arm(
-        timer, flags & kTimerAbsolute ? MonotonicFor(timer->clock, first) : DeadlineAfter(first));
+    timer->ArmFor(absolute ? MonotonicFor(timer->named_clock, first) : DeadlineAfter(first));
   }
   return old == 0 || WriteUser(old, previous) ? 0 : -kEFAULT;
 }
@@ -249,7 +206,7 @@ Reply TimerDelete(Thread& thread, I32 id) {
   if (!timer) {
     return -kEINVAL;
   }
-  Here().timers().Disarm(timer);
+  TimerQueue::Disarm(timer);
   for (PosixTimer** link = &thread.task->posix_timers; *link; link = &(*link)->next_timer) {
     if (*link == timer) {
       *link = timer->next_timer;

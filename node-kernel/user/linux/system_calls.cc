@@ -246,6 +246,7 @@ constexpr Row kRows[] = {
     {247, Adapt<calls::WaitId>},
     {251, Adapt<calls::IoPrioritySet>},
     {252, Adapt<calls::IoPriorityGet>},
+    {256, Adapt<calls::MigratePages>},
     {257, Adapt<calls::OpenAt>},
     {258, Adapt<calls::MakeDirectoryAt>},
     {259, Adapt<calls::MakeNodeAt>},
@@ -267,6 +268,7 @@ constexpr Row kRows[] = {
     {276, Adapt<calls::Tee>},
     {277, Adapt<calls::FSync>},  // sync_file_range
     {278, Adapt<calls::VmSplice>},
+    {279, Adapt<calls::MovePages>},
     {280, Adapt<calls::UTimeNsAt>},
     {281, Adapt<calls::EpollPWait>},
     {282, Adapt<calls::SignalFd>},

@@ -76,7 +76,7 @@ Task* CreateTask(std::int32_t pid, FdTable* files, FsContext* fs, SignalActions*
 
 void DestroyTask(Task* task) {
   tasks.Remove(task);
-  TimerQueue::Disarm(&task->real_timer);
+  DropTimers(*task);
   task->pending.Clear();
   FdTable::Release(task->files);
   FsContext::Release(task->fs);

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "user/linux/fd_table.h"
+#include "user/linux/interval_timer.h"
 #include "user/linux/kernel.h"
 #include "user/linux/list.h"
 #include "user/linux/signal_state.h"
@@ -38,10 +39,6 @@ struct Program {
   char path[256];  // as /proc/self/exe shows it
 };
 
-struct IntervalTimer : Timer {
-  std::uint64_t interval_ns = 0;
-};
-
 struct PosixTimer;
 
 struct Task {
@@ -63,7 +60,9 @@ struct Task {
   Thread* vfork_waiter;  // who sleeps until this task execs or exits
   ListLink<Task> link;
 
-  IntervalTimer real_timer;
+  IntervalTimer interval_timers[kIntervalTimers];
+  IntervalTimer cpu_limit_timer;
+  CpuLimit cpu_limit = {~0ull, ~0ull};
   PosixTimer* posix_timers;
   std::int32_t next_timer_id;
 };
@@ -77,8 +76,5 @@ Program& CurrentProgram();
 // A task with no thread yet that takes over the references given. Null: no memory.
 Task* CreateTask(std::int32_t pid, FdTable* files, FsContext* fs, SignalActions* actions);
 void DestroyTask(Task* task);
-
-// setitimer(ITIMER_REAL), alarm: SIGALRM at the deadline, then at each interval. 0 disarms.
-void ArmRealTimer(Task& task, std::uint64_t deadline_ns, std::uint64_t interval_ns);
 
 }  // namespace k42::personality

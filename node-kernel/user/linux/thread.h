@@ -26,6 +26,12 @@ enum class Wake : std::uint8_t { kEvent, kTimeout, kSignal };
 
 inline constexpr std::size_t kPersonalityStackSize = 32 * 1024;
 
+// memory_policy.cc.
+struct MemoryPolicy {
+  std::uint32_t mode;
+  std::uint64_t nodes;
+};
+
 struct Thread {
   // -- reached by entry.S; offsets asserted below --
   abi::UserState regs;         // 0: also what kResume takes
@@ -63,11 +69,12 @@ struct Thread {
   std::uint64_t robust_list;
   std::uint64_t parent_death_signal;
   std::uint64_t affinity;
+  MemoryPolicy policy;
   char name[16];
 
   std::uint32_t call_ticket;  // for calls that end by a ticket
   bool vector_saved;          // `vector` holds this thread's state
-  std::uint64_t user_ns;      // time in the program, for getrusage (sampled at switches)
+  std::uint64_t cpu_ns;       // used until it last lost a dispatcher (Dispatcher::CpuNs)
   void* stack_memory;
 
   alignas(64) unsigned char vector[abi::kVectorStateSize];

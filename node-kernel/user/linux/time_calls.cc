@@ -20,14 +20,8 @@ std::int64_t ReadClock(std::uint32_t clock) {
     case kClockBoottime:
     case kClockBoottimeAlarm:
       return static_cast<std::int64_t>(kernel::MonotonicNs());
-    case kClockProcessCpu:
-    case kClockThreadCpu: {
-      proc::TaskInfo info{};
-      (void)kernel::GetTask(0, &info);
-      return static_cast<std::int64_t>(info.user_ns + info.system_ns);
-    }
     default:
-      return -1;
+      return IsCpuClock(clock) ? ReadCpuClock(clock) : -1;
   }
 }
 

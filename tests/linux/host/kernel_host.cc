@@ -251,6 +251,12 @@ std::uint64_t MonotonicNs() {
   Call(kClockGettime, 1, Word(time));
   return static_cast<std::uint64_t>(time[0]) * 1'000'000'000 + static_cast<std::uint64_t>(time[1]);
 }
+std::uint64_t UsedNs(std::uint32_t) {
+  constexpr long kProcessCpu = 2;
+  long time[2];
+  Call(kClockGettime, kProcessCpu, Word(time));
+  return static_cast<std::uint64_t>(time[0]) * 1'000'000'000 + static_cast<std::uint64_t>(time[1]);
+}
 std::int64_t RealtimeNs() {
   long time[2];
   Call(kClockGettime, 0, Word(time));

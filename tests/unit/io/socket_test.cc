@@ -159,7 +159,7 @@ TEST_F(SocketTest, DatagramsFindTheirReceiver) {
   EXPECT_EQ(Receive(*receiver, &text).ValueOr(0), 3u);
   EXPECT_EQ(text, "one");
   receiver->Close();
-  EXPECT_EQ(Send(*sender, "gone").status(), Status::kConnectionRefused);
+  EXPECT_EQ(Send(*sender, "gone").ValueOr(0), 4u);  // nobody is told of what gets lost on the way
   sender->Close();
 }
 
