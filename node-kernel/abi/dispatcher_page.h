@@ -36,6 +36,7 @@ enum Event : std::uint32_t {
   kEventSignal = 1u << 3,   // signals_pending changed
   kEventFault = 1u << 4,    // some bit of faults_completed was set
   kEventMessage = 1u << 5,  // asynchronous messages wait, or another dispatcher calls (kNotify)
+  kEventLimits = 1u << 6,   // another process has changed limits of this one
 };
 
 // General state of a stopped computation, in the order the assembly saves it.

@@ -59,6 +59,8 @@ Status Process::SetLimit(const cobj::CallContext& caller, std::uint32_t task, Li
         std::min<std::uint64_t>(limit.soft, ipc::HandleTable::kIndexCount) + kOwnHandles));
   if (status == Status::kOk && kind == LimitKind::kAddressSpace)
     other->space_->SetLimit(limit.soft);
+  if (status == Status::kOk && other != this)
+    other->first()->scheduled().Post(abi::kEventLimits);
   other->Drop();
   return status;
 }

@@ -107,6 +107,60 @@ static void exec_keeps(void) {
   execl("/bin/sh", "sh", "-c", "ulimit -n; ulimit -Hn; ulimit -c", (char*)0);
 }
 
+/* Changed by another process while a file is open, and written. */
+static int told[2], go[2];
+static void wait_for_parent(void) {
+  char byte;
+  write(told[1], "x", 1);
+  if (read(go[0], &byte, 1) != 1) _exit(1);
+}
+static void limited_meanwhile(void) {
+  int fd = -1, last = -1;
+  signal(SIGXFSZ, SIG_IGN);
+  for (int i = 0; i < 20; ++i) {
+    close(fd);
+    fd = open("/tmp/files/limited", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    write(fd, "0123", 4);
+  }
+  VALUE(write(fd, "4567", 4));
+  wait_for_parent();
+  VALUE(write(fd, "89", 2));
+  VALUE(write(fd, "89", 2));
+  VALUE(pwrite(fd, "x", 1, 0));
+  wait_for_parent();
+  VALUE(write(fd, "ab", 2));
+  wait_for_parent();
+  while ((fd = dup(0)) >= 0) last = fd;
+  VALUE(last);
+}
+static void by_another(void) {
+  struct rlimit limit = {9, RLIM_INFINITY};
+  char byte;
+  pipe(told);
+  pipe(go);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    limited_meanwhile();
+    fflush(stdout);
+    _exit(0);
+  }
+  read(told[0], &byte, 1);
+  VALUE(prlimit(child, RLIMIT_FSIZE, &limit, NULL));
+  write(go[1], "x", 1);
+  read(told[0], &byte, 1);
+  limit.rlim_cur = RLIM_INFINITY;
+  VALUE(prlimit(child, RLIMIT_FSIZE, &limit, NULL));
+  write(go[1], "x", 1);
+  read(told[0], &byte, 1);
+  limit = (struct rlimit){23, 50};
+  VALUE(prlimit(child, RLIMIT_NOFILE, &limit, NULL));
+  write(go[1], "x", 1);
+  int status = 0;
+  waitpid(child, &status, 0);
+  VALUE(status);
+}
+
 int main(void) {
   mkdir("/tmp/files", 0700);
   for (int fd = 3; fd < 64; ++fd) close(fd);
@@ -123,6 +177,8 @@ int main(void) {
   in_child(memory);
   in_child(tasks);
   in_child(exec_keeps);
+  fflush(stdout);
+  by_another();
 
   /* Another's. */
   int go[2], told[2];

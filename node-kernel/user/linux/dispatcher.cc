@@ -3,6 +3,7 @@
 #include "user/linux/dispatchers.h"
 #include "user/linux/entry.h"
 #include "user/linux/kernel.h"
+#include "user/linux/limits.h"
 #include "user/linux/monitor.h"
 #include "user/linux/signals.h"
 #include "user/linux/task.h"
@@ -281,17 +282,21 @@ void Dispatcher::TakeEvents() {
   if (events & abi::kEventTicket) {
     tickets_.TakeFired(page);
   }
-  if (events & abi::kEventSignal) {
-    TakeKernelSignals();
-  }
-  // The kernel tells the first one of signals: whoever comes by takes them, since it may be waiting
-  // for a page, and who has sent one to itself looks for it here.
+  // The kernel tells the first one of signals and limits: whoever comes by takes them, since it may
+  // be waiting for a page, and who has sent one to itself looks for it here.
+  constexpr std::uint32_t kOfProcess = abi::kEventSignal | abi::kEventLimits;
+  std::uint32_t of_process = events & kOfProcess;
   if (index_ != 0) [[unlikely]] {
     std::atomic<std::uint32_t>& firsts = kernel::FirstPage()->pending;
-    if ((firsts.load(std::memory_order_relaxed) & abi::kEventSignal) != 0 &&
-        (firsts.fetch_and(~std::uint32_t{abi::kEventSignal}) & abi::kEventSignal) != 0) {
-      TakeKernelSignals();
+    if ((firsts.load(std::memory_order_relaxed) & kOfProcess) != 0) {
+      of_process |= firsts.fetch_and(~kOfProcess) & kOfProcess;
     }
+  }
+  if (of_process & abi::kEventSignal) {
+    TakeKernelSignals();
+  }
+  if (of_process & abi::kEventLimits) [[unlikely]] {
+    ObeyLimits();
   }
   if (events & abi::kEventFault) {
     TakeCompletedFaults();

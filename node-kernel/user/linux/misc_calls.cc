@@ -4,7 +4,7 @@
 #include "user/linux/abi_usage.h"
 #include "user/linux/call_support.h"
 #include "user/linux/dispatchers.h"
-#include "user/linux/file_slots.h"
+#include "user/linux/limits.h"
 #include "user/linux/monitor.h"
 
 namespace k42::personality::calls {
@@ -30,9 +30,8 @@ constexpr proc::LimitKind kLimitKinds[kLimitCount] = {
     proc::LimitKind::kAddressSpace, proc::LimitKind::kFileLocks, proc::LimitKind::kSignals,
     proc::LimitKind::kQueues,       proc::LimitKind::kNice,      proc::LimitKind::kRealtime,
     proc::LimitKind::kRealtimeTime};
-constexpr U32 kLimitFiles = 7;
 
-std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Address old) {
+std::int64_t ChangeLimit(I32 pid, U32 which, Address limit, Address old) {
   if (which >= kLimitCount || pid < 0) {
     return pid < 0 ? -kESRCH : -kEINVAL;
   }
@@ -56,17 +55,7 @@ std::int64_t ChangeLimit(Thread& thread, I32 pid, U32 which, Address limit, Addr
     if (status != Status::kOk) {
       return status == Status::kPermissionDenied ? -kEPERM : ErrnoOf(status);
     }
-    if (kLimitKinds[which] == proc::LimitKind::kFileSize && (pid == 0 || pid == thread.task->pid)) {
-      LimitFileSize(next.current);
-    }
-    if (kLimitKinds[which] == proc::LimitKind::kCpuSeconds &&
-        (pid == 0 || pid == thread.task->pid)) {
-      LimitCpu(*thread.task, {next.current, next.maximum});
-    }
-    if (which == kLimitFiles && (pid == 0 || pid == thread.task->pid)) {
-      thread.task->files->limit =
-          static_cast<U32>(next.current < 1u << 20 ? next.current : 1u << 20);
-    }
+    ObeyLimits();  // they may have been ours
   }
   const LinuxLimit previous{current.soft, current.hard};
   return old == 0 || WriteUser(old, previous) ? 0 : -kEFAULT;
@@ -286,14 +275,14 @@ Reply SetTidAddress(Thread& thread, Address address) {
   return thread.tid;
 }
 
-Reply GetRlimit(Thread& thread, U32 which, Address limit) {
-  return limit == 0 ? -kEFAULT : ChangeLimit(thread, 0, which, 0, limit);
+Reply GetRlimit(Thread&, U32 which, Address limit) {
+  return limit == 0 ? -kEFAULT : ChangeLimit(0, which, 0, limit);
 }
-Reply SetRlimit(Thread& thread, U32 which, Address limit) {
-  return limit == 0 ? -kEFAULT : ChangeLimit(thread, 0, which, limit, 0);
+Reply SetRlimit(Thread&, U32 which, Address limit) {
+  return limit == 0 ? -kEFAULT : ChangeLimit(0, which, limit, 0);
 }
-Reply PrLimit64(Thread& thread, I32 pid, U32 which, Address limit, Address old) {
-  return ChangeLimit(thread, pid, which, limit, old);
+Reply PrLimit64(Thread&, I32 pid, U32 which, Address limit, Address old) {
+  return ChangeLimit(pid, which, limit, old);
 }
 
 Reply GetRusage(Thread& thread, I32 who, Address address) {
