@@ -110,15 +110,13 @@ void LockWanted(const void* lock, LockRank rank, LockKind kind) {
 }
 
 void LockAcquired(const void* lock, LockRank rank, LockKind kind) {
+  // Before any time is taken: an interrupt between two readings would be taken off the hold, which
+  // could then be less than nothing.
+  const auto interrupts = ThisCpuArea()->interrupts;
   const UncountedWork uncounted;
   const auto site = reinterpret_cast<std::uint64_t>(__builtin_return_address(0));
-  const HeldLock held{lock,
-                      rank,
-                      site,
-                      CycleCount(),
-                      ThisCpuArea()->interrupts,
-                      held_spins[CurrentCpu()].uncounted,
-                      nullptr};
+  const HeldLock held{
+      lock, rank, site, CycleCount(), interrupts, held_spins[CurrentCpu()].uncounted, nullptr};
   if (kind == LockKind::kSpin) {
     HeldSpins& spins = held_spins[CurrentCpu()];
     Add(spins.locks, spins.count, std::size(spins.locks), held);
