@@ -69,6 +69,9 @@ class Bitmap {
   constexpr std::size_t FindClear(std::size_t from = 0) const { return View().FindClear(from); }
   constexpr std::size_t CountSet() const { return View().CountSet(); }
 
+  // The first `bits` of them.
+  constexpr BitmapView First(std::size_t bits) const { return BitmapView(words_, bits); }
+
  private:
   constexpr BitmapView View() const { return BitmapView(words_, kBits); }
   mutable std::uint64_t words_[BitmapView::WordsFor(kBits)] = {};

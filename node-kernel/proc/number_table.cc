@@ -68,7 +68,8 @@ std::uint32_t NumberTable::Next(std::uint32_t after, bool is_thread) const {
   const Kind kind = KindOf(is_thread);
   std::size_t chunk = (after + 1) / kChunk;
   std::size_t within = (after + 1) % kChunk;
-  while ((chunk = occupied_[kind].FindSet(chunk)) != Bitmap<kChunks>::kNone) {
+  const BitmapView occupied = occupied_[kind].First(limit_ / kChunk);
+  while ((chunk = occupied.FindSet(chunk)) != BitmapView::kNone) {
     if (chunk != (after + 1) / kChunk)
       within = 0;
     const std::size_t found = chunks_[chunk]->used[kind].FindSet(within);

@@ -200,7 +200,8 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   header.signals_ignored = IgnoredSignals(*task.actions);
   header.signals_pending = (task.pending.set() | thread.signals.pending.set()).bits();
   for (std::uint32_t i = 0; i < kIntervalTimers; ++i) {
-    header.timers[i] = {task.interval_timers[i].Left(), task.interval_timers[i].interval_ns};
+    const auto [left, interval] = IntervalTimerOf(task, i);
+    header.timers[i] = {left, interval};
   }
   header.cpu_limit = task.cpu_limit;
   header.affinity = thread.affinity;
@@ -326,7 +327,7 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   }
   for (std::uint32_t i = 0; i < kIntervalTimers; ++i) {
     if (header->timers[i].left_ns != 0) {
-      SetIntervalTimer(task, i, header->timers[i].left_ns, header->timers[i].interval_ns);
+      (void)SetIntervalTimer(task, i, header->timers[i].left_ns, header->timers[i].interval_ns);
     }
   }
   LimitCpu(task, header->cpu_limit);

@@ -2,6 +2,7 @@
 
 #include "user/linux/clocks.h"
 #include "user/linux/dispatcher.h"
+#include "user/linux/heap.h"
 #include "user/linux/signals.h"
 #include "user/linux/task.h"
 
@@ -26,11 +27,11 @@ void Post(Task& task, int signal) {
   PostToTask(task, info);
 }
 
-// Whose timer it is: `of` leads from a task to it.
+// Whose timer it is: `of` leads from a task's timers to it.
 template <typename F>
 Task* TaskOf(const Timer* timer, F of) {
   Task* task = Tasks().first();
-  while (task && of(*task) != timer) {
+  while (task && (!task->timers || of(*task->timers) != timer)) {
     task = Tasks().Next(task);
   }
   return task;
@@ -38,7 +39,7 @@ Task* TaskOf(const Timer* timer, F of) {
 
 template <std::uint32_t kWhich>
 void TimerExpired(Timer* timer) {
-  Task* task = TaskOf(timer, [](Task& each) -> Timer* { return &each.interval_timers[kWhich]; });
+  Task* task = TaskOf(timer, [](TaskTimers& each) { return &each.interval[kWhich]; });
   std::uint64_t missed = 0;
   if (task && static_cast<IntervalTimer*>(timer)->Reached(&missed)) {
     Post(*task, SignalOf(kWhich));
@@ -46,14 +47,22 @@ void TimerExpired(Timer* timer) {
 }
 
 void LimitExpired(Timer* timer) {
-  Task* task = TaskOf(timer, [](Task& each) -> Timer* { return &each.cpu_limit_timer; });
+  Task* task = TaskOf(timer, [](TaskTimers& each) { return &each.cpu_limit; });
   std::uint64_t missed = 0;
   if (!task || !static_cast<IntervalTimer*>(timer)->Reached(&missed)) {
     return;
   }
   const std::uint64_t hard = task->cpu_limit.hard_seconds;
-  const bool over = task->cpu_limit_timer.Now() / kNsPerSecond >= hard;
+  const bool over = task->timers->cpu_limit.Now() / kNsPerSecond >= hard;
   Post(*task, over ? kSIGKILL : kSIGXCPU);
+}
+
+// Null: no memory.
+TaskTimers* TimersOf(Task& task) {
+  if (!task.timers) {
+    task.timers = New<TaskTimers>();
+  }
+  return task.timers;
 }
 
 // The CPU time of a process grows as many times as fast as it has dispatchers.
@@ -103,11 +112,18 @@ bool IntervalTimer::Reached(std::uint64_t* missed) {
   return true;
 }
 
-void SetIntervalTimer(Task& task, std::uint32_t which, std::uint64_t first_ns,
+bool SetIntervalTimer(Task& task, std::uint32_t which, std::uint64_t first_ns,
                       std::uint64_t interval_ns) {
+  if (first_ns == 0 && !task.timers) {
+    return true;
+  }
+  TaskTimers* timers = TimersOf(task);
+  if (!timers) {
+    return false;
+  }
   constexpr void (*kExpired[kIntervalTimers])(Timer*) = {TimerExpired<0>, TimerExpired<1>,
                                                          TimerExpired<2>};
-  IntervalTimer& timer = task.interval_timers[which];
+  IntervalTimer& timer = timers->interval[which];
   timer.clock = which == kRealTimer ? kClockMonotonic : ProcessCpuClock(task.pid);
   timer.expired = kExpired[which];
   timer.interval_ns = interval_ns;
@@ -117,17 +133,32 @@ void SetIntervalTimer(Task& task, std::uint32_t which, std::uint64_t first_ns,
   } else {
     timer.ArmFor(now + first_ns < INT64_MAX ? now + first_ns : INT64_MAX);
   }
+  return true;
+}
+
+TimerSetting IntervalTimerOf(const Task& task, std::uint32_t which) {
+  if (!task.timers) {
+    return {0, 0};
+  }
+  const IntervalTimer& timer = task.timers->interval[which];
+  return {timer.Left(), timer.interval_ns};
 }
 
 void LimitCpu(Task& task, const CpuLimit& limit) {
-  IntervalTimer& timer = task.cpu_limit_timer;
   task.cpu_limit = limit;
-  TimerQueue::Disarm(&timer);
+  if (task.timers) {
+    TimerQueue::Disarm(&task.timers->cpu_limit);
+  }
   const std::uint64_t seconds =
       limit.soft_seconds < limit.hard_seconds ? limit.soft_seconds : limit.hard_seconds;
   if (seconds >= kNever / kNsPerSecond) {
     return;
   }
+  TaskTimers* timers = TimersOf(task);
+  if (!timers) {
+    return;
+  }
+  IntervalTimer& timer = timers->cpu_limit;
   timer.clock = ProcessCpuClock(task.pid);
   timer.expired = LimitExpired;
   timer.interval_ns = kNsPerSecond;
@@ -135,11 +166,10 @@ void LimitCpu(Task& task, const CpuLimit& limit) {
 }
 
 void ForgetTimers(Task& task) {
-  for (IntervalTimer& timer : task.interval_timers) {
-    timer = {};
+  if (task.timers) {
+    *task.timers = {};
   }
   task.posix_timers = nullptr;
-  task.cpu_limit_timer = {};
   LimitCpu(task, task.cpu_limit);
 }
 

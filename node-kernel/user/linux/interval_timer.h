@@ -29,13 +29,24 @@ struct IntervalTimer : Timer {
 // program's here, so that the latter two count the same.
 inline constexpr std::uint32_t kIntervalTimers = 3, kRealTimer = 0;
 
+// Most tasks have none of them, and every fork copies what a task has.
+struct TaskTimers {
+  IntervalTimer interval[kIntervalTimers];
+  IntervalTimer cpu_limit;
+};
+
 // setitimer, alarm: the timer's signal when `first_ns` have passed (0: never), then at each
-// interval.
-void SetIntervalTimer(Task& task, std::uint32_t which, std::uint64_t first_ns,
+// interval. False: no memory.
+bool SetIntervalTimer(Task& task, std::uint32_t which, std::uint64_t first_ns,
                       std::uint64_t interval_ns);
+// How long it still has to go (0: not armed), and its interval.
+struct TimerSetting {
+  std::uint64_t left_ns, interval_ns;
+};
+TimerSetting IntervalTimerOf(const Task& task, std::uint32_t which);
 
 // RLIMIT_CPU, all ones: none. SIGXCPU at the soft limit and each second after it, SIGKILL at the
-// hard one.
+// hard one. Without memory for the timer it is only told.
 struct CpuLimit {
   std::uint64_t soft_seconds, hard_seconds;
 };

@@ -58,9 +58,8 @@ LinuxITimerSpec Setting(const PosixTimer& timer) {
 }
 
 LinuxITimerVal Setting(const Task& task, std::uint32_t which) {
-  const IntervalTimer& timer = task.interval_timers[which];
-  const std::uint64_t left = timer.Left();
-  return {ToTimeval(timer.interval_ns), ToTimeval(left != 0 && left < 1000 ? 1000 : left)};
+  const auto [left, interval] = IntervalTimerOf(task, which);
+  return {ToTimeval(interval), ToTimeval(left != 0 && left < 1000 ? 1000 : left)};
 }
 
 bool ValidTimeval(const LinuxTimeval& time) {
@@ -74,10 +73,13 @@ std::uint64_t Nanoseconds(const LinuxTimeval& time) {
 }  // namespace
 
 void DropTimers(Task& task) {
-  for (IntervalTimer& timer : task.interval_timers) {
-    TimerQueue::Disarm(&timer);
+  if (task.timers) {
+    for (IntervalTimer& timer : task.timers->interval) {
+      TimerQueue::Disarm(&timer);
+    }
+    TimerQueue::Disarm(&task.timers->cpu_limit);
+    Delete(std::exchange(task.timers, nullptr));
   }
-  TimerQueue::Disarm(&task.cpu_limit_timer);
   while (PosixTimer* timer = task.posix_timers) {
     task.posix_timers = timer->next_timer;
     TimerQueue::Disarm(timer);
@@ -89,7 +91,7 @@ namespace calls {
 
 Reply Alarm(Thread& thread, U32 seconds) {
   const LinuxITimerVal old = Setting(*thread.task, kRealTimer);
-  SetIntervalTimer(*thread.task, kRealTimer, seconds * U64{kNsPerSecond}, 0);
+  (void)SetIntervalTimer(*thread.task, kRealTimer, seconds * U64{kNsPerSecond}, 0);
   // Rounded, but never to zero while something was left.
   Reply left = old.value.seconds + (old.value.microseconds >= 500'000 ? 1 : 0);
   if (left == 0 && old.value.microseconds != 0) {
@@ -119,7 +121,9 @@ Reply SetITimer(Thread& thread, U32 which, Address value, Address old) {
     }
   }
   const LinuxITimerVal previous = Setting(*thread.task, which);
-  SetIntervalTimer(*thread.task, which, Nanoseconds(next.value), Nanoseconds(next.interval));
+  if (!SetIntervalTimer(*thread.task, which, Nanoseconds(next.value), Nanoseconds(next.interval))) {
+    return -kENOMEM;
+  }
   return old == 0 || WriteUser(old, previous) ? 0 : -kEFAULT;
 }
 

@@ -60,8 +60,7 @@ struct Task {
   Thread* vfork_waiter;  // who sleeps until this task execs or exits
   ListLink<Task> link;
 
-  IntervalTimer interval_timers[kIntervalTimers];
-  IntervalTimer cpu_limit_timer;
+  TaskTimers* timers;  // null: it has asked for none
   CpuLimit cpu_limit = {~0ull, ~0ull};
   PosixTimer* posix_timers;
   std::int32_t next_timer_id;
