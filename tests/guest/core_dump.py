@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -21,6 +22,13 @@ TOOL = BUILD / "bin/k42ctl"
 MEMORY_FILE = ["-object", "memory-backend-memfd,id=ram,size=256M,share=on", "-numa", "node,memdev=ram"]
 
 NAMES = {name: f"'k42::(anonymous namespace)::{name}'" for name in ("watched", "trap", "trapped")}
+
+
+def place_of(function):
+    """First address of a function of the image, and the one behind it."""
+    listed = subprocess.run(["nm", "-SC", IMAGE], capture_output=True, text=True, check=True).stdout
+    found = re.search(rf"^(\w+) (\w+) \w .*::{function}\(", listed, re.M)
+    return int(found[1], 16), int(found[1], 16) + int(found[2], 16)
 
 
 class Node(Guest):
@@ -42,6 +50,17 @@ class Node(Guest):
     def dump(self, node="n1", file=None):
         return subprocess.run([TOOL, "dump", node, file or self.core], capture_output=True, text=True, timeout=60,
                               env=self.environment)
+
+    def expect_within(self, function):
+        """Waits until CPU 0 is seen in that function: a kernel says what it does before it does it."""
+        begin, end = place_of(function)
+        until = time.monotonic() + 30
+        while True:
+            shown = self.monitor("human-monitor-command", **{"command-line": "info registers"})
+            if begin <= int(re.search(r"RIP=(\w+)", shown)[1], 16) < end:
+                return
+            if time.monotonic() > until:
+                raise AssertionError(f"never within {function}\n{shown}")
 
     def gdb(self, *commands):
         """GDB on the core: {command: what it showed}. Nothing may fail."""
@@ -168,6 +187,7 @@ class Cores(unittest.TestCase):
     def test_one_that_had_been_stopped_stays_so(self):
         with Node("stuck_boot_cpu_for_ever", 1) as node:
             node.expect("stuck now")
+            node.expect_within("SpinUntil")
             node.monitor("stop")
             done = node.dump()
             self.assertEqual(done.returncode, 0, done.stderr)
