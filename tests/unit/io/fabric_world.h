@@ -15,22 +15,12 @@
 #include "io/fabric_network.h"
 #include "io/stream_object.h"
 #include "support/node_fixture.h"
+#include "unit/io/no_names.h"
 
 namespace k42::io {
 
 inline constexpr machine::CpuId kFabricCpus = 4;
 inline constexpr std::uint64_t kFabricArenaSize = 16 << 20;
-
-class NoNames final : public LocalNames {
-  Result<SocketName*> Make(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>, std::string_view,
-                           std::uint32_t) override {
-    return Status::kNotSupported;
-  }
-  Result<SocketName*> Find(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>,
-                           std::string_view) override {
-    return Status::kNotFound;
-  }
-};
 
 // The link threads of both nodes: work posted to a CPU is done there, in order.
 class LinkThreads {

@@ -7,20 +7,10 @@
 #include "io/socket_services.h"
 #include "io/stream_endpoint.h"
 #include "support/node_fixture.h"
+#include "unit/io/no_names.h"
 
 namespace k42::io {
 namespace {
-
-class NoNames final : public LocalNames {
-  Result<SocketName*> Make(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>, std::string_view,
-                           std::uint32_t) override {
-    return Status::kNotSupported;
-  }
-  Result<SocketName*> Find(const cobj::CallContext&, cobj::Ref<fs::IOpenFile>,
-                           std::string_view) override {
-    return Status::kNotFound;
-  }
-};
 
 class SocketTest : public test::ObjectFixture {
  protected:
