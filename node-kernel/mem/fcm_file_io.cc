@@ -276,7 +276,6 @@ Result<std::uint64_t> FcmFile::WriteInside(std::uint64_t offset, BufferIn buffer
   return done;
 }
 
-// Zeros within one page, if it is there.
 Status FcmFile::Overlay(std::uint64_t offset, BufferIn buffer) {
   const SizePass pass(size_gate_, SizeGate::Kind::kShared);
   const std::uint64_t count = buffer.size();
@@ -298,6 +297,7 @@ Status FcmFile::Overlay(std::uint64_t offset, BufferIn buffer) {
   return Status::kOk;
 }
 
+// Zeros within one page, if it is there.
 void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
   Entry* entry = map_.Find(PageIndex(begin));
   if (begin < end && entry != nullptr && (*entry & kFilling) == 0) {
