@@ -1,7 +1,7 @@
 #include "fs/cached_data.h"
 
 #include "base/function_ref.h"
-#include "ipc/may_block.h"
+#include "cobj/may_block.h"
 #include "mem/heap.h"
 #include "mem/memory_object.h"
 #include "mem/services.h"
@@ -18,7 +18,7 @@ Status AtOnceOrLater(FunctionRef<Status(Waiting)> change) {
   if (at_once != Status::kWouldBlock) {
     return at_once;
   }
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   return change(Waiting::kYes);
 }
 

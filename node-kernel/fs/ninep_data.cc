@@ -1,9 +1,9 @@
 // Contents of remote files: NinePNode::Read, Write, Memory.
 #include <algorithm>
 
+#include "cobj/may_block.h"
 #include "fs/ninep_fs.h"
 #include "fs/ninep_node.h"
-#include "ipc/may_block.h"
 #include "mem/fcm_file.h"
 #include "mem/heap.h"
 #include "mem/memory_object.h"
@@ -23,7 +23,7 @@ Result<std::uint64_t> NinePNode::Read(std::uint64_t offset, BufferOut data) {
   if (at_once.status() != Status::kWouldBlock) {
     return at_once;
   }
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   return cache->Read(offset, data, mem::Waiting::kYes);
 }
 
@@ -57,7 +57,7 @@ Result<std::uint64_t> NinePNode::WriteSome(std::uint64_t offset, BufferIn data) 
 
 Result<std::uint64_t> NinePNode::Write(std::uint64_t offset, BufferIn data, bool append,
                                        std::uint64_t* end) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   using Kind = mem::SizeGate::Kind;
   const mem::SizePass pass(contents_gate_, append ? Kind::kAlone : Kind::kShared);
   if (append) {

@@ -1,8 +1,8 @@
 #include "fs/ninep_fs.h"
 
+#include "cobj/may_block.h"
 #include "fs/ninep_node.h"
 #include "fs/path.h"
-#include "ipc/may_block.h"
 #include "mem/heap.h"
 
 namespace k42::fs {
@@ -131,7 +131,7 @@ void NinePFileSystem::Forget(NinePNode& node) {
 }
 
 Status NinePFileSystem::GetInfo(FileSystemInfo* info) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(client_, 32, 128)));
   request->Begin(Type::kGetInfo).U32(root_->fid_);
   TRY(client_.Call(*request));

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cobj/may_block.h"
 #include "fs/directory_writer.h"
 #include "fs/ninep_fs.h"
 #include "fs/ninep_pages.h"
-#include "ipc/may_block.h"
 #include "mem/fcm_file.h"
 #include "mem/heap.h"
 
@@ -90,7 +90,7 @@ std::uint64_t NinePNode::KnownSize() {
 // The page cache is as large as the server says. Alone: an answer from before somebody else's write
 // would cut off what that one has written since.
 Status NinePNode::Refresh() {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   const machine::MutexGuard alone(refresh_lock_);
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, ninep::kAttributesReply)));
   Writer& message = request->Begin(Type::kGetAttributes);
@@ -121,7 +121,7 @@ Status NinePNode::GetAttributes(FileAttributes* attributes) {
 }
 
 Status NinePNode::SetAttributes(const AttributeChange& change) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   if ((change.mask & kSetSize) == 0) {
     return SendAttributes(change);
   }
@@ -163,7 +163,7 @@ Status NinePNode::SendAttributes(const AttributeChange& change) {
 // -- directories ----------------------------------------------------------------------------------
 
 Result<Node*> NinePNode::Lookup(std::string_view name) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ninep::Client& client = remote().client();
   const std::uint32_t fid = client.NewFid();
   ScopedRequest request(TRY(Request::Make(client, SizeFor(name), kSmall)));
@@ -177,7 +177,7 @@ Result<Node*> NinePNode::Lookup(std::string_view name) {
 }
 
 Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ninep::Client& client = remote().client();
   ScopedRequest request(TRY(Request::Make(client, SizeFor(name, what.link_text), kSmall)));
   switch (what.kind) {
@@ -215,7 +215,7 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
 }
 
 Status NinePNode::AddLink(std::string_view name, Node& existing) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(name), kSmall)));
   Writer& message = request->Begin(Type::kLink);
   message.U32(fid_);
@@ -225,7 +225,7 @@ Status NinePNode::AddLink(std::string_view name, Node& existing) {
 }
 
 Status NinePNode::RemoveName(std::string_view name, Node& victim) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(name), kSmall)));
   Writer& message = request->Begin(Type::kUnlink);
   message.U32(fid_);
@@ -239,7 +239,7 @@ Status NinePNode::RenameTo(std::string_view old_name, Node&, Node& new_directory
   if (exchange) {
     return Status::kNotSupported;  // the protocol cannot say it
   }
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(old_name, new_name), kSmall)));
   Writer& message = request->Begin(Type::kRename);
   message.U32(fid_);
@@ -252,7 +252,7 @@ Status NinePNode::RenameTo(std::string_view old_name, Node&, Node& new_directory
 Status NinePNode::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
   // The server's cookies start where they like; ours reserve 0 to 2 for the start, "." and "..".
   constexpr std::uint64_t kShift = 3;
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   const std::uint32_t fid = TRY(OpenFid(false));
   ninep::Client& client = remote().client();
   const std::uint32_t room = std::min<std::uint32_t>(client.max_data(), 32 << 10);
@@ -293,7 +293,7 @@ Status NinePNode::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
 }
 
 Result<std::size_t> NinePNode::ReadLink(const Identity&, std::span<char> text) {
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, kSmall + kPathMax)));
   request->Begin(Type::kReadLink).U32(fid_);
   TRY(remote().client().Call(*request));
@@ -314,7 +314,7 @@ Result<std::uint32_t> NinePNode::OpenFid(bool write) {
       return fid;
     }
   }
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   machine::MutexGuard guard(open_lock_);
   NinePPages* pages = TRY(PagesLocked());
   std::atomic<std::uint32_t>& slot = write ? pages->write_fid : pages->read_fid;
@@ -381,7 +381,7 @@ Status NinePNode::Sync(bool data_only) {
     return Status::kOk;
   }
   const std::uint32_t fid = TRY(OpenFid(kind() == FileKind::kRegular));
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   if (mem::FcmFile* cache = cache_.load(std::memory_order_acquire)) {
     TRY(cache->Sync());  // what was written to mappings; all else is there already
   }
@@ -396,7 +396,7 @@ Status NinePNode::Allocate(AllocateMode mode, std::uint64_t offset, std::uint64_
   if (mode != AllocateMode::kReserve) {
     return Status::kNotSupported;
   }
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   const mem::SizePass pass(contents_gate_,
                            mem::SizeGate::Kind::kAlone);  // nobody grows it meanwhile
   if (offset + length <= TRY(Size())) {

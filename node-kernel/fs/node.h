@@ -9,7 +9,7 @@
 //  - Calls that change a directory come one at a time per file system (FileSystem::change_lock);
 //    all others come from any CPU at any time.
 //  - A call that would have to wait for something outside this node's CPUs begins with
-//    TRY(ipc::MayBlock()), before any effect.
+//    TRY(cobj::MayBlock()), before any effect.
 //  - Functions returning Node* return one reference with it.
 #pragma once
 

@@ -10,9 +10,9 @@
 #include <cstdint>
 
 #include "cobj/make.h"
+#include "cobj/may_block.h"
 #include "cobj/wire.h"
 #include "global/global_node.h"
-#include "ipc/may_block.h"
 #include "machine/clock.h"
 
 namespace k42::global {
@@ -28,7 +28,7 @@ class RemoteObject final : public cobj::RemoteTarget {
 
   Result<std::size_t> Call(std::uint32_t method, Bytes request, MutableBytes reply) override {
     // Of a user's call: again from the start, on a thread that may wait.
-    TRY(ipc::MayBlock());
+    TRY(cobj::MayBlock());
     global::Call call;
     call.home = home_;
     call.object = id_;

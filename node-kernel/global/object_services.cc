@@ -1,6 +1,6 @@
 #include "global/object_services.h"
 
-#include "ipc/may_block.h"
+#include "cobj/may_block.h"
 #include "machine/clock.h"
 
 namespace k42::global {
@@ -39,7 +39,7 @@ Result<cobj::RefBits> ClusterObjects::Open(ObjectClass kind, BufferIn name, std:
                                            std::uint64_t parameter) {
   if ((flags & ~kOpenMake) != 0)
     return Status::kInvalidArgument;
-  TRY(ipc::MayBlock());
+  TRY(cobj::MayBlock());
   Name copy;
   TRY(copy.Take(name));
   const std::uint64_t deadline = machine::MonotonicNs() + kOpenBudgetNs;

@@ -1,5 +1,5 @@
 // AsyncCall: a [blocking] method that said kWouldBlock, run again on a worker thread, where it may
-// wait (ipc/may_block.h). The caller has got kPending; its ticket fires with the method's result.
+// wait (cobj/may_block.h). The caller has got kPending; its ticket fires with the method's result.
 //
 // The worker runs in the caller's address space, so user buffers mean there what they meant in the
 // call; the process is held meanwhile, whatever happens to its dispatcher, and so is the object,
