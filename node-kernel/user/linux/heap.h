@@ -1,6 +1,6 @@
 // The personality's memory: sizes up to a page from power-of-two classes with free lists, larger
-// blocks in whole pages. Memory comes from the kernel in chunks above the image, and when there is no
-// more from the start of the personality's part of the address space, and is never given back (a
+// blocks in whole pages. Memory comes from the kernel in chunks above the image, and when there is
+// no more from the start of the personality's part of the address space, and is never given back (a
 // process's personality needs little; fork copies it).
 //
 // Free takes the size, so blocks carry no header.
