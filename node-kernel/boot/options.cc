@@ -115,6 +115,7 @@ constexpr Option kKnown[] = {
     {"members", IsCount},
     {"races", IsRounds},
     {"lock_rounds", IsRounds},
+    {"load_patience", IsRounds},
     {"load_seconds", IsRounds},
     {"holds", IsRounds},
 };

@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric
 from k42sim import noded  # noqa: E402
 
 PASSED = 33
-PATIENCE = 240  # seconds after the load: reports go out, the last daemons come back
+AFTER = 30  # seconds that guests have after their patience ended, to say so
 
 
 class Faults:
@@ -93,12 +93,15 @@ def main():
     parser.add_argument("--nodes", type=int, default=4)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--patience", type=int, default=30,
+                        help="seconds after the load: reports go out, the last daemons come back")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     draw = random.Random(options.seed)
     with Fabric(options.build, options.nodes, options.transport, cpus=1) as fabric:
-        fabric.start(f"test=link_load members={options.nodes} load_seconds={options.seconds}")
+        fabric.start(f"test=link_load members={options.nodes} load_seconds={options.seconds} "
+                     f"load_patience={options.patience}")
         if not all(fabric.wait_for(number, "under load", 60) for number in fabric.guests):
             fabric.tell()
             return 1
@@ -110,7 +113,7 @@ def main():
                 any(guest.poll() is None for guest in fabric.guests.values()):
             draw.choice(kinds)()
             time.sleep(draw.uniform(0, 0.2))
-        statuses = fabric.wait(PATIENCE)
+        statuses = fabric.wait(options.patience + AFTER)
         print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()))
         for number in fabric.guests:
             print("\n".join(f"n{number} {line}" for line in fabric.console(number).splitlines()
