@@ -8,6 +8,7 @@ namespace k42::interconnect {
 namespace {
 
 constexpr std::uint64_t kAttemptNs = 300'000'000;
+constexpr std::uint64_t kProbeNs = 250'000'000;
 
 template <typename T>
 std::span<const std::byte> BytesOf(const T& value) {
@@ -139,6 +140,25 @@ void UcxTransport::StartPieces(Peer& peer, std::uint64_t serial, const Request& 
     if (last)
       break;
   } while (true);
+}
+
+// While something is under way, a flush that nobody waits for now and then. The peer may have
+// broken its side with our request, or with its answer, and UCX tells us nothing: our side of it
+// lives. To whoever does not know our session the probe is as strange as any request, and it says
+// so.
+void UcxTransport::Probe(Peer& peer, std::uint64_t now) {
+  if (peer.state != State::kUp || peer.under_way.empty()) {
+    peer.next_probe_ns = 0;
+    return;
+  }
+  if (peer.next_probe_ns != 0 && now >= peer.next_probe_ns) {
+    UcxPacket packet = Packet(UcxPacketType::kFlush, next_serial_++);
+    packet.session = peer.session;
+    packet.sequence = ++peer.sent;
+    SendControl(peer, packet);
+  }
+  if (peer.next_probe_ns == 0 || now >= peer.next_probe_ns)
+    peer.next_probe_ns = now + kProbeNs;
 }
 
 void UcxTransport::OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {

@@ -155,6 +155,7 @@ std::size_t UcxTransport::Timers() {
   for (auto& [id, peer] : peers_) {
     if (peer.failed)
       Break(peer, Status::kEndpointDown);
+    Probe(peer, now);
     ended += peer.queue.Expire(now, events_);
     if (peer.state != State::kUp && !peer.queue.empty() && now >= peer.next_try_ns)
       Try(peer);
@@ -177,6 +178,8 @@ std::uint64_t UcxTransport::NextTimer() const {
     next = EarlierTimer(next, peer.queue.NextDeadline());
     if (peer.state != State::kUp && !peer.queue.empty())
       next = EarlierTimer(next, peer.next_try_ns);
+    if (!peer.under_way.empty())
+      next = EarlierTimer(next, peer.next_probe_ns != 0 ? peer.next_probe_ns : 1);
   }
   return next;
 }

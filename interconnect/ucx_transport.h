@@ -98,6 +98,7 @@ class UcxTransport final : public Transport {
     RequestQueue queue;
     std::map<std::uint64_t, UnderWay> under_way;
     std::map<std::uint64_t, Piece> pieces;  // by the serial that its answer carries
+    std::uint64_t next_probe_ns = 0;        // 0: nothing is under way
     bool one_sided = true;                  // until it turns out that it is not
     std::map<abi::WindowId, Grant> grants;  // of its windows
 
@@ -125,6 +126,7 @@ class UcxTransport final : public Transport {
   void Drain(Peer& peer);
   void Start(Peer& peer, const Request& request);
   void StartPieces(Peer& peer, std::uint64_t serial, const Request& request);
+  void Probe(Peer& peer, std::uint64_t now);
   void OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body);
   void PieceEnded(Peer& peer, std::uint64_t serial, Status status, std::uint64_t value);
 

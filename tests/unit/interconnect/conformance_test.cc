@@ -347,6 +347,23 @@ TEST_P(Conformance, RemovingAPeerEndsEverythingAndSilencesIt) {
   EXPECT_EQ(one.recorder.messages.size(), 1u);
 }
 
+// A way that was cut for a while, at one end: what it swallowed ends all the same.
+TEST_P(Conformance, WhatATargetNeverHeardEndsWhenItIsBack) {
+  TestFabric fabric = Make(2);
+  TestNode& one = fabric.node(1);
+  TestNode& two = fabric.node(2);
+  abi::WindowId window = two.Open(1, 0, 4096, abi::kAccessAll);
+  Request get = Put(one, two, window, "there");
+  EXPECT_EQ(fabric.Run(1, get).outcome, Outcome::kDone);
+  get.kind = OperationKind::kGet;
+  two.RemovePeer(one.id(), Status::kEndpointDown);
+  const Token swallowed = fabric.Begin(1, get);
+  fabric.Wait(20'000'000);
+  two.AddPeer(TestFabric::InfoOf(one));
+  EXPECT_TRUE(fabric.Until([&] { return one.recorder.Find(swallowed) != nullptr; }, 3'000'000'000));
+  EXPECT_TRUE(fabric.Until([&] { return fabric.Run(1, get).outcome == Outcome::kDone; }));
+}
+
 TEST_P(Conformance, EveryRequestEndsOnce) {
   TestFabric fabric = Make(3);
   abi::WindowId window = fabric.node(3).Open(2, 0, 1 << 20, abi::kAccessAll);
