@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sim-fabric
 from k42sim import machine  # noqa: E402
 
 RAM, ARENA = 128, 32  # MiB
+UCX_ENDS = "ucp_request.c"  # the file of the assertion
 
 
 class Fabric:
@@ -25,6 +26,8 @@ class Fabric:
         self.transport, self.kernel = transport, kernel
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="k42-"))
         self.guests, self.daemons = {}, {}
+        self.ucx_ended = 0  # daemons, by UCX's own fault
+        self._seen = {}     # how much of each daemon's log was before that
 
     def __enter__(self):
         return self
@@ -74,15 +77,25 @@ class Fabric:
         self.daemons[number].send_signal(signal.SIGKILL)
         self.daemons[number].wait()
 
+    def restart_what_ucx_ended(self):
+        """What the daemons' service does (deploy, k42-sim): UCX 1.13 ends its process by an assertion that was
+        one too many (interconnect/README.md). A daemon that ended otherwise stays down, and the test fails."""
+        for number, daemon in self.daemons.items():
+            if daemon.poll() == -signal.SIGABRT and UCX_ENDS in self.log(number)[self._seen.get(number, 0):]:
+                self._seen[number] = len(self.log(number))
+                self.ucx_ended += 1
+                self.start_daemon(number)
+
     def wait(self, seconds):
         """Exit statuses by node; a guest that does not end within the time is killed: None."""
-        deadline, statuses = time.monotonic() + seconds, {}
-        for number, guest in self.guests.items():
-            try:
-                statuses[number] = guest.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                guest.kill()
-                statuses[number] = None
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and any(guest.poll() is None for guest in self.guests.values()):
+            self.restart_what_ucx_ended()
+            time.sleep(0.05)
+        statuses = {number: guest.poll() for number, guest in self.guests.items()}
+        for number, status in statuses.items():
+            if status is None:
+                self.guests[number].kill()
         return statuses
 
     def wait_for(self, number, text, seconds):

@@ -112,9 +112,11 @@ def main():
         while (time.monotonic() < until or faults.count["kill"] < options.kills) and \
                 any(guest.poll() is None for guest in fabric.guests.values()):
             draw.choice(kinds)()
+            fabric.restart_what_ucx_ended()
             time.sleep(draw.uniform(0, 0.2))
         statuses = fabric.wait(options.patience + AFTER)
-        print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()))
+        print(", ".join(f"{kind} {count}" for kind, count in faults.count.items()) +
+              f"; {fabric.ucx_ended} daemons ended by UCX")
         for number in fabric.guests:
             print("\n".join(f"n{number} {line}" for line in fabric.console(number).splitlines()
                             if "operations came" in line or "TEST" in line))
