@@ -104,20 +104,25 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
   const std::uint64_t deadline =
       receive_timeout_ns ? kernel::MonotonicNs() + receive_timeout_ns : 0;
   for (;;) {
-    if (is_stream_) {
+    if (awaited_) {
       const std::int64_t got = ReadOrWait(address, size, deadline);
       if (got != kNotYet) {
         return got;
       }
     }
-    const Result<std::uint64_t> got = kernel::Read(handle_, address, size);
+    const Result<std::uint64_t> got = is_stream ? kernel::ReadStream(handle_, address, size)
+                                                : kernel::Read(handle_, address, size);
     if (got.ok()) {
       CountTransfer(*this);
     }
-    if (got.status() != Status::kWouldBlock || nonblocking()) {
+    if (got.status() != Status::kWouldBlock) {
       return ToReply(got);
     }
-    is_stream_ = true;
+    is_stream = true;
+    if (nonblocking()) {
+      return ToReply(got);
+    }
+    awaited_ = true;
     const std::int64_t waited = WaitReady(this, abi::kReadable, deadline);
     if (waited < 0) {
       return waited;
@@ -156,7 +161,9 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
   const std::uint64_t deadline = send_timeout_ns ? kernel::MonotonicNs() + send_timeout_ns : 0;
   std::uint64_t done = 0;
   for (;;) {
-    const Result<std::uint64_t> put = kernel::Write(handle_, address + done, size - done);
+    const Result<std::uint64_t> put =
+        is_stream ? kernel::WriteStream(handle_, address + done, size - done)
+                  : kernel::Write(handle_, address + done, size - done);
     if (put.ok()) {
       CountTransfer(*this);
       done += put.value();
@@ -167,6 +174,7 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
       }
       continue;
     }
+    is_stream = is_stream || put.status() == Status::kWouldBlock;
     if (put.status() != Status::kWouldBlock || nonblocking()) {
       if (done != 0) {
         return static_cast<std::int64_t>(done);

@@ -118,6 +118,9 @@ class KernelFile final : public Description {
   std::uint64_t send_timeout_ns = 0;
   bool is_socket = false;
   bool is_event_counter = false;
+  // Known as a stream, from where it was made or by what it answered: the kernel need not be asked
+  // whether one of its calls goes on in the background.
+  bool is_stream = false;
   bool connecting = false;
 
  private:
@@ -132,9 +135,8 @@ class KernelFile final : public Description {
   std::int64_t ReadOrWait(std::uint64_t address, std::uint64_t size, std::uint64_t deadline);
 
   kernel::Handle handle_;
-  // It has answered that there is nothing yet: a stream. A read that may have to wait for a device
-  // is tried once more by the kernel in the background; of a stream we ask and wait in one call.
-  bool is_stream_ = false;
+  // It has answered that there is nothing yet, and may do so again: we ask and wait in one call.
+  bool awaited_ = false;
 };
 
 // Base of the kinds that live here.

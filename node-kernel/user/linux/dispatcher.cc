@@ -386,12 +386,13 @@ void Dispatcher::KeepOnly(Thread* survivor) {
   fs_owner = nullptr;
 }
 
-ScopedTicket::ScopedTicket() : thread_(&Self()), ticket_(Here().tickets().Take(this)) {}
+bool ScopedTicket::Take() {
+  thread_ = &Self();
+  ticket_ = Here().tickets().Take(this);
+  return valid();
+}
 
-ScopedTicket::~ScopedTicket() {
-  if (ticket_ == kNoTicket) {
-    return;
-  }
+void ScopedTicket::Release() {
   if (armed_ && !fired_ && !kernel::CancelTicket(ticket_)) {
     while (!fired_) {
       Dispatchers::TakeFired(ticket_);

@@ -156,13 +156,22 @@ inline Thread& Self() {
 }
 
 // A ticket for a scope: taken, and released (cancelled first if the kernel may hold it).
+inline constexpr struct Later {
+} kLater;
 class ScopedTicket final : public TicketUser {
  public:
-  ScopedTicket();
-  ~ScopedTicket();
+  ScopedTicket() { (void)Take(); }
+  explicit ScopedTicket(Later) {}  // by Take, if at all
+  ~ScopedTicket() {
+    if (valid()) {
+      Release();
+    }
+  }
   ScopedTicket(const ScopedTicket&) = delete;
   ScopedTicket& operator=(const ScopedTicket&) = delete;
 
+  // False: there is none to be had.
+  bool Take();
   bool valid() const { return ticket_ != kNoTicket; }
   std::uint32_t number() const { return ticket_; }
   bool fired() const { return fired_; }
@@ -174,8 +183,10 @@ class ScopedTicket final : public TicketUser {
   void TicketFired(std::uint32_t ticket) override;
 
  private:
-  Thread* thread_;
-  std::uint32_t ticket_;
+  void Release();
+
+  Thread* thread_ = nullptr;
+  std::uint32_t ticket_ = kNoTicket;
   bool armed_ = false;
   bool fired_ = false;
 };

@@ -81,6 +81,7 @@ void RestoreDescriptors(FdTable& files, const ExecDescriptor* descriptors, std::
     } else if (KernelFile* file = KernelFile::Create(saved.handle, saved.linux_flags)) {
       file->is_socket = (saved.bits & kExecSocket) != 0;
       file->is_event_counter = (saved.bits & kExecEventCounter) != 0;
+      file->is_stream = file->is_socket || file->is_event_counter;
       description = file;
     }
     if (description) {

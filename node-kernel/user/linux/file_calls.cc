@@ -463,6 +463,11 @@ Reply Pipe2(Thread& thread, Address fds, U32 flags) {
   const std::uint32_t kept = flags & (kO_NONBLOCK | kO_DIRECT);
   KernelFile* in = KernelFile::Create(reader.value(), kO_RDONLY | kept);
   KernelFile* out = KernelFile::Create(writer, kO_WRONLY | kept);
+  for (KernelFile* const end : {in, out}) {
+    if (end) {
+      end->is_stream = true;
+    }
+  }
   return AddPair(thread, in, out, (flags & kO_CLOEXEC) != 0, fds);
 }
 
@@ -489,7 +494,7 @@ Reply EventFd2(Thread& thread, U32 value, U32 flags) {
   if (!file) {
     return -kENOMEM;
   }
-  file->is_event_counter = true;
+  file->is_event_counter = file->is_stream = true;
   if (flags & kO_NONBLOCK) {
     (void)kernel::SetFlags(file->handle(), fs::kOpenNonBlocking);
   }

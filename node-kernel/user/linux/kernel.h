@@ -172,6 +172,9 @@ Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size
 Result<std::uint64_t> ReadOrArm(Handle file, std::uint64_t buffer, std::uint64_t size,
                                 std::uint32_t ticket);
 Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t size);
+// Of streams, which have no reason to go on in the kernel: kWouldBlock is their last word.
+Result<std::uint64_t> ReadStream(Handle stream, std::uint64_t buffer, std::uint64_t size);
+Result<std::uint64_t> WriteStream(Handle stream, std::uint64_t buffer, std::uint64_t size);
 Result<std::uint64_t> ReadAt(Handle file, std::uint64_t offset, std::uint64_t buffer,
                              std::uint64_t size);
 Result<std::uint64_t> WriteAt(Handle file, std::uint64_t offset, std::uint64_t buffer,

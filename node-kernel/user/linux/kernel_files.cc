@@ -203,6 +203,14 @@ Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t siz
   return Await(
       [&](std::uint32_t ticket) { return File(file).Write(In(buffer), Clamp(size), ticket); });
 }
+Result<std::uint64_t> ReadStream(Handle stream, std::uint64_t buffer, std::uint64_t size) {
+  return AtOnce(
+      [&](std::uint32_t ticket) { return File(stream).Read(Out(buffer), Clamp(size), ticket); });
+}
+Result<std::uint64_t> WriteStream(Handle stream, std::uint64_t buffer, std::uint64_t size) {
+  return AtOnce(
+      [&](std::uint32_t ticket) { return File(stream).Write(In(buffer), Clamp(size), ticket); });
+}
 Result<std::uint64_t> ReadAt(Handle file, std::uint64_t offset, std::uint64_t buffer,
                              std::uint64_t size) {
   return Await([&](std::uint32_t ticket) {
@@ -319,10 +327,12 @@ Status Connect(Handle socket, Handle directory, const io::SocketAddress& address
 Result<std::uint64_t> Send(Handle socket, Handle directory, std::uint64_t buffer,
                            std::uint64_t size, const io::SocketMessage& message,
                            std::uint32_t flags) {
-  return Await([&](std::uint32_t ticket) {
+  const auto send = [&](std::uint32_t ticket) {
     return io::SocketStub(socket).Send(File(directory), In(buffer), Clamp(size), message, flags,
                                        ticket);
-  });
+  };
+  // What may have to wait is the look for the address, a name.
+  return message.has_address != 0 ? Await(send) : AtOnce(send);
 }
 Result<std::uint64_t> Receive(Handle socket, std::uint64_t buffer, std::uint64_t size,
                               std::uint32_t flags, std::uint32_t room, io::SocketMessage* message) {

@@ -15,37 +15,53 @@ Status StatusOfCall(const Result<T>& result) {
   return result.status();
 }
 
-// Runs call(ticket), outside the monitor; if it went on in the kernel, sleeps until it has ended.
-// `interruptible`: a signal cancels it (kCancelled) if it can still be cancelled. The answer is
-// status and value.
+template <typename Answer>
+Result<std::uint64_t> ValueOf(const Answer& answer) {
+  if (const Status status = StatusOfCall(answer); status != Status::kOk) {
+    return status;
+  }
+  if constexpr (std::is_same_v<Answer, Status>) {
+    return std::uint64_t{0};
+  } else if constexpr (requires { answer.value().handle(); }) {
+    return std::uint64_t{answer.value().handle()};
+  } else {
+    return static_cast<std::uint64_t>(answer.value());
+  }
+}
+
+// Runs call(ticket), outside the monitor, without a ticket: kWouldBlock where it had to wait.
+template <typename Call>
+Result<std::uint64_t> AtOnce(Call call) {
+  const Outside outside;
+  return ValueOf(call(abi::kNoTicket));
+}
+
+// Runs call(ticket), outside the monitor; where it goes on in the kernel, sleeps until it has
+// ended. `interruptible`: a signal cancels it (kCancelled) if it can still be cancelled. The answer
+// is status and value. Hardly any call has to wait, so it is asked without a ticket first.
 template <typename Call>
 Result<std::uint64_t> Await(Call call, bool interruptible = false) {
-  ScopedTicket ticket;
-  if (!ticket.valid()) {
-    return Status::kNoMemory;
-  }
-  const auto answer = [&] {
-    const Outside outside;
-    return call(OwnTicket(ticket.number()));
-  }();
-  const Status status = StatusOfCall(answer);
-  if (status != Status::kPending) {
-    if (status != Status::kOk) {
-      return status;
+  ScopedTicket ticket(kLater);
+  for (;;) {
+    const Result<std::uint64_t> answer = [&] {
+      const Outside outside;
+      return ValueOf(call(OwnTicket(ticket.number())));
+    }();
+    if (answer.status() == Status::kWouldBlock && !ticket.valid()) {
+      if (!ticket.Take()) {
+        return Status::kNoMemory;
+      }
+      continue;
     }
-    if constexpr (std::is_same_v<std::remove_cv_t<decltype(answer)>, Status>) {
-      return std::uint64_t{0};
-    } else if constexpr (requires { answer.value().handle(); }) {
-      return std::uint64_t{answer.value().handle()};
-    } else {
-      return static_cast<std::uint64_t>(answer.value());
+    if (answer.status() != Status::kPending) {
+      return answer;
     }
+    ticket.SetArmed();
+    if (ticket.Wait(0, interruptible) != Wake::kEvent) {
+      return Status::kCancelled;
+    }
+    return TicketResult(ticket.number());
   }
-  ticket.SetArmed();
-  if (ticket.Wait(0, interruptible) != Wake::kEvent) {
-    return Status::kCancelled;
-  }
-  return TicketResult(ticket.number());
 }
 
 template <typename Call>

@@ -19,7 +19,7 @@ std::int64_t NewSocketFile(Thread& thread, kernel::Handle handle, std::uint32_t 
   if (!file) {
     return -kENOMEM;
   }
-  file->is_socket = true;
+  file->is_socket = file->is_stream = true;
   if (flags & kO_NONBLOCK) {
     (void)kernel::SetFlags(handle, fs::kOpenNonBlocking);
   }
@@ -145,7 +145,7 @@ Reply SocketPair(Thread& thread, U32 family, U32 type, U32 protocol, Address fds
   KernelFile* second = KernelFile::Create(other, flags);
   for (KernelFile* file : {first, second}) {
     if (file) {
-      file->is_socket = true;
+      file->is_socket = file->is_stream = true;
       if (flags & kO_NONBLOCK) {
         (void)kernel::SetFlags(file->handle(), fs::kOpenNonBlocking);
       }

@@ -78,7 +78,8 @@ std::int64_t WriteNow(KernelFile& out, std::uint64_t address, std::uint64_t size
   if (out.slot != abi::FileSlots::kNone) {
     return out.Write(address, size);  // never waits: a file
   }
-  const Result<std::uint64_t> put = kernel::Write(out.handle(), address, size);
+  const Result<std::uint64_t> put = out.is_stream ? kernel::WriteStream(out.handle(), address, size)
+                                                  : kernel::Write(out.handle(), address, size);
   return put.ok()                              ? static_cast<std::int64_t>(put.value())
          : put.status() == Status::kWouldBlock ? -kEAGAIN
                                                : out.WriteError(put.status());
@@ -106,7 +107,7 @@ class Side {
       return Receive(address, size, io::kReceivePeek);
     }
     if (pipe_) {  // whoever was quicker has left nothing: that is no reason to wait here
-      return ToReply(kernel::Read(file_.handle(), address, size));
+      return ToReply(kernel::ReadStream(file_.handle(), address, size));
     }
     return file_.Read(address, size);
   }
