@@ -47,12 +47,8 @@ std::uint64_t ReadyList::Word() {
   return WordLocked().Pack();
 }
 
-void ReadyList::Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
+void ReadyList::Change(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
                        Wakeups& wakeups) {
-  // Most changes of a stream leave one of its ends as it was.
-  if (activity == 0 && ((ready_.load(std::memory_order_relaxed) ^ value) & mask) == 0) {
-    return;
-  }
   machine::SpinGuard guard(lock_, kWaiting);
   const std::uint32_t before = ready_.load(std::memory_order_relaxed);
   const std::uint32_t after = (before & ~mask) | (value & mask);

@@ -59,7 +59,12 @@ class ReadyList {
   // The bits of `mask` become those of `value`. `activity`: bits that have an edge though they may
   // have been set before; bits that become set have one anyway. Precondition: nobody else changes
   // the bits of `mask` meanwhile (the stream's lock).
-  void Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
+  void Update(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups) {
+    // Most changes of a stream leave one of its ends as it was.
+    if (activity != 0 || ((ready_.load(std::memory_order_relaxed) ^ value) & mask) != 0) {
+      Change(mask, value, activity, wakeups);
+    }
+  }
 
   // Takes the place of what the same sink armed with the same number: that fires in vain by now.
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket);
@@ -67,6 +72,7 @@ class ReadyList {
   void Disarm(const cobj::CallContext& caller, std::uint32_t number);
 
  private:
+  void Change(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
   abi::PollWord WordLocked() const K42_REQUIRES(lock_);
   void ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t number,
                     IntrusiveList<ArmedTicket>& found) K42_REQUIRES(lock_);

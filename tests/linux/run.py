@@ -6,6 +6,8 @@ machine's kernel (`host`, README.md) or on nodes in guests with so many CPUs (`n
 Exit status 0: all the same.
 """
 import argparse
+import contextlib
+import fcntl
 import os
 import pathlib
 import signal
@@ -36,15 +38,27 @@ def build(name, folder):
     return target
 
 
+@contextlib.contextmanager
+def one_at_a_time():
+    """On this machine: the programs use one place, /tmp/files."""
+    lock = os.open("/tmp/k42-linux-programs.lock", os.O_CREAT | os.O_RDWR, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def outcome(command, folder):
     """Run in `folder`: programs that die on purpose leave their cores there."""
-    subprocess.run(["rm", "-rf", "/tmp/files"], check=False)
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=LIMIT_S, cwd=folder)
-        return done.returncode, done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as late:
-        return "timeout", (late.stdout or b"").decode(errors="replace")
+    with one_at_a_time():
+        subprocess.run(["rm", "-rf", "/tmp/files"], check=False)
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.DEVNULL, timeout=LIMIT_S, cwd=folder)
+            return done.returncode, done.stdout.decode(errors="replace")
+        except subprocess.TimeoutExpired as late:
+            return "timeout", (late.stdout or b"").decode(errors="replace")
 
 
 def on_host(program):
