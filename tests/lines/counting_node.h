@@ -10,6 +10,7 @@
 #include "machine/hosted.h"
 #include "machine/thread.h"
 #include "mem/heap.h"
+#include "mem/services.h"
 #include "support/line_count/line_count.h"
 
 namespace k42::test {
@@ -21,6 +22,7 @@ struct CountingNode {
     constexpr machine::PhysAddr kBegin = 16ull << 20;
     const mem::MemoryRange range{kBegin, kBegin + (128ull << 20), 0};
     EXPECT_EQ(frames.Initialise({&range, 1}, kCpus), Status::kOk);
+    mem::SetHeap(&heap);
     machine::hosted::SetCpuCount(kCpus);
     objects.Start(heap);
     for (machine::CpuId cpu = 0; cpu < kCpus; ++cpu) (void)objects.AddCpu(cpu);
@@ -33,6 +35,7 @@ struct CountingNode {
   }
 
   mem::FrameAllocator frames;
+  mem::MemoryServices services{frames};
   mem::Heap heap{frames};
   cobj::ObjectSystem objects;
 };

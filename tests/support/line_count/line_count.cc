@@ -24,7 +24,11 @@ struct Recorder {
   std::vector<Write> writes;
   std::uint32_t operation = 0;
 };
-thread_local Recorder* recorder = nullptr;
+// What counts on each CPU; touched by whichever thread has the CPU.
+struct alignas(64) Place {
+  Recorder* recorder = nullptr;
+};
+Place places[machine::kMaxCpus];
 
 // Where all meet. Who comes early waits inactive and leaves its CPU to others: those who are still
 // at it may wait for a grace period.
@@ -59,8 +63,13 @@ class Meeting {
 }  // namespace
 
 void detail::NoteWrite(const void* address, std::size_t size, const void* writer) {
+  const machine::Thread* const thread = machine::Thread::Current();
+  if (thread == nullptr || size == 0) {
+    return;
+  }
+  Recorder*& recorder = places[thread->cpu()].recorder;
   Recorder* const here = recorder;
-  if (here == nullptr || size == 0) [[likely]] {
+  if (here == nullptr) [[likely]] {
     return;
   }
   const auto first = reinterpret_cast<std::uint64_t>(address);
@@ -84,9 +93,9 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
     ready.Attend();
     for (std::uint32_t i = 0; i < operations; ++i) {
       recorders[cpu].operation = i;
-      recorder = &recorders[cpu];
+      places[cpu].recorder = &recorders[cpu];
       operation(cpu, warm_up + i);
-      recorder = nullptr;
+      places[cpu].recorder = nullptr;
     }
     done.Attend();
   });
