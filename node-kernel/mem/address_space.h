@@ -50,7 +50,8 @@ struct MapRequest {
   bool may_write = true;     // shared only: whether it may ever be writable
   ForkPolicy fork = ForkPolicy::kCopy;
   // kPromised: anonymous private memory, in whole large pages, size and address; kNoMemory if there
-  // are not enough. Those that others take meanwhile are small ones, silently.
+  // are not enough (no_reserve: whatever there is). Those that others take meanwhile are small
+  // ones, silently.
   LargePages large = LargePages::kAsNode;
   // What to show; null: anonymous memory. The region takes its own reference. Private mappings are
   // copy-on-write views and want an FcmFile (kNotSupported otherwise).
@@ -84,6 +85,7 @@ struct RegionInfo {
   std::uint64_t end = 0;
   std::uint64_t offset = 0;    // of `start` in the object
   std::uint64_t resident = 0;  // bytes in the page table
+  std::uint64_t large = 0;     // of them by large pages
   FcmIdentity identity;
   Protection protection = kProtectNone;
   bool shared = false;

@@ -51,6 +51,9 @@ Status AddressSpace::CheckPromised(const MapRequest& request, std::uint64_t size
   if (request.shared || request.source != nullptr || request.personality) {
     return Status::kInvalidArgument;
   }
+  if (request.no_reserve) {
+    return Status::kOk;
+  }
   const FrameAllocator& frames = services_.frames;
   const std::uint64_t kept = frames.user_reserve() + frames.promised_frames();
   const std::uint64_t free = frames.frames_without_caches();
@@ -88,13 +91,24 @@ Result<std::uint64_t> AddressSpace::Place(const MapRequest& request, std::uint64
   const std::uint64_t high = request.personality ? abi::kUserLimit : abi::kUserMapLimit;
   const std::uint64_t alignment =
       request.large == LargePages::kPromised ? kLargePageSize : kPageSize;
+  // So that as many as possible lie in it.
+  const bool aligned =
+      !request.shared && request.source == nullptr && size >= kLargePageSize &&
+      services_.large_policy.load(std::memory_order_relaxed) == LargePolicy::kAlways;
   if (request.placement == Placement::kAnywhere) {
     const std::uint64_t hint = AlignDown(request.address, alignment);
     if (hint != 0 && IsRangeWithin(hint, size, low, high) && IsFree(hint, hint + size)) {
       return hint;
     }
-    return request.personality ? FindGap(size, abi::kImageBase, abi::kPersonalityLimit)
-                               : FindGap(size, low, high, alignment);
+    if (request.personality) {
+      return FindGap(size, abi::kImageBase, abi::kPersonalityLimit);
+    }
+    if (aligned) {
+      if (const auto gap = FindGap(size, low, high, kLargePageSize); gap.ok()) {
+        return gap;
+      }
+    }
+    return FindGap(size, low, high, alignment);
   }
   if (!IsAligned(request.address, alignment)) {
     return Status::kInvalidArgument;

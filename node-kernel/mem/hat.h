@@ -93,7 +93,8 @@ class Hat {
   void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);
 
   // Pages present in [start, end). Large pages count as what they cover.
-  std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end);
+  std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end,
+                             std::uint64_t* by_large_pages = nullptr);
   // The entry that translates `address`; 0 if none.
   machine::PageTableEntry EntryOf(std::uint64_t address);
 

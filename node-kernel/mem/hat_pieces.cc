@@ -236,7 +236,8 @@ std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protect
   return next;
 }
 
-std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
+std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end,
+                                std::uint64_t* by_large_pages) {
   std::uint64_t pages = 0;
   for (std::uint64_t at = start; at < end;) {
     const SpinGuard guard(lock_, kPiece);
@@ -245,6 +246,9 @@ std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
                           const std::uint64_t from = address > start ? address : start;
                           const std::uint64_t to = address + size < end ? address + size : end;
                           pages += (to - from) / kPageSize;
+                          if (size != kPageSize && by_large_pages != nullptr) {
+                            *by_large_pages += (to - from) / kPageSize;
+                          }
                         });
   }
   return pages;

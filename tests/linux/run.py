@@ -21,8 +21,8 @@ from outcomes import differences  # noqa: E402
 
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"bad_arguments", "cpu_time", "datagrams", "descriptors", "file_clients", "file_locks", "file_openings",
-             "fork_wait", "limits", "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc", "sysv_others",
-             "touching", "vdso"}
+             "fork_wait", "huge_pages", "limits", "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc",
+             "sysv_others", "touching", "vdso"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
 WORDS = ["a", "b"]
 # The host's folders that a node sees, read-only; /cluster is ours, and takes the results.
