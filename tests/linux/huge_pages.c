@@ -1,5 +1,6 @@
 /* Memory that wants 2 MiB pages: whatever is done to a part of it, contents are those of small
  * pages. */
+#include "check.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -7,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include "check.h"
 
 #define LARGE (2ul << 20)
 #define PAGE 4096ul

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Linux programs, here and there, compared: run.py [--on host|node] [--cpus 1,2,4] [NAME...]
+"""Linux programs, here and there, compared: run.py [--on host|node] [--cpus 1,2,4] [--append OPTION] [NAME...]
 
 Builds tests/linux/*.c, runs each on this machine's Linux, then behind the personality: over this
 machine's kernel (`host`, README.md) or on nodes in guests with so many CPUs (`node`). Compares output and exit code.
@@ -52,13 +52,13 @@ def on_host(program):
     return outcome(["setarch", "-R", str(runner), str(program), *WORDS], program.parent)
 
 
-def on_node(names, folder, cpus):
+def on_node(names, folder, cpus, boot_options):
     """One boot runs them all; each leaves NAME.result and NAME.code in the shared folder."""
     script = "\n".join(f"/cluster/{name} {' '.join(WORDS)} > /tmp/result-{name} 2> /dev/null\n"
                        f"echo $? > /cluster/{name}.code\ncp /tmp/result-{name} /cluster/{name}.result"
                        for name in names)
     (folder / "all.sh").write_text(script + "\n")
-    devices, options = [], []
+    devices, options = [], [word for option in boot_options for word in ("--append", option)]
     for tag, path, read_only in [(tag, f"/{tag}", True) for tag in SHARED] + [("cluster", folder, False)]:
         devices += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap" +
                     (",readonly=on" if read_only else ""),
@@ -91,6 +91,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--on", choices=["host", "node"], default="host")
     parser.add_argument("--cpus", default="2")
+    parser.add_argument("--append", default=[], action="append", help="a boot option of the node")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in HERE.glob("*.c"))
@@ -102,7 +103,7 @@ def main():
         programs = {name: build(name, folder) for name in names}
         wanted = {name: outcome([str(programs[name]), *WORDS], folder) for name in names}
         for cpus in options.cpus.split(",") if options.on == "node" else [""]:
-            answers = (on_node(names, folder, cpus) if cpus else
+            answers = (on_node(names, folder, cpus, options.append) if cpus else
                        {name: on_host(programs[name]) for name in names})
             for name in names:
                 found = differences(wanted[name], answers[name])
