@@ -87,6 +87,11 @@ Complaint IsFileService(std::string_view value) {
              ? std::nullopt
              : Complaint("is no way to serve files: shared or small");
 }
+Complaint IsLargePolicy(std::string_view value) {
+  return value == "never" || value == "madvise" || value == "always"
+             ? std::nullopt
+             : Complaint("is no policy of large pages: never, madvise or always");
+}
 Complaint IsAnything(std::string_view) {
   return std::nullopt;
 }
@@ -105,6 +110,7 @@ constexpr Option kKnown[] = {
     {"mount", IsMount},
     {"files", IsFileService},
     {"trace", IsTraceClasses},
+    {"large_pages", IsLargePolicy},
     // Debug kernels'.
     {"reuse", IsSeed},
     {"inject", IsStepCount},

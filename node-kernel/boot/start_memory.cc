@@ -75,6 +75,10 @@ void StartMemory() {
     }
     frames.SetReuse(seed);
   }
+  const std::string_view large = machine::BootOption("large_pages", "madvise");
+  services.large_policy = large == "always"  ? mem::LargePolicy::kAlways
+                          : large == "never" ? mem::LargePolicy::kNever
+                                             : mem::LargePolicy::kWhenWanted;
   machine::Log("memory: {} MiB in {} ranges, {} KiB of descriptors",
                frames.total_frames() * machine::kPageSize >> 20, count,
                frames.descriptor_bytes() >> 10);

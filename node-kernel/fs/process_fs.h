@@ -50,6 +50,8 @@ struct TaskMemory {
 };
 bool MemoryOf(std::uint64_t task, TaskMemory* memory);
 void GenerateMaps(TextWriter& text, std::uint64_t task);
+void GenerateMapsWithSizes(TextWriter& text, std::uint64_t task);
+void GenerateSizes(TextWriter& text, std::uint64_t task);
 void GenerateMemoryUse(TextWriter& text, std::uint64_t task);
 void GenerateRoute(TextWriter& text, std::uint64_t);
 void GenerateNothing(TextWriter& text, std::uint64_t);

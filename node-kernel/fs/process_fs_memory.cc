@@ -1,5 +1,5 @@
-// /proc/N/maps, statm, and the sizes in stat and status: a task's address space as Linux shows it.
-// What is the personality's own is left out, as it is not the program's.
+// /proc/N/maps, smaps, statm, and the sizes in stat and status: a task's address space as Linux
+// shows it. What is the personality's own is left out, as it is not the program's.
 #include "fs/process_fs.h"
 #include "proc/process.h"
 
@@ -98,6 +98,43 @@ class RegionPrinter {
   RefPtr<Entry> entry_;
 };
 
+// Who else has a page is not known: each counts as the task's own, and as written if the memory is
+// private and may be.
+class RegionSizes {
+ public:
+  void Add(const mem::RegionInfo& region) {
+    const bool dirty = !region.shared && (region.protection & mem::kProtectWrite) != 0;
+    size_ += region.end - region.start;
+    resident_ += region.resident;
+    large_ += region.large;
+    anonymous_ += region.identity.object == nullptr ? region.resident : 0;
+    (region.shared ? shared_ : dirty ? private_dirty_ : private_clean_) += region.resident;
+  }
+  void Print(TextWriter& text, bool of_one) const {
+    if (of_one) {
+      text.Print("Size:           {8} kB\nKernelPageSize: {8} kB\nMMUPageSize:    {8} kB\n",
+                 size_ >> 10, kPageKib, kPageKib);
+    }
+    text.Print("Rss:            {8} kB\nPss:            {8} kB\n", resident_ >> 10,
+               resident_ >> 10);
+    text.Print("Shared_Clean:   {8} kB\nShared_Dirty:   {8} kB\nPrivate_Clean:  {8} kB\n", 0u,
+               shared_ >> 10, private_clean_ >> 10);
+    text.Print("Private_Dirty:  {8} kB\nReferenced:     {8} kB\nAnonymous:      {8} kB\n",
+               private_dirty_ >> 10, resident_ >> 10, anonymous_ >> 10);
+    text.Print("LazyFree:       {8} kB\nAnonHugePages:  {8} kB\nShmemPmdMapped: {8} kB\n", 0u,
+               large_ >> 10, 0u);
+    text.Print("FilePmdMapped:  {8} kB\nShared_Hugetlb: {8} kB\nPrivate_Hugetlb:{8} kB\n", 0u, 0u,
+               0u);
+    text.Print("Swap:           {8} kB\nSwapPss:        {8} kB\nLocked:         {8} kB\n", 0u, 0u,
+               0u);
+  }
+
+ private:
+  static constexpr std::uint64_t kPageKib = machine::kPageSize >> 10;
+  std::uint64_t size_ = 0, resident_ = 0, large_ = 0, anonymous_ = 0;
+  std::uint64_t shared_ = 0, private_clean_ = 0, private_dirty_ = 0;
+};
+
 }  // namespace
 
 proc::Process* HoldProcess(std::uint64_t task) {
@@ -135,6 +172,35 @@ void GenerateMaps(TextWriter& text, std::uint64_t task) {
   (void)WithSpace(task, [&text](AddressSpace& space) {
     RegionPrinter printer(text);
     ForEachRegion(space, [&](const mem::RegionInfo& region) { printer.Print(region); });
+  });
+}
+
+void GenerateMapsWithSizes(TextWriter& text, std::uint64_t task) {
+  (void)WithSpace(task, [&text](AddressSpace& space) {
+    RegionPrinter printer(text);
+    ForEachRegion(space, [&](const mem::RegionInfo& region) {
+      printer.Print(region);
+      RegionSizes sizes;
+      sizes.Add(region);
+      sizes.Print(text, true);
+    });
+  });
+}
+
+void GenerateSizes(TextWriter& text, std::uint64_t task) {
+  (void)WithSpace(task, [&text](AddressSpace& space) {
+    RegionSizes sizes;
+    std::uint64_t first = 0, end = 0;
+    ForEachRegion(space, [&](const mem::RegionInfo& region) {
+      first = end == 0 ? region.start : first;
+      end = region.end;
+      sizes.Add(region);
+    });
+    text.Hex(first, 8);
+    text.Text("-");
+    text.Hex(end, 8);
+    text.Text(" ---p 00000000 00:00 0                          [rollup]\n");
+    sizes.Print(text, false);
   });
 }
 

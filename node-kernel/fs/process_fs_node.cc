@@ -56,7 +56,12 @@ void MemInfo(TextWriter& text, std::uint64_t) {
   text.Print("Slab:           {8} kB\nSReclaimable:   {8} kB\nSUnreclaim:     {8} kB\n", 0u, 0u,
              0u);
   text.Print("CommitLimit:    {8} kB\nCommitted_AS:   {8} kB\n", total, total - free);
-  text.Print("HugePages_Total:{8}\nHugePages_Free: {8}\nHugepagesize:   {8} kB\n", 0u, 0u, 2048u);
+  // None are set aside: those of MAP_HUGETLB are taken like the others.
+  text.Print("AnonHugePages:  {8} kB\nShmemHugePages: {8} kB\nFileHugePages:  {8} kB\n",
+             Sources().memory->loaded_hats.large_pages * (mem::kLargePageSize >> 10), 0u, 0u);
+  text.Print("HugePages_Total:{8}\nHugePages_Free: {8}\nHugePages_Rsvd: {8}\n", 0u, 0u, 0u);
+  text.Print("HugePages_Surp: {8}\nHugepagesize:   {8} kB\nHugetlb:        {8} kB\n", 0u,
+             mem::kLargePageSize >> 10, 0u);
 }
 
 void Uptime(TextWriter& text, std::uint64_t) {

@@ -152,6 +152,8 @@ constexpr Item kItems[] = {
     {Place::kTask, "mounts", Kind::kFile, &GenerateMounts},
     {Place::kTask, "mountinfo", Kind::kFile, &GenerateMountInfo},
     {Place::kTask, "maps", Kind::kFile, &GenerateMaps},
+    {Place::kTask, "smaps", Kind::kFile, &GenerateMapsWithSizes},
+    {Place::kTask, "smaps_rollup", Kind::kFile, &GenerateSizes},
     {Place::kTask, "statm", Kind::kFile, &GenerateMemoryUse},
     {Place::kTask, "limits", Kind::kFile, &TaskLimits},
     {Place::kTask, "oom_score", Kind::kFile, &Zero},

@@ -49,6 +49,17 @@ void NodeMemory(TextWriter& text, std::uint64_t) {
   text.Print("Node 0 MemUsed:        {8} kB\n", (info.memory - info.memory_free) >> 10);
 }
 
+void LargePolicyNow(TextWriter& text, std::uint64_t) {
+  const mem::LargePolicy policy = Sources().memory->large_policy;
+  text.Text(policy == mem::LargePolicy::kAlways  ? "[always] madvise never\n"
+            : policy == mem::LargePolicy::kNever ? "always madvise [never]\n"
+                                                 : "always [madvise] never\n");
+}
+// Small pages serve where there is no large one, at once.
+void NeverDefragments(TextWriter& text, std::uint64_t) {
+  text.Text("always defer defer+madvise madvise [never]\n");
+}
+
 struct InterfaceText {
   const char* name;
   const char* text;
@@ -150,6 +161,11 @@ Status FillSystemFiles(SyntheticDirectory& root) {
   SyntheticDirectory* kernel = TRY(root.AddDirectory("kernel"));
   SyntheticDirectory* memory = TRY(kernel->AddDirectory("mm"));
   TRY(memory->AddDirectory("hugepages"));
+  SyntheticDirectory* large = TRY(memory->AddDirectory("transparent_hugepage"));
+  TRY(large->AddFile("enabled", &LargePolicyNow));
+  TRY(large->AddFile("defrag", &NeverDefragments));
+  TRY(large->AddFile("hpage_pmd_size", &Number, mem::kLargePageSize));
+  TRY(large->AddFile("use_zero_page", &Number, 0));
   return Status::kOk;
 }
 

@@ -125,6 +125,7 @@ Status AddressSpace::SplitAt(std::uint64_t at) {
   high->shared = low->shared;
   high->may_write = low->may_write;
   high->personality = low->personality;
+  high->large = low->large;
   high->fcm->AddReference();
   const SpinGuard guard(lock_, kRegion);
   low->fcm->Split(low, high, at);

@@ -49,6 +49,10 @@ struct MapRequest {
   bool personality = false;  // above kUserMapLimit, hidden from programs
   bool may_write = true;     // shared only: whether it may ever be writable
   ForkPolicy fork = ForkPolicy::kCopy;
+  // kPromised: anonymous private memory, in whole large pages, size and address; kNoMemory if there
+  // are not enough (no_reserve: whatever there is). Those that others take meanwhile are small
+  // ones, silently.
+  LargePages large = LargePages::kAsNode;
   // What to show; null: anonymous memory. The region takes its own reference. Private mappings are
   // copy-on-write views and want an FcmFile (kNotSupported otherwise).
   Fcm* source = nullptr;
@@ -63,6 +67,8 @@ enum class Advice : std::uint8_t {
   kDoFork,
   kWipeOnFork,
   kKeepOnFork,
+  kLargePages,  // LargePages::kWanted; what is there already stays as it is
+  kSmallPages,
 };
 
 struct RemapRequest {
@@ -79,6 +85,7 @@ struct RegionInfo {
   std::uint64_t end = 0;
   std::uint64_t offset = 0;    // of `start` in the object
   std::uint64_t resident = 0;  // bytes in the page table
+  std::uint64_t large = 0;     // of them by large pages
   FcmIdentity identity;
   Protection protection = kProtectNone;
   bool shared = false;
@@ -147,6 +154,9 @@ class AddressSpace {
 
   // Of mapped bytes; what is mapped already stays.
   void SetLimit(std::uint64_t bytes);
+  // No large pages but promised ones, whatever the regions want; copies inherit it.
+  void RefuseLargePages(bool refuse) { large_refused_.store(refuse, std::memory_order_relaxed); }
+  bool refuses_large_pages() const { return large_refused_.load(std::memory_order_relaxed); }
   Hat& hat() { return hat_; }
   // This CPU runs a thread of this address space from now on.
   void Activate() { hat_.Activate(); }
@@ -177,8 +187,10 @@ class AddressSpace {
 
   // -- map, unmap (address_space_map.cc); the range is closed --
   Status CheckMap(const MapRequest& request, std::uint64_t size) const;
+  Status CheckPromised(const MapRequest& request, std::uint64_t size) const;
   Result<std::uint64_t> Place(const MapRequest& request, std::uint64_t size);
-  Result<std::uint64_t> FindGap(std::uint64_t size, std::uint64_t low, std::uint64_t high) const
+  Result<std::uint64_t> FindGap(std::uint64_t size, std::uint64_t low, std::uint64_t high,
+                                std::uint64_t alignment = kPageSize) const
       K42_NO_THREAD_SAFETY_ANALYSIS;  // as FirstAbove
   bool IsFree(std::uint64_t start, std::uint64_t end) const;
   Status CheckLimit(std::uint64_t more, std::uint64_t less);
@@ -210,6 +222,7 @@ class AddressSpace {
   // Enters the region for an access; kOk, or the answer to the fault.
   Status EnterRegion(std::uint64_t address, Access access, FaultWaiter* waiter, Region*& region);
   void CountWait();
+  bool MayUseLarge(const Region& region, std::uint64_t address) const;
   // Calls copy(bytes of the page, done so far, count) for each part of a page in the range.
   using PartCopier =
       FunctionRef<void(unsigned char* bytes, std::uint64_t done, std::uint64_t count)>;
@@ -230,6 +243,7 @@ class AddressSpace {
   std::uint64_t limit_ K42_GUARDED_BY(lock_) = kNoLimit;
   std::uint64_t faults_ K42_GUARDED_BY(lock_) = 0;
   std::uint64_t faults_waited_ K42_GUARDED_BY(lock_) = 0;
+  std::atomic<bool> large_refused_{false};
 };
 
 }  // namespace k42::mem

@@ -35,6 +35,20 @@ Status AddressSpace::EnterRegion(std::uint64_t address, Access access, FaultWait
   return Status::kOk;
 }
 
+bool AddressSpace::MayUseLarge(const Region& region, std::uint64_t address) const {
+  const LargePolicy policy = services_.large_policy.load(std::memory_order_relaxed);
+  if (region.large == LargePages::kAsNode ? policy != LargePolicy::kAlways || region.personality
+                                          : region.large == LargePages::kRefused) [[likely]] {
+    return false;
+  }
+  if (region.large != LargePages::kPromised &&
+      (policy == LargePolicy::kNever || refuses_large_pages())) {
+    return false;
+  }
+  const std::uint64_t base = AlignDown(address, kLargePageSize);
+  return base >= region.start && region.end - base >= kLargePageSize;
+}
+
 Status AddressSpace::HandleFault(std::uint64_t address, Access access, FaultWaiter* waiter) {
   for (;;) {
     Region* region = nullptr;
@@ -43,7 +57,8 @@ Status AddressSpace::HandleFault(std::uint64_t address, Access access, FaultWait
       return status;
     }
     TlbGather gather(services_.frames);
-    status = region->fcm->MapPage({region, PageFloor(address), access, waiter}, gather);
+    status = region->fcm->MapPage(
+        {region, PageFloor(address), access, waiter, MayUseLarge(*region, address)}, gather);
     region->requests.Leave();
     gather.Finish();
     if (status == Status::kPending) {
@@ -85,7 +100,7 @@ Result<std::uint64_t> AddressSpace::CopyPages(std::uint64_t address, std::uint64
     if (IsOk(status)) {
       TlbGather gather(services_.frames);
       status = region->fcm->WithPage(
-          {region, PageFloor(at), access, &waiter},
+          {region, PageFloor(at), access, &waiter, MayUseLarge(*region, at)},
           [&](unsigned char* page) { copy(page + at % kPageSize, done, count); }, gather);
       region->requests.Leave();
       gather.Finish();

@@ -57,6 +57,7 @@ Status AddressSpace::CopyRegions(Copying& copying) {
     limit = limit_;
   }
   copying.child.SetLimit(limit);
+  copying.child.RefuseLargePages(refuses_large_pages());
   std::uint64_t mapped = 0;
   for (Region* region = FirstAbove(0); region != nullptr; region = Next(region)) {
     if (region->fork != ForkPolicy::kOmit) {

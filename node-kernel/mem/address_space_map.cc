@@ -43,7 +43,24 @@ Status AddressSpace::CheckMap(const MapRequest& request, std::uint64_t size) con
   if (promised && size / kPageSize > services_.frames.total_frames()) {
     return Status::kNoMemory;
   }
-  return Status::kOk;
+  return request.large == LargePages::kPromised ? CheckPromised(request, size) : Status::kOk;
+}
+
+// Looked at, not set aside.
+Status AddressSpace::CheckPromised(const MapRequest& request, std::uint64_t size) const {
+  if (request.shared || request.source != nullptr || request.personality) {
+    return Status::kInvalidArgument;
+  }
+  if (request.no_reserve) {
+    return Status::kOk;
+  }
+  const FrameAllocator& frames = services_.frames;
+  const std::uint64_t kept = frames.user_reserve() + frames.promised_frames();
+  const std::uint64_t free = frames.frames_without_caches();
+  return size / kLargePageSize > frames.large_chunks() || free < kept ||
+                 size / kPageSize > free - kept
+             ? Status::kNoMemory
+             : Status::kOk;
 }
 
 bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) const {
@@ -51,20 +68,20 @@ bool AddressSpace::IsFree(std::uint64_t start, std::uint64_t end) const {
   return region == nullptr || region->start >= end;
 }
 
-// The highest gap of `size` bytes in [low, high).
+// The highest aligned gap of `size` bytes in [low, high).
 Result<std::uint64_t> AddressSpace::FindGap(std::uint64_t size, std::uint64_t low,
-                                            std::uint64_t high) const {
+                                            std::uint64_t high, std::uint64_t alignment) const {
   std::uint64_t end = high;
   for (const Region* region = regions_.Floor(high - 1); region != nullptr && end > low;
        region = regions_.Previous(region)) {
     const std::uint64_t begin = region->end > low ? region->end : low;
-    if (begin < end && end - begin >= size) {
-      return end - size;
+    if (begin < end && end - begin >= size && AlignDown(end - size, alignment) >= begin) {
+      return AlignDown(end - size, alignment);
     }
     end = region->start < end ? region->start : end;
   }
-  if (end > low && end - low >= size) {
-    return end - size;
+  if (end > low && end - low >= size && AlignDown(end - size, alignment) >= low) {
+    return AlignDown(end - size, alignment);
   }
   return Status::kNoMemory;
 }
@@ -72,15 +89,28 @@ Result<std::uint64_t> AddressSpace::FindGap(std::uint64_t size, std::uint64_t lo
 Result<std::uint64_t> AddressSpace::Place(const MapRequest& request, std::uint64_t size) {
   const std::uint64_t low = request.personality ? abi::kPersonalityBase : kLowest;
   const std::uint64_t high = request.personality ? abi::kUserLimit : abi::kUserMapLimit;
+  const std::uint64_t alignment =
+      request.large == LargePages::kPromised ? kLargePageSize : kPageSize;
+  // So that as many as possible lie in it.
+  const bool aligned =
+      !request.shared && request.source == nullptr && size >= kLargePageSize &&
+      services_.large_policy.load(std::memory_order_relaxed) == LargePolicy::kAlways;
   if (request.placement == Placement::kAnywhere) {
-    const std::uint64_t hint = PageFloor(request.address);
+    const std::uint64_t hint = AlignDown(request.address, alignment);
     if (hint != 0 && IsRangeWithin(hint, size, low, high) && IsFree(hint, hint + size)) {
       return hint;
     }
-    return request.personality ? FindGap(size, abi::kImageBase, abi::kPersonalityLimit)
-                               : FindGap(size, low, high);
+    if (request.personality) {
+      return FindGap(size, abi::kImageBase, abi::kPersonalityLimit);
+    }
+    if (aligned) {
+      if (const auto gap = FindGap(size, low, high, kLargePageSize); gap.ok()) {
+        return gap;
+      }
+    }
+    return FindGap(size, low, high, alignment);
   }
-  if (!IsAligned(request.address, kPageSize)) {
+  if (!IsAligned(request.address, alignment)) {
     return Status::kInvalidArgument;
   }
   if (!IsRangeWithin(request.address, size, low, high)) {
@@ -97,7 +127,8 @@ Result<std::uint64_t> AddressSpace::Map(const MapRequest& request) {
   if (request.size == 0) {
     return Status::kInvalidArgument;
   }
-  const std::uint64_t size = TRY(CheckedAlignUp(request.size, kPageSize));
+  const std::uint64_t size = TRY(CheckedAlignUp(
+      request.size, request.large == LargePages::kPromised ? kLargePageSize : kPageSize));
   TRY(CheckMap(request, size));
   std::uint64_t address = 0;
   {
@@ -133,7 +164,7 @@ Region* AddressSpace::Extendable(const MapRequest& request, std::uint64_t addres
   if (low == nullptr || low->shared || !low->fcm->is_private() ||
       static_cast<FcmPrivate*>(low->fcm)->source() != nullptr ||
       low->protection != request.protection || low->personality != request.personality ||
-      low->fork != request.fork) {
+      low->fork != request.fork || low->large != request.large) {
     return nullptr;
   }
   return low;
@@ -182,6 +213,7 @@ Result<Region*> AddressSpace::NewRegion(const MapRequest& request, std::uint64_t
   region->may_write = request.may_write || !request.shared;
   region->personality = request.personality;
   region->fork = request.fork;
+  region->large = request.large;
   return region;
 }
 
@@ -288,6 +320,13 @@ Status AddressSpace::Advise(std::uint64_t address, std::uint64_t size, Advice ad
     if (advice == Advice::kWipeOnFork && region->shared) {
       return Status::kInvalidArgument;
     }
+    if (advice == Advice::kLargePages || advice == Advice::kSmallPages) {
+      if (region->large == LargePages::kPromised) {
+        return Status::kInvalidArgument;
+      }
+      region->large = advice == Advice::kLargePages ? LargePages::kWanted : LargePages::kRefused;
+      return Status::kOk;
+    }
     region->fork = advice == Advice::kDontFork     ? ForkPolicy::kOmit
                    : advice == Advice::kWipeOnFork ? ForkPolicy::kWipe
                                                    : ForkPolicy::kCopy;
@@ -298,11 +337,16 @@ Status AddressSpace::Advise(std::uint64_t address, std::uint64_t size, Advice ad
 }
 
 void AddressSpace::Populate(std::uint64_t start, std::uint64_t end, Access access) {
-  for (std::uint64_t at = start; at < end; at += kPageSize) {
+  for (std::uint64_t at = start, next = at; at < end; at = next) {
     const Status status = HandleFault(at, access, nullptr);
     if (!IsOk(status) && status != Status::kWouldBlock) {
       return;
     }
+    // A look per large page, not per page: all of it is there then.
+    const bool look = at == start || IsAligned(at, kLargePageSize);
+    next = look && (hat_.EntryOf(at) & machine::kPteLarge) != 0
+               ? AlignDown(at, kLargePageSize) + kLargePageSize
+               : at + kPageSize;
     machine::Thread::PreemptionPoint();
   }
 }

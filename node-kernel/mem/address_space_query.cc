@@ -20,7 +20,9 @@ Status AddressSpace::QueryRegion(std::uint64_t address, RegionInfo& info) {
     info.shared = region->shared;
     info.personality = region->personality;
   }
-  info.resident = hat_.CountPresent(info.start, info.end) * kPageSize;
+  std::uint64_t large = 0;
+  info.resident = hat_.CountPresent(info.start, info.end, &large) * kPageSize;
+  info.large = large * kPageSize;
   return Status::kOk;
 }
 

@@ -22,6 +22,7 @@ Result<Region*> AddressSpace::CopyOf(const Region& region, std::uint64_t to) {
   copy->shared = region.shared;
   copy->may_write = region.may_write;
   copy->personality = region.personality;
+  copy->large = region.large;
   return copy;
 }
 

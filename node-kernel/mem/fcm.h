@@ -36,6 +36,7 @@ struct FaultRequest {
   std::uint64_t address;  // page aligned
   Access access;
   FaultWaiter* waiter;  // null: answer kWouldBlock rather than kPending
+  bool large = false;   // the 2 MiB around it lie in the region, and a large page may show them
 };
 
 // For /proc/self/maps; zero where it has no meaning.

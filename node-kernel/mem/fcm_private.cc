@@ -65,7 +65,7 @@ FcmIdentity FcmPrivate::identity() const {
 // The first access to a page that is there takes this path and no other.
 Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
   {
-    const SpinGuard guard(lock_, kOneMapped);
+    const SpinGuard guard(lock_, request.large ? kLargeMapped : kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       Frame* frame = services_.frames.FrameOf(*entry);
       if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
@@ -77,6 +77,9 @@ Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
 }
 
 Status FcmPrivate::MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather) {
+  if (request.large && MapLargeLocked(request, frame, gather)) {
+    return Status::kOk;
+  }
   const Region& region = *request.region;
   const Protection protection =
       FrameAllocator::IsShared(frame) ? WithoutWrite(region.protection) : region.protection;
@@ -89,7 +92,7 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   FrameAllocator& frames = services_.frames;
   Frame* original = nullptr;  // with a reference of ours
   {
-    const SpinGuard guard(lock_, kOneMapped);
+    const SpinGuard guard(lock_, request.large ? kLargeMapped : kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       original = frames.FrameOf(*entry);
       // Another CPU may have made it since the caller looked, and be writing to it: a copy would
@@ -110,6 +113,9 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
     return status;
   }
   if (source_ == nullptr) {
+    if (request.large && TRY(MakeLarge(request, gather))) {
+      return Status::kOk;
+    }
     return Insert(request, TRY(frames.AllocateZeroed(FramePurpose::kUser)), nullptr, gather);
   }
   const std::uint64_t source_offset = request.address + source_delta_;
@@ -183,7 +189,7 @@ Status FcmPrivate::Insert(const FaultRequest& request, Frame* fresh, Frame* expe
   Status status = Status::kOk;
   bool used = false;
   {
-    const SpinGuard guard(lock_, kEntered);
+    const SpinGuard guard(lock_, request.large ? kLargeMapped : kEntered);
     const PageMap::Entry* found = map_.Find(PageIndex(request.address));
     if ((found == nullptr ? 0 : *found) == (expected == nullptr ? 0 : expected->address)) {
       const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(request.address));

@@ -12,6 +12,12 @@
 // ancestors, so chains of forks need no collapsing and stay bounded by what is really shared. The
 // price is a fork in time of the resident pages, as on Linux.
 //
+// Large pages: where a request allows it, the first touch takes 512 frames in a row, aligned, and
+// enters each of them as any other page; only the page table knows that they can be shown by one
+// entry. Such an entry is there only while all 512 pages are these frames and nobody else has one:
+// copies, moves and changes of a part drop it (Hat), and what comes after sees 512 small pages. So
+// there is nothing to split, and each frame goes back by itself.
+//
 // An entry of map_ is the frame's address, holding one reference. Absent: the page reads as zero,
 // or as the source's page, which may be mapped read-only.
 //
@@ -68,6 +74,8 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
  private:
   void Destroy() override;
   bool IsEmpty();
+  static constexpr machine::HoldReason kLargeMapped{
+      16000, "512 pages of the map and their frames are looked at: may one entry show them?"};
   Status MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather)
       K42_REQUIRES(lock_);
   // Makes the page exist, the region's own if it is to be written, and maps it.
@@ -76,6 +84,11 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
   void MapAround(const FaultRequest& request);
   Status Insert(const FaultRequest& request, Frame* fresh, Frame* expected, TlbGather& gather);
   Status CopyOf(Frame* original, Frame*& copy);
+  // Large pages (fcm_private_large.cc). False: small ones must do.
+  Result<bool> MakeLarge(const FaultRequest& request, TlbGather& gather);
+  bool MapLargeLocked(const FaultRequest& request, Frame* frame, TlbGather& gather)
+      K42_REQUIRES(lock_);
+  bool EnterLargeLocked(std::uint64_t address, const Frame* frames) K42_REQUIRES(lock_);
   bool CopyNow(Hat::Leaf& leaf);
 
   MemoryServices& services_;

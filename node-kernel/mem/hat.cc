@@ -24,6 +24,7 @@ constexpr machine::PageTableEntry kTableBits = kPtePresent | kPteWritable | kPte
 
 constexpr machine::HoldReason kCpus{1500, "each CPU's count of unfinished changes is looked at"};
 constexpr machine::HoldReason kTables{6000, "up to three tables are taken and cleared"};
+constexpr machine::HoldReason kLarge{6500, "as for a small page, and a table may be found empty"};
 
 // Entries that share a bit of TableUse::used.
 constexpr unsigned kHatGroup = kEntriesPerTable / 64;
@@ -115,6 +116,7 @@ void Hat::Destroy() {
       },
       this);
   K42_ASSERT(active_.Load().empty(), "address space in use while it is destroyed");
+  loaded_.large_pages.fetch_sub(large_pages(), std::memory_order_relaxed);
   FreeTables(root_, machine::kPageTableLevels);
   root_ = 0;
 }
@@ -170,6 +172,13 @@ void Hat::CountResident(std::int64_t pages) {
   }
 }
 
+void Hat::CountLarge(std::int64_t pages) {
+  if (pages != 0) {
+    large_.store(large_pages() + static_cast<std::uint64_t>(pages), std::memory_order_relaxed);
+    loaded_.large_pages.fetch_add(static_cast<std::uint64_t>(pages), std::memory_order_relaxed);
+  }
+}
+
 Hat::Entry* Hat::FindLocked(std::uint64_t address, unsigned level) {
   PhysAddr table = root_;
   for (unsigned at = machine::kPageTableLevels; at > level; --at) {
@@ -204,8 +213,12 @@ void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::ui
                         TlbGather& gather) {
   const Entry old = Load(*slot);
   const auto pages = static_cast<std::int64_t>(size / kPageSize);
+  const int more = ((value & kPtePresent) != 0 ? 1 : 0) - ((old & kPtePresent) != 0 ? 1 : 0);
   Store(*slot, value);
-  CountResident(((value & kPtePresent) != 0 ? pages : 0) - ((old & kPtePresent) != 0 ? pages : 0));
+  CountResident(more * pages);
+  if (size != kPageSize) [[unlikely]] {
+    CountLarge(more);
+  }
   // Granting more for the same frame leaves at worst a translation that faults once more.
   const bool same_frame = PteAddress(old) == PteAddress(value) && (value & kPtePresent) != 0;
   const bool keeps_write = (old & kPteWritable) == 0 || (value & kPteWritable) != 0;
@@ -232,13 +245,31 @@ Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protectio
   if (!IsAligned(address, kLargePageSize) || !IsAligned(frame, kLargePageSize)) {
     return Status::kInvalidArgument;
   }
-  const SpinGuard guard(lock_, kTables);
+  const SpinGuard guard(lock_, kLarge);
   Entry* slot = TRY(MakeLocked(address, 2, gather));
-  if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
+  if (!HasRoomForLargeLocked(slot)) {
     return Status::kBusy;
   }
+  if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
+    DropLeafTableLocked(slot, address, gather);
+  }
   ReplaceLocked(slot, LeafEntry(frame, protection) | kPteLarge, address, kLargePageSize, gather);
+  if (!(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty()) {  // as for a small page
+    NoteUnfinishedLocked(address, address + kLargePageSize, gather);
+  }
   return Status::kOk;
+}
+
+bool Hat::HasRoomForLargeLocked(const Entry* slot) const {
+  const Entry entry = Load(*slot);
+  return (entry & kPtePresent) == 0 || (entry & kPteLarge) != 0 ||
+         FirstUsed(PteAddress(entry), 0, kEntriesPerTable) == kEntriesPerTable;
+}
+
+bool Hat::HasRoomForLarge(std::uint64_t address) {
+  const SpinGuard guard(lock_, kLarge);
+  const Entry* slot = FindLocked(address, 2);
+  return slot == nullptr || HasRoomForLargeLocked(slot);
 }
 
 }  // namespace k42::mem

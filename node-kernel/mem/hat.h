@@ -37,6 +37,7 @@ struct LoadedHats {
     Hat* hat = nullptr;
   } cpu[machine::kMaxCpus];
   UnfinishedChanges unfinished;
+  std::atomic<std::uint64_t> large_pages{0};  // entries that show one, of all Hats
 };
 
 class Hat {
@@ -53,8 +54,11 @@ class Hat {
   // Makes `frame` what `address` shows. Replacing an entry goes into the gather. kNoMemory.
   Status Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // A 2 MiB page: both aligned. kBusy where small pages are mapped: the caller unmaps first. It is
-  // dropped as a whole when any part of it is unmapped, restricted or mapped otherwise.
+  // dropped as a whole when a part of it is unmapped, restricted or mapped otherwise: the next
+  // faults ask for small ones.
   Status MapLarge(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
+  // That would not be kBusy.
+  bool HasRoomForLarge(std::uint64_t address);
   // Page-table pages whose whole range goes are given up with it.
   void Unmap(std::uint64_t start, std::uint64_t end, TlbGather& gather);
   // The same from `at` on, kLeaves pages and a few tables at most: returns where to go on, or
@@ -89,7 +93,8 @@ class Hat {
   void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);
 
   // Pages present in [start, end). Large pages count as what they cover.
-  std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end);
+  std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end,
+                             std::uint64_t* by_large_pages = nullptr);
   // The entry that translates `address`; 0 if none.
   machine::PageTableEntry EntryOf(std::uint64_t address);
 
@@ -103,6 +108,7 @@ class Hat {
   CpuSet active() const { return active_.Load(); }
   PhysAddr root() const { return root_; }
   std::uint64_t resident_pages() const { return resident_.load(std::memory_order_relaxed); }
+  std::uint64_t large_pages() const { return large_.load(std::memory_order_relaxed); }
   std::uint64_t peak_resident_pages() const { return peak_.load(std::memory_order_relaxed); }
 
  private:
@@ -115,6 +121,8 @@ class Hat {
   static Entry Load(const Entry& entry);
   static void Store(Entry& entry, Entry value);
 
+  // `slot` (level 2) shows no small page.
+  bool HasRoomForLargeLocked(const Entry* slot) const K42_REQUIRES(lock_);
   // The entry of `address` in a table of `level`; null where a table is missing.
   Entry* FindLocked(std::uint64_t address, unsigned level) K42_REQUIRES(lock_);
   // The same, with missing tables made and large pages in the way dropped.
@@ -140,12 +148,15 @@ class Hat {
   unsigned FirstUsed(PhysAddr table, unsigned index, unsigned end) const;
   void MarkUsed(PhysAddr table, unsigned index);
   // Takes out the leaf tables (level 1) that lie wholly in the range.
+  void DropLeafTableLocked(Entry* slot, std::uint64_t address, TlbGather& gather)
+      K42_REQUIRES(lock_);
   void DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
       K42_REQUIRES(lock_);
   void NoteChanged(std::uint64_t start, std::uint64_t end, TlbGather& gather) K42_REQUIRES(lock_);
   void NoteUnfinishedLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
       K42_REQUIRES(lock_);
   void CountResident(std::int64_t pages);
+  void CountLarge(std::int64_t pages);
   void FreeTables(PhysAddr table, unsigned level);
 
   FrameAllocator& frames_;
@@ -155,6 +166,7 @@ class Hat {
   AtomicCpuSet active_;
   std::atomic<std::uint64_t> resident_{0};  // written under lock_
   std::atomic<std::uint64_t> peak_{0};
+  std::atomic<std::uint64_t> large_{0};  // 2 MiB pages; the same
   machine::SpinLock<LockRank::kPageTable> lock_;
 };
 

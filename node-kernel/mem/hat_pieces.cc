@@ -101,6 +101,13 @@ std::uint64_t Hat::ForPieceLocked(const Piece& piece, F visit) {
                            });
 }
 
+void Hat::DropLeafTableLocked(Entry* slot, std::uint64_t address, TlbGather& gather) {
+  Frame* table = frames_.FrameOf(PteAddress(*slot));
+  Store(*slot, 0);
+  NoteChanged(address, address + kLargePageSize, gather);
+  gather.DropListedLater(table);
+}
+
 void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather) {
   std::uint64_t address = AlignUp(start, kLargePageSize);
   while (address < end && end - address >= kLargePageSize) {
@@ -111,10 +118,7 @@ void Hat::DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather
       continue;
     }
     if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
-      Frame* table = frames_.FrameOf(PteAddress(*slot));
-      Store(*slot, 0);
-      NoteChanged(address, address + kLargePageSize, gather);
-      gather.DropListedLater(table);
+      DropLeafTableLocked(slot, address, gather);
     }
     address += kLargePageSize;
   }
@@ -214,7 +218,8 @@ std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protect
       [&](Entry* slot, std::uint64_t address, std::uint64_t size) K42_REQUIRES(lock_) {
         const Entry old = Load(*slot);
         Entry value = old;
-        if (protection == kProtectNone || size != kPageSize) {
+        const bool whole = address >= start && end - address >= size;
+        if (protection == kProtectNone || !whole) {
           value = 0;
         }
         if ((protection & kProtectWrite) == 0) {
@@ -231,7 +236,8 @@ std::uint64_t Hat::RestrictPiece(std::uint64_t start, std::uint64_t end, Protect
   return next;
 }
 
-std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
+std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end,
+                                std::uint64_t* by_large_pages) {
   std::uint64_t pages = 0;
   for (std::uint64_t at = start; at < end;) {
     const SpinGuard guard(lock_, kPiece);
@@ -240,6 +246,9 @@ std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end) {
                           const std::uint64_t from = address > start ? address : start;
                           const std::uint64_t to = address + size < end ? address + size : end;
                           pages += (to - from) / kPageSize;
+                          if (size != kPageSize && by_large_pages != nullptr) {
+                            *by_large_pages += (to - from) / kPageSize;
+                          }
                         });
   }
   return pages;

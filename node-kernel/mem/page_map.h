@@ -17,6 +17,7 @@ namespace k42::mem {
 class PageMap {
  public:
   using Entry = std::uint64_t;
+  static constexpr std::uint64_t kRow = 64;
 
   PageMap() = default;
   // The entries are given up; their meaning is the owner's business (RemoveRange first).
@@ -27,6 +28,7 @@ class PageMap {
   // Null if absent. Valid until the next change of the map.
   Entry* Find(std::uint64_t index) const;
   // The entry, made (as 0) if absent: the caller stores a nonzero value at once. kNoMemory.
+  // Behind it lie those of the next indices, up to a multiple of kRow.
   Result<Entry*> FindOrAdd(std::uint64_t index);
   // Until the next RemoveRange, FindOrAdd of this one and of those near it (64 in a row, aligned)
   // finds memory.
@@ -44,6 +46,7 @@ class PageMap {
  private:
   static constexpr unsigned kBits = 6;
   static constexpr unsigned kFanOut = 1u << kBits;
+  static_assert(kRow == kFanOut);
   static constexpr unsigned kMaxHeight = 9;  // 54 bits of index
   struct Node {
     std::uint64_t slots[kFanOut] = {};  // entries at height 1, Node* above

@@ -25,6 +25,14 @@ enum class ForkPolicy : std::uint8_t {
   kWipe,  // zeros
 };
 
+// By what page tables show the whole 2 MiB of a region of private zero-filled memory.
+enum class LargePages : std::uint8_t {
+  kAsNode,    // as the node's LargePolicy says
+  kWanted,    // by large pages, where there are any and the policy allows it
+  kRefused,   // by small ones
+  kPromised,  // by large pages, whatever the policy: there were enough when it was mapped
+};
+
 struct Region : ListLink<>, TreeLink<Region> {
   std::uint64_t TreeKey() const { return start; }
   std::uint64_t size() const { return end - start; }
@@ -33,7 +41,8 @@ struct Region : ListLink<>, TreeLink<Region> {
   // Same in all but place: may become one region if their ranges meet.
   bool Matches(const Region& other) const {
     return fcm == other.fcm && protection == other.protection && shared == other.shared &&
-           may_write == other.may_write && personality == other.personality && fork == other.fork;
+           may_write == other.may_write && personality == other.personality && fork == other.fork &&
+           large == other.large;
   }
 
   Hat* hat = nullptr;
@@ -47,6 +56,7 @@ struct Region : ListLink<>, TreeLink<Region> {
   bool shared = false;
   bool may_write = true;  // a shared view of an object opened for reading: never
   bool personality = false;
+  LargePages large = LargePages::kAsNode;
 };
 
 }  // namespace k42::mem

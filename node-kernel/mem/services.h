@@ -2,11 +2,16 @@
 // kernel's one, each test makes its own.
 #pragma once
 
+#include <atomic>
+
 #include "mem/frame_allocator.h"
 #include "mem/hat.h"
 #include "mem/page_manager.h"
 
 namespace k42::mem {
+
+// Whether private memory is shown by 2 MiB pages, for the whole node.
+enum class LargePolicy : std::uint8_t { kNever, kWhenWanted, kAlways };
 
 class MemoryServices {
  public:
@@ -15,6 +20,7 @@ class MemoryServices {
   FrameAllocator& frames;
   LoadedHats loaded_hats;
   PageManager page_manager;
+  std::atomic<LargePolicy> large_policy{LargePolicy::kWhenWanted};
 };
 
 }  // namespace k42::mem

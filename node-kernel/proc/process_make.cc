@@ -81,6 +81,7 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
   ProcessMaker maker(services_);
   TRY(maker.Begin(nullptr, cpus_));
   Process& child = maker.process();
+  child.space_->RefuseLargePages(space_->refuses_large_pages());
   TRY(maker.GrantFixed());
   TRY(child.handles_.CopyListed(handles_, block.handles()));
   TRY(maker.MapImage(*image, block));

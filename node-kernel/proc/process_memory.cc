@@ -29,6 +29,8 @@ Result<mem::MapRequest> Translate(const MapRequest& request) {
   map.populate = (request.flags & kMapPopulate) != 0;
   map.personality = (request.flags & kMapPersonality) != 0;
   map.offset = request.offset;
+  if ((request.flags & kMapLarge) != 0)
+    map.large = mem::LargePages::kPromised;
   return map;
 }
 
@@ -105,6 +107,10 @@ Status Process::Advise(std::uint64_t address, std::uint64_t length, Advice advic
       return space_->Advise(address, length, mem::Advice::kWipeOnFork);
     case Advice::kKeepOnFork:
       return space_->Advise(address, length, mem::Advice::kKeepOnFork);
+    case Advice::kLargePages:
+      return space_->Advise(address, length, mem::Advice::kLargePages);
+    case Advice::kSmallPages:
+      return space_->Advise(address, length, mem::Advice::kSmallPages);
     case Advice::kNormal:
     case Advice::kRandom:
     case Advice::kSequential:

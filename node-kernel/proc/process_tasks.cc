@@ -213,6 +213,8 @@ Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, Tas
 
 Result<std::uint64_t> Process::GetOption(const cobj::CallContext& caller, std::uint32_t task,
                                          TaskOption option) {
+  if (option == TaskOption::kSmallPages)
+    return space_->refuses_large_pages() ? 1 : 0;
   std::uint64_t value = 0;
   TRY(services_.tasks.Visit(Number(caller), task, [&](Task& found) {
     value = found.options[static_cast<std::uint32_t>(option)];
@@ -225,6 +227,10 @@ Status Process::SetOption(const cobj::CallContext& caller, std::uint32_t task, T
                           std::uint64_t value) {
   if (option == TaskOption::kParentDeathSignal && value > abi::kSignalMax)
     return Status::kInvalidArgument;
+  if (option == TaskOption::kSmallPages) {
+    space_->RefuseLargePages(value != 0);
+    return Status::kOk;
+  }
   return services_.tasks.Visit(Number(caller), task, [&](Task& found) {
     if (found.host != this)
       return Status::kPermissionDenied;

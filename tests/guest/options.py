@@ -26,6 +26,7 @@ BAD = {
     "files=fast": 'files: "fast" is no way to serve files',
     "trace=thread,thraed": "names no class of events",
     "members=many": "is no number of nodes",
+    "large_pages=yes": 'large_pages: "yes" is no policy of large pages',
     "reuse=7": 'reuse: "7" is for debug kernels only',
     "inject=7": 'inject: "7" is for debug kernels only',
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Linux programs, here and there, compared: run.py [--on host|node] [--cpus 1,2,4] [NAME...]
+"""Linux programs, here and there, compared: run.py [--on host|node] [--cpus 1,2,4] [--append OPTION] [NAME...]
 
 Builds tests/linux/*.c, runs each on this machine's Linux, then behind the personality: over this
 machine's kernel (`host`, README.md) or on nodes in guests with so many CPUs (`node`). Compares output and exit code.
@@ -23,8 +23,8 @@ from outcomes import differences  # noqa: E402
 
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"bad_arguments", "cpu_time", "datagrams", "descriptors", "file_clients", "file_locks", "file_openings",
-             "fork_wait", "limits", "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc", "sysv_others",
-             "touching", "vdso"}
+             "fork_wait", "huge_pages", "limits", "parallel", "pipes", "poll_epoll", "sockets", "spawn", "sysv_ipc",
+             "sysv_others", "touching", "vdso"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
 WORDS = ["a", "b"]
 # The host's folders that a node sees, read-only; /cluster is ours, and takes the results.
@@ -66,13 +66,13 @@ def on_host(program):
     return outcome(["setarch", "-R", str(runner), str(program), *WORDS], program.parent)
 
 
-def on_node(names, folder, cpus):
+def on_node(names, folder, cpus, boot_options):
     """One boot runs them all; each leaves NAME.result and NAME.code in the shared folder."""
     script = "\n".join(f"/cluster/{name} {' '.join(WORDS)} > /tmp/result-{name} 2> /dev/null\n"
                        f"echo $? > /cluster/{name}.code\ncp /tmp/result-{name} /cluster/{name}.result"
                        for name in names)
     (folder / "all.sh").write_text(script + "\n")
-    devices, options = [], []
+    devices, options = [], [word for option in boot_options for word in ("--append", option)]
     for tag, path, read_only in [(tag, f"/{tag}", True) for tag in SHARED] + [("cluster", folder, False)]:
         devices += ["-fsdev", f"local,id={tag},path={path},security_model=none,multidevs=remap" +
                     (",readonly=on" if read_only else ""),
@@ -105,6 +105,7 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--on", choices=["host", "node"], default="host")
     parser.add_argument("--cpus", default="2")
+    parser.add_argument("--append", default=[], action="append", help="a boot option of the node")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     names = options.names or sorted(path.stem for path in HERE.glob("*.c"))
@@ -116,7 +117,7 @@ def main():
         programs = {name: build(name, folder) for name in names}
         wanted = {name: outcome([str(programs[name]), *WORDS], folder) for name in names}
         for cpus in options.cpus.split(",") if options.on == "node" else [""]:
-            answers = (on_node(names, folder, cpus) if cpus else
+            answers = (on_node(names, folder, cpus, options.append) if cpus else
                        {name: on_host(programs[name]) for name in names})
             for name in names:
                 found = differences(wanted[name], answers[name])

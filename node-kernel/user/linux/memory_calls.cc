@@ -27,6 +27,20 @@ bool ProgramRange(std::uint64_t address, std::uint64_t size) {
   return size <= abi::kUserMapLimit && address <= abi::kUserMapLimit - size;
 }
 
+// MAP_HUGETLB: as on a Linux that has set no page aside but lets as many be taken as there are
+// (nr_overcommit_hugepages), of 2 MiB only. Shared memory has none.
+std::int64_t CheckHuge(U32 flags) {
+  constexpr U32 kSizeShift = 26, kSizeMask = 63, kTwoMib = 21;
+  if ((flags & kMapAnonymous) == 0) {
+    return -kEINVAL;
+  }
+  const U32 size = flags >> kSizeShift & kSizeMask;
+  if (size != 0 && size != kTwoMib) {
+    return -kEINVAL;
+  }
+  return (flags & kMapTypeMask) == kMapPrivate ? 0 : -kENOMEM;
+}
+
 }  // namespace
 
 Reply Mmap(Thread& thread, Address address, U64 size, U32 protection, U32 flags, I32 fd,
@@ -72,7 +86,10 @@ Reply Mmap(Thread& thread, Address address, U64 size, U32 protection, U32 flags,
   request.flags |= flags & kMapPopulate ? proc::kMapPopulate : 0;
   request.flags |= flags & kMapGrowsDown ? proc::kMapGrowsDown : 0;
   if (flags & kMapHugeTlb) {
-    return -kENOMEM;  // no huge pages are set aside: what Linux answers then
+    if (const std::int64_t error = CheckHuge(flags)) {
+      return error;
+    }
+    request.flags |= proc::kMapLarge;
   }
   kernel::Handle object = kernel::kNoHandle;
   DescriptionRef description;
@@ -185,10 +202,14 @@ Reply Madvise(Thread&, Address address, U64 size, U32 advice) {
     case kAdviceKeepOnFork:
       how = proc::Advice::kKeepOnFork;
       break;
+    case kAdviceHugePage:
+      how = proc::Advice::kLargePages;
+      break;
+    case kAdviceNoHugePage:
+      how = proc::Advice::kSmallPages;
+      break;
     case kAdviceMergeable:
     case kAdviceUnmergeable:
-    case kAdviceHugePage:
-    case kAdviceNoHugePage:
     case kAdviceDontDump:
     case kAdviceDoDump:
     case kAdviceCold:

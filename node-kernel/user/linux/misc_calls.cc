@@ -163,7 +163,7 @@ Reply GetRandom(Thread&, Address buffer, U64 size, U32 flags) {
   return static_cast<Reply>(size);
 }
 
-Reply Prctl(Thread& thread, U32 option, U64 a, U64, U64, U64) {
+Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
   enum : U32 {
     kSetDeathSignal = 1,
     kGetDeathSignal = 2,
@@ -242,9 +242,18 @@ Reply Prctl(Thread& thread, U32 option, U64 a, U64, U64, U64) {
     case kGetNoNewPrivs:
       return task.no_new_privileges;
     case kSetThpDisable:
+      if ((b | c | d) != 0) {
+        return -kEINVAL;
+      }
+      return ErrnoOf(kernel::SetOption(0, proc::TaskOption::kSmallPages, a != 0));
+    case kGetThpDisable: {
+      if ((a | b | c | d) != 0) {
+        return -kEINVAL;
+      }
+      const Result<std::uint64_t> small = kernel::GetOption(0, proc::TaskOption::kSmallPages);
+      return small.ok() ? static_cast<Reply>(small.value()) : ErrnoOf(small.status());
+    }
     case kSetPtracer:
-      return 0;
-    case kGetThpDisable:
       return 0;
     case kSetVma:
       return 0;  // names of regions: accepted, not kept

@@ -278,6 +278,7 @@ Result<std::uint64_t> Map(const proc::MapRequest& request, Handle object) {
   long flags = request.flags & proc::kMapShared ? 1 : 2;
   flags |= object == kNoHandle ? 0x20 : 0;
   flags |= request.flags & proc::kMapNoReserve ? 0x4000 : 0;
+  flags |= request.flags & proc::kMapLarge ? 0x40000 : 0;
   std::uint64_t address = request.address;
   if (request.flags & proc::kMapFixed) {
     flags |= 0x10;
@@ -314,7 +315,7 @@ Result<std::uint64_t> Remap(std::uint64_t address, std::uint64_t old_size, std::
                     static_cast<long>(new_size), flags, static_cast<long>(new_address)));
 }
 Status Advise(std::uint64_t address, std::uint64_t size, proc::Advice advice) {
-  constexpr long kNumbers[] = {0, 1, 2, 3, 4, 8, 10, 11, 18, 19};
+  constexpr long kNumbers[] = {0, 1, 2, 3, 4, 8, 10, 11, 18, 19, 14, 15};
   return StatusOf(Call(kMadvise, static_cast<long>(address), static_cast<long>(size),
                        kNumbers[static_cast<int>(advice)]));
 }

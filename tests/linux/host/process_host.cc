@@ -306,11 +306,16 @@ Result<std::uint32_t> GetText(std::uint32_t, proc::TaskText, void*, std::size_t)
 Status SetText(std::uint32_t, proc::TaskText, const void*, std::size_t) {
   return Status::kOk;
 }
-Result<std::uint64_t> GetOption(std::uint32_t, proc::TaskOption) {
-  return std::uint64_t{0};
+Result<std::uint64_t> GetOption(std::uint32_t, proc::TaskOption option) {
+  constexpr long kGetThpDisable = 42;
+  const bool small = option == proc::TaskOption::kSmallPages;
+  return static_cast<std::uint64_t>(small ? Call(kPrctl, kGetThpDisable, 0, 0, 0, 0) : 0);
 }
-Status SetOption(std::uint32_t, proc::TaskOption, std::uint64_t) {
-  return Status::kOk;
+Status SetOption(std::uint32_t, proc::TaskOption option, std::uint64_t value) {
+  constexpr long kSetThpDisable = 41;
+  return option == proc::TaskOption::kSmallPages
+             ? StatusOf(Call(kPrctl, kSetThpDisable, static_cast<long>(value), 0, 0, 0))
+             : Status::kOk;
 }
 Status SetGroup(std::uint32_t task, std::uint32_t group) {
   return StatusOf(Call(kSetpgid, task, group));
