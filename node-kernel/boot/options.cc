@@ -77,6 +77,10 @@ Complaint IsMount(std::string_view value) {
   return colon == value.npos || colon == 0 ? Complaint("is not TAG:/path or TAG:/path:ro")
                                            : std::nullopt;
 }
+Complaint IsServed(std::string_view value) {
+  const std::size_t colon = value.find(":/");
+  return colon == value.npos || colon == 0 ? Complaint("is not PROGRAM:/path") : std::nullopt;
+}
 Complaint IsTraceClasses(std::string_view value) {
   return trace::ParseMask(value).has_value()
              ? std::nullopt
@@ -108,6 +112,7 @@ constexpr Option kKnown[] = {
     {"name", IsHostName},
     {"node", IsNode},
     {"mount", IsMount},
+    {"serve", IsServed},
     {"files", IsFileService},
     {"trace", IsTraceClasses},
     {"large_pages", IsLargePolicy},

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "boot/start_memory.h"
 #include "boot/start_processes.h"
+#include "boot/start_served.h"
 #include "boot/start_terminals.h"
 #include "drivers/virtio_9p.h"
 #include "fs/cached_data.h"
@@ -104,15 +105,6 @@ void MakeFolder(std::string_view path, std::uint32_t mode) {
   }
 }
 
-// All folders above and including `path`.
-void MakeFolders(std::string_view path) {
-  for (std::size_t at = path.find('/', 1); at != std::string_view::npos;
-       at = path.find('/', at + 1)) {
-    MakeFolder(path.substr(0, at), 0755);
-  }
-  MakeFolder(path, 0755);
-}
-
 // -- the host's exports ---------------------------------------------------------------------------
 
 struct MountOption {
@@ -174,7 +166,7 @@ void MountRemote(drivers::Virtio9P& device, std::uint32_t which) {
   if (!made.ok()) {
     return Check(made.status(), option.tag);
   }
-  MakeFolders(option.path);
+  boot::MakeFolders(option.path);
   const Status status = tree.get().MountAt(option.path, *made.value());
   Check(status, option.path);
   if (IsOk(status)) {
@@ -263,6 +255,13 @@ void GenerateHostname(fs::TextWriter& text, std::uint64_t) {
 fs::NameTree& Names() {
   return tree.get();
 }
+void MakeFolders(std::string_view path) {
+  for (std::size_t at = path.find('/', 1); at != std::string_view::npos;
+       at = path.find('/', at + 1)) {
+    MakeFolder(path.substr(0, at), 0755);
+  }
+  MakeFolder(path, 0755);
+}
 fs::SyntheticDirectory& SystemFiles() {
   return static_cast<fs::SyntheticDirectory&>(system_files->Root());
 }
@@ -284,6 +283,7 @@ void StartFiles() {
     MakeFolder(folder.path, folder.mode);
   }
   MountRemotes();
+  MountServedFiles();
   LinkMergedFolders();
 
   Check(MountGenerated("/dev", "devtmpfs", fs::FileSystemKind::kDevices, kDevDevice, &devices),

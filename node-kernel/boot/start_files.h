@@ -1,6 +1,8 @@
 // The node's tree of names, its devices, pipes and sockets; what processes get as handles 2 and 4.
 #pragma once
 
+#include <string_view>
+
 #include "fs/name_tree.h"
 #include "fs/synthetic.h"
 #include "io/socket_services.h"
@@ -14,6 +16,8 @@ namespace k42::boot {
 void StartFiles();
 
 fs::NameTree& Names();
+// All folders above and including `path`, unless they are there.
+void MakeFolders(std::string_view path);
 // /dev, for those who add devices.
 fs::SyntheticDirectory& Devices();
 // /sys, likewise.

@@ -9,6 +9,7 @@
 #include "boot/start_modules.h"
 #include "boot/start_objects.h"
 #include "boot/start_processes.h"
+#include "boot/start_served.h"
 #include "boot/start_terminals.h"
 #include "boot/start_trace.h"
 #include "boot/test_hook.h"
@@ -80,6 +81,8 @@ void StartKernel(std::uint32_t start_info) {
   if (machine::BootOption("exit", "no") != "no" && Processes().tasks.count() == 0) {
     machine::PowerOff(machine::ExitCode::kSuccess);
   }
+  StartServedFiles();
+  ContinueFirstProcess();
   machine::Thread::Exit();
 }
 

@@ -36,6 +36,7 @@ namespace {
 alignas(proc::ProcessServices) constinit unsigned char memory[sizeof(proc::ProcessServices)] = {};
 constinit cobj::ObjectRef streams[3] = {};
 constinit std::uint32_t stream_count = 0;
+constinit std::uint32_t first_process = 0;
 
 constexpr std::string_view kWordsMark = " -- ";
 constexpr std::size_t kMaxWords = 2048;
@@ -137,14 +138,23 @@ void StartFirstProcess() {
   }
   char words[kMaxWords];
   const std::size_t size = FirstWords(path.empty() ? name : path, words);
-  const Status started =
-      proc::Process::StartFirst(Processes(), *image, BufferIn::Kernel(words, size),
-                                {streams, stream_count})
-          .status();
-  if (started != Status::kOk) {
-    Log("k42: the first process cannot be started: {}", StatusName(started));
-    OnFirstEnded(proc::ExitKind::kKilled, 0);
+  const auto started = proc::Process::StartFirst(Processes(), *image, BufferIn::Kernel(words, size),
+                                                 {streams, stream_count}, /*stopped=*/true);
+  if (!started.ok()) {
+    Log("k42: the first process cannot be started: {}", StatusName(started.status()));
+    return OnFirstEnded(proc::ExitKind::kKilled, 0);
   }
+  first_process = started.value();
+}
+
+void ContinueFirstProcess() {
+  if (first_process == 0)
+    return;
+  (void)Processes().tasks.Visit(first_process, 0, [](proc::Task& task) {
+    if (task.host != nullptr)
+      task.host->ContinueRunning();
+    return Status::kOk;
+  });
 }
 
 }  // namespace k42::boot

@@ -19,7 +19,9 @@ void SetFirstStreams(const cobj::ObjectRef& in, const cobj::ObjectRef& out,
 //   image=NAME       the image it is made of; `linux` by default, else a native program's name
 //   exit             when it has ended, power off: emulator's exit status 33 for exit code 0, else
 //                    65 + 2 * code (codes above 94: 5)
-// Without init= and image= nothing is started.
+// Without init= and image= nothing is started. It stands still until ContinueFirstProcess.
 void StartFirstProcess();
+
+void ContinueFirstProcess();
 
 }  // namespace k42::boot

@@ -66,20 +66,22 @@ Status Client::Submit(Request* request, Request::Completed completed) {
   request->completed_ = completed;
   request->message_size_ = request->writer_.End(data);
   if (request->message_size_ == 0 ||
-      (max_message_ != 0 && request->message_size_ + data > max_message_)) {
+      (max_message() != 0 && request->message_size_ + data > max_message())) {
     return Status::kMessageTooLong;
   }
-  Launch(request);
+  if (!Launch(request)) {
+    Finished(request);
+  }
   return Status::kOk;
 }
 
-void Client::Launch(Request* request) {
+bool Client::Launch(Request* request) {
   std::uint32_t tag = kNoTag;
   if (request->type_ != Type::kVersion) {
     machine::SpinGuard guard(lock_);
     if (~tags_in_use_ == 0) {
       waiting_.PushBack(request);
-      return;
+      return true;
     }
     tag = static_cast<std::uint32_t>(std::countr_one(tags_in_use_));
     tags_in_use_ |= std::uint64_t{1} << tag;
@@ -87,24 +89,28 @@ void Client::Launch(Request* request) {
   request->tag_ = static_cast<std::uint16_t>(tag);
   request->out()[5] = static_cast<std::byte>(tag);
   request->out()[6] = static_cast<std::byte>(tag >> 8);
-  const Status status = transport_.Submit(request);
+  const Status status =
+      request->HasFid() && !IsKnown(request->fid()) ? Status::kDeleted : transport_.Submit(request);
   if (!IsOk(status)) {
-    request->Complete(status, 0);
+    request->status_ = status;
+    request->front_size_ = kHeaderSize;
   }
+  return IsOk(status);
 }
 
+// The next one may be refused at once, and the one behind it.
 void Client::Finished(Request* request) {
-  Request* next = nullptr;
-  {
-    machine::SpinGuard guard(lock_);
-    if (request->tag_ < kTags) {
-      tags_in_use_ &= ~(std::uint64_t{1} << request->tag_);
+  while (request != nullptr) {
+    Request* next = nullptr;
+    {
+      machine::SpinGuard guard(lock_);
+      if (request->tag_ < kTags) {
+        tags_in_use_ &= ~(std::uint64_t{1} << request->tag_);
+      }
+      next = waiting_.PopFront();
     }
-    next = waiting_.PopFront();
-  }
-  request->completed_(request);
-  if (next != nullptr) {
-    Launch(next);
+    request->completed_(request);
+    request = next != nullptr && !Launch(next) ? next : nullptr;
   }
 }
 
@@ -123,6 +129,9 @@ Status Client::Call(Request& request) {
 }
 
 void Client::Clunk(std::uint32_t fid) {
+  if (!IsKnown(fid)) {
+    return;
+  }
   const auto request = Request::Make(*this, kHeaderSize + 4, 0);
   if (!request.ok()) {
     return;  // the server keeps an unused fid: its loss, and it ends with the session
@@ -149,7 +158,7 @@ Status Client::Start() {
   if (version != kVersionName || size < kLeast || size > wanted) {
     return Status::kVersionMismatch;
   }
-  max_message_ = size;
+  max_message_.store(size, std::memory_order_relaxed);
   return Status::kOk;
 }
 

@@ -5,6 +5,9 @@
 //   made -> Submit -> with the transport (or queued: no tag is free) -> Complete -> `completed`
 // `completed` runs in thread context on any CPU, exactly once, and owns the request again.
 //
+// A transport may have a server after the other (served_files.h). Fids are never given out twice;
+// those of a server that has gone are refused here (kDeleted), which no later server sees.
+//
 // Locking: lock_ guards tags and the queue. The transport is called without it.
 #pragma once
 
@@ -76,6 +79,10 @@ class Request final : public QueueLink<> {
   Client& client_;
   const std::size_t out_size_;
   const std::size_t in_size_;
+  // The fid that a message begins with; those without one are never refused.
+  bool HasFid() const { return type_ != Type::kVersion && type_ != Type::kFlush; }
+  std::uint32_t fid() const { return Reader({out() + kHeaderSize, 4}).U32(); }
+
   Writer writer_;
   Type type_ = Type::kVersion;
   std::uint16_t tag_ = kNoTag;
@@ -113,9 +120,17 @@ class Client {
 
   // Version handshake. Waits.
   Status Start();
-  std::size_t max_message() const { return max_message_; }
+  // The server that knew the fids given out so far has gone.
+  void ForgetFids() { first_fid_.store(NewFid() + 1, std::memory_order_release); }
+  // A fid that the present server may know.
+  bool IsKnown(std::uint32_t fid) const {
+    return fid >= first_fid_.load(std::memory_order_acquire);
+  }
+  std::size_t max_message() const { return max_message_.load(std::memory_order_relaxed); }
   // Largest data of one read or write.
-  std::uint32_t max_data() const { return static_cast<std::uint32_t>(max_message_ - kWriteHeader); }
+  std::uint32_t max_data() const {
+    return static_cast<std::uint32_t>(max_message() - kWriteHeader);
+  }
 
   std::uint32_t NewFid() { return next_fid_.fetch_add(1, std::memory_order_relaxed); }
 
@@ -130,12 +145,15 @@ class Client {
 
  private:
   friend class Request;
-  void Launch(Request* request);
+  // False: refused, with its status set.
+  bool Launch(Request* request);
+  // Not to be called from Launch: the next one's end would be within this one's, and so on.
   void Finished(Request* request);
 
   Transport& transport_;
-  std::size_t max_message_ = 0;
+  std::atomic<std::size_t> max_message_{0};  // 0: no handshake yet
   std::atomic<std::uint32_t> next_fid_{1};
+  std::atomic<std::uint32_t> first_fid_{1};
   machine::SpinLock<LockRank::kWaitQueue> lock_;
   std::uint64_t tags_in_use_ K42_GUARDED_BY(lock_) = 0;
   IntrusiveQueue<Request> waiting_ K42_GUARDED_BY(lock_);

@@ -37,18 +37,47 @@ Result<NinePFileSystem*> NinePFileSystem::Make(ninep::Transport& transport,
   return made;
 }
 
-Status NinePFileSystem::Attach(std::string_view path) {
-  std::uint32_t fid = client_.NewFid();
-  {
-    ScopedRequest request(TRY(Request::Make(client_, 64, 64)));
-    ninep::Writer& message = request->Begin(Type::kAttach);
-    message.U32(fid);
-    message.U32(ninep::kNoFid);  // no authentication: the export is confined to one folder
-    message.Text("k42");
-    message.Text("");
-    message.U32(0);
-    TRY(client_.Call(*request));
+Result<NinePFileSystem*> NinePFileSystem::MakeServed(ninep::Transport& transport,
+                                                     mem::MemoryServices& memory,
+                                                     std::uint64_t device) {
+  constexpr std::uint32_t kNoServersFid = 0;
+  ninep::Attributes root = {};
+  root.kind = root.values.kind = FileKind::kDirectory;
+  root.values.mode = 0755;
+  root.values.links = 2;
+  root.qid.path = 1;
+  auto* made = TRY(mem::New<NinePFileSystem>(transport, memory, false, Sharing::kShared, device));
+  const auto node = mem::New<NinePNode>(*made, kNoServersFid, root);
+  if (!node.ok()) {
+    mem::Delete(made);
+    return node.status();
   }
+  made->served_ = true;
+  made->root_ = RefPtr<NinePNode>::Adopt(node.value());
+  return made;
+}
+
+Status NinePFileSystem::AttachServer() {
+  TRY(client_.Start());
+  root_->Renew(TRY(AttachRoot()));
+  return root_->Refresh();
+}
+
+Result<std::uint32_t> NinePFileSystem::AttachRoot() {
+  const std::uint32_t fid = client_.NewFid();
+  ScopedRequest request(TRY(Request::Make(client_, 64, 64)));
+  ninep::Writer& message = request->Begin(Type::kAttach);
+  message.U32(fid);
+  message.U32(ninep::kNoFid);  // no authentication: the export is confined to one folder
+  message.Text("k42");
+  message.Text("");
+  message.U32(0);
+  TRY(client_.Call(*request));
+  return fid;
+}
+
+Status NinePFileSystem::Attach(std::string_view path) {
+  std::uint32_t fid = TRY(AttachRoot());
   for (std::string_view name = TakeComponent(path); !name.empty(); name = TakeComponent(path)) {
     const std::uint32_t next = client_.NewFid();
     ScopedRequest request(TRY(Request::Make(client_, 32 + name.size(), 64)));
@@ -93,7 +122,7 @@ Result<NinePNode*> NinePFileSystem::NodeOf(std::uint32_t fid) {
       machine::SpinGuard guard(bucket.lock);
       for (NinePNode& node : bucket.chain) {
         if (node.path() == attributes.qid.path && node.kind() == attributes.kind &&
-            node.TryAddReference()) {
+            client_.IsKnown(node.fid()) && node.TryAddReference()) {
           found = &node;
           break;
         }
@@ -133,7 +162,7 @@ void NinePFileSystem::Forget(NinePNode& node) {
 Status NinePFileSystem::GetInfo(FileSystemInfo* info) {
   TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(client_, 32, 128)));
-  request->Begin(Type::kGetInfo).U32(root_->fid_);
+  request->Begin(Type::kGetInfo).U32(root_->fid());
   TRY(client_.Call(*request));
   TRY(ninep::ParseInfo(request->reply(), info));
   info->read_only = read_only() ? 1 : 0;

@@ -8,6 +8,10 @@
 //
 // One Node per file of the server (qid path), however it was found, so that all who read it share
 // one page cache. nodes_ holds no reference: a node leaves it when its last user goes.
+//
+// A *served* tree (MakeServed) is shared, too, and its server, a program of this node, may end:
+// then its nodes are of no use any more (kDeleted), but for the root, which is the next server's
+// root.
 #pragma once
 
 #include "fs/ninep_client.h"
@@ -30,6 +34,14 @@ class NinePFileSystem final : public FileSystem {
                                        std::string_view path, bool read_only, Sharing sharing,
                                        std::uint64_t device);
 
+  // Without a server yet: until Attach the root is an empty directory that nobody can look into.
+  static Result<NinePFileSystem*> MakeServed(ninep::Transport& transport,
+                                             mem::MemoryServices& memory, std::uint64_t device);
+  // Before the transport carries requests to a new server.
+  void ForgetServer() { client_.ForgetFids(); }
+  // Waits: the root is the new server's from now on.
+  Status AttachServer();
+
   Node& Root() override;
   Status GetInfo(FileSystemInfo* info) override;
   std::string_view TypeName() const override { return "9p"; }
@@ -37,6 +49,8 @@ class NinePFileSystem final : public FileSystem {
   ninep::Client& client() { return client_; }
   mem::MemoryServices& memory() { return memory_; }
   bool cached() const { return sharing_ == Sharing::kCached; }
+  // New files belong to whom we say; else to whom the server runs as.
+  bool names_owners() const { return served_; }
 
   // The node for what `fid` stands for; takes the fid over. One reference. Waits.
   Result<NinePNode*> NodeOf(std::uint32_t fid);
@@ -54,11 +68,13 @@ class NinePFileSystem final : public FileSystem {
   };
   Bucket& BucketOf(std::uint64_t path) { return nodes_[path * 0x9e3779b97f4a7c15 >> 55]; }
   Status Attach(std::string_view path);
+  Result<std::uint32_t> AttachRoot();
   void Forget(NinePNode& node);
 
   ninep::Client client_;
   mem::MemoryServices& memory_;
   const Sharing sharing_;
+  bool served_ = false;
   RefPtr<NinePNode> root_;
   Bucket nodes_[kBuckets];
 };

@@ -40,7 +40,7 @@ NinePNode::NinePNode(NinePFileSystem& file_system, std::uint32_t fid,
       attributes_(attributes.values) {}
 
 NinePNode::~NinePNode() {
-  remote().client().Clunk(fid_);
+  remote().client().Clunk(fid());
   if (mem::FcmFile* cache = cache_.load(std::memory_order_relaxed)) {
     cache->DropReference();  // takes pages_ along when the last mapping goes
   } else if (NinePPages* pages = pages_.load(std::memory_order_relaxed)) {
@@ -94,7 +94,7 @@ Status NinePNode::Refresh() {
   const machine::MutexGuard alone(refresh_lock_);
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, ninep::kAttributesReply)));
   Writer& message = request->Begin(Type::kGetAttributes);
-  message.U32(fid_);
+  message.U32(fid());
   message.U64(ninep::kBasicAttributes);
   TRY(remote().client().Call(*request));
   ninep::Attributes attributes;
@@ -144,7 +144,7 @@ Status NinePNode::SendAttributes(const AttributeChange& change) {
   map(kSetModifyTimeNow, kValidModify);
   ScopedRequest request(TRY(Request::Make(remote().client(), 128, kSmall)));
   Writer& message = request->Begin(Type::kSetAttributes);
-  message.U32(fid_);
+  message.U32(fid());
   message.U32(valid);
   message.U32(change.mode);
   message.U32(change.user);
@@ -165,15 +165,16 @@ Status NinePNode::SendAttributes(const AttributeChange& change) {
 Result<Node*> NinePNode::Lookup(std::string_view name) {
   TRY(cobj::MayBlock());
   ninep::Client& client = remote().client();
-  const std::uint32_t fid = client.NewFid();
+  const std::uint32_t own = fid();  // before the new one: so no server knows this and not that
+  const std::uint32_t found = client.NewFid();
   ScopedRequest request(TRY(Request::Make(client, SizeFor(name), kSmall)));
   Writer& message = request->Begin(Type::kWalk);
-  message.U32(fid_);
-  message.U32(fid);
+  message.U32(own);
+  message.U32(found);
   message.U16(1);
   message.Text(name);
   TRY(client.Call(*request));
-  return TRY(remote().NodeOf(fid));
+  return TRY(remote().NodeOf(found));
 }
 
 Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
@@ -183,7 +184,7 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
   switch (what.kind) {
     case FileKind::kDirectory: {
       Writer& message = request->Begin(Type::kMakeDirectory);
-      message.U32(fid_);
+      message.U32(fid());
       message.Text(name);
       message.U32(what.mode);
       message.U32(what.group);
@@ -191,7 +192,7 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
     }
     case FileKind::kSymbolicLink: {
       Writer& message = request->Begin(Type::kSymlink);
-      message.U32(fid_);
+      message.U32(fid());
       message.Text(name);
       message.Text(what.link_text);
       message.U32(what.group);
@@ -199,7 +200,7 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
     }
     case FileKind::kRegular: {
       Writer& message = request->Begin(Type::kMakeNode);
-      message.U32(fid_);
+      message.U32(fid());
       message.Text(name);
       message.U32(what.mode | ninep::ModeOfKind(what.kind));
       message.U32(0);
@@ -211,15 +212,28 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
       return Status::kNotSupported;
   }
   TRY(client.Call(*request));
-  return Lookup(name);
+  Node* made = TRY(Lookup(name));
+  if (!remote().names_owners() || made->ownership().user == what.user) {
+    return made;
+  }
+  AttributeChange owner{};
+  owner.mask = kSetUser | kSetGroup;
+  owner.user = what.user;
+  owner.group = what.group;
+  const Status status = static_cast<NinePNode*>(made)->SendAttributes(owner);
+  if (!IsOk(status)) {
+    made->DropReference();
+    return status;
+  }
+  return made;
 }
 
 Status NinePNode::AddLink(std::string_view name, Node& existing) {
   TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(name), kSmall)));
   Writer& message = request->Begin(Type::kLink);
-  message.U32(fid_);
-  message.U32(static_cast<NinePNode&>(existing).fid_);
+  message.U32(fid());
+  message.U32(static_cast<NinePNode&>(existing).fid());
   message.Text(name);
   return remote().client().Call(*request);
 }
@@ -228,7 +242,7 @@ Status NinePNode::RemoveName(std::string_view name, Node& victim) {
   TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(name), kSmall)));
   Writer& message = request->Begin(Type::kUnlink);
-  message.U32(fid_);
+  message.U32(fid());
   message.Text(name);
   message.U32(victim.kind() == FileKind::kDirectory ? kRemoveDirectoryFlag : 0);
   return remote().client().Call(*request);
@@ -242,9 +256,9 @@ Status NinePNode::RenameTo(std::string_view old_name, Node&, Node& new_directory
   TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), SizeFor(old_name, new_name), kSmall)));
   Writer& message = request->Begin(Type::kRename);
-  message.U32(fid_);
+  message.U32(fid());
   message.Text(old_name);
-  message.U32(static_cast<NinePNode&>(new_directory).fid_);
+  message.U32(static_cast<NinePNode&>(new_directory).fid());
   message.Text(new_name);
   return remote().client().Call(*request);
 }
@@ -295,7 +309,7 @@ Status NinePNode::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
 Result<std::size_t> NinePNode::ReadLink(const Identity&, std::span<char> text) {
   TRY(cobj::MayBlock());
   ScopedRequest request(TRY(Request::Make(remote().client(), kSmall, kSmall + kPathMax)));
-  request->Begin(Type::kReadLink).U32(fid_);
+  request->Begin(Type::kReadLink).U32(fid());
   TRY(remote().client().Call(*request));
   ninep::Reader reply(request->reply());
   const std::string_view target = reply.Text();
@@ -323,11 +337,12 @@ Result<std::uint32_t> NinePNode::OpenFid(bool write) {
     return fid;
   }
   ninep::Client& client = remote().client();
+  const std::uint32_t own = this->fid();  // before the new one, as in Lookup
   fid = client.NewFid();
   {
     ScopedRequest walk(TRY(Request::Make(client, kSmall, kSmall)));
     Writer& message = walk->Begin(Type::kWalk);
-    message.U32(fid_);
+    message.U32(own);
     message.U32(fid);
     message.U16(0);
     TRY(client.Call(*walk));
@@ -343,6 +358,15 @@ Result<std::uint32_t> NinePNode::OpenFid(bool write) {
   }
   slot.store(fid, std::memory_order_release);
   return fid;
+}
+
+void NinePNode::Renew(std::uint32_t fid) {
+  const machine::MutexGuard guard(open_lock_);
+  if (NinePPages* pages = pages_.load(std::memory_order_relaxed)) {
+    pages->read_fid.store(ninep::kNoFid, std::memory_order_release);
+    pages->write_fid.store(ninep::kNoFid, std::memory_order_release);
+  }
+  fid_.store(fid, std::memory_order_release);
 }
 
 Result<NinePPages*> NinePNode::PagesLocked() {

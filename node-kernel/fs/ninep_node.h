@@ -1,12 +1,13 @@
 // One file on a 9P server.
 //
-// fid_ names the file for walking and attributes and is never opened. Opened copies are made at the
-// first open that needs them and kept in pages_: many opens share one. A regular file has a page
-// cache from its first open on; writes go to the server at once and pass the cache.
-// Locking: state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the
-// making of opened fids. contents_gate_: a write, or an append or a change of the size, which are
-// several requests each, from the first to the last. refresh_lock_ (blocking), inside it:
-// attributes are kept in the order in which the server gave them.
+// fid_ names the file for walking and attributes and is never opened. It is the node's for life;
+// only the root of a served tree gets another with each server (Renew). Opened copies are made at
+// the first open that needs them and kept in pages_: many opens share one. A regular file has a
+// page cache from its first open on; writes go to the server at once and pass the cache. Locking:
+// state_lock_ (a leaf) guards the kept attributes; open_lock_ (blocking) serializes the making of
+// opened fids. contents_gate_: a write, or an append or a change of the size, which are several
+// requests each, from the first to the last. refresh_lock_ (blocking), inside it: attributes are
+// kept in the order in which the server gave them.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -49,7 +50,11 @@ class NinePNode final : public Node, public ListLink<> {
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
   Status Opened(std::uint32_t flags) override;
 
+  // The root, for a new server.
+  void Renew(std::uint32_t fid);
+
   NinePFileSystem& remote() const;
+  std::uint32_t fid() const { return fid_.load(std::memory_order_acquire); }
   std::uint64_t path() const { return number(); }
   // An opened fid for reading or writing. Waits at first use.
   Result<std::uint32_t> OpenFid(bool write);
@@ -69,7 +74,7 @@ class NinePNode final : public Node, public ListLink<> {
   Result<NinePPages*> PagesLocked() K42_REQUIRES(open_lock_);
   Result<std::uint64_t> WriteSome(std::uint64_t offset, BufferIn data);
 
-  const std::uint32_t fid_;
+  std::atomic<std::uint32_t> fid_;
   machine::Mutex<LockRank::kFile> open_lock_;
   mem::SizeGate contents_gate_;
   machine::Mutex<LockRank::kFile> refresh_lock_;  // never together with open_lock_

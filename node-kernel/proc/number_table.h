@@ -33,6 +33,8 @@ class NumberTable {
 
   // kLimitExceeded: all are in use. kNoMemory.
   Result<std::uint32_t> Take(Task* task, bool is_thread);
+  // The first number stays free until the numbers come round.
+  void PassFirst() { last_ = last_ < kFirst ? kFirst : last_; }
   void Free(std::uint32_t number);
   Slot Find(std::uint32_t number) const;
   // The first used number above `after`; 0 if none.

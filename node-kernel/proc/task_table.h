@@ -33,6 +33,11 @@ class TaskTable {
   // own: orphans below it are its children at last, and who is orphaned by its end is nobody's.
   Result<Task*> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
                        bool is_main, std::uint64_t now_ns);
+  // There is no first process: its number, and with it what follows from its end, is nobody else's.
+  void PassFirstNumber() {
+    machine::SpinGuard guard(lock_);
+    numbers_.PassFirst();
+  }
   // kLimitExceeded if the caller's user may have no more tasks.
   Status RequireRoom(std::uint32_t caller);
   // The task, which lived as one of several in a process, is now the main task of `host`.
