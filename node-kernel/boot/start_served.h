@@ -1,7 +1,6 @@
 // Files that programs of this node serve.
-//   serve=PROGRAM:/path   the native program PROGRAM serves what is at /path (fs/file_server.idl).
-//   Any
-//                         number of times.
+//   serve=PROGRAM:/path   the native program PROGRAM serves what is at /path (fs/file_server.idl);
+//                         any number of times
 #pragma once
 
 namespace k42::boot {

@@ -459,7 +459,8 @@ Result<std::uint64_t> Conduit::Read(BufferOut data, bool peek, ReadOutcome* outc
       PutBackLocked(taken, size, unused);
       bytes_ -= size;
     }
-    // Writers of a socket have an edge for everything read, those of a pipe for the first room only.
+    // Writers of a socket have an edge for everything read, those of a pipe for the first room
+    // only.
     UpdateLocked(keep || !shape_.end_is_readable ? 0 : abi::kWritable, wakeups);
   }
   FreeAll(unused);

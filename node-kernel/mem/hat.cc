@@ -116,7 +116,9 @@ void Hat::Destroy() {
       },
       this);
   K42_ASSERT(active_.Load().empty(), "address space in use while it is destroyed");
-  loaded_.large_pages.fetch_sub(large_pages(), std::memory_order_relaxed);
+  if (large_pages() != 0) {  // a line of the whole node's
+    loaded_.large_pages.fetch_sub(large_pages(), std::memory_order_relaxed);
+  }
   FreeTables(root_, machine::kPageTableLevels);
   root_ = 0;
 }
