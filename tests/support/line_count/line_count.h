@@ -4,9 +4,10 @@
 // Code compiled with the compiler's thread-sanitizer instrumentation calls a function at each load
 // and store; here these functions are ours (tsan_callbacks.cc) instead of the sanitizer's, and note
 // the lines written by a virtual CPU that takes part in a count, by whichever of its threads: what
-// an operation leaves to a worker or to a message of its CPU is the operation's, too. memcpy, memmove and memset are
-// wrapped by the linker. Not seen: what is not compiled that way (platform/hosted/*.cc: threads,
-// messages, mutexes' queues) and inline assembly. Locks are seen, as their words are std::atomic.
+// an operation leaves to a worker or to a message of its CPU is the operation's, too. memcpy,
+// memmove and memset are wrapped by the linker. Not seen: what is not compiled that way
+// (platform/hosted/*.cc: threads, messages, mutexes' queues) and inline assembly. Locks are seen,
+// as their words are std::atomic.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ namespace k42::test {
 struct SharedLine {
   std::uint64_t address;  // of its first byte
   std::uint64_t writes;
-  std::uint64_t writer;  // an instruction that wrote it
+  std::vector<std::uint64_t> writers;  // some instructions that wrote it
 };
 
 struct LineReport {

@@ -1,6 +1,6 @@
-// There is no user mode in a hosted test. What would enter it, or leave a stack for good, is told to
-// whoever plays it, who must not come back either (Thread::Exit); without, tests of the scheduler
-// stop short of it.
+// There is no user mode in a hosted test. What would enter it, or leave a stack for good, is told
+// to whoever plays it, who must not come back either (Thread::Exit); without, tests of the
+// scheduler stop short of it.
 #pragma once
 
 #include "machine/log.h"
