@@ -98,6 +98,7 @@ void StartProcesses() {
   const auto time_page = mem::FcmPinned::Create(services->memory, 1);
   K42_ASSERT(time_page.ok(), "memory for the time page");
   services->time_page = time_page.value();
+  services->time_page->MakePermanent();
   std::uint32_t node = 0;
   for (const char digit : BootOption("node", "0"))
     node = digit >= '0' && digit <= '9' ? node * 10 + static_cast<std::uint32_t>(digit - '0') : 0;

@@ -129,7 +129,8 @@ void Grace::CallBack(PerCpu& cpu) {
     global += wait->generation == 0 ? 1 : 0;
     wait->done(wait);
   }
-  parking_.RemoveWaiters(global);
+  if (global != 0)  // else all CPUs would write this word for what is each one's own
+    parking_.RemoveWaiters(global);
   if (!cpu.over.empty())
     SendPoll(cpu);
 }

@@ -4,6 +4,12 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kMoved{250, "a few sinks change lists"};
+
+}  // namespace
+
 Status TicketSink::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) {
   TRY(tickets_.Fire(ticket, static_cast<Status>(status), value));
   owner_->TicketFired();
@@ -12,12 +18,21 @@ Status TicketSink::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t
 
 Result<TicketSink*> TicketSinks::Take(TicketSink::Owner& owner, abi::DispatcherPage* page,
                                       TicketPages& results) {
-  TicketSink* sink = nullptr;
-  {
-    const machine::SpinGuard guard(lock_);
-    sink = idle_.PopFront();
+  Local& here = Here();
+  if (here.count == 0) {
+    const machine::SpinGuard guard(lock_, kMoved);
+    while (here.count < kBatch) {
+      TicketSink* common = idle_.PopFront();
+      if (common == nullptr)
+        break;
+      here.idle.PushBack(common);
+      ++here.count;
+    }
   }
-  if (sink == nullptr) {
+  TicketSink* sink = here.idle.PopFront();
+  if (sink != nullptr) {
+    --here.count;
+  } else {
     auto* root = TRY(cobj::node_objects->allocator().Make<cobj::SharedRoot<TicketSink>>());
     TRY(cobj::PublishRoot(root));
     sink = &root->rep();
@@ -28,8 +43,16 @@ Result<TicketSink*> TicketSinks::Take(TicketSink::Owner& owner, abi::DispatcherP
 }
 
 void TicketSinks::Give(TicketSink* sink) {
-  const machine::SpinGuard guard(lock_);
-  idle_.PushBack(sink);
+  Local& here = Here();
+  here.idle.PushFront(sink);
+  if (++here.count <= 2 * kBatch)
+    return;
+  const machine::SpinGuard guard(lock_, kMoved);
+  for (; here.count > kBatch; --here.count) {
+    TicketSink* last = here.idle.Back();
+    last->Unlink();
+    idle_.PushBack(last);
+  }
 }
 
 }  // namespace k42::ipc

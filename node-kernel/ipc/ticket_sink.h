@@ -14,6 +14,7 @@
 #include "base/intrusive_list.h"
 #include "cobj/ticket.idl.h"
 #include "ipc/ticket_table.h"
+#include "machine/cpu.h"
 #include "machine/spin_lock.h"
 
 namespace k42::ipc {
@@ -51,9 +52,11 @@ class TicketSink final : public cobj::ITicketSink, public ListLink<> {
   TicketTable tickets_;
 };
 
-// The idle sinks of a node. It only grows, to the most dispatchers there ever were at a time.
+// The idle sinks of a node. It only grows, to the most dispatchers there ever were at a time, and a
+// few for each CPU: those keep what was given back there, and exchange kBatch at a time with the
+// list that all have in common. So CPUs whose processes come and go write no common line.
 //
-// Locking: lock_ guards the list.
+// Locking: lock_ guards that list; a CPU's own is its threads' only.
 class TicketSinks {
  public:
   TicketSinks() = default;
@@ -67,6 +70,14 @@ class TicketSinks {
   void Give(TicketSink* sink);
 
  private:
+  static constexpr std::uint32_t kBatch = 8;
+  struct alignas(64) Local {
+    IntrusiveList<TicketSink> idle;
+    std::uint32_t count = 0;
+  };
+  Local& Here() { return local_[machine::CurrentCpu()]; }
+
+  Local local_[machine::kMaxCpus];
   machine::SpinLock<LockRank::kWaitQueue> lock_;
   IntrusiveList<TicketSink> idle_ K42_GUARDED_BY(lock_);
 };

@@ -21,7 +21,7 @@ struct Work : QueueLink<> {
   void (*run)(Work*) = nullptr;
 };
 
-class WorkerPool {
+class alignas(64) WorkerPool {
  public:
   static constexpr std::uint32_t kMaxThreads = 16;  // per CPU
 

@@ -13,7 +13,7 @@ using machine::MutexGuard;
 using machine::SpinGuard;
 
 AddressSpace::AddressSpace(MemoryServices& services)
-    : services_(services), hat_(services.frames, services.loaded_hats) {}
+    : hat_(services.frames, services.loaded_hats), services_(services) {}
 
 Result<AddressSpace*> AddressSpace::Create(MemoryServices& services) {
   AddressSpace* space = TRY(New<AddressSpace>(services));

@@ -229,19 +229,19 @@ class AddressSpace {
   Result<std::uint64_t> CopyPages(std::uint64_t address, std::uint64_t size, Access access,
                                   PartCopier copy);
 
-  MemoryServices& services_;
+  // In this order faults of several CPUs write two common lines: the Hat, and from services_ on.
   Hat hat_;
-  machine::Mutex<LockRank::kAddressSpace> change_;  // one change of the map at a time
-
+  MemoryServices& services_;
   machine::SpinLock<LockRank::kRegionList> lock_;
   IntrusiveTree<Region> regions_ K42_GUARDED_BY(lock_);
   std::uint64_t closed_start_ K42_GUARDED_BY(lock_) = 0;
   std::uint64_t closed_end_ K42_GUARDED_BY(lock_) = 0;
-  FaultWaiters waiters_ K42_GUARDED_BY(lock_);  // for the closed range to open
+  std::uint64_t faults_ K42_GUARDED_BY(lock_) = 0;
+  FaultWaiters waiters_ K42_GUARDED_BY(lock_);      // for the closed range to open
+  machine::Mutex<LockRank::kAddressSpace> change_;  // one change of the map at a time
   std::uint64_t mapped_ K42_GUARDED_BY(lock_) = 0;
   std::uint64_t peak_mapped_ K42_GUARDED_BY(lock_) = 0;
   std::uint64_t limit_ K42_GUARDED_BY(lock_) = kNoLimit;
-  std::uint64_t faults_ K42_GUARDED_BY(lock_) = 0;
   std::uint64_t faults_waited_ K42_GUARDED_BY(lock_) = 0;
   std::atomic<bool> large_refused_{false};
 };

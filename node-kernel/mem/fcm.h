@@ -9,7 +9,9 @@
 // A page is named by its offset in the Fcm (bytes, page aligned).
 //
 // Life: counted references (regions, creators, private views of it). The last DropReference
-// destroys it, in thread context with no lock held.
+// destroys it, in thread context with no lock held. What every process shows and never goes, the
+// images of programs and the time page, is *permanent*: nobody counts, so that processes that come
+// and go on different CPUs have no word in common.
 //
 // Locking: each Fcm has one spin lock of its own, held while page tables are changed for its pages,
 // so that mapping and unmapping a page cannot pass each other. An FcmPrivate's lock is taken inside
@@ -51,15 +53,21 @@ class Fcm {
   Fcm(const Fcm&) = delete;
   Fcm& operator=(const Fcm&) = delete;
 
-  void AddReference() { references_.fetch_add(1, std::memory_order_relaxed); }
+  void AddReference() {
+    if (!permanent_) {
+      references_.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
   void DropReference() {
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    if (!permanent_ && references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       Destroy();
     }
   }
 
   // Nobody but the caller has it: no region, no view, no other creator.
-  bool HasOneReference() const { return references_.load(std::memory_order_acquire) == 1; }
+  bool HasOneReference() const {
+    return !permanent_ && references_.load(std::memory_order_acquire) == 1;
+  }
 
   // -- pages -------------------------------------------------------------------------------------
   // Makes the page accessible in the region's address space. Answers: mem/types.h.
@@ -99,8 +107,14 @@ class Fcm {
   Fcm() = default;
   ~Fcm() = default;
   virtual void Destroy() = 0;
+  // While only the creator knows it.
+  void BePermanent() { permanent_ = true; }
+  bool permanent() const { return permanent_; }
   // False once the last reference is gone.
   bool TryAddReference() {
+    if (permanent_) {
+      return true;
+    }
     std::uint32_t count = references_.load(std::memory_order_relaxed);
     while (count != 0) {
       if (references_.compare_exchange_weak(count, count + 1, std::memory_order_acq_rel)) {
@@ -112,6 +126,7 @@ class Fcm {
 
  private:
   std::atomic<std::uint32_t> references_{1};
+  bool permanent_ = false;
 };
 
 }  // namespace k42::mem

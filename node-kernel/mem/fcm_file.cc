@@ -62,11 +62,22 @@ Frame* FcmFile::FrameOf(Entry entry) const {
   return services_.frames.FrameOf(entry & ~kFlags);
 }
 
+void FcmFile::MakePermanent() {
+  K42_ASSERT(is_memory_only(), "pages of a permanent file are written back or reclaimed");
+  BePermanent();
+}
+
 void FcmFile::AddView(FcmPrivate* view) {
+  if (permanent()) {
+    return;
+  }
   const SpinGuard guard(lock_);
   views_.PushBack(view);
 }
 void FcmFile::RemoveView(FcmPrivate* view) {
+  if (permanent()) {
+    return;
+  }
   const SpinGuard guard(lock_);
   views_.Remove(view);
 }

@@ -10,10 +10,10 @@
 // read-only, so that the first write faults and makes it dirty; writing back maps it read-only
 // again first. An entry holds one reference of its frame, a request under way another.
 //
-// Locking: lock_ guards map_, regions_, views_ and the requests. Calls to the FileRepresentative
-// and notifications of waiters are made without it. size_gate_ keeps writes apart from whatever
-// else changes the size or takes pages out; lock_ is taken inside it. What reclaims keeps its hands
-// off pages that somebody has pinned.
+// Locking: lock_ guards map_, regions_, views_ and the requests.
+// Calls to the FileRepresentative and notifications of waiters are made without it. size_gate_
+// keeps writes apart from whatever else changes the size or takes pages out; lock_ is taken inside
+// it. What reclaims keeps its hands off pages that somebody has pinned.
 //
 // Files: fcm_file.cc (pages and regions), fcm_file_requests.cc (to and from the
 // FileRepresentative), fcm_file_io.cc (read, write, resize).
@@ -88,13 +88,23 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   FcmFile* AsFile() override { return this; }
   FcmIdentity identity() const override { return {this, device_, node_}; }
 
+  // It stays for ever (mem/fcm.h), and so do its pages: nobody needs to know its private views, and
+  // it is neither cut nor can it have holes from then on. Of a memory file, while only the creator
+  // knows it.
+  void MakePermanent();
+
   // -- for private views --------------------------------------------------------------------------
   void AddView(FcmPrivate* view);
   void RemoveView(FcmPrivate* view);
   // Calls use(frame) with the page present, under lock_. It becomes part of the answer.
   Status WithFilePage(std::uint64_t offset, FaultWaiter* waiter, FunctionRef<Status(Frame*)> use);
-  // Calls use() under lock_: no page is taken out of page tables meanwhile.
+  // Calls use() under lock_: no page is taken out of page tables meanwhile (of a permanent file
+  // none ever is).
   void Locked(const machine::HoldReason& why, FunctionRef<void()> use) {
+    if (permanent()) {
+      use();
+      return;
+    }
     const machine::SpinGuard guard(lock_, why);
     use();
   }

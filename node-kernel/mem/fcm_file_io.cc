@@ -307,6 +307,9 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
 }
 
 Status FcmFile::Resize(std::uint64_t new_size, Waiting waiting) {
+  if (permanent()) {
+    return Status::kNotSupported;
+  }
   const SizePass pass(size_gate_, SizeGate::Kind::kAlone, waiting);
   if (!pass.entered()) {
     return Status::kWouldBlock;
@@ -328,7 +331,7 @@ Status FcmFile::Resize(std::uint64_t new_size, Waiting waiting) {
 }
 
 Status FcmFile::PunchHole(std::uint64_t offset, std::uint64_t count, Waiting waiting) {
-  if (representative_ != nullptr) {
+  if (representative_ != nullptr || permanent()) {
     return Status::kNotSupported;
   }
   const SizePass pass(size_gate_, SizeGate::Kind::kAlone, waiting);

@@ -6,8 +6,6 @@
 
 namespace k42::mem {
 
-using machine::SpinGuard;
-
 Result<FcmPinned*> FcmPinned::Create(MemoryServices& services, std::uint32_t pages) {
   Frame* first = TRY(services.frames.AllocateRun(pages, FramePurpose::kKernel));
   for (std::uint32_t i = 0; i < pages; ++i) {
@@ -35,7 +33,6 @@ Status FcmPinned::MapPage(const FaultRequest& request, TlbGather& gather) {
   if (frame == nullptr) {
     return Status::kOutOfRange;
   }
-  const SpinGuard guard(lock_, kOneMapped);
   return request.region->hat->Map(request.address, frame->address, request.region->protection,
                                   gather);
 }

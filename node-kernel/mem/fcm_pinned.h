@@ -1,6 +1,9 @@
 // FcmPinned (K42: FRKernelPinned): a few adjacent pages that the kernel shares with user space:
 // the time page, trace buffers, the bulk of protected calls. Always present; the kernel reaches
 // them by its own alias, which no user action can take away.
+//
+// Its pages never leave page tables but with a region, which is stopped then. So nobody asks which
+// regions show it, and a page is mapped without the lock.
 #pragma once
 
 #include "mem/fcm_regions.h"
@@ -17,6 +20,9 @@ class FcmPinned final : public FcmRegions<LockRank::kFileCache> {
       : services_(services), first_(first), pages_(pages) {}
   ~FcmPinned() = default;
 
+  // It stays for ever (mem/fcm.h). While only the creator knows it.
+  void MakePermanent() { BePermanent(); }
+
   // The kernel's alias; valid while a reference is held.
   template <typename T = void>
   T* data() const {
@@ -25,6 +31,10 @@ class FcmPinned final : public FcmRegions<LockRank::kFileCache> {
   machine::PhysAddr address() const { return first_->address; }  // the pages adjoin
   std::uint64_t size() const { return std::uint64_t{pages_} * kPageSize; }
 
+  void Attach(Region*) override {}
+  void Split(Region* low, Region* high, std::uint64_t at) override { Cut(low, high, at); }
+  void Merge(Region* low, Region* high) override { low->end = high->end; }
+  void Abandon(Region*) override {}
   Status MapPage(const FaultRequest& request, TlbGather& gather) override;
   Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) override;
   void Forget(Region*, std::uint64_t, std::uint64_t) override {}

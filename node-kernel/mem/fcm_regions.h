@@ -24,10 +24,7 @@ class FcmRegions : public Fcm {
   }
   void Split(Region* low, Region* high, std::uint64_t at) override {
     const machine::SpinGuard guard(lock_);
-    high->start = at;
-    high->end = low->end;
-    high->offset = low->OffsetOf(at);
-    low->end = at;
+    Cut(low, high, at);
     regions_.PushBack(high);
   }
   void Merge(Region* low, Region* high) override {
@@ -69,6 +66,12 @@ class FcmRegions : public Fcm {
  protected:
   FcmRegions() = default;
   ~FcmRegions() = default;
+  static void Cut(Region* low, Region* high, std::uint64_t at) {
+    high->start = at;
+    high->end = low->end;
+    high->offset = low->OffsetOf(at);
+    low->end = at;
+  }
 
   machine::SpinLock<rank> lock_;
   IntrusiveList<Region> regions_ K42_GUARDED_BY(lock_);

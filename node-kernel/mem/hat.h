@@ -159,15 +159,16 @@ class Hat {
   void CountLarge(std::int64_t pages);
   void FreeTables(PhysAddr table, unsigned level);
 
+  // One cache line, all of which a fault wants.
   FrameAllocator& frames_;
   LoadedHats& loaded_;
   const unsigned bucket_ = UnfinishedChanges::BucketOf(this);
+  machine::SpinLock<LockRank::kPageTable> lock_;
   PhysAddr root_ = 0;
   AtomicCpuSet active_;
   std::atomic<std::uint64_t> resident_{0};  // written under lock_
   std::atomic<std::uint64_t> peak_{0};
   std::atomic<std::uint64_t> large_{0};  // 2 MiB pages; the same
-  machine::SpinLock<LockRank::kPageTable> lock_;
 };
 
 }  // namespace k42::mem

@@ -102,6 +102,7 @@ Status ImageSet::Add(mem::MemoryServices& services, std::string_view name,
                             BufferIn::Kernel(file.data() + piece.file_offset, piece.file_size),
                             mem::Waiting::kYes));
   }
+  image.memory->MakePermanent();
   ++count_;
   return Status::kOk;
 }

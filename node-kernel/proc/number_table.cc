@@ -19,6 +19,11 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
     limit_ *= 2;
   if (used_ + kFirst >= limit_)
     return Status::kLimitExceeded;
+  std::uint32_t& next = turns_[machine::CurrentCpu()].next;
+  if (next % kTurn != 0 && Find(next).task == nullptr)
+    return PutAt(next++, task, is_thread);  // the chunk was made when the turn began
+  if (next != 0)
+    ClearIfEmpty((next - 1) / kChunk);
   std::uint32_t number = last_ + 1 < limit_ ? last_ + 1 : kFirst;
   // Each turn but the first begins a chunk that has room; the first may have room below `number`
   // only.
@@ -34,15 +39,26 @@ Result<std::uint32_t> NumberTable::Take(Task* task, bool is_thread) {
     while (within < kChunk && chunk->slots[within].task != nullptr) ++within;
     if (within == kChunk)
       continue;
-    last_ = number / kChunk * kChunk + within;
-    chunk->slots[within] = {task, is_thread};
-    chunk->used[KindOf(is_thread)].Set(within);
-    occupied_[KindOf(is_thread)].Set(last_ / kChunk);
-    if (++chunk->count == kChunk)
-      full_.Set(last_ / kChunk);
-    ++used_;
-    return last_;
+    number = number / kChunk * kChunk + within;
+    last_ = number | (kTurn - 1);
+    next = number + 1;
+    return PutAt(number, task, is_thread);
   }
+}
+
+// What says something of all chunks is written only if that changes.
+std::uint32_t NumberTable::PutAt(std::uint32_t number, Task* task, bool is_thread) {
+  const std::uint32_t index = number / kChunk;
+  const Kind kind = KindOf(is_thread);
+  Chunk& chunk = *chunks_[index];
+  chunk.slots[number % kChunk] = {task, is_thread};
+  chunk.used[kind].Set(number % kChunk);
+  if (!occupied_[kind].Test(index))
+    occupied_[kind].Set(index);
+  if (++chunk.count == kChunk)
+    full_.Set(index);
+  ++used_;
+  return number;
 }
 
 void NumberTable::Free(std::uint32_t number) {
@@ -51,11 +67,19 @@ void NumberTable::Free(std::uint32_t number) {
   const Kind kind = KindOf(slot.is_thread);
   slot = {};
   chunk.used[kind].Clear(number % kChunk);
-  if (chunk.used[kind].FindSet() == Bitmap<kChunk>::kNone)
-    occupied_[kind].Clear(number / kChunk);
-  full_.Clear(number / kChunk);
-  --chunk.count;
+  const std::uint32_t next = turns_[machine::CurrentCpu()].next;
+  if (next == 0 || (next - 1) / kChunk != number / kChunk)
+    ClearIfEmpty(number / kChunk);
+  if (chunk.count-- == kChunk)
+    full_.Clear(number / kChunk);
   --used_;
+}
+
+void NumberTable::ClearIfEmpty(std::uint32_t index) {
+  for (const Kind kind : {kTask, kThread}) {
+    if (occupied_[kind].Test(index) && chunks_[index]->used[kind].FindSet() == BitmapView::kNone)
+      occupied_[kind].Clear(index);
+  }
 }
 
 NumberTable::Slot NumberTable::Find(std::uint32_t number) const {

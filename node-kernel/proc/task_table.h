@@ -21,7 +21,7 @@ namespace k42::proc {
 // The terminal layer's ear: a session has lost its leader.
 using SessionEnded = void (*)(std::uint32_t session, std::uint64_t terminal);
 
-class TaskTable {
+class alignas(64) TaskTable {
  public:
   explicit TaskTable(Allocator& allocator) : allocator_(allocator), numbers_(allocator) {}
   ~TaskTable();
@@ -129,10 +129,11 @@ class TaskTable {
   Task* LeaderLocked(const Task& task) const K42_REQUIRES(lock_);
 
   Allocator& allocator_;
+  SessionEnded session_ended_ = nullptr;
+  // One cache line for what each birth and each end writes: these, and the numbers' first words.
+  std::uint32_t count_ = 0;
   machine::SpinLock<LockRank::kTasks> lock_;
   NumberTable numbers_ K42_GUARDED_BY(lock_);
-  std::uint32_t count_ = 0;
-  SessionEnded session_ended_ = nullptr;
 };
 
 }  // namespace k42::proc

@@ -130,6 +130,7 @@ class CountingProcesses {
     };
     machine::played_user_mode.leave = StopPlaying;
     services_.time_page = mem::FcmPinned::Create(services_.memory, 1).value();
+    services_.time_page->MakePermanent();
     services_.process_ended = [](std::uint32_t number, proc::ExitKind, std::uint32_t) {
       Get().ended_[machine::CurrentCpu()].number.store(number, std::memory_order_release);
     };

@@ -141,7 +141,7 @@ TEST_F(FaultLines, PrivateMappingsOfOwnFiles) {
 
 // One process has one table of pages and one tree of regions. The bound keeps it from getting
 // worse.
-constexpr double kMostInOneProcess = 4.5;
+constexpr double kMostInOneProcess = 2.5;
 TEST_F(FaultLines, OwnRegionsOfOneProcess) {
   TouchAllChunks();
   AddressSpace& space = *(spaces_[0] = AddressSpace::Create(node_.services).value());

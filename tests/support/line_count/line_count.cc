@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <sstream>
 #include <unordered_map>
 
@@ -103,7 +104,7 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
   struct Line {
     std::uint64_t writers = 0;  // bit per CPU
     std::uint64_t writes = 0;
-    const void* writer = nullptr;
+    std::set<const void*> instructions;
   };
   std::unordered_map<std::uint64_t, Line> lines;
   for (machine::CpuId cpu = 0; cpu < cpus; ++cpu) {
@@ -111,7 +112,7 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
       Line& line = lines[write.line];
       line.writers |= std::uint64_t{1} << cpu;
       ++line.writes;
-      line.writer = write.writer;
+      line.instructions.insert(write.writer);
     }
   }
   const auto is_shared = [](const Line& line) { return (line.writers & (line.writers - 1)) != 0; };
@@ -136,8 +137,11 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
   report.written_per_operation = static_cast<double>(all) / total;
   for (const auto& [number, line] : lines) {
     if (is_shared(line)) {
-      report.hottest.push_back(
-          {number << kLineShift, line.writes, reinterpret_cast<std::uint64_t>(line.writer)});
+      SharedLine& shown = report.hottest.emplace_back();
+      shown.address = number << kLineShift;
+      shown.writes = line.writes;
+      for (const void* writer : line.instructions)
+        shown.writers.push_back(reinterpret_cast<std::uint64_t>(writer));
     }
   }
   std::sort(report.hottest.begin(), report.hottest.end(),
@@ -153,10 +157,17 @@ std::string LineReport::Text() const {
   text << shared_per_operation << " shared lines written per operation, of "
        << written_per_operation << "\n";
   for (const SharedLine& line : hottest) {
-    const machine::CodePlace place = machine::PlaceOfCall(line.writer);
+    std::set<std::string> functions;
+    for (const std::uint64_t writer : line.writers)
+      functions.insert(std::string(machine::PlaceOfCall(writer).name));
     text << "  line 0x" << std::hex << line.address << std::dec << ", " << line.writes
-         << " writes, one by 0x" << std::hex << line.writer << " " << place.name << "+0x"
-         << place.offset << std::dec << "\n";
+         << " writes by";
+    constexpr int kShown = 5;
+    int shown = 0;
+    for (const std::string& function : functions)
+      if (shown++ < kShown)
+        text << " " << function;
+    text << (shown > kShown ? " ...\n" : "\n");
   }
   return text.str();
 }

@@ -22,7 +22,7 @@ namespace k42::test {
 struct SharedLine {
   std::uint64_t address;  // of its first byte
   std::uint64_t writes;
-  std::uint64_t writer;  // an instruction that wrote it
+  std::vector<std::uint64_t> writers;  // some instructions that wrote it
 };
 
 struct LineReport {

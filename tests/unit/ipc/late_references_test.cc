@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 
 #include "cobj/handle_count.h"
 #include "cobj/hold.h"
@@ -57,6 +58,23 @@ TEST_F(TicketSinkTest, TwoAtATimeAreTwo) {
   TicketSinks sinks;
   Dispatcher first, second;
   EXPECT_NE(first.Take(sinks).value(), second.Take(sinks).value());
+}
+
+// Processes are made on one CPU and end on another, for ever: their sinks come back.
+TEST_F(TicketSinkTest, SinksGivenOnAnotherCpuComeBack) {
+  TicketSinks sinks;
+  Dispatcher dispatcher;
+  std::set<TicketSink*> seen;
+  for (int i = 0; i < 500; ++i) {
+    TicketSink* sink = nullptr;
+    machine::hosted::RunOn(i % 3, [&] { sink = dispatcher.Take(sinks).value(); });
+    seen.insert(sink);
+    machine::hosted::RunOn(3, [&] {
+      sink->Retire();
+      sinks.Give(sink);
+    });
+  }
+  EXPECT_LE(seen.size(), 64u);
 }
 
 class HeldObjectTest : public test::ObjectFixture {

@@ -355,5 +355,33 @@ TEST(MemoryFile, HolesReadAsZeroAndPunchingMakesThem) {
   file->DropReference();
 }
 
+// What every process shows: nobody counts them, and it loses no page.
+TEST(PermanentFile, OutlivesItsMappingsAndIsNeverCut) {
+  static TestServices* const test = new TestServices;  // for ever, as the file
+  static FcmFile* const file = FcmFile::Create(test->services, nullptr, 4 * kPageSize).value();
+  const std::uint64_t value = 42;
+  EXPECT_TRUE(file->Write(16, BufferIn::Kernel(&value, 8), Waiting::kYes).ok());
+  file->MakePermanent();
+  EXPECT_FALSE(file->HasOneReference());
+  for (int i = 0; i < 3; ++i) {
+    AddressSpace* space = AddressSpace::Create(test->services).value();
+    const std::uint64_t at =
+        space->Map({.size = 4 * kPageSize, .protection = kReadWrite, .source = file}).value();
+    EXPECT_EQ(Load(*space, at + 16).value(), value);
+    AddressSpace* child = space->ForkCopy().value();
+    EXPECT_EQ(Store(*child, at + 16, 1), Status::kOk);
+    EXPECT_EQ(file->Resize(0, Waiting::kYes), Status::kNotSupported);
+    EXPECT_EQ(file->PunchHole(0, kPageSize, Waiting::kYes), Status::kNotSupported);
+    EXPECT_EQ(Load(*child, at + 16).value(), 1u);
+    EXPECT_EQ(Load(*space, at + 16).value(), value);
+    Hat::LeaveThisCpu(test->services.loaded_hats);
+    space->Destroy();
+    child->Destroy();
+  }
+  std::uint64_t back = 0;
+  EXPECT_EQ(file->Read(16, BufferOut::Kernel(&back, 8), Waiting::kYes).value(), 8u);
+  EXPECT_EQ(back, value);
+}
+
 }  // namespace
 }  // namespace k42::mem

@@ -7,6 +7,7 @@
 #include <set>
 #include <vector>
 
+#include "machine/hosted.h"
 #include "mem/heap.h"
 
 namespace k42::proc {
@@ -324,6 +325,40 @@ TEST(NumberTable, WalksMatchASet) {
 }
 
 // Every number but 0 can be had; then none, and the one that comes back.
+TEST(NumberTable, CpusTakeTurnsAndEachNumberIsGivenOnce) {
+  NumberTable table(mem::TheHeap());
+  Task task;
+  const auto take_on = [&](machine::CpuId cpu) {
+    std::uint32_t number = 0;
+    machine::hosted::RunOn(cpu, [&] { number = table.Take(&task, false).ValueOr(0); });
+    return number;
+  };
+  // As long as its turn lasts a CPU has the next number, whatever others take meanwhile.
+  EXPECT_EQ(take_on(0), NumberTable::kFirst);
+  EXPECT_EQ(take_on(1), NumberTable::kTurn);
+  EXPECT_EQ(take_on(0), NumberTable::kFirst + 1);
+  EXPECT_EQ(take_on(1), NumberTable::kTurn + 1);
+  // To the last one, with turns that others have filled meanwhile.
+  std::vector<bool> seen(NumberTable::kMax);
+  for (const std::uint32_t number : {1u, 2u, NumberTable::kTurn, NumberTable::kTurn + 1})
+    seen[number] = true;
+  std::uint32_t taken = 4;
+  for (machine::CpuId cpu = 0; taken < NumberTable::kMax - 1; cpu ^= 1) {
+    machine::hosted::RunOn(cpu, [&] {
+      for (std::uint32_t i = 0; i < 1000 && taken < NumberTable::kMax - 1; ++i, ++taken) {
+        const std::uint32_t number = table.Take(&task, false).ValueOr(0);
+        ASSERT_TRUE(number != 0 && number < NumberTable::kMax && !seen[number]) << number;
+        seen[number] = true;
+      }
+    });
+  }
+  EXPECT_EQ(table.Take(&task, false).status(), Status::kLimitExceeded);
+  for (const std::uint32_t number : {70'000u, 70'001u, 5u}) {
+    table.Free(number);
+    EXPECT_EQ(take_on(1), number);
+  }
+}
+
 TEST(NumberTable, TheLimitGrowsToTheLastNumber) {
   NumberTable table(mem::TheHeap());
   Task task;
