@@ -49,8 +49,9 @@ class NinePFileSystem final : public FileSystem {
   ninep::Client& client() { return client_; }
   mem::MemoryServices& memory() { return memory_; }
   bool cached() const { return sharing_ == Sharing::kCached; }
-  // New files belong to whom we say; else to whom the server runs as.
-  bool names_owners() const { return served_; }
+  // All who use it are on this node: new files belong to whom we say (else to whom the server runs
+  // as), and those who open a fifo meet.
+  bool served() const { return served_; }
 
   // The node for what `fid` stands for; takes the fid over. One reference. Waits.
   Result<NinePNode*> NodeOf(std::uint32_t fid);

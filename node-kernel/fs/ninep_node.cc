@@ -5,6 +5,7 @@
 
 #include "cobj/may_block.h"
 #include "fs/directory_writer.h"
+#include "fs/entry.h"
 #include "fs/ninep_fs.h"
 #include "fs/ninep_pages.h"
 #include "mem/fcm_file.h"
@@ -198,6 +199,11 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
       message.U32(what.group);
       break;
     }
+    case FileKind::kFifo:
+      if (!remote().served()) {
+        return Status::kNotSupported;  // it would connect nobody across nodes
+      }
+      [[fallthrough]];
     case FileKind::kRegular: {
       Writer& message = request->Begin(Type::kMakeNode);
       message.U32(fid());
@@ -208,12 +214,12 @@ Result<Node*> NinePNode::MakeNode(std::string_view name, const NewNode& what) {
       message.U32(what.group);
       break;
     }
-    default:  // a fifo or socket would connect nobody across nodes
+    default:
       return Status::kNotSupported;
   }
   TRY(client.Call(*request));
   Node* made = TRY(Lookup(name));
-  if (!remote().names_owners() || made->ownership().user == what.user) {
+  if (!remote().served() || made->ownership().user == what.user) {
     return made;
   }
   AttributeChange owner{};
@@ -381,6 +387,23 @@ Result<NinePPages*> NinePNode::PagesLocked() {
     cache_.store(cache, std::memory_order_release);
   }
   return pages;
+}
+
+// Whoever has the fifo open holds this node, and so all meet here.
+Result<cobj::Granted<IOpenFile>> NinePNode::Open(const OpenRequest& request) {
+  if (kind() != FileKind::kFifo || !remote().served()) {
+    return Node::Open(request);
+  }
+  TRY(cobj::MayBlock());
+  RefPtr<io::Fifo> fifo;
+  {
+    const machine::MutexGuard guard(open_lock_);
+    if (!fifo_) {
+      fifo_ = RefPtr<io::Fifo>::Adopt(TRY(io::Fifo::Make()));
+    }
+    fifo = fifo_;
+  }
+  return io::Fifo::Open(std::move(fifo), RefPtr<Node>(this), request.entry, request.flags);
 }
 
 Status NinePNode::Opened(std::uint32_t flags) {

@@ -13,6 +13,7 @@
 #include "base/intrusive_list.h"
 #include "fs/ninep_message.h"
 #include "fs/node.h"
+#include "io/fifo.h"
 #include "machine/mutex.h"
 #include "machine/spin_lock.h"
 #include "mem/size_gate.h"
@@ -49,6 +50,7 @@ class NinePNode final : public Node, public ListLink<> {
   Status Sync(bool data_only) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
   Status Opened(std::uint32_t flags) override;
+  Result<cobj::Granted<IOpenFile>> Open(const OpenRequest& request) override;
 
   // The root, for a new server.
   void Renew(std::uint32_t fid);
@@ -78,6 +80,7 @@ class NinePNode final : public Node, public ListLink<> {
   machine::Mutex<LockRank::kFile> open_lock_;
   mem::SizeGate contents_gate_;
   machine::Mutex<LockRank::kFile> refresh_lock_;  // never together with open_lock_
+  RefPtr<io::Fifo> fifo_ K42_GUARDED_BY(open_lock_);
   std::atomic<NinePPages*> pages_{nullptr};
   std::atomic<mem::FcmFile*> cache_{nullptr};
   machine::SpinLock<LockRank::kNode> state_lock_;

@@ -18,6 +18,8 @@ using ninep::Request;
 namespace {
 
 constexpr machine::HoldReason kAllPlaces{2500, "all 65 places for requests are looked at"};
+constexpr machine::HoldReason kOnePlace{500,
+                                        "one request, of up to 17 pieces, is measured or queued"};
 
 // Memory for one message, while it is copied.
 class Copy {
@@ -174,16 +176,17 @@ Status ServedFiles::Submit(Request* request) {
   const auto low = std::to_integer<unsigned>(message[5]),
              high = std::to_integer<unsigned>(message[6]);
   const std::uint32_t number = PlaceOf(static_cast<std::uint16_t>(low | high << 8));
+  const std::uint64_t now = machine::MonotonicNs();
   bool wake = false;
   {
-    SpinGuard guard(lock_);
+    SpinGuard guard(lock_, kOnePlace);
     if (!open_) {
       return Status::kIoError;
     }
     if (number >= kPlaces || places_[number].state != State::kFree) {
       return Status::kBusy;
     }
-    places_[number] = {request, State::kQueued, machine::MonotonicNs()};
+    places_[number] = {request, State::kQueued, now};
     queue_[(queue_begin_ + queue_size_++) % kPlaces] = static_cast<std::uint8_t>(number);
     wake = static_cast<bool>(ready_);
   }
@@ -222,7 +225,7 @@ Result<std::uint64_t> ServedFiles::Take(std::uint64_t session, BufferOut message
   std::size_t size = 0;
   cobj::Ticket former;
   {
-    SpinGuard guard(lock_);
+    SpinGuard guard(lock_, kOnePlace);
     if (IsOver(session)) {
       return Status::kEndpointDown;
     }
@@ -254,13 +257,13 @@ Result<std::uint64_t> ServedFiles::Take(std::uint64_t session, BufferOut message
   if (copy.bytes() != nullptr) {
     CopyOut(*request, copy.bytes());
   }
+  const std::uint64_t now = machine::MonotonicNs();
   bool over = false;
   {
     SpinGuard guard(lock_);
     over = IsOver(session);
-    places_[number] = over || copy.bytes() == nullptr
-                          ? Place{}
-                          : Place{request, State::kTaken, machine::MonotonicNs()};
+    places_[number] =
+        over || copy.bytes() == nullptr ? Place{} : Place{request, State::kTaken, now};
   }
   if (over || copy.bytes() == nullptr) {
     request->Complete(over ? Status::kIoError : Status::kNoMemory, 0);

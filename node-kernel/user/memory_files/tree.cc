@@ -224,7 +224,7 @@ Error Tree::Make(File& directory, std::string_view name, std::uint32_t mode, std
   if (Find(directory, name) != nullptr)
     return Error::kExists;
   const std::uint32_t kind = mode & kKindMask;
-  if (kind != kRegular && kind != kDirectory && kind != kSymlink)
+  if (kind != kRegular && kind != kDirectory && kind != kSymlink && kind != kFifo)
     return Error::kNotSupported;
   if (kind == kSymlink && text.empty())
     return Error::kNotFound;

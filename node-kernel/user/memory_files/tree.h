@@ -40,7 +40,7 @@ enum class Error : std::uint32_t {
 };
 
 inline constexpr std::uint32_t kKindMask = 0170000, kRegular = 0100000, kDirectory = 0040000,
-                               kSymlink = 0120000;
+                               kSymlink = 0120000, kFifo = 0010000;
 inline constexpr std::size_t kBlock = 4096;
 inline constexpr std::size_t kNameMost = 255;
 inline constexpr std::uint64_t kSizeMost = std::uint64_t{1} << 62;

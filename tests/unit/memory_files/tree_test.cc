@@ -107,7 +107,7 @@ TEST_F(TreeTest, NamesThatCannotBe) {
   EXPECT_EQ(make(std::string(255, 'n')), Error::kNone);
   EXPECT_EQ(make(std::string(255, 'n')), Error::kExists);
   EXPECT_EQ(tree_.Make(*made, "x", kRegular, 0, {}, &made), Error::kNotDirectory);
-  EXPECT_EQ(tree_.Make(root, "pipe", 0010644, 0, {}, &made), Error::kNotSupported);
+  EXPECT_EQ(tree_.Make(root, "device", 0020644, 0, {}, &made), Error::kNotSupported);
 }
 
 TEST_F(TreeTest, LinksAndHolders) {
