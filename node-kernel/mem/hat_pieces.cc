@@ -15,7 +15,7 @@ using machine::SpinGuard;
 namespace {
 
 // What is done at a time with the lock held. Between two pieces others come to the table.
-constexpr machine::HoldReason kPiece{10000,
+constexpr machine::HoldReason kPiece{12000,
                                      "up to 64 entries of four tables, all of which may be looked "
                                      "at, and the tables that lead there"};
 constexpr machine::HoldReason kPieceAndTables{10000, "64 entries, and tables for them"};
