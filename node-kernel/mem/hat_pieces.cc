@@ -95,10 +95,11 @@ template <typename F>
 std::uint64_t Hat::ForPieceLocked(const Piece& piece, F visit) {
   std::uint32_t count = 0;
   return ForEachLeafLocked(piece.from, piece.to,
-                           [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
-                             visit(slot, address, size);
-                             return ++count < kLeaves;
-                           });
+                           [&](Entry* slot, std::uint64_t address, std::uint64_t size)
+                               K42_REQUIRES(lock_) {
+                                 visit(slot, address, size);
+                                 return ++count < kLeaves;
+                               });
 }
 
 void Hat::DropLeafTableLocked(Entry* slot, std::uint64_t address, TlbGather& gather) {
