@@ -222,7 +222,9 @@ class AddressSpace {
   // Enters the region for an access; kOk, or the answer to the fault.
   Status EnterRegion(std::uint64_t address, Access access, FaultWaiter* waiter, Region*& region);
   void CountWait();
+  // Whether a large page may serve the fault.
   bool MayUseLarge(const Region& region, std::uint64_t address) const;
+  bool AllowsLarge(const Region& region, std::uint64_t address) const;
   // Calls copy(bytes of the page, done so far, count) for each part of a page in the range.
   using PartCopier =
       FunctionRef<void(unsigned char* bytes, std::uint64_t done, std::uint64_t count)>;

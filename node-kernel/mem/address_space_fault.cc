@@ -35,18 +35,26 @@ Status AddressSpace::EnterRegion(std::uint64_t address, Access access, FaultWait
   return Status::kOk;
 }
 
-bool AddressSpace::MayUseLarge(const Region& region, std::uint64_t address) const {
+// Of those that have an opinion, or a node that has.
+bool AddressSpace::AllowsLarge(const Region& region, std::uint64_t address) const {
   const LargePolicy policy = services_.large_policy.load(std::memory_order_relaxed);
-  if (region.large == LargePages::kAsNode ? policy != LargePolicy::kAlways || region.personality
-                                          : region.large == LargePages::kRefused) [[likely]] {
-    return false;
-  }
+  const bool wanted = region.large == LargePages::kWanted ||
+                      (region.large == LargePages::kAsNode && !region.personality);
   if (region.large != LargePages::kPromised &&
-      (policy == LargePolicy::kNever || refuses_large_pages())) {
+      (!wanted || policy == LargePolicy::kNever || refuses_large_pages())) {
     return false;
   }
   const std::uint64_t base = AlignDown(address, kLargePageSize);
   return base >= region.start && region.end - base >= kLargePageSize;
+}
+
+// Most faults are to find out quickly that they need not ask.
+inline bool AddressSpace::MayUseLarge(const Region& region, std::uint64_t address) const {
+  if (region.large == LargePages::kAsNode &&
+      services_.large_policy.load(std::memory_order_relaxed) != LargePolicy::kAlways) [[likely]] {
+    return false;
+  }
+  return AllowsLarge(region, address);
 }
 
 Status AddressSpace::HandleFault(std::uint64_t address, Access access, FaultWaiter* waiter) {

@@ -64,8 +64,11 @@ FcmIdentity FcmPrivate::identity() const {
 
 // The first access to a page that is there takes this path and no other.
 Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
+  if (request.large && MapLarge(request, gather)) [[unlikely]] {
+    return Status::kOk;
+  }
   {
-    const SpinGuard guard(lock_, request.large ? kLargeMapped : kOneMapped);
+    const SpinGuard guard(lock_, kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       Frame* frame = services_.frames.FrameOf(*entry);
       if (request.access != Access::kWrite || !FrameAllocator::IsShared(frame)) {
@@ -77,9 +80,6 @@ Status FcmPrivate::MapPage(const FaultRequest& request, TlbGather& gather) {
 }
 
 Status FcmPrivate::MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather) {
-  if (request.large && MapLargeLocked(request, frame, gather)) {
-    return Status::kOk;
-  }
   const Region& region = *request.region;
   const Protection protection =
       FrameAllocator::IsShared(frame) ? WithoutWrite(region.protection) : region.protection;
@@ -92,13 +92,13 @@ Status FcmPrivate::MakePage(const FaultRequest& request, TlbGather& gather) {
   FrameAllocator& frames = services_.frames;
   Frame* original = nullptr;  // with a reference of ours
   {
-    const SpinGuard guard(lock_, request.large ? kLargeMapped : kOneMapped);
+    const SpinGuard guard(lock_, kOneMapped);
     if (const PageMap::Entry* entry = map_.Find(PageIndex(request.address))) {
       original = frames.FrameOf(*entry);
       // Another CPU may have made it since the caller looked, and be writing to it: a copy would
-      // lose that.
+      // lose that. (And a small entry the large one that it may have mapped: look again.)
       if (request.access != Access::kWrite || !FrameAllocator::IsShared(original)) {
-        return MapOwnLocked(request, original, gather);
+        return request.large ? Status::kOk : MapOwnLocked(request, original, gather);
       }
       FrameAllocator::AddReference(original);
     }
@@ -189,7 +189,7 @@ Status FcmPrivate::Insert(const FaultRequest& request, Frame* fresh, Frame* expe
   Status status = Status::kOk;
   bool used = false;
   {
-    const SpinGuard guard(lock_, request.large ? kLargeMapped : kEntered);
+    const SpinGuard guard(lock_, kEntered);
     const PageMap::Entry* found = map_.Find(PageIndex(request.address));
     if ((found == nullptr ? 0 : *found) == (expected == nullptr ? 0 : expected->address)) {
       const Result<PageMap::Entry*> entry = map_.FindOrAdd(PageIndex(request.address));

@@ -74,8 +74,6 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
  private:
   void Destroy() override;
   bool IsEmpty();
-  static constexpr machine::HoldReason kLargeMapped{
-      16000, "512 pages of the map and their frames are looked at: may one entry show them?"};
   Status MapOwnLocked(const FaultRequest& request, Frame* frame, TlbGather& gather)
       K42_REQUIRES(lock_);
   // Makes the page exist, the region's own if it is to be written, and maps it.
@@ -86,8 +84,7 @@ class FcmPrivate final : public FcmRegions<LockRank::kPrivateMemory>, public Lis
   Status CopyOf(Frame* original, Frame*& copy);
   // Large pages (fcm_private_large.cc). False: small ones must do.
   Result<bool> MakeLarge(const FaultRequest& request, TlbGather& gather);
-  bool MapLargeLocked(const FaultRequest& request, Frame* frame, TlbGather& gather)
-      K42_REQUIRES(lock_);
+  bool MapLarge(const FaultRequest& request, TlbGather& gather);
   bool EnterLargeLocked(std::uint64_t address, const Frame* frames) K42_REQUIRES(lock_);
   bool CopyNow(Hat::Leaf& leaf);
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr machine::HoldReason kLargeEntered{
     16000, "512 pages go into the map, whose nodes may be missing, and one entry into the table"};
+constexpr machine::HoldReason kLargeMapped{
+    12000, "512 pages of the map and their frames are looked at: may one entry show them?"};
 constexpr machine::HoldReason kLooked{1500, "up to nine nodes of the map are looked through"};
 
 constexpr std::uint64_t FirstIndex(std::uint64_t address) {
@@ -88,24 +90,31 @@ bool FcmPrivate::EnterLargeLocked(std::uint64_t address, const Frame* frames) {
 
 // A page that is there: once more by one entry, where small ones have not been mapped since. Its
 // frame is looked at first, which mostly says no at once.
-bool FcmPrivate::MapLargeLocked(const FaultRequest& request, Frame* frame, TlbGather& gather) {
+bool FcmPrivate::MapLarge(const FaultRequest& request, TlbGather& gather) {
   Hat& hat = *request.region->hat;
   const std::uint64_t base = AlignDown(request.address, kLargePageSize);
+  const SpinGuard guard(lock_, kLargeMapped);
+  const PageMap::Entry* entry = map_.Find(PageIndex(request.address));
+  if (entry == nullptr) {
+    return false;
+  }
+  const Frame* const frame = services_.frames.FrameOf(*entry);
   const PhysAddr address = frame->address - (request.address - base);
   if (!IsAligned(address, kLargePageSize) || FrameAllocator::IsShared(frame) ||
       !hat.HasRoomForLarge(base)) {
     return false;
   }
   const Frame* const first = services_.frames.FrameOf(address);
-  std::uint64_t same = 0;
-  map_.ForEach(PageIndex(base), PageIndex(base) + kPagesPerLargePage,
-               [&](std::uint64_t index, PageMap::Entry& entry) {
-                 const std::uint64_t i = index - PageIndex(base);
-                 same += entry == first[i].address && !FrameAllocator::IsShared(&first[i]) ? 1 : 0;
-                 return same == i + 1;
-               });
-  return same == kPagesPerLargePage &&
-         IsOk(hat.MapLarge(base, address, request.region->protection, gather));
+  for (std::uint64_t i = 0; i < kPagesPerLargePage; i += PageMap::kRow) {
+    const PageMap::Entry* row = map_.Find(PageIndex(base) + i);
+    for (std::uint64_t k = 0; k < PageMap::kRow; ++k) {
+      if (row == nullptr || row[k] != first[i + k].address ||
+          FrameAllocator::IsShared(&first[i + k])) {
+        return false;
+      }
+    }
+  }
+  return IsOk(hat.MapLarge(base, address, request.region->protection, gather));
 }
 
 }  // namespace k42::mem

@@ -215,11 +215,10 @@ void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::ui
                         TlbGather& gather) {
   const Entry old = Load(*slot);
   const auto pages = static_cast<std::int64_t>(size / kPageSize);
-  const int more = ((value & kPtePresent) != 0 ? 1 : 0) - ((old & kPtePresent) != 0 ? 1 : 0);
   Store(*slot, value);
-  CountResident(more * pages);
+  CountResident(((value & kPtePresent) != 0 ? pages : 0) - ((old & kPtePresent) != 0 ? pages : 0));
   if (size != kPageSize) [[unlikely]] {
-    CountLarge(more);
+    CountLarge(((value & kPtePresent) != 0 ? 1 : 0) - ((old & kPtePresent) != 0 ? 1 : 0));
   }
   // Granting more for the same frame leaves at worst a translation that faults once more.
   const bool same_frame = PteAddress(old) == PteAddress(value) && (value & kPtePresent) != 0;

@@ -15,7 +15,7 @@ using machine::SpinGuard;
 namespace {
 
 // What is done at a time with the lock held. Between two pieces others come to the table.
-constexpr machine::HoldReason kPiece{10000,
+constexpr machine::HoldReason kPiece{12000,
                                      "up to 64 entries of four tables, all of which may be looked "
                                      "at, and the tables that lead there"};
 constexpr machine::HoldReason kPieceAndTables{10000, "64 entries, and tables for them"};
@@ -95,10 +95,11 @@ template <typename F>
 std::uint64_t Hat::ForPieceLocked(const Piece& piece, F visit) {
   std::uint32_t count = 0;
   return ForEachLeafLocked(piece.from, piece.to,
-                           [&](Entry* slot, std::uint64_t address, std::uint64_t size) {
-                             visit(slot, address, size);
-                             return ++count < kLeaves;
-                           });
+                           [&](Entry* slot, std::uint64_t address, std::uint64_t size)
+                               K42_REQUIRES(lock_) {
+                                 visit(slot, address, size);
+                                 return ++count < kLeaves;
+                               });
 }
 
 void Hat::DropLeafTableLocked(Entry* slot, std::uint64_t address, TlbGather& gather) {

@@ -25,10 +25,10 @@ class PageMap {
   PageMap(const PageMap&) = delete;
   PageMap& operator=(const PageMap&) = delete;
 
-  // Null if absent. Valid until the next change of the map.
+  // Null if absent. Valid until the next change of the map. Behind it lie the next ones, absent or
+  // not, up to a multiple of kRow.
   Entry* Find(std::uint64_t index) const;
   // The entry, made (as 0) if absent: the caller stores a nonzero value at once. kNoMemory.
-  // Behind it lie those of the next indices, up to a multiple of kRow.
   Result<Entry*> FindOrAdd(std::uint64_t index);
   // Until the next RemoveRange, FindOrAdd of this one and of those near it (64 in a row, aligned)
   // finds memory.

@@ -47,5 +47,47 @@ GUEST_TEST(mem_fault_cost) {
   space->Destroy();
 }
 
+// What a MiB costs by small pages and by large ones: touched first, granted again, unmapped.
+GUEST_TEST(mem_large_pages_cost) {
+  constexpr std::uint64_t kMib = 1 << 20, kSize = 16 * kMib;
+  const std::uint64_t before = boot::Frames().free_frames();
+  mem::AddressSpace* space = mem::AddressSpace::Create(boot::MemoryServices()).value();
+  const auto touch = [&](mem::LargePages large) {
+    const std::uint64_t at = space
+                                 ->Map({.address = kSize,
+                                        .size = kSize,
+                                        .placement = mem::Placement::kFixed,
+                                        .protection = mem::kProtectRead | mem::kProtectWrite,
+                                        .large = large})
+                                 .value();
+    const std::uint64_t step = large == mem::LargePages::kWanted ? mem::kLargePageSize : 4096;
+    const std::uint64_t start = machine::MonotonicNs();
+    for (std::uint64_t i = 0; i < kSize; i += step) {
+      EXPECT(IsOk(space->HandleFault(at + i, mem::Access::kWrite, nullptr)));
+    }
+    const std::uint64_t touched = machine::MonotonicNs();
+    EXPECT_EQ(space->hat().resident_pages(), kSize / 4096);
+    EXPECT(IsOk(space->Protect(at, kSize, mem::kProtectRead)));
+    EXPECT(IsOk(space->Protect(at, kSize, mem::kProtectRead | mem::kProtectWrite)));
+    const std::uint64_t again = machine::MonotonicNs();
+    for (std::uint64_t i = 0; i < kSize; i += step) {
+      EXPECT(IsOk(space->HandleFault(at + i, mem::Access::kWrite, nullptr)));
+    }
+    const std::uint64_t granted = machine::MonotonicNs();
+    EXPECT(IsOk(space->Unmap(at + 7 * 4096, 4096)));
+    EXPECT(IsOk(space->HandleFault(at + 6 * 4096, mem::Access::kWrite, nullptr)));
+    const std::uint64_t unmap = machine::MonotonicNs();
+    EXPECT(IsOk(space->Unmap(at, kSize)));
+    machine::Log("  touch_{} {}", large == mem::LargePages::kWanted ? "large" : "small",
+                 (touched - start) / (kSize / kMib));
+    machine::Log("  again {}, unmapped {}", (granted - again) / (kSize / kMib),
+                 (machine::MonotonicNs() - unmap) / (kSize / kMib));
+  };
+  touch(mem::LargePages::kAsNode);
+  touch(mem::LargePages::kWanted);
+  space->Destroy();
+  EXPECT(boot::Frames().free_frames() + 64 >= before);
+}
+
 }  // namespace
 }  // namespace k42

@@ -53,15 +53,22 @@ struct Readers {
   }
 };
 
-GUEST_TEST(mem_shoot_down_reaches_every_cpu) {
+// Where `large`, the page is the middle one of a large page that the readers have in their TLBs.
+void ReachEveryCpu(bool large) {
   const Result<mem::AddressSpace*> made = mem::AddressSpace::Create(boot::MemoryServices());
   REQUIRE(made.ok());
   static Readers readers;
   readers.space = made.value();
   mem::AddressSpace& space = *made.value();
-  const Result<std::uint64_t> at = space.Map({.size = 4096, .protection = kReadWrite});
+  const std::uint64_t size = large ? 2 * mem::kLargePageSize : 4096;
+  mem::MapRequest request{.size = size,
+                          .protection = kReadWrite,
+                          .large = large ? mem::LargePages::kPromised : mem::LargePages::kAsNode};
+  const Result<std::uint64_t> at = space.Map(request);
   REQUIRE(at.ok());
-  readers.address = at.value();
+  readers.address = at.value() + (large ? 77 * 4096 : 0);
+  readers.stop = false;
+  readers.ended = 0;
   std::uint64_t value = 1;
   EXPECT_EQ(space.CopyToSpace(readers.address, &value, 8).value(), 8u);
   EXPECT(IsOk(space.ResolveFault(readers.address, mem::Access::kWrite)));
@@ -71,10 +78,8 @@ GUEST_TEST(mem_shoot_down_reaches_every_cpu) {
   readers.AwaitReads();
   for (std::uint64_t round = 2; round < 16; ++round) {
     // Another frame under the same address; and at once nobody has the old one.
-    mem::MapRequest request{.address = readers.address,
-                            .size = 4096,
-                            .placement = mem::Placement::kFixed,
-                            .protection = kReadWrite};
+    request.address = at.value();
+    request.placement = mem::Placement::kFixed;
     EXPECT(space.Map(request).ok());
     EXPECT_EQ(space.CopyToSpace(readers.address, &round, 8).value(), 8u);
     EXPECT(IsOk(space.ResolveFault(readers.address, mem::Access::kWrite)));
@@ -84,17 +89,25 @@ GUEST_TEST(mem_shoot_down_reaches_every_cpu) {
       EXPECT_EQ(readers.seen[cpu].load(), round);
     }
   }
+  EXPECT_EQ(space.hat().large_pages(), large ? 1u : 0u);
   EXPECT(IsOk(space.Protect(readers.address, 4096, mem::kProtectNone)));
   readers.AwaitReads();
   for (machine::CpuId cpu = 1; cpu < machine::CpuCount(); ++cpu) {
     EXPECT(readers.refused[cpu].load());
   }
-  EXPECT(IsOk(space.Unmap(readers.address, 4096)));
+  EXPECT(IsOk(space.Unmap(at.value(), size)));
   readers.stop.store(true);
   while (readers.ended.load() < machine::CpuCount() - 1) {
     Thread::Yield();
   }
   space.Destroy();
+}
+
+GUEST_TEST(mem_shoot_down_reaches_every_cpu) {
+  ReachEveryCpu(false);
+}
+GUEST_TEST(mem_shoot_down_of_a_part_of_a_large_page) {
+  ReachEveryCpu(true);
 }
 
 GUEST_TEST(mem_destroy_calls_cpus_home) {
