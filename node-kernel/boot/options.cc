@@ -5,6 +5,7 @@
 
 #include "abi/link_control.h"
 #include "base/assert.h"
+#include "boot/start_processes.h"
 #include "machine/boot_info.h"
 #include "machine/log.h"
 #include "machine/power.h"
@@ -79,7 +80,11 @@ Complaint IsMount(std::string_view value) {
 }
 Complaint IsServed(std::string_view value) {
   const std::size_t colon = value.find(":/");
-  return colon == value.npos || colon == 0 ? Complaint("is not PROGRAM:/path") : std::nullopt;
+  if (colon == value.npos || colon == 0) {
+    return "is not PROGRAM:/path";
+  }
+  return CarriesImage(value.substr(0, colon)) ? std::nullopt
+                                              : Complaint("names no program of this kernel");
 }
 Complaint IsTraceClasses(std::string_view value) {
   return trace::ParseMask(value).has_value()

@@ -90,6 +90,14 @@ proc::ProcessServices& Processes() {
   return *reinterpret_cast<proc::ProcessServices*>(memory);
 }
 
+bool CarriesImage(std::string_view name) {
+  for (const UserImage* image = user_images; image->name != nullptr; ++image) {
+    if (name == image->name)
+      return true;
+  }
+  return false;
+}
+
 void StartProcesses() {
   auto* services = ::new (memory) proc::ProcessServices(MemoryServices(), mem::TheHeap());
   proc::node_processes = services;

@@ -1,6 +1,8 @@
 // The node's processes: task table, images, hooks from user space; and the first process.
 #pragma once
 
+#include <string_view>
+
 #include "proc/services.h"
 
 namespace k42::boot {
@@ -9,6 +11,9 @@ namespace k42::boot {
 void StartProcesses();
 
 proc::ProcessServices& Processes();
+
+// Does the kernel carry an image of that name? At any time, as early as one likes.
+bool CarriesImage(std::string_view name);
 
 // What the first process gets as standard input, output and errors; empty by default.
 void SetFirstStreams(const cobj::ObjectRef& in, const cobj::ObjectRef& out,

@@ -25,6 +25,7 @@ BAD = {
     "mount=usr": 'mount: "usr" is not TAG:/path',
     "serve=/srv": 'serve: "/srv" is not PROGRAM:/path',
     "serve=memory_files": 'serve: "memory_files" is not PROGRAM:/path',
+    "serve=nothing:/srv": 'serve: "nothing:/srv" names no program of this kernel',
     "files=fast": 'files: "fast" is no way to serve files',
     "trace=thread,thraed": "names no class of events",
     "members=many": "is no number of nodes",

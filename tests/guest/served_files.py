@@ -156,8 +156,25 @@ def stopped():
     return problems
 
 
+NEVER = """
+ls /never > /dev/null 2>&1; echo "never: $?"
+echo text > /srv/file; cat /srv/file
+sleep 3
+"""
+
+
+def never():
+    """A program that ends at once: the node goes on, and does not start it all the time."""
+    with NodeShell(memory=256) as node:
+        status, text = node.run(NEVER, 60, append="serve=hello:/never serve=memory_files:/srv")
+    started = node.log.count("hello does not serve /never")
+    if status != 0 or text.strip() != "never: 1\ntext" or not 3 <= started <= 12:
+        return [f"never: status {status}, {started} times started: {text}\n{node.log[-3000:]}"]
+    return []
+
+
 def main():
-    parts = {"same": same_as_in_the_kernel, "deaths": deaths, "stopped": stopped}
+    parts = {"same": same_as_in_the_kernel, "deaths": deaths, "stopped": stopped, "never": never}
     problems = []
     for name in sys.argv[1:] or parts:
         problems += parts[name]()
