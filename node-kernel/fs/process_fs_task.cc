@@ -91,6 +91,11 @@ void TaskLimits(TextWriter& text, std::uint64_t task) {
   }
 }
 
+bool TaskExists(std::uint64_t task) {
+  proc::TaskInfo info;
+  return InfoOf(task, &info);
+}
+
 // Names are accepted and forgotten here: a thread's name is its personality's.
 Status AcceptName(std::string_view, std::uint64_t) {
   return Status::kOk;
@@ -220,8 +225,8 @@ Result<Node*> TaskDirectory::Lookup(std::string_view name) {
     switch (item.kind) {
       case Kind::kFile:
         return TRY(mem::New<SyntheticFile>(synthetic(), item.generate, task_, item.mode,
-                                           (item.mode & 0200) != 0 ? &AcceptName : nullptr,
-                                           number));
+                                           (item.mode & 0200) != 0 ? &AcceptName : nullptr, number,
+                                           &TaskExists));
       case Kind::kLink:
         return TRY(mem::New<TaskLink>(synthetic(), number, item.target, task_));
       case Kind::kNameSpace:

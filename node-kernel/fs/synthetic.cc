@@ -159,6 +159,9 @@ Result<std::uint64_t> SyntheticFile::Read(std::uint64_t offset, BufferOut data) 
       status = data.CopyFrom(space + offset, 0, part);
     }
     mem::Free(space, room);
+    if (offset == 0 && exists_ != nullptr && !exists_(argument_)) {
+      return Status::kNoProcess;
+    }
     if (fits) {
       TRY(status);
       return std::uint64_t{part};

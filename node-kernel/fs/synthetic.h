@@ -43,6 +43,8 @@ class TextWriter {
 using Generate = void (*)(TextWriter& text, std::uint64_t argument);
 // Takes what was written to it.
 using Accept = Status (*)(std::string_view text, std::uint64_t argument);
+// Whether there still is what the file speaks of.
+using Exists = bool (*)(std::uint64_t argument);
 
 class SyntheticDirectory;
 
@@ -122,12 +124,15 @@ class PlainDirectory final : public SyntheticDirectory {
 class SyntheticFile final : public SyntheticNode {
  public:
   SyntheticFile(SyntheticFileSystem& file_system, Generate generate, std::uint64_t argument,
-                std::uint32_t mode, Accept accept, std::uint64_t number = 0)
+                std::uint32_t mode, Accept accept, std::uint64_t number = 0,
+                Exists exists = nullptr)
       : SyntheticNode(file_system, FileKind::kRegular, mode, number),
         generate_(generate),
         argument_(argument),
-        accept_(accept) {}
+        accept_(accept),
+        exists_(exists) {}
 
+  // kNoProcess: what a reader would read about has gone.
   Result<std::uint64_t> Read(std::uint64_t offset, BufferOut data) override;
   Result<std::uint64_t> Write(std::uint64_t offset, BufferIn data, bool append,
                               std::uint64_t* end) override;
@@ -138,6 +143,7 @@ class SyntheticFile final : public SyntheticNode {
   const Generate generate_;
   const std::uint64_t argument_;
   const Accept accept_;
+  const Exists exists_;  // null: always
 };
 
 class SyntheticLink final : public SyntheticNode {
