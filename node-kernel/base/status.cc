@@ -100,6 +100,8 @@ const char* StatusName(Status status) {
       return "kVersionMismatch";
     case Status::kDeadlock:
       return "kDeadlock";
+    case Status::kNoDestination:
+      return "kNoDestination";
     case Status::kNotOwner:
       return "kNotOwner";
     case Status::kDeleted:

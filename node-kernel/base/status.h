@@ -39,7 +39,8 @@ enum class [[nodiscard]] Status : std::int64_t{
     kAlreadyCompleted = -1044,  // Cancel() came too late
     kRefused = -1045,           // negotiated and declined (hot swap, module load)
     kVersionMismatch = -1046, kDeadlock = -1047,
-    kNotOwner = -1048,  // only the owner, or user 0, may do this
+    kNotOwner = -1048,       // only the owner, or user 0, may do this
+    kNoDestination = -1049,  // where to, was not said
 
     // The object.
     kDeleted = -2001,  // stale reference: the object was destroyed

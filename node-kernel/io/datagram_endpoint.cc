@@ -43,6 +43,9 @@ bool DatagramEndpoint::connected() {
 // Whoever has the address when something is sent: nobody has to yet.
 void DatagramEndpoint::ConnectTo(const SocketAddress& address) {
   SetPeerAddress(address);
+  if (const RefPtr<SocketName> own = name()) {
+    services().NoteConnected(*own, address);
+  }
   machine::SpinGuard guard(lock_);
   by_address_ = true;
 }
@@ -53,13 +56,22 @@ std::uint64_t DatagramEndpoint::SentToNobody(std::uint64_t size) {
   return size;
 }
 
+bool DatagramEndpoint::Hears(const Endpoint& sender) {
+  machine::SpinGuard guard(lock_);
+  return !target_ || target_.get() == &sender;
+}
+
 Status DatagramEndpoint::TakeError() {
   machine::SpinGuard guard(lock_);
   return std::exchange(refused_, false) ? Status::kConnectionRefused : Status::kOk;
 }
 
 Status DatagramEndpoint::Connect(Endpoint& target) {
-  RefPtr<DatagramEndpoint> peer(static_cast<DatagramEndpoint*>(&target));
+  DatagramEndpoint* const datagrams = target.AsDatagram();
+  if (datagrams == nullptr || !datagrams->Hears(*this)) {
+    return Status::kNotOwner;
+  }
+  RefPtr<DatagramEndpoint> peer(datagrams);
   SetPeerAddress(target.address());
   machine::SpinGuard guard(lock_);
   std::swap(target_, peer);
@@ -69,6 +81,9 @@ Status DatagramEndpoint::Connect(Endpoint& target) {
 Status DatagramEndpoint::Disconnect() {
   RefPtr<DatagramEndpoint> peer;
   SetPeerAddress({});
+  if (const RefPtr<SocketName> own = name()) {
+    services().NoteConnected(*own, {});
+  }
   machine::SpinGuard guard(lock_);
   by_address_ = refused_ = false;
   std::swap(target_, peer);
@@ -86,21 +101,33 @@ Result<std::uint64_t> DatagramEndpoint::Send(Transfer& transfer) {
       destination = target_;
     }
   }
-  if (!destination) {
-    return Status::kNotConnected;
-  }
   const bool internet = family() == SocketFamily::kInternet;
+  if (!destination) {
+    return internet ? Status::kNoDestination : Status::kNotConnected;
+  }
   if (internet && transfer.in.size() > kLargest) {
     return Status::kMessageTooLong;
   }
-  auto& inbox = *static_cast<DatagramEndpoint&>(*destination).inbox_;
-  const auto sent = inbox.Write(transfer.in, transfer.attachment, /*all=*/true);
-  if (sent.status() == Status::kBrokenPipe) {  // closed since we found it
-    if (!internet) {
-      return Status::kConnectionRefused;
-    }
+  DatagramEndpoint* const receiver = destination->AsDatagram();
+  if (receiver == nullptr) {
+    return Status::kNotOwner;  // one of a pair: the other one only
+  }
+  const auto sent = receiver->Deliver(*this, transfer);
+  if (internet && sent.status() == Status::kBrokenPipe) {  // closed since we found it
     Attachment::Free(transfer.attachment);
     return SentToNobody(transfer.in.size());
+  }
+  return sent;
+}
+
+Result<std::uint64_t> DatagramEndpoint::Deliver(Endpoint& sender, Transfer& transfer) {
+  const bool internet = family() == SocketFamily::kInternet;
+  if (!internet && !Hears(sender)) {
+    return Status::kNotOwner;
+  }
+  const auto sent = inbox_->Write(transfer.in, transfer.attachment, /*all=*/true);
+  if (sent.status() == Status::kBrokenPipe && !internet) {
+    return Status::kConnectionRefused;
   }
   if (sent.status() == Status::kWouldBlock) {
     if (!internet) {

@@ -34,14 +34,19 @@ class DatagramEndpoint final : public Endpoint {
   std::uint64_t bytes() override { return inbox_->NextMessageSize(); }
   SenderIdentity peer() override { return {}; }
   void Close() override;
+  DatagramEndpoint* AsDatagram() override { return this; }
 
-  // Of internet datagrams: what is sent without an address goes there.
+  // Takes in what `sender` sends to it. kNotOwner: it is connected to somebody else (of local
+  // datagrams; an internet datagram does not come here then).
+  Result<std::uint64_t> Deliver(Endpoint& sender, Transfer& transfer);
+  // Of internet datagrams: what is sent without an address goes there, and nobody else is heard.
   void ConnectTo(const SocketAddress& address);
   // There is no such address: a connected sender is told so at its next call. The size.
   std::uint64_t SentToNobody(std::uint64_t size);
 
  private:
   void Dispose() override;
+  bool Hears(const Endpoint& sender);
   const RefPtr<Conduit> inbox_;
   RefPtr<DatagramEndpoint> target_ K42_GUARDED_BY(lock_);
   bool by_address_ K42_GUARDED_BY(lock_) = false;  // connected without a target

@@ -37,9 +37,9 @@ void Endpoint::SetPeerAddress(const SocketAddress& address) {
   peer_address_ = address;
 }
 
-bool Endpoint::bound() {
+RefPtr<SocketName> Endpoint::name() {
   machine::SpinGuard guard(lock_);
-  return static_cast<bool>(name_);
+  return name_;
 }
 
 void Endpoint::SetName(RefPtr<SocketName> name) {

@@ -56,13 +56,16 @@ class Endpoint : public SocketTarget {
   virtual std::uint64_t unsent() { return 0; }
   virtual SenderIdentity peer() = 0;
   virtual void Close() = 0;
+  // Of type kDatagram are those, and the ends of datagram pairs, which are streams of messages.
+  virtual class DatagramEndpoint* AsDatagram() { return nullptr; }
 
   // -- names --
   SocketAddress address();
   SocketAddress peer_address();
   void SetAddress(const SocketAddress& address);
   void SetPeerAddress(const SocketAddress& address);
-  bool bound();
+  bool bound() { return static_cast<bool>(name()); }
+  RefPtr<SocketName> name();  // null: not bound
   // Where others find it; given up by Unbind.
   void SetName(RefPtr<SocketName> name);
   void Unbind();

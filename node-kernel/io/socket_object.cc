@@ -156,15 +156,17 @@ Result<std::uint64_t> SocketObject::Send(Caller caller, Directory directory, Buf
         !endpoint_->services().IsHere(target.internet)) {
       return Status::kUnreachable;
     }
+    TRY(BindAnywhere(caller));
+    const bool internet = target.family == SocketFamily::kInternet;
+    SocketServices& services = endpoint_->services();
     const Result<Endpoint*> found =
-        endpoint_->services().Find(caller, endpoint_->type(), directory, target);
-    if (found.status() == Status::kConnectionRefused && target.family == SocketFamily::kInternet) {
-      TRY(BindAnywhere(caller));
+        internet ? services.FindReceiver(target, endpoint_->address())
+                 : services.Find(caller, endpoint_->type(), directory, target);
+    if (found.status() == Status::kConnectionRefused && internet) {
       return static_cast<DatagramEndpoint&>(*endpoint_).SentToNobody(data.size());
     }
     transfer.destination = RefPtr<Endpoint>::Adopt(TRY(found));
   }
-  TRY(datagram ? BindAnywhere(caller) : Status::kOk);
   const bool local = endpoint_->family() == SocketFamily::kLocal;
   if (!datagram && (!local || message.handle_count == 0) &&
       endpoint_->option(SocketOption::kPassIdentity) == 0) {

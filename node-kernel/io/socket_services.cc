@@ -35,8 +35,15 @@ bool SocketServices::Same(const Entry& entry, SocketType type, const SocketAddre
           address.internet == kInternetAny);
 }
 
+// An address with others who want that, too. Of streams one only listens on it.
+bool SocketServices::Shares(const Endpoint& endpoint) {
+  return endpoint.option(SocketOption::kReusePort) != 0 ||
+         (endpoint.type() == SocketType::kDatagram &&
+          endpoint.option(SocketOption::kReuseAddress) != 0);
+}
+
 bool SocketServices::TakenLocked(const Endpoint& endpoint, const SocketAddress& address) {
-  const bool reuse = endpoint.option(SocketOption::kReusePort) != 0;
+  const bool reuse = Shares(endpoint);
   for (const Entry& entry : entries_) {
     if (Same(entry, endpoint.type(), address) && !(reuse && entry.reuse)) {
       return true;
@@ -49,7 +56,7 @@ Status SocketServices::BindNumber(Endpoint& endpoint, SocketAddress address) {
   auto name = RefPtr<SocketName>::Adopt(TRY(SocketName::Make()));
   Entry* entry = TRY(mem::New<Entry>());
   entry->type = endpoint.type();
-  entry->reuse = endpoint.option(SocketOption::kReusePort) != 0;
+  entry->reuse = Shares(endpoint);
   entry->name = name;
   bool taken = false;
   {
@@ -130,6 +137,42 @@ Result<Endpoint*> SocketServices::Find(const cobj::CallContext& caller, SocketTy
       }
     }
   }
+  return Behind(std::move(name), type);
+}
+
+Result<Endpoint*> SocketServices::FindReceiver(const SocketAddress& to, const SocketAddress& from) {
+  RefPtr<SocketName> name;
+  {
+    machine::SpinGuard guard(lock_);
+    for (const Entry& entry : entries_) {
+      if (!Same(entry, SocketType::kDatagram, to)) {
+        continue;
+      }
+      if (!entry.connected && !name) {
+        name = entry.name;
+      }
+      if (entry.connected && entry.peer_port == from.port &&
+          (entry.peer_internet == from.internet || from.internet == kInternetAny)) {
+        name = entry.name;
+        break;
+      }
+    }
+  }
+  return Behind(std::move(name), SocketType::kDatagram);
+}
+
+void SocketServices::NoteConnected(const SocketName& name, const SocketAddress& peer) {
+  machine::SpinGuard guard(lock_);
+  for (Entry& entry : entries_) {
+    if (entry.name.get() == &name) {
+      entry.connected = peer.family != SocketFamily::kNone;
+      entry.peer_port = peer.port;
+      entry.peer_internet = peer.internet;
+    }
+  }
+}
+
+Result<Endpoint*> SocketServices::Behind(RefPtr<SocketName> name, SocketType type) {
   RefPtr<SocketTarget> target = name ? name->Get() : RefPtr<SocketTarget>();
   if (!target) {
     return Status::kConnectionRefused;

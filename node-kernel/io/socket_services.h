@@ -61,6 +61,12 @@ class SocketServices {
   // Who can be reached under `address` on this node: one reference; kConnectionRefused if nobody.
   Result<Endpoint*> Find(const cobj::CallContext& caller, SocketType type,
                          cobj::Ref<fs::IOpenFile> directory, const SocketAddress& address);
+  // Who hears an internet datagram to `to` that `from` has sent, the same. Of sockets that share an
+  // address it is the one that is connected to the sender, else the last bound of those that are
+  // not connected at all.
+  Result<Endpoint*> FindReceiver(const SocketAddress& to, const SocketAddress& from);
+  // A datagram socket of that name hears `peer` alone from now on; family kNone: everybody.
+  void NoteConnected(const SocketName& name, const SocketAddress& peer);
   // The name stands for nobody any more.
   void Remove(SocketName& name);
 
@@ -69,8 +75,13 @@ class SocketServices {
     SocketAddress address;
     SocketType type;
     bool reuse = false;
+    bool connected = false;  // to:
+    std::uint16_t peer_port = 0;
+    std::uint32_t peer_internet = 0;
     RefPtr<SocketName> name;
   };
+  static bool Shares(const Endpoint& endpoint);
+  static Result<Endpoint*> Behind(RefPtr<SocketName> name, SocketType type);
   static bool Same(const Entry& entry, SocketType type, const SocketAddress& address);
   bool TakenLocked(const Endpoint& endpoint, const SocketAddress& address) K42_REQUIRES(lock_);
   Status BindNumber(Endpoint& endpoint, SocketAddress address);

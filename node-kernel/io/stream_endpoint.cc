@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/attachment.h"
+#include "io/datagram_endpoint.h"
 #include "io/socket_services.h"
 #include "mem/heap.h"
 
@@ -244,6 +245,8 @@ Result<Endpoint*> StreamEndpoint::Accept() {
 // -- bytes ----------------------------------------------------------------------------------------
 
 Result<std::uint64_t> StreamEndpoint::Send(Transfer& transfer) {
+  if (DatagramEndpoint* other = transfer.destination ? transfer.destination->AsDatagram() : nullptr)
+    return other->Deliver(*this, transfer);
   const Lines lines = LinesNow();
   if (lines.remote) {
     const auto sent = lines.remote->Write(transfer.in);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 static struct sockaddr_in address_of(int socket) {
   struct sockaddr_in address;
   socklen_t size = sizeof(address);
@@ -14,6 +15,93 @@ static int made(int bound) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
   if (bound) bind(made, (struct sockaddr *)&address, sizeof(address));
   return made;
+}
+/* Who is connected hears nobody else, and what was there before stays. */
+static void only_its_peer(void) {
+  char data[16] = "";
+  const int hears = socket(AF_INET, SOCK_DGRAM, 0), peer = made(1), other = made(1), free = made(1);
+  const struct sockaddr_in at = address_of(free), of = address_of(peer);
+  close(free);
+  VALUE(bind(hears, (const struct sockaddr *)&at, sizeof(at))); /* a port that it has asked for, and keeps */
+  VALUE(sendto(other, "before", 7, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(connect(hears, (const struct sockaddr *)&of, sizeof(of)));
+  VALUE(sendto(other, "after", 6, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(sendto(peer, "peer", 5, 0, (const struct sockaddr *)&at, sizeof(at)));
+  for (int i = 0; i < 3; ++i) {
+    VALUE(recv(hears, data, sizeof(data), MSG_DONTWAIT));
+    printf("%s\n", data);
+  }
+  struct sockaddr_in nobody = {.sin_family = AF_UNSPEC};
+  VALUE(connect(hears, (struct sockaddr *)&nobody, sizeof(nobody)));
+  VALUE(sendto(other, "again", 6, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(recv(hears, data, sizeof(data), MSG_DONTWAIT));
+  printf("%s\n", data);
+}
+/* As iperf3's server does: the socket that has heard somebody is his, and the next takes its place. */
+static void shared_port(void) {
+  char data[16] = "";
+  const int one = 1, first = socket(AF_INET, SOCK_DGRAM, 0), caller = made(1), other = made(1);
+  setsockopt(first, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  VALUE(bind(first, (const struct sockaddr *)&at, sizeof(at)));
+  at = address_of(first);
+  const struct sockaddr_in of = address_of(caller);
+  const int without = socket(AF_INET, SOCK_DGRAM, 0);
+  VALUE(bind(without, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(connect(first, (const struct sockaddr *)&of, sizeof(of)));
+  const int next = socket(AF_INET, SOCK_DGRAM, 0);
+  setsockopt(next, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  VALUE(bind(next, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(sendto(caller, "his", 4, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(sendto(other, "new", 4, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(recv(first, data, sizeof(data), MSG_DONTWAIT));
+  printf("%s\n", data);
+  VALUE(recv(next, data, sizeof(data), MSG_DONTWAIT));
+  printf("%s\n", data);
+  VALUE(recv(first, data, sizeof(data), MSG_DONTWAIT));
+  VALUE(recv(next, data, sizeof(data), MSG_DONTWAIT));
+  /* A stream's address is taken while somebody listens there. */
+  const int listening = socket(AF_INET, SOCK_STREAM, 0), late = socket(AF_INET, SOCK_STREAM, 0);
+  setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  setsockopt(late, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  at.sin_port = 0;
+  VALUE(bind(listening, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(listen(listening, 1));
+  at = address_of(listening);
+  VALUE(bind(late, (const struct sockaddr *)&at, sizeof(at)));
+}
+static void local(void) {
+  int pair[2];
+  const struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/tmp/files-datagram"};
+  unlink(at.sun_path);
+  VALUE(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
+  VALUE(bind(pair[0], (const struct sockaddr *)&at, sizeof(at)));
+  const int stranger = socket(AF_UNIX, SOCK_DGRAM, 0);
+  VALUE(send(stranger, "x", 2, 0));
+  VALUE(sendto(stranger, "x", 2, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(sendto(pair[1], "x", 2, 0, (const struct sockaddr *)&at, sizeof(at)));
+  VALUE(connect(stranger, (const struct sockaddr *)&at, sizeof(at)));
+  unlink(at.sun_path);
+  /* One of a pair speaks to others by their names, and to its own without. */
+  const struct sockaddr_un open_at = {.sun_family = AF_UNIX, .sun_path = "/tmp/files-datagram"};
+  char data[16] = "";
+  VALUE(bind(stranger, (const struct sockaddr *)&open_at, sizeof(open_at)));
+  VALUE(sendto(pair[1], "named", 6, 0, (const struct sockaddr *)&open_at, sizeof(open_at)));
+  VALUE(recv(stranger, data, sizeof(data), MSG_DONTWAIT));
+  printf("%s\n", data);
+  /* Connected, it hears nobody else. */
+  const int third = socket(AF_UNIX, SOCK_DGRAM, 0), fourth = socket(AF_UNIX, SOCK_DGRAM, 0);
+  const struct sockaddr_un third_at = {.sun_family = AF_UNIX, .sun_path = "/tmp/files-datagram-3"};
+  unlink(third_at.sun_path);
+  VALUE(bind(third, (const struct sockaddr *)&third_at, sizeof(third_at)));
+  VALUE(connect(stranger, (const struct sockaddr *)&third_at, sizeof(third_at)));
+  VALUE(sendto(fourth, "x", 2, 0, (const struct sockaddr *)&open_at, sizeof(open_at)));
+  VALUE(connect(fourth, (const struct sockaddr *)&open_at, sizeof(open_at)));
+  VALUE(sendto(third, "3", 2, 0, (const struct sockaddr *)&open_at, sizeof(open_at)));
+  VALUE(send(stranger, "y", 2, 0));
+  VALUE(recv(third, data, sizeof(data), MSG_DONTWAIT));
+  unlink(at.sun_path);
+  unlink(third_at.sun_path);
 }
 int main(void) {
   char data[16] = "";
@@ -70,5 +158,9 @@ int main(void) {
   VALUE(connect(third, (struct sockaddr *)&peer, sizeof(peer)));
   VALUE(sendto(third, "x", 2, 0, (const struct sockaddr *)&from, sizeof(from)));
   VALUE(recv(client, data, sizeof(data), 0));
+  VALUE(send(third, "x", 2, 0));
+  only_its_peer();
+  shared_port();
+  local();
   return 0;
 }

@@ -62,6 +62,8 @@ std::int64_t ErrnoOf(Status status) {
       return -kEIO;
     case Status::kNotConnected:
       return -kENOTCONN;
+    case Status::kNoDestination:
+      return -kEDESTADDRREQ;
     case Status::kAlreadyConnected:
       return -kEISCONN;
     case Status::kInProgress:

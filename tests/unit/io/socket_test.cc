@@ -142,7 +142,7 @@ TEST_F(SocketTest, DatagramsFindTheirReceiver) {
   };
   auto receiver = make(), sender = make();
   ASSERT_EQ(services.Bind(kernel, *receiver, {}, At(5000), 0), Status::kOk);
-  EXPECT_EQ(Send(*sender, "whom?").status(), Status::kNotConnected);
+  EXPECT_EQ(Send(*sender, "whom?").status(), Status::kNoDestination);
   ASSERT_EQ(sender->Connect(*receiver), Status::kOk);
   EXPECT_EQ(Send(*sender, "one").ValueOr(0), 3u);
   EXPECT_EQ(Send(*sender, "two").ValueOr(0), 3u);
