@@ -261,6 +261,12 @@ Result<std::uint64_t> Write(Handle file, std::uint64_t buffer, std::uint64_t siz
   }
   return Value(Call(kWrite, FdOf(file), static_cast<long>(buffer), static_cast<long>(size)));
 }
+Result<std::uint64_t> ReadStream(Handle stream, std::uint64_t buffer, std::uint64_t size) {
+  return Read(stream, buffer, size);
+}
+Result<std::uint64_t> WriteStream(Handle stream, std::uint64_t buffer, std::uint64_t size) {
+  return Write(stream, buffer, size);
+}
 Result<std::uint64_t> ReadAt(Handle file, std::uint64_t offset, std::uint64_t buffer,
                              std::uint64_t size) {
   return Value(Call(kPread, FdOf(file), static_cast<long>(buffer), static_cast<long>(size),
