@@ -7,10 +7,11 @@
 // them, and by cookie, in the order in which they came, so that a listing that goes on after
 // changes tells each name that stayed exactly once.
 //
-// One thread; plain data.
+// One thread; plain data. Files: tree.cc (files, names), tree_contents.cc.
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -130,9 +131,15 @@ class Tree {
   void* Allocate(std::size_t size);
   void Free(void* block, std::size_t size);
   template <typename T>
-  T* New();
+  T* New() {
+    void* space = Allocate(sizeof(T));
+    return space == nullptr ? nullptr : ::new (space) T();
+  }
   template <typename T>
-  void Delete(T* object);
+  void Delete(T* object) {
+    object->~T();
+    Free(object, sizeof(T));
+  }
 
   static std::uint64_t HashOf(std::string_view name);
   static Name* Find(const File& directory, std::string_view name);
