@@ -85,6 +85,8 @@ void UcxTransport::Drain(Peer& peer) {
 
 void UcxTransport::Start(Peer& peer, const Request& request) {
   std::uint64_t serial = next_serial_++;
+  if (peer.next_probe_ns == 0)
+    peer.next_probe_ns = clock_.NowNs() + kProbeNs;
   peer.under_way.emplace(serial, UnderWay{request});
   if (StartOneSided(peer, serial, request))
     return;
@@ -147,18 +149,17 @@ void UcxTransport::StartPieces(Peer& peer, std::uint64_t serial, const Request& 
 // lives. To whoever does not know our session the probe is as strange as any request, and it says
 // so.
 void UcxTransport::Probe(Peer& peer, std::uint64_t now) {
-  if (peer.state != State::kUp || peer.under_way.empty()) {
+  if (peer.under_way.empty()) {
     peer.next_probe_ns = 0;
     return;
   }
-  if (peer.next_probe_ns != 0 && now >= peer.next_probe_ns) {
-    UcxPacket packet = Packet(UcxPacketType::kFlush, next_serial_++);
-    packet.session = peer.session;
-    packet.sequence = ++peer.sent;
-    SendControl(peer, packet);
-  }
-  if (peer.next_probe_ns == 0 || now >= peer.next_probe_ns)
-    peer.next_probe_ns = now + kProbeNs;
+  if (now < peer.next_probe_ns)
+    return;
+  peer.next_probe_ns = now + kProbeNs;
+  UcxPacket packet = Packet(UcxPacketType::kFlush, next_serial_++);
+  packet.session = peer.session;
+  packet.sequence = ++peer.sent;
+  SendControl(peer, packet);
 }
 
 void UcxTransport::OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {

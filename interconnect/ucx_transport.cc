@@ -178,8 +178,7 @@ std::uint64_t UcxTransport::NextTimer() const {
     next = EarlierTimer(next, peer.queue.NextDeadline());
     if (peer.state != State::kUp && !peer.queue.empty())
       next = EarlierTimer(next, peer.next_try_ns);
-    if (!peer.under_way.empty())
-      next = EarlierTimer(next, peer.next_probe_ns != 0 ? peer.next_probe_ns : 1);
+    next = EarlierTimer(next, peer.next_probe_ns);
   }
   return next;
 }

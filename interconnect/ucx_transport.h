@@ -98,7 +98,7 @@ class UcxTransport final : public Transport {
     RequestQueue queue;
     std::map<std::uint64_t, UnderWay> under_way;
     std::map<std::uint64_t, Piece> pieces;  // by the serial that its answer carries
-    std::uint64_t next_probe_ns = 0;        // 0: nothing is under way
+    std::uint64_t next_probe_ns = 0;        // set while something is under way
     bool one_sided = true;                  // until it turns out that it is not
     std::map<abi::WindowId, Grant> grants;  // of its windows
 
