@@ -10,10 +10,10 @@
 // read-only, so that the first write faults and makes it dirty; writing back maps it read-only
 // again first. An entry holds one reference of its frame, a request under way another.
 //
-// Locking: lock_ guards map_, regions_, views_ and the requests.
-// Calls to the FileRepresentative and notifications of waiters are made without it. size_gate_
-// keeps writes apart from whatever else changes the size or takes pages out; lock_ is taken inside
-// it. What reclaims keeps its hands off pages that somebody has pinned.
+// Locking: lock_ guards map_, regions_, views_ and the requests. Calls to the FileRepresentative
+// and notifications of waiters are made without it. size_gate_ keeps writes apart from whatever
+// else changes the size or takes pages out; lock_ is taken inside it. What reclaims keeps its hands
+// off pages that somebody has pinned.
 //
 // Files: fcm_file.cc (pages and regions), fcm_file_requests.cc (to and from the
 // FileRepresentative), fcm_file_io.cc (read, write, resize).

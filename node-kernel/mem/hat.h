@@ -147,7 +147,7 @@ class Hat {
   // The first entry of [index, end) that is not 0; `end` if there is none.
   unsigned FirstUsed(PhysAddr table, unsigned index, unsigned end) const;
   void MarkUsed(PhysAddr table, unsigned index);
-  // Takes out the leaf tables (level 1) that lie wholly in the range.
+  // Takes out the leaf table (level 1) in `slot`, or all that lie wholly in the range.
   void DropLeafTableLocked(Entry* slot, std::uint64_t address, TlbGather& gather)
       K42_REQUIRES(lock_);
   void DropLeafTablesLocked(std::uint64_t start, std::uint64_t end, TlbGather& gather)
