@@ -135,6 +135,35 @@ TEST_F(SocketTest, PortsAreChosenAndGuarded) {
   two->Close();
 }
 
+// Both say kDatagram, and are not the same.
+TEST_F(SocketTest, AnEndOfADatagramPairHearsItsOtherEndAlone) {
+  const auto end = [&] {
+    return RefPtr<StreamEndpoint>::Adopt(
+        StreamEndpoint::Make(services, SocketFamily::kLocal, SocketType::kDatagram, {}).value());
+  };
+  auto one = end(), other = end();
+  ASSERT_EQ(StreamEndpoint::Join(*one, *other), Status::kOk);
+  auto stranger = RefPtr<DatagramEndpoint>::Adopt(
+      DatagramEndpoint::Make(services, SocketFamily::kLocal, {}).value());
+  const auto send_to = [](Endpoint& from, Endpoint& to, std::string_view what) {
+    Transfer transfer;
+    transfer.in = BufferIn::Kernel(what.data(), what.size());
+    transfer.destination = RefPtr<Endpoint>(&to);
+    return from.Send(transfer).status();
+  };
+  EXPECT_EQ(send_to(*stranger, *one, "x"), Status::kNotOwner);
+  EXPECT_EQ(stranger->Connect(*one), Status::kNotOwner);
+  EXPECT_EQ(Receive(*one, &text).status(), Status::kWouldBlock);
+  EXPECT_EQ(send_to(*one, *stranger, "named"), Status::kOk);
+  EXPECT_EQ(Receive(*stranger, &text).ValueOr(0), 5u);
+  EXPECT_EQ(send_to(*one, *other, "own"), Status::kOk);
+  EXPECT_EQ(Receive(*other, &text).ValueOr(0), 3u);
+  for (Endpoint* each : {static_cast<Endpoint*>(one.get()), static_cast<Endpoint*>(other.get()),
+                         static_cast<Endpoint*>(stranger.get())}) {
+    each->Close();
+  }
+}
+
 TEST_F(SocketTest, DatagramsFindTheirReceiver) {
   auto make = [&] {
     return RefPtr<DatagramEndpoint>::Adopt(
