@@ -16,7 +16,7 @@ add_library(k42_debug_kernel_flags INTERFACE)
 target_compile_options(k42_debug_kernel_flags INTERFACE ${K42_FREESTANDING_FLAGS}
   ${K42_NO_VECTOR_FLAGS} -fpie -mcmodel=small)
 add_library(k42_kernel_flags INTERFACE)
-target_compile_options(k42_kernel_flags INTERFACE $<$<NOT:$<BOOL:${K42_DEBUG_CHECKS}>>:-DNDEBUG>)
+target_compile_options(k42_kernel_flags INTERFACE -DNDEBUG)
 target_link_libraries(k42_kernel_flags INTERFACE k42_debug_kernel_flags)
 # -nostdinc++ keeps the compiler from finding libstdc++ by itself; the vetted headers come back here.
 execute_process(COMMAND ${CMAKE_CXX_COMPILER} -E -x c++ - -v INPUT_FILE /dev/null

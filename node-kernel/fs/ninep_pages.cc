@@ -38,6 +38,8 @@ void AddFrames(const mem::PageRequest& pages, std::uint64_t size, Add add) {
 
 // Pages that go back as soon as it is known how large the file is.
 struct WriteBack {
+  WriteBack(NinePPages* owner_, mem::PageRequest* pages_) : owner(owner_), pages(pages_) {}
+
   NinePPages* owner;
   mem::PageRequest* pages;
 };

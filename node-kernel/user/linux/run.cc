@@ -101,8 +101,10 @@ bool LeavesAtOnce(const Thread& thread, std::int64_t result) {
   const Task& task = *thread.task;
   const bool wanted = thread.exit_requested | thread.must_move | task.exiting;
   const SignalSet signals = thread.signals.pending.set() | task.pending.set();
-  return !(wanted | !signals.empty() | thread.signals.restore_saved_mask | WantsRestart(result) |
-           monitor.shared()) &&
+  const bool quiet = signals.empty();
+  const bool restarts = WantsRestart(result);
+  const bool shared = monitor.shared();
+  return !(wanted | !quiet | thread.signals.restore_saved_mask | restarts | shared) &&
          Here().IsQuietFor(thread);
 }
 

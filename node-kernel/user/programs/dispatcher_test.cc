@@ -366,7 +366,7 @@ void ShootDownsReachAll() {
 void TicketsOfOthers() {
   CHECK(EndedWell(InChild([] {
     static abi::Handle reader;
-    static Event armed, over;
+    static Event armed;
     constexpr std::uint32_t kNumber = 5;
     fs::OpenFileStub writer;
     const auto pipe = kIo.MakePipe(0, &writer);
