@@ -11,6 +11,7 @@
 // rep pointer is ever kept by a client. tests/checks/slot_loads.py looks at the machine code.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include "base/rights.h"
@@ -45,6 +46,9 @@ class Ref {
   // Precondition: not the empty reference. The pointer is for this one call. Debug kernels and the
   // hosted build check that the caller holds no lock.
   I* operator->() const {
+    static_assert(
+        std::same_as<typename I::ThisInterface, I>,
+        "a Ref names an interface, never a class behind it: that could be called directly");
     machine::AssertMayCall();
     return static_cast<I*>(machine::LoadSlot(bits_));
   }

@@ -21,6 +21,7 @@ def _interface(out, file, item):
     base = f" : public {interface_name(file, item.base)}" if item.base else ""
     out(f"class I{item.name}{base} {{")
     out(" public:")
+    out(f"  using ThisInterface = I{item.name};  // not that of a class which implements it")
     out(f'  static constexpr const char* kName = "{item.module}.{item.name}";')
     out(f"  static constexpr std::uint32_t kMethodCount = {len(item.all_methods())};")
     out(f"  static constexpr std::uint32_t kVersion = {item.version};")

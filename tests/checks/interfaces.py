@@ -5,6 +5,7 @@
   the generator gave it, which native calls, miss stubs and forwarders use.
 - The warm call: a call through a Ref is the plain virtual call, with one load more. No branch, no locked
   instruction, nothing else but widening the reference.
+- A Ref to anything but an interface, whose calls a compiler might see through, does not compile.
 - An error lies in the same bits of every Result<T>, and a result fits two registers.
 """
 import pathlib
@@ -17,7 +18,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "node-kernel/idl"))
 from check import check  # noqa: E402
-from compilers import compile_text, for_compiler, kernel_flags  # noqa: E402
+from compilers import compile_text, for_compiler, kernel_flags, not_refused  # noqa: E402
 from parser import Loader  # noqa: E402
 
 WARM = """
@@ -34,6 +35,16 @@ extern "C" void plain_2(ICounter* object) { (void)object->Value(); (void)object-
 extern "C" void warm_2(k42::cobj::Ref<ICounter> ref) { (void)ref->Value(); (void)ref->Value(); }
 """
 CALLS = {0: 1, 1: 1, 2: 2}  # calls in each pair
+
+NO_INTERFACE = """
+#include "cobj/ref.h"
+#include "idl/counter.idl.h"
+struct Counter final : k42::idl::ICounter {
+  k42::Result<std::uint64_t> Increment(std::uint64_t) override;
+  k42::Result<std::uint64_t> Value() override;
+};
+k42::Result<std::uint64_t> Wrong(k42::cobj::Ref<Counter> ref) { return ref->Value(); }
+"""
 
 RESULTS = """
 #include <cstdint>
@@ -155,6 +166,8 @@ def main():
             warm, wrong = check_warm_call(command, folder)
             faults += wrong
             faults += check_results(command, folder)
+            if wrong := not_refused(command, NO_INTERFACE, folder, "no_interface", "a Ref names an interface"):
+                faults.append(wrong)
             print(f"{compiler}: {len(found)} interfaces, {count} methods in their slots; loads of a virtual call + "
                   f"what a warm call adds: {warm}")
     print("\n".join(faults))
