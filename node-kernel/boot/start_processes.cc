@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "boot/spin_holds.h"
 #include "boot/start_memory.h"
 #include "cobj/make.h"
 #include "machine/boot_info.h"
@@ -57,8 +58,14 @@ void OnFirstEnded(proc::ExitKind kind, std::uint32_t code) {
       Log("inject: {} interrupts, {} upcalls", machine::InjectedInterrupts(),
           machine::InjectedUpcalls());
   }
-  if (BootOption("exit", "no") != "no")
-    PowerOffWith(kind == proc::ExitKind::kExited ? code : ~0u);
+  if (BootOption("exit", "no") == "no")
+    return;
+  bool good = kind == proc::ExitKind::kExited;
+  if constexpr (kDebugChecks) {
+    if (SpinHoldLimit() != 0)
+      good = ReportSpinHolds().longer == 0 && good;
+  }
+  PowerOffWith(good ? code : ~0u);
 }
 
 // The path, then the words after the mark, each with a zero behind it.
