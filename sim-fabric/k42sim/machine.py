@@ -21,6 +21,14 @@ def hardware_virtualization():
     return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)
 
 
+def accelerated():
+    """Whether guests run on KVM: where the hardware has it, unless K42_ACCEL (kvm or tcg) says otherwise."""
+    wanted = os.environ.get("K42_ACCEL")
+    if wanted not in (None, "kvm", "tcg"):
+        raise ValueError(f"K42_ACCEL={wanted}: kvm or tcg")
+    return wanted == "kvm" if wanted else hardware_virtualization()
+
+
 def _has_qboot():
     program = shutil.which(PROGRAM)
     if program is None:
@@ -35,8 +43,9 @@ def firmware():
     return ["-bios", "qboot.rom"] if wanted == "qboot" and _has_qboot() else []
 
 
-def words(cpus, kvm=False, icount=False, cpu="max"):
-    """`cpu`: the model that is emulated. With `icount` one instruction is one ns."""
+def words(cpus, icount=False, cpu="max"):
+    """`cpu`: the model that is emulated. With `icount` one instruction is one ns: only emulation counts them."""
+    kvm = not icount and accelerated()
     accel = "kvm" if kvm else "tcg,thread=" + ("single" if icount else "multi")
     return [PROGRAM, "-accel", accel, *(["-icount", "shift=0"] if icount else []),
             "-cpu", "host" if kvm else cpu, "-M", "q35", *firmware(), "-smp", str(cpus),

@@ -22,7 +22,7 @@ REFUSED_OPTION = 7  # trying again would not help
 
 
 class Node:
-    def __init__(self, plan, number, folder, share, endpoints, kvm, register, report, denied=()):
+    def __init__(self, plan, number, folder, share, endpoints, register, report, denied=()):
         self.plan, self.number, self.folder = plan, number, folder
         self.name = f"n{number}"
         self.state = "starting"
@@ -34,7 +34,7 @@ class Node:
         self.paused = set()
         self._asked = set()  # parts whose end a fault has asked for
         self._ready_before = None  # lines of earlier lives that said ready; None: no life now
-        self._share, self._endpoints, self._kvm = share, endpoints, kvm
+        self._share, self._endpoints = share, endpoints
         self._denied = denied  # ports of this host that programs of the node do not reach
         self._register, self._report = register, report
         self._keepers = {}
@@ -49,7 +49,7 @@ class Node:
 
     def _words(self, part):
         if part == "qemu":
-            return qemu.command(self.plan, self.number, self.folder, self._share, self._kvm)
+            return qemu.command(self.plan, self.number, self.folder, self._share)
         words = [self.plan.program(f"k42-{part}"), "--cluster", self.plan.cluster,
                  "--node", str(self.number), "--folder", str(self.folder)]
         if part == "noded":

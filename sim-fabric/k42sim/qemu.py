@@ -23,9 +23,9 @@ def exports(root="/"):
     return [(name, str(path)) for name, path in paths if path.is_dir() and not path.is_symlink()]
 
 
-def command(plan, number, folder, share, kvm):
+def command(plan, number, folder, share):
     ram, arena, cpus = plan.memory_mib, plan.arena_mib, plan.cpus
-    words = machine.words(cpus, kvm) + ["-name", f"k42-{plan.cluster}-n{number}"]
+    words = machine.words(cpus) + ["-name", f"k42-{plan.cluster}-n{number}"]
     if plan.bare:
         words += ["-m", f"{ram}M"]
     else:

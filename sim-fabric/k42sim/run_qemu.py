@@ -6,13 +6,13 @@ import os
 import pathlib
 import sys
 
-from . import machine, plan as plans, qemu
+from . import plan as plans, qemu
 
 
 def main():
     plan = plans.Plan.load(pathlib.Path(sys.argv[1]))
     number, folder = int(sys.argv[2]), pathlib.Path(sys.argv[3])
-    words = qemu.command(plan, number, folder, plan.share, machine.hardware_virtualization())
+    words = qemu.command(plan, number, folder, plan.share)
     os.execvp(words[0], words)
 
 

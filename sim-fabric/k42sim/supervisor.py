@@ -57,9 +57,8 @@ class Supervisor:
 
     async def start_parts(self):
         plan, place = self.plan, self.place
-        kvm = machine.hardware_virtualization()
         self.tell(f"{plan.nodes} nodes, {plan.cpus} CPUs and {plan.memory_mib} MiB each, "
-                  f"{'KVM' if kvm else 'emulated'}, transport {plan.transport}, seed {plan.seed}")
+                  f"{'KVM' if machine.accelerated() else 'emulated'}, transport {plan.transport}, seed {plan.seed}")
         denied = []  # to the nodes' programs: the store is the daemons'
         if not plan.bare:
             self.etcd = etcd.Etcd(place.folder / "etcd", plan.cluster, plan.etcd, self.register, self.tell)
@@ -70,7 +69,7 @@ class Supervisor:
             self.tell(f"etcd: {plan.etcd} member{'s' if plan.etcd > 1 else ''} on {', '.join(self.etcd.endpoints)}")
             await self.make_module_keys()
         for number in range(1, plan.nodes + 1):
-            one = node.Node(plan, number, place.node(number), plan.share, self.ways.endpoints(f"n{number}"), kvm,
+            one = node.Node(plan, number, place.node(number), plan.share, self.ways.endpoints(f"n{number}"),
                             self.register, self.tell, denied)
             self.nodes.append(one)
             one.start()

@@ -33,7 +33,7 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn("path=/,", text)
 
     def test_only_the_share_is_writable(self):
-        words = qemu.command(plan.Plan("c", 1, bare=True, kernel="k"), 1, "/f", "/share", False)
+        words = qemu.command(plan.Plan("c", 1, bare=True, kernel="k"), 1, "/f", "/share")
         exported = [word for word in words if word.startswith("local,")]
         self.assertEqual([word for word in exported if "readonly=off" in word],
                          [word for word in exported if "id=fs-cluster" in word])
@@ -51,6 +51,14 @@ class Firmware(unittest.TestCase):
         self.assertNotIn("-bios", self.words(K42_FIRMWARE="seabios"))
         with self.assertRaisesRegex(ValueError, "K42_FIRMWARE=ovmf"):
             self.words(K42_FIRMWARE="ovmf")
+
+    def test_who_emulates_is_asked_for(self):
+        self.assertIn("kvm", self.words(K42_ACCEL="kvm"))
+        self.assertIn("tcg,thread=multi", self.words(K42_ACCEL="tcg"))
+        with mock.patch.dict(os.environ, K42_ACCEL="kvm"):
+            self.assertIn("tcg,thread=single", machine.words(1, icount=True))
+        with self.assertRaisesRegex(ValueError, "K42_ACCEL=xen"):
+            self.words(K42_ACCEL="xen")
 
     def test_a_qemu_without_qboot_starts_as_it_does_by_itself(self):
         with tempfile.TemporaryDirectory() as prefix:
@@ -101,7 +109,7 @@ class Ending(unittest.IsolatedAsyncioTestCase):
     async def test_a_part_that_is_being_started_is_ended_too(self):
         register = SlowRegister()
         with tempfile.TemporaryDirectory() as folder:
-            one = node.Node(plan.Plan("c", 1, bare=True, kernel="k"), 1, pathlib.Path(folder), "/share", [], False,
+            one = node.Node(plan.Plan("c", 1, bare=True, kernel="k"), 1, pathlib.Path(folder), "/share", [],
                             register, lambda _text: None)
             one.start()
             await register.asked.wait()

@@ -20,14 +20,8 @@ from k42sim import machine  # noqa: E402
 SUCCESS, PANIC = 33, 3
 
 
-def has_kvm():
-    wanted = os.environ.get("K42_ACCEL")
-    return wanted == "kvm" if wanted else machine.hardware_virtualization()
-
-
 def command_line(options, cpus):
-    kvm = not options.icount and has_kvm()  # only emulation counts instructions
-    command = [*machine.words(cpus, kvm, options.icount, options.cpu), "-serial", "stdio",
+    command = [*machine.words(cpus, options.icount, options.cpu), "-serial", "stdio",
                "-kernel", options.image, "-append", " ".join(options.append)]
     if options.numa:
         # Half of the CPUs and of the memory on node 0, half on node 2; node 1 is a small arena.

@@ -26,6 +26,14 @@ STEPS = [
     ("random native calls", "tests/guest/run.py build/k42.elf --cpus 4 --append 'image=native_fuzz exit -- 7 100'",
      60, True),
     ("panics", "tests/guest/panics.py build/k42-test.elf", 60, False),
+    ("debug console, its NMIs", "tests/guest/debug_console.py", 60, False),
+    ("debug kernel: steps and reused pages", "tests/guest/run.py build/k42-test-debug.elf --cpus 4 --timeout 120 "
+     "--append 'inject=30 reuse=7 lock_rounds=300'", 120, False),
+    ("objects' races, freed memory poisoned, 8 CPUs", "tests/guest/run.py build/k42-test-debug.elf --cpus 8 "
+     "--timeout 120 --append test=cobj_races_shared --append races=50000", 120, True),
+    ("link and calls between nodes, 4 CPUs each",
+     "for c in shm tcp calls-shm calls-tcp restart; do tests/cluster/link.py build $c 4 || exit 1; done", 240, False),
+    ("64 CPUs", f"{GUEST} --cpus 64 --memory 1024 --append 'test=boot*,cobj*,message*'", 120, False),
     ("Linux calls against the host's", "tests/linux/run.py --on node", 120, False),
     ("Linux programs", "tests/guest/linux_programs.py", 120, False),
     ("two nodes", "tests/cluster/sim_test.py", 240, False),
