@@ -121,9 +121,8 @@ bool HasShare() {
 }
 
 GUEST_TEST(fs_9p_reads) {
-  if (!HasShare()) {
-    return;
-  }
+  if (!HasShare())
+    SKIP("no share of the host");
   static char space[8192];
   EXPECT(ReadAll(Opened("/share/small", fs::kOpenRead), space) == "from the host\n");
   EXPECT(ReadAll(Opened("/share/link", fs::kOpenRead), space) == "from the host\n");
@@ -162,15 +161,13 @@ GUEST_TEST(fs_9p_reads) {
 }
 
 GUEST_TEST(fs_9p_writes) {
-  if (!HasShare() || Names().mount_count() == 0) {
-    return;
-  }
+  if (!HasShare() || Names().mount_count() == 0)
+    SKIP("no share of the host");
   char space[64];
   {
     const Opened file("/share/made", fs::kOpenRead | fs::kOpenWrite | fs::kOpenCreate, 0600);
-    if (file.status == Status::kReadOnly) {
-      return;
-    }
+    if (file.status == Status::kReadOnly)
+      SKIP("the share is read-only");
     REQUIRE(file);
     EXPECT_EQ(file->Write(kKernel, Bytes("to the host")).ValueOr(0), std::uint64_t{11});
     EXPECT_EQ(file->Seek(3, fs::SeekFrom::kStart).ValueOr(0), std::uint64_t{3});
@@ -218,9 +215,8 @@ GUEST_TEST(fs_9p_writes_beside_cuts) {
   static constexpr int kRounds = 20;
   static char data[kSize];
   if (!HasShare() || Names().mount_count() == 0 ||
-      Opened(kPath, fs::kOpenWrite | fs::kOpenCreate).status == Status::kReadOnly) {
-    return;
-  }
+      Opened(kPath, fs::kOpenWrite | fs::kOpenCreate).status == Status::kReadOnly)
+    SKIP("no share of the host to write to");
   std::memset(data, 'x', sizeof(data));
   for (int i = 0; i < kRounds; ++i) {
     RunTwo([](std::uint32_t number) {

@@ -17,6 +17,7 @@ namespace guest {
 namespace {
 
 constinit std::atomic<int> failed_checks{0};
+constinit const char* skipped_for = nullptr;  // the running test; null: it is not
 
 bool Matches(std::string_view name, std::string_view pattern) {
   const std::size_t star = pattern.find('*');
@@ -62,6 +63,10 @@ void Fail(const char* file, int line, const char* what) {
   machine::Log("  {}:{}: {}", file, line, what);
 }
 
+void Skip(const char* why) {
+  skipped_for = why;
+}
+
 }  // namespace guest
 
 void boot::RunGuestTests() {
@@ -69,15 +74,20 @@ void boot::RunGuestTests() {
   const std::string_view patterns = machine::BootOption("test", "");
   int passed = 0;
   int failed = 0;
+  int skipped = 0;
   for (const guest::Test* test = guest_tests_begin; test != guest_tests_end; ++test) {
     if (!guest::Selected(test->name, patterns)) {
       continue;
     }
     failed_checks = 0;
+    guest::skipped_for = nullptr;
     const std::uint64_t begin = machine::MonotonicNs();
     test->run();
     const std::uint64_t ms = (machine::MonotonicNs() - begin) / 1'000'000;
-    if (failed_checks == 0) {
+    if (failed_checks == 0 && guest::skipped_for != nullptr) {
+      ++skipped;
+      machine::Log("TEST {} skipped: {}", test->name, guest::skipped_for);
+    } else if (failed_checks == 0) {
       ++passed;
       machine::Log("TEST {} ok ({} ms)", test->name, ms);
     } else {
@@ -85,7 +95,7 @@ void boot::RunGuestTests() {
       machine::Log("TEST {} FAILED {} checks", test->name, failed_checks.load());
     }
   }
-  machine::Log("{} passed, {} failed", passed, failed);
+  machine::Log("{} passed, {} failed, {} skipped", passed, failed, skipped);
   const bool good = failed == 0 && passed != 0;
   machine::PowerOff(good ? machine::ExitCode::kSuccess : machine::ExitCode::kFailure);
 }

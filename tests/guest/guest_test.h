@@ -11,7 +11,8 @@
 // whose CPUs do not answer (debug_console.py), and
 // `serve_*`, which never end: what a kernel does in a cluster of test kernels; `debug_*` run by
 // default in the debug kernel only (build/k42-test-debug.elf). Output: `TEST name
-// ok`, or failed checks and `TEST name FAILED n checks`; last `N passed, N failed`.
+// ok`, or failed checks and `TEST name FAILED n checks`, or `TEST name skipped: why` for one that
+// lacks what it tests (no link, one CPU); last `N passed, N failed, N skipped`.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +28,8 @@ struct Test {
 
 // Reports a failed check of the running test. Any thread, any CPU.
 void Fail(const char* file, int line, const char* what);
+// The running test cannot show anything here: SKIP.
+void Skip(const char* why);
 
 template <typename A, typename B>
 bool CheckEqual(const A& a, const B& b, const char* file, int line, const char* what) {
@@ -47,6 +50,11 @@ bool CheckEqual(const A& a, const B& b, const char* file, int line, const char* 
                                                                          test_name##_body}; \
   static void test_name##_body()
 
+#define SKIP(why)            \
+  do {                       \
+    ::k42::guest::Skip(why); \
+    return;                  \
+  } while (false)
 #define EXPECT(condition)                                 \
   do {                                                    \
     if (!(condition)) {                                   \

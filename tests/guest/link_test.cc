@@ -44,10 +44,8 @@ void PutMany(LinkPeer peer, int count, std::uint32_t size) {
 }  // namespace
 
 GUEST_TEST(link_echo_daemon) {
-  if (!boot::TheLink().started()) {
-    machine::Log("  no link: not tested");
-    return;
-  }
+  if (!boot::TheLink().started())
+    SKIP("no link");
   REQUIRE(WaitUntilUp());
   PingMany({abi::kDaemonNode, 0}, 200, 64);
   PingMany({abi::kDaemonNode, 0}, 50, 4096);
@@ -56,10 +54,8 @@ GUEST_TEST(link_echo_daemon) {
 // Every other member, over whatever transport reaches it. Ends when the view has `members` nodes
 // (boot option) and all have been heard.
 GUEST_TEST(link_echo_peers) {
-  if (!boot::TheLink().started() || guest::MembersWanted() == 0) {
-    machine::Log("  no peers: not tested");
-    return;
-  }
+  if (!boot::TheLink().started() || guest::MembersWanted() == 0)
+    SKIP("no peers");
   REQUIRE(WaitUntilUp());
   EXPECT(guest::WaitForMembers());
   const LinkPeer self = boot::TheLink().Self();
@@ -84,10 +80,8 @@ GUEST_TEST(link_echo_peers) {
 // The daemon is killed under us (tests/cluster/link.py restart): each ping is answered or times
 // out, and each new daemon is heard from.
 GUEST_TEST(link_survives_daemons) {
-  if (!boot::TheLink().started()) {
-    machine::Log("  no link: not tested");
-    return;
-  }
+  if (!boot::TheLink().started())
+    SKIP("no link");
   REQUIRE(WaitUntilUp());
   machine::Log("  pinging");
   static std::byte payload[64];

@@ -122,9 +122,8 @@ void WaitForHolder() {
 
 template <typename Lock>
 void LongWait() {
-  if (machine::CpuCount() < 2) {
-    return;
-  }
+  if (machine::CpuCount() < 2)
+    SKIP("one CPU");
   const std::uint64_t before = LongWaitsIn("WaitHere");
   // Where the host lets this CPU stand still for those 2 ms there is nothing to wait for any more.
   constexpr int kRounds = 50;
