@@ -11,7 +11,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LOCAL = ["k42::mem::Heap::Allocate(unsigned long, unsigned long)",
+LOCAL = ["k42::mem::Allocate(unsigned long, k42::mem::AllocKind)",
+         "k42::mem::Free(void*, unsigned long, k42::mem::AllocKind)",
+         "k42::mem::Heap::Allocate(unsigned long, unsigned long)",
          "k42::mem::Heap::AllocateLocal(unsigned long, unsigned long)",
          "k42::mem::Heap::Free(void*, unsigned long)"]
 MOST = {"pair_64": 60, "pair_local_200": 60, "pair_padded_40": 84, "pair_frame": 80}
@@ -25,7 +27,7 @@ def functions(image):
     for line in listing.splitlines():
         head = re.match(r"^[0-9a-f]+ <(.*)>:$", line)
         if head:
-            name = head[1] if head[1].startswith("k42::mem::Heap::") else None
+            name = head[1] if head[1].startswith("k42::mem::Heap::") or head[1] in LOCAL else None
             if name:
                 found[name] = []
         elif name and "\t" in line:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Kernels talk to their daemons and to each other: tests/cluster/link.py BUILD CASE
+"""Kernels talk to their daemons and to each other: tests/cluster/link.py BUILD CASE [CPUS]
 
     shm, tcp    two nodes echo each other's messages, arenas mapped or UCX over TCP
     calls-shm, calls-tcp    three nodes call each other's global objects from all their CPUs
@@ -13,8 +13,8 @@ from fabric import Fabric
 PASSED = 33
 
 
-def peers(build, transport, count=2, test="link_echo_*", seconds=60):
-    with Fabric(build, count, transport) as fabric:
+def peers(build, transport, cpus, count=2, test="link_echo_*", seconds=60):
+    with Fabric(build, count, transport, cpus) as fabric:
         fabric.start(f"test={test} members={count}")
         statuses = fabric.wait(seconds)
         fine = all(status == PASSED for status in statuses.values())
@@ -30,8 +30,8 @@ def peers(build, transport, count=2, test="link_echo_*", seconds=60):
         return fine and used
 
 
-def restart(build):
-    with Fabric(build, 1) as fabric:
+def restart(build, cpus):
+    with Fabric(build, 1, cpus=cpus) as fabric:
         fabric.start("test=link_survives_daemons")
         kills = 0
         if fabric.wait_for(1, "pinging", 20):
@@ -49,12 +49,13 @@ def restart(build):
         return True
 
 
-def main(build, case):
+def main(build, case, cpus="2"):
+    cpus = int(cpus)
     if case == "restart":
-        return restart(build)
+        return restart(build, cpus)
     if case.startswith("calls-"):
-        return peers(build, case.removeprefix("calls-"), 3, "global_calls", 120)
-    return peers(build, case)
+        return peers(build, case.removeprefix("calls-"), cpus, 3, "global_calls", 120 + 10 * cpus)
+    return peers(build, case, cpus)
 
 
 if __name__ == "__main__":

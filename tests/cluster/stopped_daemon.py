@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A node destroys 10^5 objects while its daemon is stopped: stopped_daemon.py BUILD [SECONDS]
+"""A node destroys 10^5 objects while its daemon is stopped: stopped_daemon.py BUILD [SECONDS [CPUS]]
 
 The daemon gets SIGSTOP, and SIGCONT after SECONDS (30); the guest must have done by then, and must talk to
 the daemon again afterwards.
@@ -13,8 +13,8 @@ from fabric import Fabric
 PASSED = 33
 
 
-def main(build, seconds="30"):
-    with Fabric(build, 1) as fabric:
+def main(build, seconds="30", cpus="2"):
+    with Fabric(build, 1, cpus=int(cpus)) as fabric:
         fabric.start("test=link_stopped_daemon_and_destruction")
         if not fabric.wait_for(1, "stop the daemon", 60):
             fabric.tell()
