@@ -9,7 +9,8 @@
 // Some pages are copied at once: a page that was written since the last copy will mostly be written
 // by the parent again, and that would cost two faults and the same copy. So the personality's (its
 // stack, its tables), which both sides go on with, and a few of the program's; not where another
-// CPU may be writing meanwhile.
+// CPU may be writing meanwhile. The page table's dirty bits tell which were written; nothing else
+// depends on them.
 #include "mem/address_space_closure.h"
 #include "mem/fcm_private.h"
 #include "mem/heap.h"

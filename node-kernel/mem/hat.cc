@@ -31,15 +31,6 @@ constexpr unsigned kHatGroup = kEntriesPerTable / 64;
 
 }  // namespace
 
-// The hardware walks while we write: whole-word accesses, through which other CPUs' walkers (and
-// the simulated ones of the tests) see either the old or the new entry.
-Hat::Entry Hat::Load(const Entry& entry) {
-  return __atomic_load_n(&entry, __ATOMIC_RELAXED);
-}
-void Hat::Store(Entry& entry, Entry value) {
-  __atomic_store_n(&entry, value, __ATOMIC_RELEASE);
-}
-
 Hat::Entry Hat::LeafEntry(PhysAddr frame, Protection protection) {
   return frame | kPtePresent | kPteUser | machine::kPteAccessed |
          ((protection & kProtectWrite) != 0 ? kPteWritable | machine::kPteDirty : 0) |
@@ -76,7 +67,7 @@ unsigned Hat::FirstUsed(PhysAddr table, unsigned index, unsigned end) const {
       continue;
     }
     do {
-      if (entries[index] != 0) {
+      if (Load(entries[index]) != 0) {
         return index < end ? index : end;
       }
     } while (++index % kHatGroup != 0);

@@ -78,7 +78,8 @@ class Hat {
     std::uint32_t count = 0;
   };
   // For a copy on write: the small pages of [start, end), which lose their write permission, all
-  // but the first `own`. Returns the address to go on from, or `end`.
+  // but the first `own` of those that were written since they were mapped or last looked at here.
+  // Returns the address to go on from, or `end`.
   std::uint64_t ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
                            Leaves& leaves, TlbGather& gather);
   // Shows them here: where nothing is mapped, and as far as there is memory for tables. Those that
@@ -118,8 +119,12 @@ class Hat {
     return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
   }
   static Entry* TableAt(PhysAddr address) { return machine::PhysToVirt<Entry>(address); }
-  static Entry Load(const Entry& entry);
-  static void Store(Entry& entry, Entry value);
+  // The hardware walks while we write, and writes dirty bits: whole-word accesses, through which
+  // other CPUs' walkers (and the simulated ones of the tests) see either the old or the new entry.
+  static Entry Load(const Entry& entry) { return __atomic_load_n(&entry, __ATOMIC_RELAXED); }
+  static void Store(Entry& entry, Entry value) {
+    __atomic_store_n(&entry, value, __ATOMIC_RELEASE);
+  }
 
   // `slot` (level 2) shows no small page.
   bool HasRoomForLargeLocked(const Entry* slot) const K42_REQUIRES(lock_);

@@ -5,6 +5,7 @@ namespace k42::mem {
 
 using machine::kEntriesPerTable;
 using machine::kFirstKernelSlot;
+using machine::kPteDirty;
 using machine::kPteLarge;
 using machine::kPtePresent;
 using machine::kPteWritable;
@@ -34,9 +35,9 @@ std::uint64_t Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F v
     PhysAddr table = root_;
     unsigned level = machine::kPageTableLevels;
     unsigned index = PageTableIndex(address, level);
-    for (Entry entry = TableAt(table)[index];
+    for (Entry entry = Load(TableAt(table)[index]);
          level > 1 && (entry & kPtePresent) != 0 && (entry & kPteLarge) == 0;
-         entry = TableAt(table)[index]) {
+         entry = Load(TableAt(table)[index])) {
       table = PteAddress(entry);
       index = PageTableIndex(address, --level);
     }
@@ -159,15 +160,17 @@ std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint3
         }
         const Entry entry = Load(*slot);
         Leaf& leaf = leaves.leaf[leaves.count++];
-        leaf = {address, entry & ~kPteWritable, false};
-        if ((entry & kPteWritable) != 0) {
-          if (own != 0) {
-            --own;
-            leaf.own = true;
-          } else {
-            Store(*slot, leaf.entry);
-            changed = true;
-          }
+        leaf = {address, entry & ~(kPteWritable | kPteDirty), false};
+        if ((entry & kPteWritable) == 0) {
+          return;
+        }
+        changed = true;
+        if (own != 0 && (entry & kPteDirty) != 0) {
+          --own;
+          leaf.own = true;
+          Store(*slot, entry & ~kPteDirty);
+        } else {
+          Store(*slot, leaf.entry);
         }
       });
   if (changed) {

@@ -34,19 +34,27 @@ bool Grants(PageTableEntry entry, hosted::MmuAccess access) {
   return true;
 }
 
-// The leaf entry with the address of the 4 KiB page, or 0.
-PageTableEntry Walk(PhysAddr root, std::uint64_t address) {
+// The leaf entry with the address of the 4 KiB page, or 0. A write that it grants makes it dirty,
+// unless it has changed meanwhile: then the walk begins again.
+PageTableEntry Walk(PhysAddr root, std::uint64_t address, hosted::MmuAccess access) {
   PhysAddr table = root;
   PageTableEntry grants = kPteWritable | kPteUser;
   for (unsigned level = kPageTableLevels;; --level) {
-    const auto* entries = PhysToVirt<PageTableEntry>(table);
-    const PageTableEntry entry =
-        __atomic_load_n(&entries[PageTableIndex(address, level)], __ATOMIC_ACQUIRE);
+    PageTableEntry* slot = &PhysToVirt<PageTableEntry>(table)[PageTableIndex(address, level)];
+    PageTableEntry entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
     grants &= entry;
     if ((entry & kPtePresent) == 0 || (grants & kPteUser) == 0) {
       return 0;
     }
     if (level == 1 || (entry & kPteLarge) != 0) {
+      if (access == hosted::MmuAccess::kWrite && (grants & kPteWritable) != 0 &&
+          (entry & kPteDirty) == 0) {
+        if (!__atomic_compare_exchange_n(slot, &entry, entry | kPteDirty, false, __ATOMIC_ACQ_REL,
+                                         __ATOMIC_RELAXED)) {
+          return Walk(root, address, access);
+        }
+        entry |= kPteDirty;
+      }
       const std::uint64_t within = address & ((kPageSize << (9 * (level - 1))) - 1);
       return (entry & ~kPteWritable) + (within & ~(kPageSize - 1)) + (grants & kPteWritable);
     }
@@ -63,12 +71,13 @@ std::optional<PhysAddr> Translate(std::uint64_t address, MmuAccess access) {
   const std::lock_guard guard(mmu.lock);
   const std::uint64_t page = address / kPageSize;
   if (const auto cached = mmu.tlb.find(page); cached != mmu.tlb.end()) {
-    if (Grants(cached->second, access)) {
+    const bool marks = access == MmuAccess::kWrite && (cached->second & kPteDirty) == 0;
+    if (Grants(cached->second, access) && !marks) {
       return PteAddress(cached->second) + address % kPageSize;
     }
     mmu.tlb.erase(cached);
   }
-  const PageTableEntry entry = mmu.root == 0 ? 0 : Walk(mmu.root, address);
+  const PageTableEntry entry = mmu.root == 0 ? 0 : Walk(mmu.root, address, access);
   if (entry == 0 || !Grants(entry, access)) {
     return std::nullopt;
   }

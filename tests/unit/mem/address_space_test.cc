@@ -201,6 +201,34 @@ TEST_F(SpaceTest, AForkCopiesPageTablesAndSomePagesAtOnce) {
   child->Destroy();
 }
 
+// What was written once and then left alone is not copied by every fork that comes.
+TEST_F(SpaceTest, AForkCopiesAtOnceWhatWasWrittenSinceTheLastOne) {
+  constexpr std::uint64_t kPages = 4;
+  const std::uint64_t at =
+      space->Map({.size = kPages * kPageSize, .protection = kReadWrite}).value();
+  for (std::uint64_t i = 0; i < kPages; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kPageSize, i), Status::kOk);
+  }
+  AddressSpace* first = space->ForkCopy().value();
+  EXPECT_EQ(WritableIn(*first, at, kPages), kPages);
+  ASSERT_EQ(Store(*space, at + kPageSize, 10), Status::kOk);
+  ASSERT_EQ(Store(*first, at, 20), Status::kOk);
+  AddressSpace* second = space->ForkCopy().value();
+  EXPECT_EQ(WritableIn(*space, at, kPages), 1u);
+  EXPECT_EQ(WritableIn(*second, at, kPages), 1u);
+  EXPECT_EQ(WritableIn(*second, at + kPageSize, 1), 1u);
+  AddressSpace* third = first->ForkCopy().value();
+  EXPECT_EQ(WritableIn(*third, at, kPages), 1u);
+  EXPECT_EQ(WritableIn(*third, at, 1), 1u);
+  EXPECT_EQ(Load(*third, at).value(), 20u);
+  EXPECT_EQ(Load(*second, at).value(), 0u);
+  EXPECT_EQ(Load(*second, at + kPageSize).value(), 10u);
+  EXPECT_EQ(Load(*third, at + kPageSize).value(), 1u);
+  first->Destroy();
+  second->Destroy();
+  third->Destroy();
+}
+
 TEST_F(SpaceTest, AForkWithAnotherCpuInsideCopiesNothingAtOnce) {
   constexpr std::uint64_t kPages = 4;
   const std::uint64_t at =

@@ -15,7 +15,8 @@ namespace k42::machine::hosted {
 enum class MmuAccess : std::uint8_t { kRead, kWrite, kExecute };
 
 // Where this CPU's access to a user address goes; nothing: it faults. As on hardware, a translation
-// once used stays in the TLB until invalidated, and a refused access drops it and walks again.
+// once used stays in the TLB until invalidated; a refused access drops it and walks again, and so
+// does the first write, which makes the entry dirty.
 std::optional<PhysAddr> Translate(std::uint64_t address, MmuAccess access);
 
 }  // namespace k42::machine::hosted
