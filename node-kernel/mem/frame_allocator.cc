@@ -218,12 +218,30 @@ Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
   return Status::kNoMemory;
 }
 
+Frame* FrameAllocator::MarkUsed(Frame* frame) {
+  K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
+  frame->state = FrameState::kUsed;
+  frame->page = {nullptr, 0};
+  frame->references.store(1, std::memory_order_relaxed);
+  return frame;
+}
+
+// There is one.
+Frame* FrameAllocator::TakeCleared(CpuCache& cache) {
+  const std::uint32_t count = cache.cleared_count.load(kRelaxed) - 1;
+  cache.cleared_count.store(count, kRelaxed);
+  return MarkUsed(cache.cleared[count]);
+}
+
 Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
   if (purpose < FramePurpose::kProgress && failures_.ShouldFail()) {
     return Status::kNoMemory;
   }
   CpuCache& cache = caches_[machine::CurrentCpu()];
   if (cache.count.load(kRelaxed) == 0) [[unlikely]] {
+    if (cache.cleared_count.load(kRelaxed) != 0) {
+      return TakeCleared(cache);
+    }
     TRY(Refill(cache, purpose));
   }
   const std::uint32_t count = cache.count.load(kRelaxed) - 1;
@@ -232,21 +250,44 @@ Result<Frame*> FrameAllocator::Allocate(FramePurpose purpose) {
   }
   Frame* frame = cache.frames[count];
   cache.count.store(count, kRelaxed);
-  K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
   if constexpr (kDebugChecks) {
     CheckFill(frame);
     frame->unmapped = false;
   }
-  frame->state = FrameState::kUsed;
-  frame->page = {nullptr, 0};
-  frame->references.store(1, std::memory_order_relaxed);
-  return frame;
+  return MarkUsed(frame);
 }
 
 Result<Frame*> FrameAllocator::AllocateZeroed(FramePurpose purpose) {
+  CpuCache& cache = caches_[machine::CurrentCpu()];
+  if (cache.cleared_count.load(kRelaxed) != 0) {
+    if (purpose < FramePurpose::kProgress && failures_.ShouldFail()) {
+      return Status::kNoMemory;
+    }
+    return TakeCleared(cache);
+  }
   Frame* frame = TRY(Allocate(purpose));
   machine::ClearPage(Data(frame));
   return frame;
+}
+
+// Debug kernels look whether it is true, and hand none out unseen (Fill).
+void FrameAllocator::GiveCleared(Frame* frame) {
+  CpuCache& cache = caches_[machine::CurrentCpu()];
+  if constexpr (kDebugChecks) {
+    const machine::UncountedWork uncounted;
+    const auto* words = Data<const std::uint64_t>(frame);
+    for (std::size_t i = 0; i < kPageSize / sizeof(*words); ++i) {
+      K42_ASSERT(words[i] == 0, "a frame is not all zero");
+    }
+  }
+  if (kDebugChecks || frame->node != cache.node || !WantsCleared()) {
+    DropReference(frame);
+    return;
+  }
+  const std::uint32_t count = cache.cleared_count.load(kRelaxed);
+  frame->state = FrameState::kCached;
+  cache.cleared[count] = frame;
+  cache.cleared_count.store(count + 1, kRelaxed);
 }
 
 void FrameAllocator::Free(Frame* frame) {
@@ -341,7 +382,7 @@ std::uint64_t FrameAllocator::frames_without_caches() const {
 std::uint64_t FrameAllocator::free_frames() const {
   std::uint64_t free = frames_without_caches();
   for (const CpuCache& cache : caches_) {
-    free += cache.count.load(kRelaxed);
+    free += cache.count.load(kRelaxed) + cache.cleared_count.load(kRelaxed);
   }
   return free;
 }

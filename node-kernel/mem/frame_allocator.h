@@ -60,6 +60,13 @@ class FrameAllocator {
   // A frame with one reference, contents undefined.
   Result<Frame*> Allocate(FramePurpose purpose);
   Result<Frame*> AllocateZeroed(FramePurpose purpose);
+  // Who has the only reference of a frame and can make it all zero in few steps (a page table,
+  // whose used entries are known) gives it back so, if it is wanted, and spares the next who asks
+  // for a zeroed one a whole page.
+  bool WantsCleared() const {
+    return caches_[machine::CurrentCpu()].cleared_count.load(kRelaxed) != kClearedSize;
+  }
+  void GiveCleared(Frame* frame);
   // `pages` adjacent frames (at most 512, then aligned to 2 MiB), one reference each: the first.
   Result<Frame*> AllocateRun(std::uint32_t pages, FramePurpose purpose);
   void FreeRun(Frame* first, std::uint32_t pages);
@@ -108,7 +115,7 @@ class FrameAllocator {
   std::uint64_t free_frames() const;
   std::uint64_t large_chunks() const;
   std::uint64_t cached_frames(machine::CpuId cpu) const {
-    return caches_[cpu].count.load(std::memory_order_relaxed);
+    return caches_[cpu].count.load(kRelaxed) + caches_[cpu].cleared_count.load(kRelaxed);
   }
   std::uint8_t node_of(machine::CpuId cpu) const { return caches_[cpu].node; }
   const FramePool& pool(std::uint32_t node) const { return pools_[node]; }  // its accessors
@@ -119,22 +126,27 @@ class FrameAllocator {
   std::uint64_t frames_without_caches() const;
 
  private:
+  static constexpr auto kRelaxed = std::memory_order_relaxed;
   static constexpr std::uint32_t kCacheSize = 32;
   static constexpr std::uint32_t kBatch = 16;
+  static constexpr std::uint32_t kClearedSize = 16;      // about the tables of one small process
   static constexpr std::uint64_t kPromisedReserves = 2;  // at most so many times the user reserve
 
   struct alignas(64) CpuCache {
     // Only this CPU writes it; others read it for statistics.
     std::atomic<std::uint32_t> count{0};
+    std::atomic<std::uint32_t> cleared_count{0};
     std::uint8_t node = 0;
     Frame* frames[kCacheSize] = {};
+    Frame* cleared[kClearedSize] = {};  // all zero, taken when `frames` is empty, too
     FrameReuse reuse;
   };
 
-  static constexpr auto kRelaxed = std::memory_order_relaxed;
   std::uint64_t ReserveOf(FramePurpose purpose) const;
   Status Refill(CpuCache& cache, FramePurpose purpose);
   bool IsPromised(FramePurpose purpose) const;
+  static Frame* TakeCleared(CpuCache& cache);
+  static Frame* MarkUsed(Frame* frame);
   void Free(Frame* frame);
   static void Fill(Frame* frame);
   static void CheckFill(Frame* frame);

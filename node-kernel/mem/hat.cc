@@ -2,6 +2,7 @@
 #include "mem/hat.h"
 
 #include <bit>
+#include <cstring>
 
 #include "base/assert.h"
 #include "mem/shoot_down.h"
@@ -42,12 +43,12 @@ Hat::~Hat() {
 }
 
 Status Hat::Initialise() {
-  Frame* root = TRY(frames_.AllocateZeroed(FramePurpose::kKernel));
+  Frame* root = TRY(frames_.Allocate(FramePurpose::kKernel));
   const Entry* kernel = TableAt(machine::KernelRoot());
   Entry* own = FrameAllocator::Data<Entry>(root);
-  for (unsigned slot = kFirstKernelSlot; slot < kEntriesPerTable; ++slot) {
-    own[slot] = Load(kernel[slot]);
-  }
+  std::memset(own, 0, kFirstKernelSlot * sizeof(Entry));
+  std::memcpy(own + kFirstKernelSlot, kernel + kFirstKernelSlot,
+              (kEntriesPerTable - kFirstKernelSlot) * sizeof(Entry));
   root_ = root->address;
   return Status::kOk;
 }
@@ -89,7 +90,23 @@ void Hat::FreeTables(PhysAddr table, unsigned level) {
       }
     }
   }
-  frames_.DropReference(frames_.FrameOf(table));
+  GiveTable(table, level);
+}
+
+// With its few used entries cleared. The root's other half is the kernel's.
+void Hat::GiveTable(PhysAddr table, unsigned level) {
+  Frame* frame = frames_.FrameOf(table);
+  if (level == machine::kPageTableLevels || !frames_.WantsCleared()) {
+    frames_.DropReference(frame);
+    return;
+  }
+  for (std::uint64_t used = frame->table.used; used != 0; used &= used - 1) {
+    Entry* group = TableAt(table) + kHatGroup * static_cast<unsigned>(std::countr_zero(used));
+    for (unsigned i = 0; i < kHatGroup; ++i) {
+      group[i] = 0;
+    }
+  }
+  frames_.GiveCleared(frame);
 }
 
 void Hat::Destroy() {

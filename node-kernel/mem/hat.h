@@ -168,6 +168,7 @@ class Hat {
   FrameAllocator& frames_;
   LoadedHats& loaded_;
   const unsigned bucket_ = UnfinishedChanges::BucketOf(this);
+  void GiveTable(PhysAddr table, unsigned level);
   machine::SpinLock<LockRank::kPageTable> lock_;
   PhysAddr root_ = 0;
   AtomicCpuSet active_;

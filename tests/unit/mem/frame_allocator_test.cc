@@ -181,6 +181,37 @@ TEST(FrameAllocator, SharedFrameReturnsWithTheLastReference) {
   EXPECT_EQ(frames.allocator->free_frames(), frames.all);
 }
 
+TEST(FrameAllocator, ClearedFramesAreCountedAndServeEverybody) {
+  TestFrames frames(16 << 20);
+  FrameAllocator& allocator = *frames.allocator;
+  std::vector<Frame*> taken;
+  for (int i = 0; i < 40; ++i) {
+    taken.push_back(allocator.AllocateZeroed(FramePurpose::kKernel).value());
+  }
+  std::size_t given = 0;
+  while (allocator.WantsCleared() && given < taken.size()) {
+    allocator.GiveCleared(taken[given++]);
+    ASSERT_EQ(allocator.free_frames(), frames.all - taken.size() + given);
+  }
+  for (; given < taken.size(); ++given) {
+    allocator.DropReference(taken[given]);
+  }
+  EXPECT_EQ(allocator.free_frames(), frames.all);
+  for (int i = 0; i < 40; ++i) {
+    const Frame* frame = allocator.AllocateZeroed(FramePurpose::kUser).value();
+    const auto* words = FrameAllocator::Data<const std::uint64_t>(frame);
+    ASSERT_EQ(std::count(words, words + kPageSize / 8, 0u), kPageSize / 8) << i;
+  }
+  Frame* last = allocator.AllocateZeroed(FramePurpose::kKernel).value();
+  allocator.GiveCleared(last);
+  std::uint64_t rest = 0;
+  while (allocator.Allocate(FramePurpose::kProgress).ok()) {
+    ++rest;
+  }
+  EXPECT_EQ(rest, frames.all - 40);
+  EXPECT_EQ(allocator.free_frames(), 0u);
+}
+
 TEST(FrameAllocator, SecondNodeServesWhenTheFirstIsEmpty) {
   TestFrames frames(16 << 20, 2);
   std::set<std::uint8_t> nodes;
