@@ -18,7 +18,7 @@ namespace {
 constexpr machine::HoldReason kUse{
     15000,
     "the page is found or made and mapped in one table, or frames for 16 pages enter the map"};
-constexpr machine::HoldReason kPresent{
+constexpr machine::HoldReason kPresentPages{
     15000, "up to 32 pages are found and mapped in the table of one region"};
 constexpr machine::HoldReason kBatchOut{
     30000, "16 pages, looked for among 256, leave the map and the tables of all regions"};
@@ -158,21 +158,32 @@ Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
   });
 }
 
-void FcmFile::ForEachPresent(std::uint64_t offset, std::uint64_t end,
-                             FunctionRef<void(std::uint64_t, Frame*)> use,
-                             FunctionRef<void()> then) {
-  const SpinGuard guard(lock_, kPresent);
+void FcmFile::WithPresent(std::uint64_t offset, std::uint64_t end,
+                          FunctionRef<void(std::span<const PhysAddr>)> use) {
+  PhysAddr frames[kPresent];
+  const SpinGuard guard(lock_, kPresentPages);
   // What lies beyond the size is being dropped, or not yet part of the file: its translations are
   // nobody's to undo.
-  const std::uint64_t last = std::min(PageIndex(end), PagesOf(size()));
-  (void)map_.ForEach(PageIndex(offset), last, [&](std::uint64_t page, Entry& entry) {
-    if ((entry & kFilling) == 0) {
-      entry |= kMapped;
-      use(page << kPageShift, FrameOf(entry));
+  const std::uint64_t first = PageIndex(offset);
+  const std::uint64_t last =
+      std::min({PageIndex(end), PagesOf(size()), first + std::uint64_t{kPresent}});
+  Entry* entry = nullptr;  // of `page`, unless it is null
+  for (std::uint64_t page = first; page < last; ++page) {
+    if (page == first || page % PageMap::kRow == 0) {
+      entry = map_.Row(page);
     }
-    return true;
-  });
-  then();
+    frames[page - first] = 0;
+    if (entry != nullptr) {
+      if (*entry != 0 && (*entry & kFilling) == 0) {
+        *entry |= kMapped;
+        frames[page - first] = *entry & ~kFlags;
+      }
+      ++entry;
+    }
+  }
+  if (first < last) {
+    use({frames, last - first});
+  }
 }
 
 // A few pages: views look at each of them.

@@ -19,6 +19,8 @@
 // FileRepresentative), fcm_file_io.cc (read, write, resize).
 #pragma once
 
+#include <span>
+
 #include "base/buffer.h"
 #include "mem/fcm_regions.h"
 #include "mem/file_representative.h"
@@ -108,11 +110,11 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
     const machine::SpinGuard guard(lock_, why);
     use();
   }
-  // Calls use(offset, frame) for the pages of [offset, end) that are in memory, and then(), under
-  // lock_. Fetches nothing.
-  void ForEachPresent(std::uint64_t offset, std::uint64_t end,
-                      FunctionRef<void(std::uint64_t offset, Frame*)> use,
-                      FunctionRef<void()> then);
+  // Calls use(frames) under lock_: the frames of the pages from `offset` on, kPresent at most, 0
+  // for those that are not in memory. Fetches nothing.
+  static constexpr std::uint64_t kPresent = 32;
+  void WithPresent(std::uint64_t offset, std::uint64_t end,
+                   FunctionRef<void(std::span<const PhysAddr> frames)> use);
 
  private:
   using Entry = PageMap::Entry;

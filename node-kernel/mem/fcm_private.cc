@@ -27,7 +27,7 @@ constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are co
 constexpr std::uint32_t kBatch = 32;
 
 // Pages of the aligned piece of a file that a read fault maps.
-constexpr std::uint64_t kAround = 32;
+constexpr std::uint64_t kAround = FcmFile::kPresent;
 static_assert(kAround <= Hat::kLeaves);
 
 Protection WithoutWrite(Protection protection) {
@@ -154,22 +154,18 @@ void FcmPrivate::MapAround(const FaultRequest& request) {
   const std::uint64_t start = window > region.start ? window : region.start;
   const std::uint64_t end =
       region.end - window < kAround * kPageSize ? region.end : window + kAround * kPageSize;
-  Hat::Leaves leaves;
-  source_->ForEachPresent(
-      start + source_delta_, end + source_delta_,
-      [&](std::uint64_t offset, Frame* page) {
-        leaves.leaf[leaves.count++] = {
-            offset - source_delta_, Hat::LeafEntry(page->address, WithoutWrite(region.protection)),
-            false};
-      },
-      [&] {
+  const machine::PageTableEntry bits = Hat::LeafEntry(0, WithoutWrite(region.protection));
+  source_->WithPresent(
+      start + source_delta_, end + source_delta_, [&](std::span<const PhysAddr> frames) {
+        Hat::Leaves leaves;
         const SpinGuard guard(lock_, kNeighbours);
-        for (std::uint32_t i = 0; i < leaves.count && !map_.empty();) {
-          if (map_.Find(PageIndex(leaves.leaf[i].address)) == nullptr) {
-            ++i;
-          } else {
-            leaves.leaf[i] = leaves.leaf[--leaves.count];
+        const bool replaced = !map_.empty();
+        std::uint64_t address = start;
+        for (const PhysAddr frame : frames) {
+          if (frame != 0 && !(replaced && map_.Find(PageIndex(address)) != nullptr)) {
+            leaves.leaf[leaves.count++] = {address, frame | bits, false};
           }
+          address += kPageSize;
         }
         region.hat->MapLeaves(leaves);
       });
@@ -326,6 +322,9 @@ Status FcmPrivate::ShareFrom(FcmPrivate& other, std::uint64_t start, std::uint64
         FrameAllocator::AddReference(shared[count]);
         return ++count < kBatch;
       });
+    }
+    if (count == 0) {
+      break;
     }
     Status status = Status::kOk;
     std::uint32_t done = 0;

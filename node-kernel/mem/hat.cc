@@ -27,9 +27,6 @@ constexpr machine::HoldReason kCpus{1500, "each CPU's count of unfinished change
 constexpr machine::HoldReason kTables{6000, "up to three tables are taken and cleared"};
 constexpr machine::HoldReason kLarge{6500, "as for a small page, and a table may be found empty"};
 
-// Entries that share a bit of TableUse::used.
-constexpr unsigned kHatGroup = kEntriesPerTable / 64;
-
 }  // namespace
 
 Hat::Entry Hat::LeafEntry(PhysAddr frame, Protection protection) {
@@ -77,7 +74,7 @@ unsigned Hat::FirstUsed(PhysAddr table, unsigned index, unsigned end) const {
 }
 
 void Hat::MarkUsed(PhysAddr table, unsigned index) {
-  frames_.FrameOf(table)->table.used |= std::uint64_t{1} << index / kHatGroup;
+  frames_.FrameOf(table)->table.used |= UsedBit(index);
 }
 
 void Hat::FreeTables(PhysAddr table, unsigned level) {

@@ -118,6 +118,11 @@ class Hat {
   static constexpr std::uint64_t SpanOf(unsigned level) {
     return std::uint64_t{1} << (kPageShift + 9 * (level - 1));
   }
+  // Entries that share a bit of TableUse::used.
+  static constexpr unsigned kHatGroup = machine::kEntriesPerTable / 64;
+  static constexpr std::uint64_t UsedBit(unsigned index) {
+    return std::uint64_t{1} << index / kHatGroup;
+  }
   static Entry* TableAt(PhysAddr address) { return machine::PhysToVirt<Entry>(address); }
   // The hardware walks while we write, and writes dirty bits: whole-word accesses, through which
   // other CPUs' walkers (and the simulated ones of the tests) see either the old or the new entry.
@@ -163,12 +168,12 @@ class Hat {
   void CountResident(std::int64_t pages);
   void CountLarge(std::int64_t pages);
   void FreeTables(PhysAddr table, unsigned level);
+  void GiveTable(PhysAddr table, unsigned level);
 
   // One cache line, all of which a fault wants.
   FrameAllocator& frames_;
   LoadedHats& loaded_;
   const unsigned bucket_ = UnfinishedChanges::BucketOf(this);
-  void GiveTable(PhysAddr table, unsigned level);
   machine::SpinLock<LockRank::kPageTable> lock_;
   PhysAddr root_ = 0;
   AtomicCpuSet active_;

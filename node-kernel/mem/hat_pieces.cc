@@ -47,7 +47,9 @@ std::uint64_t Hat::ForEachLeafLocked(std::uint64_t start, std::uint64_t end, F v
     const std::uint64_t left = (end - 1 - base) / span + 1;
     const unsigned limit = left < kEntriesPerTable ? static_cast<unsigned>(left) : kEntriesPerTable;
     for (;; ++index) {
-      index = FirstUsed(table, index, limit);
+      if (index < limit && Load(TableAt(table)[index]) == 0) {
+        index = FirstUsed(table, index, limit);
+      }
       address = base + index * span;
       if (index >= limit) {
         break;
@@ -183,7 +185,8 @@ void Hat::MapLeaves(const Leaves& leaves) {
   const SpinGuard guard(lock_, kPieceAndTables);
   TlbGather nothing(frames_);  // nothing was mapped, so no entry is replaced
   std::uint64_t base = ~std::uint64_t{0};
-  PhysAddr table = 0;
+  Entry* table = nullptr;
+  Frame* descriptor = nullptr;
   std::int64_t mapped = 0;
   for (std::uint32_t i = 0; i < leaves.count; ++i) {
     const Leaf& leaf = leaves.leaf[i];
@@ -194,15 +197,15 @@ void Hat::MapLeaves(const Leaves& leaves) {
         break;
       }
       base = AlignDown(leaf.address, kLargePageSize);
-      table = AlignDown(machine::VirtToPhys(slot.value()), kPageSize);
+      table = slot.value() - index;
+      descriptor = frames_.FrameOf(machine::VirtToPhys(table));
     }
-    Entry& slot = TableAt(table)[index];
-    if (slot != 0) {
+    if (Load(table[index]) != 0) {
       continue;
     }
     ++mapped;
-    Store(slot, leaf.own ? leaf.entry | kPteWritable : leaf.entry);
-    MarkUsed(table, index);
+    Store(table[index], leaf.own ? leaf.entry | kPteWritable : leaf.entry);
+    descriptor->table.used |= UsedBit(index);
   }
   CountResident(mapped);
 }

@@ -30,7 +30,7 @@ void PageMap::FreeTree(Node* node, unsigned height) {
   Delete(node);
 }
 
-PageMap::Entry* PageMap::Find(std::uint64_t index) const {
+PageMap::Entry* PageMap::Row(std::uint64_t index) const {
   if (!Covers(index)) {
     return nullptr;
   }
@@ -43,8 +43,7 @@ PageMap::Entry* PageMap::Find(std::uint64_t index) const {
     }
     node = ChildOf(slot);
   }
-  Entry& entry = node->slots[within & (kFanOut - 1)];
-  return entry != 0 ? &entry : nullptr;
+  return &node->slots[within & (kFanOut - 1)];
 }
 
 // Puts roots above the root until it covers `index`.

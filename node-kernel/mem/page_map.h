@@ -27,7 +27,12 @@ class PageMap {
 
   // Null if absent. Valid until the next change of the map. Behind it lie the next ones, absent or
   // not, up to a multiple of kRow.
-  Entry* Find(std::uint64_t index) const;
+  Entry* Find(std::uint64_t index) const {
+    Entry* entry = Row(index);
+    return entry != nullptr && *entry != 0 ? entry : nullptr;
+  }
+  // The same for an absent one, too; null if it and all others up to that multiple are absent.
+  Entry* Row(std::uint64_t index) const;
   // The entry, made (as 0) if absent: the caller stores a nonzero value at once. kNoMemory.
   Result<Entry*> FindOrAdd(std::uint64_t index);
   // Until the next RemoveRange, FindOrAdd of this one and of those near it (64 in a row, aligned)
