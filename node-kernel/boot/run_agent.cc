@@ -191,9 +191,9 @@ void RunAgent::OnEnded(machine::CpuMessage* message) {
     if (run != nullptr && !run->ended && run->process == ended->process) {
       run->ended = true;
       run->wait_status = ended->wait_status;
+      ended->agent->Wake();
     }
   }
-  ended->agent->Wake();
   mem::Delete(ended);
 }
 
