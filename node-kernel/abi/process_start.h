@@ -4,7 +4,7 @@
 // that it carries inside itself: the Linux personality, or a native program. It maps
 //   - the image's PT_LOAD segments, private and writable as their flags say;
 //   - a stack of kStartStackSize below kStartStackTop;
-//   - the start block, one private writable area at kStartAddress: ProcessStart, then the handle
+//   - the start block, one read-only area at kStartAddress: ProcessStart, then the handle
 //     list, then the argument blob, each 16-byte aligned;
 //   - the time page, read-only, and dispatcher 0's page and ticket results;
 // and starts dispatcher 0, *disabled*, at the image's entry point with

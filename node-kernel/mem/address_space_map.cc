@@ -343,7 +343,7 @@ void AddressSpace::Populate(std::uint64_t start, std::uint64_t end, Access acces
       return;
     }
     // A look per large page, not per page: all of it is there then.
-    const bool look = at == start || IsAligned(at, kLargePageSize);
+    const bool look = hat_.large_pages() != 0 && (at == start || IsAligned(at, kLargePageSize));
     next = look && (hat_.EntryOf(at) & machine::kPteLarge) != 0
                ? AlignDown(at, kLargePageSize) + kLargePageSize
                : at + kPageSize;

@@ -25,4 +25,10 @@ inline Status MapAt(mem::AddressSpace& space, std::uint64_t address, std::uint64
   return mapped.status();
 }
 
+// The page will be touched at once: it is shown now, which costs a part of the fault. Without
+// memory the fault comes.
+inline void ShowAt(mem::AddressSpace& space, std::uint64_t address, mem::Access access) {
+  (void)space.HandleFault(address, access, nullptr);
+}
+
 }  // namespace k42::proc

@@ -35,8 +35,10 @@ Result<ProcessDispatcher*> Process::MakeDispatcher(std::uint32_t index, std::uin
     TRY(dispatcher->TakeSink());
     dispatcher->scheduled().PlaceOn(cpu);
     dispatcher->scheduled().SetName(main_number_);
-    return MapAt(*space_, dispatcher->user_page(), pages->size(),
-                 mem::kProtectRead | mem::kProtectWrite, pages, 0, true, mem::ForkPolicy::kOmit);
+    TRY(MapAt(*space_, dispatcher->user_page(), pages->size(),
+              mem::kProtectRead | mem::kProtectWrite, pages, 0, true, mem::ForkPolicy::kOmit));
+    ShowAt(*space_, dispatcher->user_page(), mem::Access::kWrite);
+    return Status::kOk;
   };
   if (const Status status = prepare(); status != Status::kOk) {
     services_.allocator.Destroy(dispatcher);

@@ -9,6 +9,20 @@
 
 namespace k42::proc {
 
+namespace {
+
+// An image is small, most of it is used by each process, and it is in memory: one page asked for
+// brings its neighbours.
+void ShowImage(mem::AddressSpace& space, const ImageSegment& segment) {
+  constexpr std::uint64_t kNeighbours = mem::FcmFile::kPresent * abi::kPageSize;
+  for (std::uint64_t at = segment.begin; at < segment.end;
+       at = (at / kNeighbours + 1) * kNeighbours) {
+    ShowAt(space, at, mem::Access::kRead);
+  }
+}
+
+}  // namespace
+
 ProcessMaker::~ProcessMaker() {
   if (process_ != nullptr)
     process_->Abandon();
@@ -37,6 +51,7 @@ Status ProcessMaker::Begin(mem::AddressSpace* copy, std::uint64_t cpus) {
   if (copy == nullptr && services_.time_page != nullptr)
     TRY(MapAt(*process->space_, abi::kTimePageAddress, abi::kPageSize, mem::kProtectRead,
               services_.time_page, 0, true, mem::ForkPolicy::kCopy));
+  ShowAt(*process->space_, abi::kTimePageAddress, mem::Access::kRead);
   return Status::kOk;
 }
 
@@ -62,11 +77,17 @@ Status ProcessMaker::MapImageInto(Process& process, const Image& image, const St
     const ImageSegment& segment = image.layout.segments[i];
     TRY(MapAt(space, segment.begin, segment.end - segment.begin, segment.protection, image.memory,
               segment.begin - image.layout.begin(), false, mem::ForkPolicy::kCopy));
+    if ((segment.protection & mem::kProtectWrite) == 0)
+      ShowImage(space, segment);
   }
   TRY(MapAt(space, abi::kStartStackTop - abi::kStartStackSize, abi::kStartStackSize,
             mem::kProtectRead | mem::kProtectWrite, nullptr, 0, false, mem::ForkPolicy::kCopy));
-  return MapAt(space, abi::kStartAddress, block.size(), mem::kProtectRead | mem::kProtectWrite,
-               block.memory(), 0, false, mem::ForkPolicy::kCopy);
+  ShowAt(space, abi::kStartStackTop - 1, mem::Access::kWrite);
+  // Nobody writes it, so a private copy of it would be a page copied for nothing.
+  TRY(MapAt(space, abi::kStartAddress, block.size(), mem::kProtectRead, block.memory(), 0, true,
+            mem::ForkPolicy::kCopy));
+  ShowAt(space, abi::kStartAddress, mem::Access::kRead);
+  return Status::kOk;
 }
 
 void ProcessMaker::PrepareStart(Process& process, const Image& image) {
