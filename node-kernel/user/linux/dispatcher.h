@@ -133,11 +133,11 @@ class Dispatcher {
   static constexpr std::uint32_t kSliceOver = 1, kGiveWay = 2;
   std::uint32_t due_ = 0;
   bool idles_ = false;  // it has nothing to do, and nobody has given it anything since
-  Tickets tickets_;
   TimerQueue timers_;
   std::uint64_t programmed_ns_ = 0;
   std::uint64_t slice_end_ns_ = 0;
   std::uint64_t accounted_ns_ = 0;  // of its CPU time: that of threads that have left
+  Tickets tickets_;                 // large, of which little is touched: last
 };
 
 // The dispatcher this code runs on; after a switch it may be another.

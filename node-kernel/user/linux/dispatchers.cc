@@ -17,7 +17,7 @@ constexpr std::size_t kTrapStackSize = 16 * 1024;
 constexpr std::uint32_t kMost = abi::kDispatchersMax;
 static_assert(kMost <= MonitorWord::kDispatchers);
 
-constinit Dispatcher first;
+[[gnu::section(".bss.large")]] constinit Dispatcher first;
 Dispatcher* all[kMost];  // by index; the first alone at the beginning
 std::uint32_t end;       // those from here on were never filled
 std::uint32_t running;   // not parked
@@ -27,16 +27,6 @@ std::uint64_t taken;     // has a dispatcher, or never gets one
 // No other is tried for before this: there was no memory for the last one. 0: there was.
 std::uint64_t pause_end_ns;
 constexpr std::uint64_t kPauseNs = 50'000'000;
-
-// A thread record whose first switch-in idles.
-Thread* NewIdleThread(void (*start)()) {
-  auto* thread = New<Thread>();
-  if (thread && !GiveStack(thread, start)) {
-    Delete(thread);
-    thread = nullptr;
-  }
-  return thread;
-}
 
 }  // namespace
 
@@ -250,7 +240,7 @@ void Dispatchers::Discard(Dispatcher*& gone) {
 
 Status Dispatchers::Add(std::uint32_t cpu) {
   if (!first.idle_thread_) {
-    first.idle_thread_ = NewIdleThread(IdleThread);
+    first.idle_thread_ = NewThread(IdleThread);
     if (!first.idle_thread_) {
       return Status::kNoMemory;
     }
@@ -258,7 +248,7 @@ Status Dispatchers::Add(std::uint32_t cpu) {
   }
   Status status = Status::kNoMemory;
   auto* added = New<Dispatcher>();
-  Thread* idle = NewIdleThread(IdleThread);
+  Thread* idle = NewThread(IdleThread);
   auto* trap_stack = static_cast<char*>(Allocate(kTrapStackSize));
   if (added && idle && trap_stack) {
     idle->task = Tasks().first();

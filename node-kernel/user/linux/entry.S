@@ -161,6 +161,19 @@ personality_leave_pending:
 
 .section .text, "ax", @progbits
 
+// Goes on where SwitchStacks left the thread.
+.macro CONTINUE thread
+  mov T_SWITCH_STACK(\thread), %rsp
+  mov \thread, %gs:PAGE_THREAD
+  pop %r15
+  pop %r14
+  pop %r13
+  pop %r12
+  pop %rbx
+  pop %rbp
+  ret
+.endm
+
 // SwitchStacks(Thread* from, Thread* to)
 FUNCTION SwitchStacks
   push %rbp
@@ -170,15 +183,11 @@ FUNCTION SwitchStacks
   push %r14
   push %r15
   mov %rsp, T_SWITCH_STACK(%rdi)
-  mov T_SWITCH_STACK(%rsi), %rsp
-  mov %rsi, %gs:PAGE_THREAD
-  pop %r15
-  pop %r14
-  pop %r13
-  pop %r12
-  pop %rbx
-  pop %rbp
-  ret
+  CONTINUE %rsi
+
+// LeaveStack(Thread* to): the same, and nobody comes back to this stack.
+FUNCTION LeaveStack
+  CONTINUE %rdi
 
 // SaveContext(std::uint64_t context[8]) answers 0, and later 1 when something continues at
 // context: {rbx, rbp, r12-r15, rsp, rip}. What fork's child starts with.

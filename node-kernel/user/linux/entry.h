@@ -33,6 +33,7 @@ extern const char personality_access_end[];
 void personality_access_failed();
 [[noreturn]] void ResumePersonality(const abi::UserState* trapped);
 void SwitchStacks(Thread* from, Thread* to);
+[[noreturn]] void LeaveStack(Thread* to);
 // 0, and later 1 when a forked child continues at the context.
 std::int64_t SaveContext(std::uint64_t context[8]) __attribute__((returns_twice));
 }

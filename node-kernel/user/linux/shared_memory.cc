@@ -43,7 +43,7 @@ struct Attachment {
   bool removed;  // by us: the file goes with our last attachment
 };
 constexpr int kAttachmentsMax = 256;
-Attachment attachments[kAttachmentsMax];
+[[gnu::section(".bss.large")]] Attachment attachments[kAttachmentsMax];
 int attachments_used;  // those from here on were never used, and are not looked at
 
 std::span<Attachment> Attachments() {

@@ -46,12 +46,18 @@ struct ThreadSignals {
 
 // Shared by the threads of a task, or by tasks made with CLONE_SIGHAND.
 struct SignalActions {
+  // One for each but SIGSTOP, which like SIGKILL keeps its action for ever: they have one together.
+  LinuxSignalAction action[kSignalCount - 1] = {};
   std::uint32_t references = 1;
-  LinuxSignalAction action[kSignalCount] = {};
 
-  LinuxSignalAction& For(int signal) { return action[signal - 1]; }
+  LinuxSignalAction& For(int signal) {
+    const int place = signal == kSIGSTOP ? kSIGKILL : signal == kSignalCount ? kSIGSTOP : signal;
+    return action[place - 1];
+  }
   bool Ignores(int signal);
 };
+// With what else a new process allocates it fits into one page.
+static_assert(sizeof(SignalActions) <= 2048);
 
 // Handlers become the default action; ignored signals stay ignored (exec, CLONE_CLEAR_SIGHAND).
 void ResetHandlers(SignalActions& actions);

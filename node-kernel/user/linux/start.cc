@@ -13,7 +13,7 @@ namespace k42::personality {
 namespace {
 
 abi::ProcessStart start_block;
-alignas(16) char dispatcher_stack[16 * 1024];
+alignas(16) [[gnu::section(".bss.large")]] char dispatcher_stack[16 * 1024];
 
 // On its own stack, as the first thread.
 void FirstThread() {
@@ -61,9 +61,7 @@ extern "C" [[noreturn]] [[gnu::used]] void image_entry(const abi::ProcessStart* 
   task->main = true;
   Here().Start(thread);
   RegisterEntries();
-  Thread* nobody = New<Thread>();  // where this stack is left, never to be resumed
-  SwitchStacks(nobody, thread);
-  __builtin_unreachable();
+  LeaveStack(thread);
 }
 
 }  // namespace k42::personality

@@ -86,27 +86,24 @@ void DestroyTask(Task* task) {
   Delete(task);
 }
 
-bool GiveStack(Thread* thread, void (*start)()) {
-  thread->stack_memory = Allocate(kPersonalityStackSize);
-  if (!thread->stack_memory) {
-    return false;
+Thread* NewThread(void (*start)()) {
+  auto* memory = static_cast<char*>(Allocate(kThreadSize));
+  if (!memory) {
+    return nullptr;
   }
-  thread->stack_top = reinterpret_cast<std::uint64_t>(thread->stack_memory) + kPersonalityStackSize;
+  auto* thread = new (memory + kThreadSize - sizeof(Thread)) Thread{};
+  thread->stack_top = reinterpret_cast<std::uint64_t>(thread);
   // What SwitchStacks pops: six registers, then the address to return to.
   auto* stack = reinterpret_cast<std::uint64_t*>(thread->stack_top) - 8;
   std::memset(stack, 0, 8 * sizeof(*stack));
   stack[6] = reinterpret_cast<std::uint64_t>(start);
   thread->switch_stack = reinterpret_cast<std::uint64_t>(stack);
-  return true;
+  return thread;
 }
 
 Thread* CreateThread(Task* task, std::int32_t tid, void (*start)()) {
-  auto* thread = New<Thread>();
+  Thread* thread = NewThread(start);
   if (!thread) {
-    return nullptr;
-  }
-  if (!GiveStack(thread, start)) {
-    Delete(thread);
     return nullptr;
   }
   thread->task = task;
@@ -122,8 +119,7 @@ Thread* CreateThread(Task* task, std::int32_t tid, void (*start)()) {
 
 void DestroyThread(Thread* thread) {
   thread->signals.pending.Clear();
-  Free(thread->stack_memory, kPersonalityStackSize);
-  Delete(thread);
+  Free(reinterpret_cast<char*>(thread + 1) - kThreadSize, kThreadSize);
 }
 
 }  // namespace k42::personality

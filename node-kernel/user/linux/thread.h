@@ -24,7 +24,9 @@ struct Task;
 
 enum class Wake : std::uint8_t { kEvent, kTimeout, kSignal };
 
-inline constexpr std::size_t kPersonalityStackSize = 32 * 1024;
+// Of the stack and the record above it: what a call touches of both is mostly one page, which a
+// start need not fault in twice and a fork need not copy twice.
+inline constexpr std::size_t kThreadSize = 32 * 1024;
 
 // memory_policy.cc.
 struct MemoryPolicy {
@@ -75,7 +77,6 @@ struct Thread {
   std::uint32_t call_ticket;  // for calls that end by a ticket
   bool vector_saved;          // `vector` holds this thread's state
   std::uint64_t cpu_ns;       // used until it last lost a dispatcher (Dispatcher::CpuNs)
-  void* stack_memory;
 
   alignas(64) unsigned char vector[abi::kVectorStateSize];
 };
@@ -84,10 +85,10 @@ static_assert(offsetof(Thread, stack_top) == 160);
 static_assert(offsetof(Thread, switch_stack) == 168);
 static_assert(offsetof(Thread, fast_leave) == 176);
 
-// A personality stack for it, and `start` (which never returns) for its first switch-in. False: no
-// memory.
-bool GiveStack(Thread* thread, void (*start)());
-// A thread with a stack whose first switch-in calls `start` (which never returns). Null: no memory.
+// A record with its personality stack, whose first switch-in calls `start` (which never returns).
+// Null: no memory.
+Thread* NewThread(void (*start)());
+// The same, a thread of the task.
 Thread* CreateThread(Task* task, std::int32_t tid, void (*start)());
 // Frees it. Not the running thread: that one goes through Dispatcher::Exit.
 void DestroyThread(Thread* thread);

@@ -72,13 +72,13 @@ class Tickets {
   bool MakeRoom(std::uint32_t own);
   void ReleaseOwn(std::uint32_t own);
 
-  Users first_users_ = {};
-  Users* further_users_[abi::kTicketCount / kChunk - 1] = {};
-  std::uint64_t taken_[abi::kTicketCount / 64] = {};
   std::uint32_t count_ = 0;
   std::uint32_t first_ = 0;
   std::uint32_t hint_ = 0;   // the words of taken_ below are full
   std::uint32_t words_ = 0;  // of taken_ that ever held one
+  Users* further_users_[abi::kTicketCount / kChunk - 1] = {};
+  std::uint64_t taken_[abi::kTicketCount / 64] = {};
+  Users first_users_ = {};  // last: of it, too, mostly the beginning is used
 };
 
 }  // namespace k42::personality

@@ -17,6 +17,20 @@ LinuxSigInfo Info(int signal, std::uint64_t value = 0) {
 }
 constexpr SignalSet kAll(~0ull);
 
+TEST(SignalActions, EachSignalThatCanHaveOneHasItsOwn) {
+  SignalActions actions;
+  for (int signal = 1; signal <= kSignalCount; ++signal) {
+    if (!kUnblockable.Has(signal)) {
+      ASSERT_EQ(actions.For(signal).handler, kSigDefault) << signal;
+      actions.For(signal).handler = 1000u + static_cast<unsigned>(signal);
+    }
+  }
+  for (int signal = 1; signal <= kSignalCount; ++signal) {
+    EXPECT_EQ(actions.For(signal).handler,
+              kUnblockable.Has(signal) ? kSigDefault : 1000u + static_cast<unsigned>(signal));
+  }
+}
+
 TEST(PendingSignals, StandardOnesMerge) {
   PendingSignals pending;
   EXPECT_TRUE(pending.Post(Info(kSIGUSR1, 1)));
