@@ -26,11 +26,15 @@ struct ElfProgram {
   std::uint64_t headers;    // address of the program headers in memory; 0: not in a segment
   std::uint16_t header_count;
   std::uint16_t header_size;
-  std::size_t segment_count;
-  ElfSegment segments[kElfSegmentsMax];
   std::uint64_t interpreter_offset, interpreter_size;  // in the file; size 0: none
   std::uint64_t relro;                                 // unused by us, the program's own affair
   bool executable_stack;
+  std::size_t segment_count;
+  ElfSegment segments[kElfSegmentsMax];  // last: those that are not used need not be copied
+
+  std::size_t used_size() const {
+    return offsetof(ElfProgram, segments) + segment_count * sizeof(ElfSegment);
+  }
 };
 
 // kExecFormat for anything that is not a well-formed program for this machine.

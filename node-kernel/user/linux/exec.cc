@@ -183,6 +183,7 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
         return ErrnoOf(status);
       }
       OwnedHandle interpreter;
+      ElfProgram loader;
       if (elf.interpreter_size != 0) {
         Buffer file_name(elf.interpreter_size);
         if (!file_name) {
@@ -200,7 +201,6 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
         if (const std::int64_t error = OpenProgram(where, false, &interpreter)) {
           return error;
         }
-        ElfProgram loader;
         const Result<std::uint64_t> loader_size =
             ReadHead(interpreter.handle, head.data(), head.size());
         if (!loader_size.ok() ||
@@ -208,7 +208,12 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
           return -kENOEXEC;
         }
       }
-      const ExecTarget target{program.handle, interpreter.handle, name.data(), arguments.words(),
+      const ExecTarget target{program.handle,
+                              interpreter.handle,
+                              &elf,
+                              elf.interpreter_size != 0 ? &loader : nullptr,
+                              name.data(),
+                              arguments.words(),
                               environment.words()};
       return PassOn(thread, target);
     }

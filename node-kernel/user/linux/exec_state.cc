@@ -107,16 +107,45 @@ void Introduce(Thread& thread, const char* path, const Words& arguments) {
                         arguments.size < proc::kTextMax ? arguments.size : proc::kTextMax);
 }
 
-// Maps the program and makes the thread ready to start it.
-[[noreturn]] void Load(Thread& thread, kernel::Handle program_file, kernel::Handle loader_file,
-                       const char* path, const Words& arguments, const Words& environment) {
-  Buffer head(kElfHeadSize);
-  ElfProgram elf, loader_elf;
-  StackContents contents{};
-  Result<std::uint64_t> size = ReadHead(program_file, head.data(), head.size());
-  if (!size.ok() || ParseElf(head.data(), size.value(), &elf) != Status::kOk) {
-    BlobReader::Fail("linux: the program is no ELF file for this machine");
+const ElfProgram* TakeHead(BlobReader& reader) {
+  const auto* head =
+      reinterpret_cast<const ElfProgram*>(reader.Take(offsetof(ElfProgram, segments)));
+  (void)reader.Take(head->segment_count * sizeof(ElfSegment));
+  return head;
+}
+
+// Its path as the file system has it, for /proc/self/exe.
+void ShowProgram(kernel::Handle file, const char* path) {
+  char(&kept)[sizeof(Program::path)] = CurrentProgram().path;
+  // Few are longer, and a longer buffer is one more page that the process touches.
+  Result<std::uint64_t> size = kernel::GetPath(file, kept, sizeof(kept) - 1);
+  if (size.ok()) {
+    kept[size.value()] = 0;
+    (void)kernel::SetText(0, proc::TaskText::kProgram, kept, size.value());
+    return;
   }
+  if (Buffer whole(kPathLimit); whole) {
+    size = kernel::GetPath(file, whole.data(), whole.size());
+    if (size.ok()) {
+      (void)kernel::SetText(0, proc::TaskText::kProgram, whole.data(), size.value());
+    }
+  }
+  std::size_t length = std::strlen(path);
+  length = length < sizeof(kept) - 1 ? length : sizeof(kept) - 1;
+  std::memcpy(kept, path, length);
+  kept[length] = 0;
+}
+
+struct ProgramFile {
+  kernel::Handle file = kernel::kNoHandle;
+  const ElfProgram* head = nullptr;
+};
+
+// Maps the program and makes the thread ready to start it. `loader`: of a dynamic program.
+[[noreturn]] void Load(Thread& thread, const ProgramFile& main, const ProgramFile& loader,
+                       const char* path, const Words& arguments, const Words& environment) {
+  const ElfProgram& elf = *main.head;
+  StackContents contents{};
   proc::Limit limit{};
   std::uint64_t stack_size = kProgramStackDefault;
   if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk && limit.soft != ~0ull &&
@@ -126,34 +155,23 @@ void Introduce(Thread& thread, const char* path, const Words& arguments) {
   if (MapStack(stack_size, elf.executable_stack) != Status::kOk) {
     BlobReader::Fail("linux: no memory for the program's stack");
   }
-  if (LoadElf(program_file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
+  if (LoadElf(main.file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
     BlobReader::Fail("linux: the program cannot be loaded");
   }
   std::uint64_t entry = contents.program.entry;
-  if (loader_file != kernel::kNoHandle) {
-    size = ReadHead(loader_file, head.data(), head.size());
-    if (!size.ok() || ParseElf(head.data(), size.value(), &loader_elf) != Status::kOk ||
-        LoadElf(loader_file, loader_elf, 0, &contents.interpreter) != Status::kOk) {
+  if (loader.file != kernel::kNoHandle) {
+    if (LoadElf(loader.file, *loader.head, 0, &contents.interpreter) != Status::kOk) {
       BlobReader::Fail("linux: the program's interpreter cannot be loaded");
     }
     entry = contents.interpreter.entry;
   }
-  char full[kPathLimit];
-  const Result<std::uint64_t> full_size = kernel::GetPath(program_file, full, sizeof(full));
-  if (full_size.ok()) {
-    (void)kernel::SetText(0, proc::TaskText::kProgram, full, full_size.value());
-  }
-  kernel::Close(program_file);
-  if (loader_file != kernel::kNoHandle) {
-    kernel::Close(loader_file);
+  ShowProgram(main.file, path);
+  kernel::Close(main.file);
+  if (loader.file != kernel::kNoHandle) {
+    kernel::Close(loader.file);
   }
 
   Program& program = CurrentProgram();
-  const char* shown = full_size.ok() ? full : path;
-  std::size_t shown_size = full_size.ok() ? full_size.value() : std::strlen(path);
-  shown_size = shown_size < sizeof(program.path) - 1 ? shown_size : sizeof(program.path) - 1;
-  std::memcpy(program.path, shown, shown_size);
-  program.path[shown_size] = 0;
   program.break_start = program.break_end = program.break_mapped = contents.program.end;
 
   proc::Credential credential{};
@@ -218,7 +236,10 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   header.environment_size = target.environment.size;
   header.environment_count = target.environment.count;
 
-  BlobWriter blob(sizeof(header) + count * sizeof(ExecDescriptor) + header.path_size +
+  const std::uint64_t head_sizes =
+      target.program_head->used_size() +
+      (target.interpreter_head ? target.interpreter_head->used_size() : 0);
+  BlobWriter blob(sizeof(header) + head_sizes + count * sizeof(ExecDescriptor) + header.path_size +
                   header.argument_size + header.environment_size);
   Buffer handle_list((count + 3) * sizeof(kernel::Handle));
   if (!blob || !handle_list) {
@@ -232,6 +253,10 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   }
   if (header.directory != kernel::kNoHandle) {
     handles[handle_count++] = header.directory;
+  }
+  blob.Put(target.program_head, target.program_head->used_size());
+  if (target.interpreter_head) {
+    blob.Put(target.interpreter_head, target.interpreter_head->used_size());
   }
   blob.Put(&header, sizeof(header));
   for (std::uint32_t fd = 0; fd < files.size(); ++fd) {
@@ -291,6 +316,9 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   const auto* header = reinterpret_cast<const ExecHeader*>(reader.Take(sizeof(ExecHeader)));
   if (header->magic != kExecMagic) {
     BlobReader::Fail("linux: unknown start state");
+  const ProgramFile program{header->program, TakeHead(reader)};
+  const ProgramFile loader{header->interpreter,
+                           header->interpreter != kernel::kNoHandle ? TakeHead(reader) : nullptr};
   }
   Task& task = *thread.task;
   const auto* descriptors = reinterpret_cast<const ExecDescriptor*>(
@@ -337,7 +365,7 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
                         header->argument_count};
   const Words environment{reader.Take(header->environment_size), header->environment_size,
                           header->environment_count};
-  Load(thread, header->program, header->interpreter, path, arguments, environment);
+  Load(thread, program, loader, path, arguments, environment);
 }
 
 namespace {
@@ -392,11 +420,14 @@ void StartFirst(Thread& thread, const char* words, std::uint64_t size,
     BlobReader::Fail("linux: the first program is missing");
   }
   Buffer head(kElfHeadSize);
-  ElfProgram elf;
-  const Result<std::uint64_t> head_size = ReadHead(program.value(), head.data(), head.size());
-  if (!head_size.ok() || ParseElf(head.data(), head_size.value(), &elf) != Status::kOk) {
-    BlobReader::Fail("linux: the first program is no ELF program");
-  }
+  ElfProgram elf, loader_elf;
+  const auto parse = [&head](kernel::Handle file, ElfProgram* parsed) {
+    const Result<std::uint64_t> got = ReadHead(file, head.data(), head.size());
+    if (!got.ok() || ParseElf(head.data(), got.value(), parsed) != Status::kOk) {
+      BlobReader::Fail("linux: the first program, or its interpreter, is no ELF program");
+    }
+  };
+  parse(program.value(), &elf);
   kernel::Handle loader = kernel::kNoHandle;
   if (elf.interpreter_size != 0 && elf.interpreter_size <= 256) {
     char name[256] = {};
@@ -406,9 +437,13 @@ void StartFirst(Thread& thread, const char* words, std::uint64_t size,
     loader = kernel::Open({kernel::kNoHandle, name, std::strlen(name)},
                           fs::kOpenRead | fs::kOpenExecute, 0)
                  .ValueOr(kernel::kNoHandle);
+  if (loader != kernel::kNoHandle) {
+    parse(loader, &loader_elf);
+  }
   }
   const Words environment{kEnvironment, sizeof(kEnvironment), 3};
-  Load(thread, program.value(), loader, words, {words, size, word_count}, environment);
+  Load(thread, {program.value(), &elf}, {loader, &loader_elf}, words, {words, size, word_count},
+       environment);
 }
 
 }  // namespace k42::personality

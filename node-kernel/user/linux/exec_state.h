@@ -1,11 +1,13 @@
 // What survives exec, as the blob that Process.Replace and Process.Spawn carry to the new image.
 //
-// Layout: ExecHeader, ExecDescriptor[descriptor_count], path, arguments, environment (each
+// Layout: ExecHeader, the heads of the program and of its interpreter, if it has one (ElfProgram,
+// as far as it is used), ExecDescriptor[descriptor_count], path, arguments, environment (each
 // zero-terminated words). Written and read by the same image: no versioning beyond a magic.
 #pragma once
 
 #include <cstdint>
 
+#include "user/linux/elf.h"
 #include "user/linux/kernel.h"
 #include "user/linux/load.h"
 #include "user/linux/task.h"
@@ -50,6 +52,8 @@ inline constexpr std::uint32_t kExecSocket = 1, kExecEventCounter = 2;
 struct ExecTarget {
   kernel::Handle program;
   kernel::Handle interpreter;
+  const ElfProgram* program_head;
+  const ElfProgram* interpreter_head;  // null: none
   const char* path;
   Words arguments;
   Words environment;
