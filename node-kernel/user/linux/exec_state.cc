@@ -174,15 +174,14 @@ struct ProgramFile {
   Program& program = CurrentProgram();
   program.break_start = program.break_end = program.break_mapped = contents.program.end;
 
-  proc::Credential credential{};
-  (void)kernel::GetCredential(&credential);
   contents.arguments = arguments;
   contents.environment = environment;
   contents.program_path = path;
-  contents.user = credential.user;
-  contents.effective_user = credential.effective_user;
-  contents.group = credential.group;
-  contents.effective_group = credential.effective_group;
+  const abi::DispatcherPage& page = *kernel::FirstPage();  // where the kernel keeps them
+  contents.user = page.user.load(std::memory_order_relaxed);
+  contents.effective_user = page.effective_user.load(std::memory_order_relaxed);
+  contents.group = page.group.load(std::memory_order_relaxed);
+  contents.effective_group = page.effective_group.load(std::memory_order_relaxed);
   const Result<std::uint64_t> pointer = BuildStack(contents);
   if (!pointer.ok()) {
     BlobReader::Fail("linux: the program's stack cannot be filled");
@@ -254,11 +253,11 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   if (header.directory != kernel::kNoHandle) {
     handles[handle_count++] = header.directory;
   }
+  blob.Put(&header, sizeof(header));
   blob.Put(target.program_head, target.program_head->used_size());
   if (target.interpreter_head) {
     blob.Put(target.interpreter_head, target.interpreter_head->used_size());
   }
-  blob.Put(&header, sizeof(header));
   for (std::uint32_t fd = 0; fd < files.size(); ++fd) {
     Description* description = files.Peek(fd);
     if (!description || files.close_on_exec(fd) ||
@@ -316,10 +315,10 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   const auto* header = reinterpret_cast<const ExecHeader*>(reader.Take(sizeof(ExecHeader)));
   if (header->magic != kExecMagic) {
     BlobReader::Fail("linux: unknown start state");
+  }
   const ProgramFile program{header->program, TakeHead(reader)};
   const ProgramFile loader{header->interpreter,
                            header->interpreter != kernel::kNoHandle ? TakeHead(reader) : nullptr};
-  }
   Task& task = *thread.task;
   const auto* descriptors = reinterpret_cast<const ExecDescriptor*>(
       reader.Take(header->descriptor_count * sizeof(ExecDescriptor)));
@@ -437,9 +436,9 @@ void StartFirst(Thread& thread, const char* words, std::uint64_t size,
     loader = kernel::Open({kernel::kNoHandle, name, std::strlen(name)},
                           fs::kOpenRead | fs::kOpenExecute, 0)
                  .ValueOr(kernel::kNoHandle);
+  }
   if (loader != kernel::kNoHandle) {
     parse(loader, &loader_elf);
-  }
   }
   const Words environment{kEnvironment, sizeof(kEnvironment), 3};
   Load(thread, {program.value(), &elf}, {loader, &loader_elf}, words, {words, size, word_count},

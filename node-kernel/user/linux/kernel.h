@@ -69,6 +69,9 @@ bool HasTimePage();
 // -- memory --------------------------------------------------------------------------------------
 // `object`: an open file, or kNoHandle for anonymous memory.
 Result<std::uint64_t> Map(const proc::MapRequest& request, Handle object);
+// The memory of an open file, for who maps several pieces of it (MapMemory), and then closes it.
+Result<Handle> MemoryOf(Handle file);
+Result<std::uint64_t> MapMemory(const proc::MapRequest& request, Handle memory);
 Status Unmap(std::uint64_t address, std::uint64_t size);
 Status Protect(std::uint64_t address, std::uint64_t size, std::uint32_t protection);
 Result<std::uint64_t> Remap(std::uint64_t address, std::uint64_t old_size, std::uint64_t new_size,

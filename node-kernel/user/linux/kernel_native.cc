@@ -104,13 +104,23 @@ Result<std::uint64_t> Map(const proc::MapRequest& request, Handle file) {
   if (file == kNoHandle) {
     return kProcess.Map(request, kNoHandle);
   }
+  const Result<Handle> memory = MemoryOf(file);
+  if (!memory.ok()) {
+    return memory.status();
+  }
+  const Result<std::uint64_t> mapped = MapMemory(request, memory.value());
+  Close(memory.value());
+  return mapped;
+}
+Result<Handle> MemoryOf(Handle file) {
   const Result<mem::MemoryObjectStub> memory = fs::OpenFileStub(file).Memory();
   if (!memory.ok()) {
     return memory.status();
   }
-  const Result<std::uint64_t> mapped = kProcess.Map(request, memory.value().handle());
-  Close(memory.value().handle());
-  return mapped;
+  return memory.value().handle();
+}
+Result<std::uint64_t> MapMemory(const proc::MapRequest& request, Handle memory) {
+  return kProcess.Map(request, memory);
 }
 Status Unmap(std::uint64_t address, std::uint64_t size) {
   return kProcess.Unmap(address, size);

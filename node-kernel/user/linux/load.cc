@@ -21,7 +21,7 @@ constexpr std::uint64_t PageUp(std::uint64_t address) {
   return PageDown(address + kPage - 1);
 }
 
-Status MapSegment(kernel::Handle file, const ElfSegment& segment, std::uint64_t base) {
+Status MapSegment(kernel::Handle memory, const ElfSegment& segment, std::uint64_t base) {
   const std::uint64_t start = PageDown(segment.address + base);
   const std::uint64_t file_end = segment.address + base + segment.file_size;
   const std::uint64_t memory_end = PageUp(segment.address + base + segment.memory_size);
@@ -30,7 +30,7 @@ Status MapSegment(kernel::Handle file, const ElfSegment& segment, std::uint64_t 
     mapped_end = PageUp(file_end);
     const proc::MapRequest request{start, mapped_end - start, PageDown(segment.offset),
                                    segment.protection, proc::kMapPrivate | proc::kMapFixed};
-    if (const Result<std::uint64_t> mapped = kernel::Map(request, file); !mapped.ok()) {
+    if (const Result<std::uint64_t> mapped = kernel::MapMemory(request, memory); !mapped.ok()) {
       return mapped.status();
     }
     // Bytes behind the file's part of the last page belong to the zero-filled part.
@@ -48,6 +48,22 @@ Status MapSegment(kernel::Handle file, const ElfSegment& segment, std::uint64_t 
     }
   }
   return Status::kOk;
+}
+
+Status MapSegments(kernel::Handle file, const ElfProgram& program, std::uint64_t base) {
+  const Result<kernel::Handle> memory = kernel::MemoryOf(file);
+  Status status = memory.status();
+  for (std::size_t i = 0; i < program.segment_count && status == Status::kOk; ++i) {
+    status = MapSegment(memory.value(), program.segments[i], base);
+    if (status != Status::kOk) {
+      Log("linux: segment at {x} cannot be mapped: error -{}", program.segments[i].address + base,
+          -static_cast<std::int64_t>(status));
+    }
+  }
+  if (memory.ok()) {
+    kernel::Close(memory.value());
+  }
+  return status;
 }
 
 // linux-vdso.so.1 (vdso_image.S).
@@ -118,12 +134,8 @@ Status LoadElf(kernel::Handle file, const ElfProgram& program, std::uint64_t hin
     }
     base = span.value() - program.low;
   }
-  for (std::size_t i = 0; i < program.segment_count; ++i) {
-    if (const Status status = MapSegment(file, program.segments[i], base); status != Status::kOk) {
-      Log("linux: segment at {x} cannot be mapped: error -{}", program.segments[i].address + base,
-          -static_cast<std::int64_t>(status));
-      return status;
-    }
+  if (const Status status = MapSegments(file, program, base); status != Status::kOk) {
+    return status;
   }
   loaded->base = base;
   loaded->entry = program.entry + base;

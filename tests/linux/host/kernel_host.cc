@@ -293,6 +293,12 @@ Result<std::uint64_t> Map(const proc::MapRequest& request, Handle object) {
                     request.protection, flags, object == kNoHandle ? -1 : FdOf(object),
                     static_cast<long>(request.offset)));
 }
+Result<Handle> MemoryOf(Handle file) {
+  return Duplicate(file);
+}
+Result<std::uint64_t> MapMemory(const proc::MapRequest& request, Handle memory) {
+  return Map(request, memory);
+}
 Status Unmap(std::uint64_t address, std::uint64_t size) {
   return StatusOf(Call(kMunmap, static_cast<long>(address), static_cast<long>(size)));
 }
