@@ -9,6 +9,11 @@ void Check(int ok, const char* what);
 void Stat(int count);
 void OpenReadClose(int count);
 void RereadSmall(int count);
+void ReadLarge64(int count);
+void ReadLarge4k(int count);
+void WriteLarge64(int count);
+void WriteLarge4k(int count);
+void ReadLargeOnce(int count);
 void CreateWriteUnlink(int count);
 void FileTouch(int count);
 

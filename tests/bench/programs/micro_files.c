@@ -42,6 +42,45 @@ void RereadSmall(int count) {
   unlink(kName);
 }
 
+/* A file of 1 MiB that nobody else has open, at places in no order, as a data base's. */
+enum { kLargePages = 256 };
+
+static unsigned Somewhere(unsigned* state, unsigned size) {
+  *state = *state * 1664525u + 1013904223u;
+  return (*state >> 8) % (kLargePages * 4096u - size + 1);
+}
+
+static void AtRandom(int count, unsigned size, ssize_t (*transfer)(int, void*, size_t, off_t)) {
+  static unsigned state = 1;
+  int file = Create(kLargePages);
+  while (count-- > 0)
+    Check(transfer(file, block, size, Somewhere(&state, size)) == (ssize_t)size, "transfer");
+  close(file);
+  unlink(kName);
+}
+
+static ssize_t Put(int file, void* data, size_t size, off_t at) {
+  return pwrite(file, data, size, at);
+}
+
+void ReadLarge64(int count) { AtRandom(count, 64, pread); }
+void ReadLarge4k(int count) { AtRandom(count, 4096, pread); }
+void WriteLarge64(int count) { AtRandom(count, 64, Put); }
+void WriteLarge4k(int count) { AtRandom(count, 4096, Put); }
+
+/* Read once from its start to its end, in pieces of 4 KiB; an operation is a piece. */
+void ReadLargeOnce(int count) {
+  int file = Create(kLargePages);
+  while (count > 0) {
+    int again = open(kName, O_RDONLY);
+    for (int i = 0; i < kLargePages && count > 0; i++, count--)
+      Check(read(again, block, sizeof block) == sizeof block, "read");
+    close(again);
+  }
+  close(file);
+  unlink(kName);
+}
+
 void CreateWriteUnlink(int count) {
   while (count-- > 0) {
     close(Create(1));
