@@ -254,6 +254,37 @@ RefPtr<Entry> EntryTable::Parent(const Entry& entry) {
   return at->parent_ ? at->parent_ : RefPtr<Entry>(const_cast<Entry*>(at));
 }
 
+RefPtr<Entry> Entry::Place(char (&name)[kNameMax], std::size_t* size) {
+  machine::SpinGuard guard(table_.shape_lock_);
+  *size = name_size_;
+  std::memcpy(name, name_, name_size_);
+  return parent_;
+}
+
+void EntryTable::EndLeases() {
+  constexpr std::size_t kAtATime = 32;
+  for (Bucket& bucket : buckets_) {
+    for (std::size_t done = 0, found = kAtATime; found == kAtATime; done += found) {
+      RefPtr<Entry> entries[kAtATime];  // dropped after the lock
+      found = 0;
+      {
+        machine::SpinGuard guard(bucket.lock, kChain);
+        std::size_t at = 0;
+        for (Entry& entry : bucket.chain) {
+          if (at++ >= done && found < kAtATime && entry.TryAddReference()) {
+            entries[found++] = RefPtr<Entry>::Adopt(&entry);
+          }
+        }
+      }
+      for (std::size_t i = 0; i < found; ++i) {
+        if (Node* node = entries[i]->node()) {
+          node->EndLeases();
+        }
+      }
+    }
+  }
+}
+
 bool EntryTable::IsBelow(const Entry& entry, const Entry& ancestor) {
   machine::SpinGuard guard(shape_lock_);
   for (const Entry* at = &entry; at != nullptr;

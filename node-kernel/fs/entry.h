@@ -35,6 +35,8 @@ class Entry final : public RefCounted, public ListLink<>, public ListLink<struct
   // For the root entry of a mounted file system: what it covers.
   Entry* covers() const { return covers_.load(std::memory_order_acquire); }
   std::uint32_t mount_number() const { return mount_number_; }
+  // The directory it is, or was, in, and its name there. Null: the root of a file system.
+  RefPtr<Entry> Place(char (&name)[kNameMax], std::size_t* size);
 
  private:
   friend class EntryTable;
@@ -101,6 +103,9 @@ class EntryTable {
   // Some name of a file of `device`, as far as it is remembered here: walks the whole table. Null:
   // none is.
   RefPtr<Entry> FindNode(std::uint64_t device, std::uint64_t node);
+
+  // Takes all leases back of the files whose names are remembered here: of all that are open.
+  void EndLeases();
 
   // Absolute path of `entry` into `text`, or kOutOfRange. kNotFound: its name was removed.
   Result<std::size_t> Path(Entry& entry, std::span<char> text);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fs/file_watch.h"
+
 namespace k42::fs {
 
 using abi::FileSlot;
@@ -9,7 +11,9 @@ using machine::MutexGuard;
 
 Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
   const MutexGuard guard(lock_);
-  if (lease.state_.load(std::memory_order_relaxed) != State::kShared ||
+  // Who is told of changes must be told: watches are counted before all leases are taken back,
+  // which takes this lock.
+  if (AnyWatches() || lease.state_.load(std::memory_order_relaxed) != State::kShared ||
       !IsWorthWhileLocked(request) || !request.memory.Take(request.slot)) {
     return Status::kNotSupported;
   }

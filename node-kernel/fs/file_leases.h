@@ -60,6 +60,8 @@ class FileLeases {
   Status Grant(FileLease& lease, const LeaseRequest& request);
   // Takes one back; nothing to do if it is not held.
   void End(FileLease& lease);
+  // Takes all back.
+  void EndAll();
   // The opening ends: no grant from now on.
   void Close(FileLease& lease);
   // After End: where the process had moved to, or `otherwise` if it never held the file.
@@ -96,7 +98,6 @@ class FileLeases {
   using State = FileLease::State;
 
   void EndWriter();
-  void EndAll();
   void EndWriterLocked() K42_REQUIRES(lock_);
   void EndAllLocked() K42_REQUIRES(lock_);
   void EndLocked(FileLease& lease) K42_REQUIRES(lock_);

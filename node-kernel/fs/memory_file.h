@@ -33,6 +33,7 @@ class MemoryFile final : public MemoryNode {
     return leases_.Grant(lease, request);
   }
   void EndLease(FileLease& lease) override { leases_.End(lease); }
+  void EndLeases() override { leases_.EndAll(); }
   void CloseLease(FileLease& lease) override { leases_.Close(lease); }
   std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise) override {
     return leases_.TakePosition(lease, otherwise);

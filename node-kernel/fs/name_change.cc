@@ -3,6 +3,7 @@
 // Each change holds the file system's change lock from the last look at the names concerned to the
 // update of the entry table. NoteChange before and after lets lookups that ran meanwhile notice.
 #include "fs/attributes.h"
+#include "fs/file_watch.h"
 #include "fs/name_tree.h"
 #include "fs/path.h"
 
@@ -54,6 +55,20 @@ bool IsFixed(const WalkEnd& end) {
   return !end.parent || (end.entry && (end.entry->covers() || end.entry->mounted()));
 }
 
+// `what` has the name now where `to` ended; `replaced`, which had it before, has one name less.
+void TellOfMove(const WalkEnd& from, const WalkEnd& to, Node& what, Node* replaced) {
+  if (!AnyWatches()) {
+    return;
+  }
+  const std::uint32_t pair = NewEventPair();
+  TellOfName(*from.parent->node(), from.last_name(), what, abi::kNameMovedAway, pair);
+  TellOfName(*to.parent->node(), to.last_name(), what, abi::kNameMovedHere, pair);
+  if (replaced != nullptr) {
+    TellOfNode(*replaced, abi::kFileAttributes);
+  }
+  TellOfNode(what, abi::kFileMoved);
+}
+
 }  // namespace
 
 Status NameTree::ReadyToMake(const WalkEnd& end, const Identity& who) {
@@ -79,11 +94,17 @@ Result<Entry*> NameTree::MakeAt(const WalkEnd& end, const NewNode& what, const I
       made.mode |= kModeSetGroup;
     }
   }
-  Change change(parent.file_system());
-  auto node = RefPtr<Node>::Adopt(TRY(parent.node()->MakeNode(end.last_name(), made)));
-  entries_.Forget(parent, end.last_name());
-  return entries_.Add(parent, end.last_name(), std::move(node),
-                      parent.file_system().caching() != FileSystem::Caching::kNever);
+  RefPtr<Node> node;
+  Result<Entry*> entry = Status::kNoMemory;
+  {
+    Change change(parent.file_system());
+    node = RefPtr<Node>::Adopt(TRY(parent.node()->MakeNode(end.last_name(), made)));
+    entries_.Forget(parent, end.last_name());
+    entry = entries_.Add(parent, end.last_name(), node,
+                         parent.file_system().caching() != FileSystem::Caching::kNever);
+  }
+  TellOfName(*parent.node(), end.last_name(), *node, abi::kNameMade);
+  return entry;
 }
 
 Result<Entry*> NameTree::Make(Entry* place, std::string_view path, FileKind kind,
@@ -124,10 +145,17 @@ Status NameTree::Remove(Entry* place, std::string_view path, bool directory, con
     return Status::kNotEmpty;
   }
   TRY(ReadyToRemove(end, who));
-  Change change(end.parent->file_system());
-  TRY(end.parent->node()->RemoveName(end.last_name(), victim));
-  entries_.Forget(*end.entry);
-  entries_.Forget(*end.parent, end.last_name());
+  {
+    Change change(end.parent->file_system());
+    TRY(end.parent->node()->RemoveName(end.last_name(), victim));
+    entries_.Forget(*end.entry);
+    entries_.Forget(*end.parent, end.last_name());
+  }
+  if (!is_directory) {
+    TellOfNode(victim, abi::kFileAttributes);  // its count of names
+  }
+  TellOfName(*end.parent->node(), end.last_name(), victim, abi::kNameRemoved);
+  TellOfRemovedName(victim);
   return Status::kOk;
 }
 
@@ -147,9 +175,13 @@ Status NameTree::Link(Entry* old_place, std::string_view old_path, std::uint32_t
   if (&existing->file_system() != &end.parent->file_system()) {
     return Status::kCrossDevice;
   }
-  Change change(end.parent->file_system());
-  TRY(end.parent->node()->AddLink(end.last_name(), node));
-  entries_.Forget(*end.parent, end.last_name());
+  {
+    Change change(end.parent->file_system());
+    TRY(end.parent->node()->AddLink(end.last_name(), node));
+    entries_.Forget(*end.parent, end.last_name());
+  }
+  TellOfNode(node, abi::kFileAttributes);  // its count of names
+  TellOfName(*end.parent->node(), end.last_name(), node, abi::kNameMade);
   return Status::kOk;
 }
 
@@ -160,10 +192,28 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
       flags == (kRenameNoReplace | kRenameExchange)) {
     return Status::kInvalidArgument;
   }
-  machine::MutexGuard guard(rename_lock_);
   WalkEnd from, to;
-  TRY(Walk(old_place, old_path, kWalkLastName, who, &from));
-  TRY(Walk(new_place, new_path, kWalkLastName, who, &to));
+  {
+    machine::MutexGuard guard(rename_lock_);
+    TRY(Walk(old_place, old_path, kWalkLastName, who, &from));
+    TRY(Walk(new_place, new_path, kWalkLastName, who, &to));
+    if (!TRY(RenameLocked(from, to, flags, who))) {
+      return Status::kOk;
+    }
+  }
+  Node* const other = to.found() ? to.entry->node() : nullptr;
+  TellOfMove(from, to, *from.entry->node(), exchange ? nullptr : other);
+  if (exchange) {
+    TellOfMove(to, from, *other, nullptr);
+  } else if (other != nullptr) {
+    TellOfRemovedName(*other);
+  }
+  return Status::kOk;
+}
+
+Result<bool> NameTree::RenameLocked(const WalkEnd& from, const WalkEnd& to, std::uint32_t flags,
+                                    const Identity& who) {
+  const bool exchange = (flags & kRenameExchange) != 0;
   if (!from.parent || !to.parent) {
     return Status::kBusy;
   }
@@ -198,7 +248,7 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
       return exchange ? Status::kInvalidArgument : Status::kNotEmpty;
     }
     if (&target == &what) {
-      return Status::kOk;  // two names of one file: nothing happens, by tradition
+      return false;  // two names of one file: nothing happens, by tradition
     }
     if (!exchange && is_directory != (target.kind() == FileKind::kDirectory)) {
       return is_directory ? Status::kNotDirectory : Status::kIsDirectory;
@@ -209,14 +259,14 @@ Status NameTree::Rename(Entry* old_place, std::string_view old_path, Entry* new_
                                     to.found() ? to.entry->node() : nullptr, exchange));
   if (exchange) {
     entries_.Exchange(*from.entry, *to.entry);
-    return Status::kOk;
+    return true;
   }
   if (to.entry) {
     entries_.Forget(*to.entry);
   }
   entries_.Forget(*to.parent, to.last_name());
   entries_.Move(*from.entry, *to.parent, to.last_name());
-  return Status::kOk;
+  return true;
 }
 
 Status NameTree::SetAttributes(Entry& entry, const AttributeChange& change, const Identity& who) {
@@ -224,7 +274,9 @@ Status NameTree::SetAttributes(Entry& entry, const AttributeChange& change, cons
     return Status::kReadOnly;
   }
   Node& node = *entry.node();
-  return ChangeAttributes(node, change, who, /*may_resize=*/false);
+  TRY(ChangeAttributes(node, change, who, /*may_resize=*/false));
+  TellOfChange(&entry, node, change);
+  return Status::kOk;
 }
 
 }  // namespace k42::fs

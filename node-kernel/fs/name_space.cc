@@ -4,6 +4,7 @@
 
 #include "fs/caller.h"
 #include "fs/file_slots.h"
+#include "fs/file_watcher.h"
 #include "fs/open_file.h"
 #include "mem/heap.h"
 
@@ -270,6 +271,15 @@ Result<cobj::Granted<IOpenFile>> NameSpace::MakeUnnamed(Caller caller, std::uint
   const auto node = RefPtr<Node>::Adopt(TRY(unnamed_.MakeNode(what)));
   return OpenFile::Make({caller, who, nullptr, (flags & kOpenChangeable) | kOpenRead | kOpenWrite},
                         *node);
+}
+
+Result<cobj::Granted<IFileWatcher>> NameSpace::MakeFileWatcher(Caller caller, std::uint32_t flags) {
+  Identity who;
+  TRY(IdentityOf(caller, &who));
+  const auto ref =
+      TRY(cobj::MakeShared<FileWatcher>(tree_, io::NewStreamIdentity(FileKind::kFileWatcher, who),
+                                        (flags & kOpenNonBlocking) | kOpenRead));
+  return cobj::Granted<IFileWatcher>(ref, RightsFor(kOpenRead));
 }
 
 Result<cobj::Granted<IFileSlots>> NameSpace::MakeFileSlots(Caller) {

@@ -47,6 +47,7 @@ class NameSpace final : public INameSpace {
                     std::uint32_t flags) override;
   Result<std::uint64_t> GetPath(cobj::Ref<IOpenFile> file, BufferOut path) override;
   Result<cobj::Granted<IOpenFile>> MakeUnnamed(Caller caller, std::uint32_t flags) override;
+  Result<cobj::Granted<IFileWatcher>> MakeFileWatcher(Caller caller, std::uint32_t flags) override;
   Result<cobj::Granted<IFileSlots>> MakeFileSlots(Caller caller) override;
 
  private:

@@ -87,6 +87,9 @@ class NameTree {
   Result<Entry*> MakeAt(const WalkEnd& end, const NewNode& what, const Identity& who);
   Status ReadyToMake(const WalkEnd& end, const Identity& who);
   Status ReadyToRemove(const WalkEnd& end, const Identity& who);
+  // False: both are names of one file, and nothing has changed.
+  Result<bool> RenameLocked(const WalkEnd& from, const WalkEnd& to, std::uint32_t flags,
+                            const Identity& who) K42_REQUIRES(rename_lock_);
   Result<cobj::Granted<IOpenFile>> OpenEntry(const cobj::CallContext& caller, RefPtr<Entry> entry,
                                              std::uint32_t flags, const Identity& who);
 

@@ -1,6 +1,7 @@
 #include "fs/node.h"
 
 #include "fs/file_locks.h"
+#include "fs/file_watch.h"
 #include "fs/open_file.h"
 #include "mem/heap.h"
 
@@ -8,19 +9,37 @@ namespace k42::fs {
 
 Node::~Node() {
   mem::Delete(locks_.load(std::memory_order_relaxed));
+  if (NodeWatches* watches = watches_.load(std::memory_order_relaxed)) {
+    EndWatchesOf(*this, *watches);
+    mem::Delete(watches);
+  }
 }
 
-Result<FileLocks*> Node::Locks() {
-  FileLocks* locks = LocksIfAny();
-  if (locks != nullptr) {
-    return locks;
+namespace {
+
+// What `place` points to, made by whoever is the first to need it.
+template <typename T>
+Result<T*> MadeAtFirstUse(std::atomic<T*>& place) {
+  T* found = place.load(std::memory_order_acquire);
+  if (found != nullptr) {
+    return found;
   }
-  FileLocks* made = TRY(mem::New<FileLocks>());
-  if (!locks_.compare_exchange_strong(locks, made, std::memory_order_acq_rel)) {
+  T* made = TRY(mem::New<T>());
+  if (!place.compare_exchange_strong(found, made, std::memory_order_acq_rel)) {
     mem::Delete(made);
-    return locks;
+    return found;
   }
   return made;
+}
+
+}  // namespace
+
+Result<FileLocks*> Node::Locks() {
+  return MadeAtFirstUse(locks_);
+}
+
+Result<NodeWatches*> Node::Watches() {
+  return MadeAtFirstUse(watches_);
 }
 
 Status Node::SetAttributes(const AttributeChange&) {

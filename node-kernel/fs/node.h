@@ -37,6 +37,7 @@ class Entry;
 class FileLease;
 class FileLocks;
 class FileSystem;
+class NodeWatches;
 class SlotMemory;
 
 // What opening needs to know, besides the node.
@@ -112,6 +113,8 @@ class Node : public RefCounted {
   virtual void EndLease(FileLease&) {}
   virtual void CloseLease(FileLease&) {}
   virtual std::uint64_t TakeLeasePosition(FileLease& lease, std::uint64_t otherwise);
+  // Takes all leases of it back.
+  virtual void EndLeases() {}
 
   // Everything but regular files and directories makes its own kind of open file.
   virtual Result<cobj::Granted<IOpenFile>> Open(const OpenRequest& request);
@@ -122,6 +125,9 @@ class Node : public RefCounted {
   // Advisory locks of this file; made at first use.
   Result<FileLocks*> Locks();
   FileLocks* LocksIfAny() const { return locks_.load(std::memory_order_acquire); }
+  // Who is told what happens to it (file_watch.h); made at first use.
+  Result<NodeWatches*> Watches();
+  NodeWatches* WatchesIfAny() const { return watches_.load(std::memory_order_acquire); }
 
  protected:
   Node(FileSystem& file_system, FileKind kind, std::uint64_t number, const Ownership& owned)
@@ -143,6 +149,7 @@ class Node : public RefCounted {
   std::atomic<std::uint32_t> user_{0};
   std::atomic<std::uint32_t> group_{0};
   std::atomic<FileLocks*> locks_{nullptr};
+  std::atomic<NodeWatches*> watches_{nullptr};
 };
 
 // One file system instance. Lives for ever once mounted (first version: no unmount).
@@ -162,6 +169,8 @@ class FileSystem {
   virtual std::string_view TypeName() const = 0;
 
   Caching caching() const { return caching_; }
+  // A node exists as long as its file, not only while it is used.
+  bool keeps_nodes() const { return caching_ == Caching::kFound; }
   bool read_only() const { return read_only_; }
   std::uint64_t device() const { return device_; }
 

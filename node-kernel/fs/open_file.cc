@@ -9,6 +9,7 @@
 #include "fs/caller.h"
 #include "fs/directory_writer.h"
 #include "fs/file_locks.h"
+#include "fs/file_watch.h"
 #include "fs/name_tree.h"
 #include "io/control.types.h"
 #include "mem/heap.h"
@@ -26,9 +27,13 @@ Result<cobj::Granted<IOpenFile>> OpenFile::Make(const OpenRequest& request, Node
     AttributeChange change{};
     change.mask = kSetSize;
     TRY(ChangeAttributes(node, change, request.who, /*may_resize=*/true));
+    TellOfFile(request.entry.get(), node, abi::kFileWritten);
   }
   const auto ref = TRY(cobj::MakeShared<OpenFile>(
       request.entry, RefPtr<Node>(&node), request.flags & ~(kOpenTruncate | kOpenExclusive)));
+  if ((request.flags & kOpenPathOnly) == 0) {
+    TellOfFile(request.entry.get(), node, abi::kFileOpened);
+  }
   return cobj::Granted<IOpenFile>(ref, RightsFor(request.flags));
 }
 
@@ -37,6 +42,13 @@ void OpenFile::Closed() {
   if (FileLocks* locks = node_->LocksIfAny()) {
     locks->DropOwner(LockHolder::OpenFile(this));
   }
+  if ((flags() & kOpenPathOnly) == 0) {
+    Tell((flags() & kOpenWrite) != 0 ? abi::kFileClosedWriter : abi::kFileClosedReader);
+  }
+}
+
+void OpenFile::Tell(std::uint32_t what) {
+  TellOfFile(entry_.get(), *node_, what);
 }
 
 void OpenFile::PickUpPosition() {
@@ -105,6 +117,9 @@ Result<std::uint64_t> OpenFile::Read(const cobj::CallContext&, BufferOut data) {
   PickUpPosition();
   const std::uint64_t count = TRY(node_->Read(position_, data));
   position_ += count;
+  if (count != 0) {
+    Tell(abi::kFileRead);
+  }
   return count;
 }
 
@@ -114,7 +129,11 @@ Result<std::uint64_t> OpenFile::ReadAt(const cobj::CallContext&, std::uint64_t o
   if (offset > kLargestOffset) {
     return Status::kInvalidArgument;
   }
-  return node_->Read(offset, data);
+  const std::uint64_t count = TRY(node_->Read(offset, data));
+  if (count != 0) {
+    Tell(abi::kFileRead);
+  }
+  return count;
 }
 
 Result<std::uint64_t> OpenFile::WriteBytes(const cobj::CallContext& caller, std::uint64_t offset,
@@ -133,7 +152,11 @@ Result<std::uint64_t> OpenFile::WriteBytes(const cobj::CallContext& caller, std:
   }
   const BufferIn part = data.Part(0, std::min<std::uint64_t>(data.size(), limit - offset));
   TRY(DropPrivilegeBits(*node_, who));
-  return node_->Write(offset, part, append, end);
+  const std::uint64_t count = TRY(node_->Write(offset, part, append, end));
+  if (count != 0) {
+    Tell(abi::kFileWritten);
+  }
+  return count;
 }
 
 Result<std::uint64_t> OpenFile::Write(const cobj::CallContext& caller, BufferIn data) {
@@ -232,6 +255,7 @@ Result<std::uint64_t> OpenFile::ReadDirectory(const cobj::CallContext&, BufferOu
   }
   mem::Free(space, std::max<std::size_t>(room, 1));
   TRY(status);
+  Tell(abi::kFileRead);
   return std::uint64_t{writer.used()};
 }
 
@@ -260,7 +284,9 @@ Status OpenFile::SetAttributes(const cobj::CallContext& caller, const AttributeC
   }
   Identity who;
   TRY(IdentityOf(caller, &who));
-  return ChangeAttributes(*node_, change, who, may_resize);
+  TRY(ChangeAttributes(*node_, change, who, may_resize));
+  TellOfChange(entry_.get(), *node_, change);
+  return Status::kOk;
 }
 
 Status OpenFile::GetFileSystem(FileSystemInfo& info) {
@@ -278,7 +304,9 @@ Status OpenFile::Allocate(const cobj::CallContext& caller, AllocateMode mode, st
   if (offset + length > who.file_size_limit) {
     return Status::kLimitExceeded;
   }
-  return node_->Allocate(mode, offset, length);
+  TRY(node_->Allocate(mode, offset, length));
+  Tell(abi::kFileWritten);
+  return Status::kOk;
 }
 
 Status OpenFile::Sync(bool data_only) {

@@ -54,6 +54,8 @@ class OpenFile final : public OpenFileBase<IOpenFile> {
  private:
   void Closed() override;
   Status NeedsData() const;
+  // Those who watch the file, or its directory.
+  void Tell(std::uint32_t what);
   Result<std::uint64_t> WriteBytes(const cobj::CallContext& caller, std::uint64_t offset,
                                    BufferIn data, bool append, std::uint64_t* end);
   // Before position_ is used here: what the process that held the file has made of it.

@@ -70,6 +70,9 @@ constexpr ConstantFile kFiles[] = {{"file-max", "9223372036854775807\n"},
                                    {"pipe-max-size", "1048576\n"},
                                    {"aio-max-nr", "65536\n"},
                                    {"aio-nr", "0\n"}};
+constexpr ConstantFile kWatches[] = {{"max_queued_events", "16384\n"},
+                                     {"max_user_instances", "65536\n"},
+                                     {"max_user_watches", "65536\n"}};
 constexpr ConstantFile kNetCore[] = {{"somaxconn", "4096\n"},
                                      {"rmem_default", "212992\n"},
                                      {"rmem_max", "212992\n"},
@@ -100,7 +103,9 @@ Status AddControls(SyntheticDirectory& root) {
   TRY(AddConstants(*random, kRandom));
   TRY(AddFolder(*kernel, "yama", kYama));
   TRY(AddFolder(root, "vm", kVm));
-  TRY(AddFolder(root, "fs", kFiles));
+  SyntheticDirectory* files = TRY(root.AddDirectory("fs"));
+  TRY(AddConstants(*files, kFiles));
+  TRY(AddFolder(*files, "inotify", kWatches));
   SyntheticDirectory* net = TRY(root.AddDirectory("net"));
   TRY(AddFolder(*net, "core", kNetCore));
   return AddFolder(*net, "ipv4", kInternet);

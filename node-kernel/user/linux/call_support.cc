@@ -40,9 +40,7 @@ std::int64_t AdoptHandle(Thread& thread, kernel::Handle handle, bool close_on_ex
   if (!file) {
     return -kENOMEM;
   }
-  file->is_socket = kind == fs::FileKind::kSocket;
-  file->is_event_counter = kind == fs::FileKind::kEventCounter;
-  file->is_stream = file->is_socket || file->is_event_counter || kind == fs::FileKind::kFifo;
+  file->SetKind(kind);
   return thread.task->files->Add(file, close_on_exec);
 }
 

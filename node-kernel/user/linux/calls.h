@@ -197,6 +197,12 @@ Reply TimerFdGetTime(Thread&, U32 fd, Address value);
 Reply SignalFd(Thread&, I32 fd, Address mask, U64 size);
 Reply SignalFd4(Thread&, I32 fd, Address mask, U64 size, U32 flags);
 
+// inotify.cc
+Reply InotifyInit(Thread&);
+Reply InotifyInit1(Thread&, U32 flags);
+Reply InotifyAddWatch(Thread&, U32 fd, Address path, U32 mask);
+Reply InotifyRemoveWatch(Thread&, U32 fd, I32 watch);
+
 // time_calls.cc, posix_timers.cc
 Reply ClockGetTime(Thread&, U32 clock, Address result);
 Reply ClockGetRes(Thread&, U32 clock, Address result);

@@ -78,6 +78,13 @@ KernelFile* KernelFile::Create(kernel::Handle handle, std::uint32_t linux_flags)
   return new (memory) KernelFile(handle, linux_flags);
 }
 
+void KernelFile::SetKind(fs::FileKind kind) {
+  is_socket = kind == fs::FileKind::kSocket;
+  is_event_counter = kind == fs::FileKind::kEventCounter;
+  is_file_watcher = kind == fs::FileKind::kFileWatcher;
+  is_stream = cannot_be_opened() || kind == fs::FileKind::kFifo;
+}
+
 void KernelFile::Destroy() {
   Epoll::DescriptionGone(this);
   if (!KeepClosedFile(*this)) {

@@ -64,6 +64,14 @@ std::uint64_t IgnoredSignals(SignalActions& actions) {
   return ignored.bits();
 }
 
+// What of its kind matters to the program after exec; the others are told by what they answer.
+fs::FileKind KindToKeep(const KernelFile& file) {
+  return file.is_socket          ? fs::FileKind::kSocket
+         : file.is_event_counter ? fs::FileKind::kEventCounter
+         : file.is_file_watcher  ? fs::FileKind::kFileWatcher
+                                 : fs::FileKind::kUnknown;
+}
+
 std::uint32_t FirstFdOf(const FdTable& files, const Description* description) {
   std::uint32_t fd = 0;
   while (files.Peek(fd) != description || files.close_on_exec(fd)) {
@@ -79,9 +87,7 @@ void RestoreDescriptors(FdTable& files, const ExecDescriptor* descriptors, std::
     if (saved.same_as != ~0u) {
       description = files.Get(saved.same_as).Take();
     } else if (KernelFile* file = KernelFile::Create(saved.handle, saved.linux_flags)) {
-      file->is_socket = (saved.bits & kExecSocket) != 0;
-      file->is_event_counter = (saved.bits & kExecEventCounter) != 0;
-      file->is_stream = file->is_socket || file->is_event_counter;
+      file->SetKind(static_cast<fs::FileKind>(saved.kind));
       description = file;
     }
     if (description) {
@@ -267,8 +273,7 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
     auto* file = static_cast<KernelFile*>(description);
     NoteShared(*file);  // a vfork child's
     ExecDescriptor saved{fd, file->handle(), file->linux_flags(), 0, ~0u};
-    saved.bits =
-        (file->is_socket ? kExecSocket : 0u) | (file->is_event_counter ? kExecEventCounter : 0u);
+    saved.kind = static_cast<std::uint32_t>(KindToKeep(*file));
     const std::uint32_t first = FirstFdOf(files, description);
     if (first != fd) {
       saved.same_as = first;

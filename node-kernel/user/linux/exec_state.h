@@ -42,11 +42,9 @@ struct ExecDescriptor {
   std::uint32_t fd;
   kernel::Handle handle;
   std::uint32_t linux_flags;
-  std::uint32_t bits;     // ExecDescriptorBit
+  std::uint32_t kind;     // fs::FileKind, where it matters to us
   std::uint32_t same_as;  // fd of an earlier one with the same description, or ~0
 };
-// ExecDescriptorBit.
-inline constexpr std::uint32_t kExecSocket = 1, kExecEventCounter = 2;
 
 // What exec wants to run, all opened and checked.
 struct ExecTarget {

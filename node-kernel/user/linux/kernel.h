@@ -157,6 +157,11 @@ Result<std::uint64_t> ReadLink(const Path& path, char* text, std::size_t size);
 Status GetFileSystem(const Path& path, fs::FileSystemInfo* info);
 Result<std::uint64_t> GetPath(Handle file, char* path, std::size_t size);
 Result<Handle> MakeUnnamed(std::uint32_t flags);
+// Read for what happens to files (abi/file_event.h).
+Result<Handle> MakeFileWatcher(std::uint32_t flags);
+Result<std::uint32_t> AddWatch(Handle watcher, const Path& path, std::uint32_t walk,
+                               std::uint32_t events);
+Status RemoveWatch(Handle watcher, std::uint32_t watch);
 // Memory for files that this process has to itself, mapped (not in a forked child).
 Result<Handle> MakeFileSlots(abi::FileSlots** memory);
 // As Open; the slot's word tells whether the file is in it.

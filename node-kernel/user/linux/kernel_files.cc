@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "fs/file_slots.stub.h"
+#include "fs/file_watcher.stub.h"
 #include "fs/name_space.stub.h"
 #include "io/io_factory.stub.h"
 #include "proc/process.stub.h"
@@ -149,6 +150,21 @@ Result<std::uint64_t> GetPath(Handle file, char* path, std::size_t size) {
 }
 Result<Handle> MakeUnnamed(std::uint32_t flags) {
   return HandleOf(kNames.MakeUnnamed(flags));
+}
+
+Result<Handle> MakeFileWatcher(std::uint32_t flags) {
+  return HandleOf(kNames.MakeFileWatcher(flags));
+}
+Result<std::uint32_t> AddWatch(Handle watcher, const Path& path, std::uint32_t walk,
+                               std::uint32_t events) {
+  const Result<std::uint64_t> watch = Await([&](std::uint32_t ticket) {
+    return fs::FileWatcherStub(watcher).AddWatch(File(path.directory), path.text, path.size, walk,
+                                                 events, ticket);
+  });
+  return static_cast<std::uint32_t>(TRY(watch));
+}
+Status RemoveWatch(Handle watcher, std::uint32_t watch) {
+  return fs::FileWatcherStub(watcher).RemoveWatch(watch);
 }
 
 Result<Handle> MakeFileSlots(abi::FileSlots** memory) {

@@ -46,7 +46,7 @@ std::int64_t ReopenDescriptor(Thread& thread, std::uint32_t fd, std::uint32_t fl
   }
   const bool close_on_exec = (flags & kO_CLOEXEC) != 0;
   KernelFile* file = description.file();
-  if (!file || file->is_socket || file->is_event_counter) {
+  if (!file || file->cannot_be_opened()) {
     return -kENXIO;
   }
   const Result<kernel::Handle> opened = kernel::Open(

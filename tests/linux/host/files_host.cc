@@ -235,6 +235,16 @@ Result<Handle> MakeUnnamed(std::uint32_t) {
   return AsHandle(Call(kMemfdCreate, Word("unnamed"), 0));
 }
 
+Result<Handle> MakeFileWatcher(std::uint32_t) {
+  return Status::kNotSupported;
+}
+Result<std::uint32_t> AddWatch(Handle, const Path&, std::uint32_t, std::uint32_t) {
+  return Status::kNotSupported;
+}
+Status RemoveWatch(Handle, std::uint32_t) {
+  return Status::kNotSupported;
+}
+
 // Files are the host's: it serves them all.
 Result<Handle> MakeFileSlots(abi::FileSlots**) {
   return Status::kNotSupported;
