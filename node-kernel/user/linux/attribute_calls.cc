@@ -297,11 +297,42 @@ Reply UTimeNsAt(Thread& thread, I32 directory, Address path, Address times, U32 
   return ApplyTimes(thread, directory, path, flags, change);
 }
 
-Reply NoExtendedAttribute(Thread&) {
-  return -kEOPNOTSUPP;
+// No file has extended attributes; but there must be a file.
+namespace {
+std::int64_t FindFile(Thread& thread, Address address, U32 walk) {
+  fs::FileAttributes attributes{};
+  PathArgument path(thread, kAtFdCwd, address);
+  if (path.error()) {
+    return path.error();
+  }
+  walk = path.Follow(thread, walk);
+  if (path.error()) {
+    return path.error();
+  }
+  return ErrnoOf(kernel::GetAttributes(path.get(), walk, &attributes));
 }
-Reply ListExtendedAttributes(Thread&) {
-  return 0;
+std::int64_t OrNotSupported(std::int64_t error) {
+  return error ? error : -std::int64_t{kEOPNOTSUPP};
+}
+}  // namespace
+
+Reply ExtendedAttribute(Thread& thread, Address path) {
+  return OrNotSupported(FindFile(thread, path, 0));
+}
+Reply LExtendedAttribute(Thread& thread, Address path) {
+  return OrNotSupported(FindFile(thread, path, fs::kWalkNoFollow));
+}
+Reply FExtendedAttribute(Thread& thread, U32 fd) {
+  return Descriptor(thread, fd) ? -kEOPNOTSUPP : -kEBADF;
+}
+Reply ListExtendedAttributes(Thread& thread, Address path) {
+  return FindFile(thread, path, 0);
+}
+Reply LListExtendedAttributes(Thread& thread, Address path) {
+  return FindFile(thread, path, fs::kWalkNoFollow);
+}
+Reply FListExtendedAttributes(Thread& thread, U32 fd) {
+  return Descriptor(thread, fd) ? 0 : -kEBADF;
 }
 
 }  // namespace k42::personality::calls

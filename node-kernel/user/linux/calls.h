@@ -111,8 +111,13 @@ Reply UTime(Thread&, Address path, Address times);
 Reply UTimes(Thread&, Address path, Address times);
 Reply FUTimesAt(Thread&, I32 directory, Address path, Address times);
 Reply UTimeNsAt(Thread&, I32 directory, Address path, Address times, U32 flags);
-Reply NoExtendedAttribute(Thread&);  // get*xattr, set*xattr, remove*xattr
-Reply ListExtendedAttributes(Thread&);
+// getxattr, setxattr, removexattr
+Reply ExtendedAttribute(Thread&, Address path);
+Reply LExtendedAttribute(Thread&, Address path);
+Reply FExtendedAttribute(Thread&, U32 fd);
+Reply ListExtendedAttributes(Thread&, Address path);
+Reply LListExtendedAttributes(Thread&, Address path);
+Reply FListExtendedAttributes(Thread&, U32 fd);
 
 // memory_calls.cc, shared_memory.cc
 Reply Mmap(Thread&, Address address, U64 size, U32 protection, U32 flags, I32 fd, U64 offset);

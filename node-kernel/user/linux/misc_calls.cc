@@ -163,6 +163,34 @@ Reply GetRandom(Thread&, Address buffer, U64 size, U32 flags) {
   return static_cast<Reply>(size);
 }
 
+namespace {
+
+constexpr U64 kLastCapability = 40;
+
+bool IsPrivileged() {
+  return kernel::GetNumber(0, proc::TaskNumber::kEffectiveUser).ValueOr(~0u) == 0;
+}
+
+// There are none: capabilities follow from the user alone.
+std::int64_t AmbientCapabilities(U64 operation, U64 capability, U64 rest) {
+  constexpr U64 kIsSet = 1, kRaise = 2, kLower = 3, kClearAll = 4;
+  if (rest != 0 || (operation == kClearAll ? capability != 0 : capability > kLastCapability)) {
+    return -kEINVAL;
+  }
+  switch (operation) {
+    case kIsSet:
+    case kLower:
+    case kClearAll:
+      return 0;
+    case kRaise:  // it would have to be inheritable
+      return -kEPERM;
+    default:
+      return -kEINVAL;
+  }
+}
+
+}  // namespace
+
 Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
   enum : U32 {
     kSetDeathSignal = 1,
@@ -173,7 +201,11 @@ Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
     kSetKeepCaps = 8,
     kSetName = 15,
     kGetName = 16,
+    kGetSeccomp = 21,
     kCapBoundRead = 23,
+    kCapBoundDrop = 24,
+    kGetSecureBits = 27,
+    kSetSecureBits = 28,
     kSetTimerSlack = 29,
     kGetTimerSlack = 30,
     kSetChildSubreaper = 36,
@@ -182,6 +214,7 @@ Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
     kGetNoNewPrivs = 39,
     kSetThpDisable = 41,
     kGetThpDisable = 42,
+    kCapAmbient = 47,
     kSetVma = 0x53564d41,
     kSetPtracer = 0x59616d61,
   };
@@ -218,7 +251,16 @@ Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
     case kGetName:
       return CopyOut(a, thread.name, sizeof(thread.name)) ? 0 : -kEFAULT;
     case kCapBoundRead:
-      return a <= 40 ? 1 : -kEINVAL;
+      return a <= kLastCapability ? 1 : -kEINVAL;
+    case kCapBoundDrop:  // what user 0 may do it goes on doing
+      return a > kLastCapability ? -kEINVAL : IsPrivileged() ? 0 : -kEPERM;
+    case kCapAmbient:
+      return AmbientCapabilities(a, b, c | d);
+    case kGetSecureBits:
+    case kGetSeccomp:
+      return 0;
+    case kSetSecureBits:
+      return IsPrivileged() ? 0 : -kEPERM;
     case kGetKeepCaps:
       return 0;
     case kSetKeepCaps:
@@ -360,7 +402,7 @@ Reply SchedGetAffinity(Thread& thread, I32 pid, U64 size, Address mask) {
     proc::Schedule schedule{};
     const Status status = kernel::GetSchedule(static_cast<U32>(pid), &schedule);
     if (pid < 0 || status != Status::kOk) {
-      return pid < 0 ? -kEINVAL : ErrnoOf(status);
+      return pid < 0 ? -kESRCH : ErrnoOf(status);
     }
     cpus &= schedule.cpus;
   }

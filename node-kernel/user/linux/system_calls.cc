@@ -202,19 +202,19 @@ constexpr Row kRows[] = {
     {169, Adapt<calls::NotPermitted>},  // reboot
     {170, Adapt<calls::SetHostName>},
     {186, Adapt<calls::GetTid>},
-    {187, Adapt<calls::FAdvise>},                 // readahead
-    {188, Adapt<calls::NoExtendedAttribute>},     // setxattr
-    {189, Adapt<calls::NoExtendedAttribute>},     // lsetxattr
-    {190, Adapt<calls::NoExtendedAttribute>},     // fsetxattr
-    {191, Adapt<calls::NoExtendedAttribute>},     // getxattr
-    {192, Adapt<calls::NoExtendedAttribute>},     // lgetxattr
-    {193, Adapt<calls::NoExtendedAttribute>},     // fgetxattr
-    {194, Adapt<calls::ListExtendedAttributes>},  // listxattr
-    {195, Adapt<calls::ListExtendedAttributes>},  // llistxattr
-    {196, Adapt<calls::ListExtendedAttributes>},  // flistxattr
-    {197, Adapt<calls::NoExtendedAttribute>},     // removexattr
-    {198, Adapt<calls::NoExtendedAttribute>},     // lremovexattr
-    {199, Adapt<calls::NoExtendedAttribute>},     // fremovexattr
+    {187, Adapt<calls::FAdvise>},                  // readahead
+    {188, Adapt<calls::ExtendedAttribute>},        // setxattr
+    {189, Adapt<calls::LExtendedAttribute>},       // lsetxattr
+    {190, Adapt<calls::FExtendedAttribute>},       // fsetxattr
+    {191, Adapt<calls::ExtendedAttribute>},        // getxattr
+    {192, Adapt<calls::LExtendedAttribute>},       // lgetxattr
+    {193, Adapt<calls::FExtendedAttribute>},       // fgetxattr
+    {194, Adapt<calls::ListExtendedAttributes>},   // listxattr
+    {195, Adapt<calls::LListExtendedAttributes>},  // llistxattr
+    {196, Adapt<calls::FListExtendedAttributes>},  // flistxattr
+    {197, Adapt<calls::ExtendedAttribute>},        // removexattr
+    {198, Adapt<calls::LExtendedAttribute>},       // lremovexattr
+    {199, Adapt<calls::FExtendedAttribute>},       // fremovexattr
     {200, Adapt<calls::ThreadKill>},
     {201, Adapt<calls::Time>},
     {202, Adapt<calls::Futex>},
