@@ -294,8 +294,10 @@ void StartFiles() {
   Check(pairs.ok() ? names.MountAt("/dev/pts", *pairs.value()) : pairs.status(), "/dev/pts");
   const auto shared = fs::MemoryFileSystem::Make(source, kShmDevice, 01777);
   Check(shared.ok() ? names.MountAt("/dev/shm", *shared.value()) : shared.status(), "/dev/shm");
+  io::SocketServices& services =
+      sockets.Make(kNetwork | (NodeNumber() & 0xffff), socket_names.Make(names));
   const auto processes =
-      fs::MakeProcessFileSystem(names, Processes(), MemoryServices(), kProcDevice);
+      fs::MakeProcessFileSystem(names, Processes(), MemoryServices(), services, kProcDevice);
   Check(processes.ok() ? names.MountAt("/proc", *processes.value()) : processes.status(), "/proc");
   Check(MountGenerated("/sys", "sysfs", fs::FileSystemKind::kSystem, kSysDevice, &system_files),
         "/sys");
@@ -303,8 +305,6 @@ void StartFiles() {
   Check(OverlayFile("/etc/hosts", &GenerateHosts, kHostsDevice), "/etc/hosts");
   Check(OverlayFile("/etc/hostname", &GenerateHostname, kHostnameDevice), "/etc/hostname");
 
-  io::SocketServices& services =
-      sockets.Make(kNetwork | (NodeNumber() & 0xffff), socket_names.Make(names));
   const bool slots = machine::BootOption("files", "small") != "shared";
   const auto space =
       cobj::MakeShared<fs::NameSpace>(names, *root.value(), slots ? &MemoryServices() : nullptr);

@@ -33,8 +33,9 @@ const ProcessFileSources& Sources() {
 
 Result<SyntheticFileSystem*> MakeProcessFileSystem(NameTree& tree, proc::ProcessServices& processes,
                                                    mem::MemoryServices& memory,
+                                                   io::SocketServices& sockets,
                                                    std::uint64_t device) {
-  sources = {&tree, &processes, &memory};
+  sources = {&tree, &processes, &memory, &sockets};
   // Tasks come and go without telling us: never remember a name.
   auto* made = TRY(SyntheticFileSystem::Make("proc", FileSystemKind::kProcesses, device,
                                              FileSystem::Caching::kNever));

@@ -13,6 +13,9 @@
 #include "proc/process.types.h"
 #include "proc/services.h"
 
+namespace k42::io {
+class SocketServices;
+}
 namespace k42::proc {
 class Process;
 }
@@ -22,6 +25,7 @@ namespace k42::fs {
 // Once per node: the generators find tasks, mounts and memory through what is handed in here.
 Result<SyntheticFileSystem*> MakeProcessFileSystem(NameTree& tree, proc::ProcessServices& processes,
                                                    mem::MemoryServices& memory,
+                                                   io::SocketServices& sockets,
                                                    std::uint64_t device);
 
 // -- between its files --
@@ -29,6 +33,7 @@ struct ProcessFileSources {
   NameTree* tree = nullptr;
   proc::ProcessServices* processes = nullptr;
   mem::MemoryServices* memory = nullptr;
+  io::SocketServices* sockets = nullptr;
 };
 const ProcessFileSources& Sources();
 
@@ -53,7 +58,13 @@ void GenerateMaps(TextWriter& text, std::uint64_t task);
 void GenerateMapsWithSizes(TextWriter& text, std::uint64_t task);
 void GenerateSizes(TextWriter& text, std::uint64_t task);
 void GenerateMemoryUse(TextWriter& text, std::uint64_t task);
+// process_fs_net.cc: /proc/net.
 void GenerateRoute(TextWriter& text, std::uint64_t);
+void GenerateInterfaces(TextWriter& text, std::uint64_t);
+void GenerateStreams(TextWriter& text, std::uint64_t);
+void GenerateDatagrams(TextWriter& text, std::uint64_t);
+void GenerateLocalSockets(TextWriter& text, std::uint64_t);
+void GenerateSocketCounts(TextWriter& text, std::uint64_t);
 void GenerateNothing(TextWriter& text, std::uint64_t);
 // process_fs_status.cc: what is known of a task. False: there is none.
 bool InfoOf(std::uint64_t task, proc::TaskInfo* info);

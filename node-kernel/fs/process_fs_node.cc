@@ -64,11 +64,17 @@ void MemInfo(TextWriter& text, std::uint64_t) {
              mem::kLargePageSize >> 10, 0u);
 }
 
+// And how long CPUs were idle, all together.
 void Uptime(TextWriter& text, std::uint64_t) {
-  const std::uint64_t hundredths = machine::MonotonicNs() / 10'000'000;
-  text.Hundredths(hundredths);
+  constexpr std::uint64_t kHundredthNs = 10'000'000;
+  const std::uint64_t now = machine::MonotonicNs();
+  std::uint64_t idle = 0;
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    idle += now - std::min(now, sched::CpuScheduler::Of(cpu).busy_ns(now));
+  }
+  text.Hundredths(now / kHundredthNs);
   text.Text(" ");
-  text.Hundredths(hundredths);
+  text.Hundredths(idle / kHundredthNs);
   text.Text("\n");
 }
 
@@ -97,13 +103,13 @@ void Stat(TextWriter& text, std::uint64_t) {
   const std::uint64_t now = machine::MonotonicNs();
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
     const auto& scheduler = sched::CpuScheduler::Of(cpu);
-    busy += std::min(now, scheduler.busy_ns());
+    busy += std::min(now, scheduler.busy_ns(now));
     switches += scheduler.switches();
   }
   text.Text("cpu ");
   CpuTimes(text, busy, now * machine::CpuCount() - busy);
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
-    const std::uint64_t own = std::min(now, sched::CpuScheduler::Of(cpu).busy_ns());
+    const std::uint64_t own = std::min(now, sched::CpuScheduler::Of(cpu).busy_ns(now));
     text.Print("cpu{}", cpu);
     CpuTimes(text, own, now - own);
   }
@@ -147,14 +153,5 @@ Status AddNodeFiles(SyntheticDirectory& root) {
   SyntheticDirectory* sys = TRY(root.AddDirectory("sys"));
   return AddControls(*sys);
 }
-
-// 10.42.0.0/16 by fab0; numbers as the machine stores them.
-void GenerateRoute(TextWriter& text, std::uint64_t) {
-  text.Text(
-      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-      "fab0\t00002A0A\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n");
-}
-
-void GenerateNothing(TextWriter&, std::uint64_t) {}
 
 }  // namespace k42::fs

@@ -33,6 +33,12 @@ void CpuSetRoot(TextWriter& text, std::uint64_t) {
 void ControlGroup(TextWriter& text, std::uint64_t) {
   text.Text("0::/\n");
 }
+// Nobody counts these: there are no disks.
+void Transfers(TextWriter& text, std::uint64_t) {
+  text.Text(
+      "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+      "cancelled_write_bytes: 0\n");
+}
 void WaitsWhere(TextWriter& text, std::uint64_t) {
   text.Text("0");
 }
@@ -163,6 +169,7 @@ constexpr Item kItems[] = {
     {Place::kTask, "limits", Kind::kFile, &TaskLimits},
     {Place::kTask, "oom_score", Kind::kFile, &Zero},
     {Place::kTask, "wchan", Kind::kFile, &WaitsWhere},
+    {Place::kTask, "io", Kind::kFile, &Transfers},
     {Place::kTask, "cgroup", Kind::kFile, &ControlGroup},
     {Place::kTask, "cpuset", Kind::kFile, &CpuSetRoot},
     {Place::kTask, "oom_score_adj", Kind::kFile, &Zero, 0644},
@@ -176,8 +183,11 @@ constexpr Item kItems[] = {
     {Place::kTask, "task", Kind::kDirectory, nullptr, 0555, {}, Place::kTasks},
     {Place::kNet, "route", Kind::kFile, &GenerateRoute},
     {Place::kNet, "if_inet6", Kind::kFile, &GenerateNothing},
-    {Place::kNet, "unix", Kind::kFile, &GenerateNothing},
-    {Place::kNet, "tcp", Kind::kFile, &GenerateNothing},
+    {Place::kNet, "dev", Kind::kFile, &GenerateInterfaces},
+    {Place::kNet, "unix", Kind::kFile, &GenerateLocalSockets},
+    {Place::kNet, "tcp", Kind::kFile, &GenerateStreams},
+    {Place::kNet, "udp", Kind::kFile, &GenerateDatagrams},
+    {Place::kNet, "sockstat", Kind::kFile, &GenerateSocketCounts},
     {Place::kNs, "ipc", Kind::kNameSpace},
     {Place::kNs, "mnt", Kind::kNameSpace},
     {Place::kNs, "net", Kind::kNameSpace},

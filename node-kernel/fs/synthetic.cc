@@ -21,12 +21,11 @@ void TextWriter::Text(std::string_view text) {
   size_ += text.size();
 }
 
-void TextWriter::Hex(std::uint64_t value, std::uint32_t digits) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+void TextWriter::Hex(std::uint64_t value, std::uint32_t digits, std::string_view signs) {
   char text[16];
   std::size_t at = sizeof(text);
   while (value != 0 || digits != 0) {
-    text[--at] = kDigits[value & 15];
+    text[--at] = signs[value & 15];
     value >>= 4;
     digits -= digits != 0 ? 1 : 0;
   }

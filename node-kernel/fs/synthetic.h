@@ -29,12 +29,19 @@ class TextWriter {
   }
   void Text(std::string_view text);
   // Lower-case hexadecimal, at least `digits` of them, without 0x.
-  void Hex(std::uint64_t value, std::uint32_t digits = 1);
+  void Hex(std::uint64_t value, std::uint32_t digits = 1) {
+    Hex(value, digits, "0123456789abcdef");
+  }
+  void UpperHex(std::uint64_t value, std::uint32_t digits = 1) {
+    Hex(value, digits, "0123456789ABCDEF");
+  }
   // Hundredths with two digits behind the point.
   void Hundredths(std::uint64_t value);
   std::size_t size() const { return size_; }
 
  private:
+  void Hex(std::uint64_t value, std::uint32_t digits, std::string_view signs);
+
   std::span<char> space_;
   std::size_t size_ = 0;
 };

@@ -156,6 +156,12 @@ Status FillSystemFiles(SyntheticDirectory& root) {
   SyntheticDirectory* class_net = TRY(classes->AddDirectory("net"));
   TRY(class_net->AddSymlink("lo", "../../devices/virtual/net/lo"));
   TRY(class_net->AddSymlink("fab0", "../../devices/virtual/net/fab0"));
+  // No disks.
+  TRY(root.AddDirectory("block"));
+  TRY(classes->AddDirectory("block"));
+  SyntheticDirectory* numbers = TRY(root.AddDirectory("dev"));
+  TRY(numbers->AddDirectory("block"));
+  TRY(numbers->AddDirectory("char"));
   SyntheticDirectory* fs = TRY(root.AddDirectory("fs"));
   TRY(fs->AddDirectory("cgroup"));
   SyntheticDirectory* kernel = TRY(root.AddDirectory("kernel"));

@@ -27,6 +27,21 @@ Result<cobj::Granted<ISocket>> SocketObject::Make(RefPtr<Endpoint> endpoint, std
   return cobj::Granted<ISocket>(ref, fs::RightsFor(fs::kOpenRead | fs::kOpenWrite));
 }
 
+SocketObject::SocketObject(RefPtr<Endpoint> endpoint, const StreamIdentity& identity,
+                           std::uint32_t flags)
+    : OpenFileBase(flags), endpoint_(std::move(endpoint)), identity_(identity) {
+  endpoint_->services().open_sockets().Add(listed_, *endpoint_, identity_.number);
+}
+
+SocketObject::~SocketObject() {
+  endpoint_->services().open_sockets().Remove(listed_);  // one that never had a handle
+}
+
+void SocketObject::Closed() {
+  endpoint_->services().open_sockets().Remove(listed_);
+  endpoint_->Close();
+}
+
 Status SocketObject::Disarm(Caller caller, std::uint32_t number) {
   endpoint_->list().Disarm(caller, number);
   return Status::kOk;

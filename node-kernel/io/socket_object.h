@@ -5,6 +5,7 @@
 #include "fs/open_file_base.h"
 #include "io/endpoint.h"
 #include "io/socket.idl.h"
+#include "io/socket_list.h"
 #include "io/stream_attributes.h"
 
 namespace k42::io {
@@ -15,8 +16,8 @@ class SocketObject final : public fs::OpenFileBase<ISocket> {
   using Directory = cobj::Ref<fs::IOpenFile>;
 
   static Result<cobj::Granted<ISocket>> Make(RefPtr<Endpoint> endpoint, std::uint32_t flags);
-  SocketObject(RefPtr<Endpoint> endpoint, const StreamIdentity& identity, std::uint32_t flags)
-      : OpenFileBase(flags), endpoint_(std::move(endpoint)), identity_(identity) {}
+  SocketObject(RefPtr<Endpoint> endpoint, const StreamIdentity& identity, std::uint32_t flags);
+  ~SocketObject();
 
   Result<std::uint64_t> PollState() override { return endpoint_->list().Word(); }
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready) override {
@@ -47,13 +48,14 @@ class SocketObject final : public fs::OpenFileBase<ISocket> {
   Status GetPeerIdentity(SenderIdentity& identity) override;
 
  private:
-  void Closed() override { endpoint_->Close(); }
+  void Closed() override;
   // Binds to a port or name of the system's choice where others must be able to answer.
   Status BindAnywhere(Caller caller);
   Result<std::uint64_t> SendWith(Transfer& transfer, Attachment* attachment);
 
   const RefPtr<Endpoint> endpoint_;
   const StreamIdentity identity_;
+  SocketList::Entry listed_;
 };
 
 // The sender as the kernel knows it.

@@ -8,6 +8,7 @@
 #include "fs/open_file.idl.h"
 #include "io/endpoint.h"
 #include "io/remote_connection.h"
+#include "io/socket_list.h"
 
 namespace k42::io {
 
@@ -46,6 +47,7 @@ class SocketServices {
     return IsNode(internet) ? fabric_ : outside_;
   }
   std::uint32_t internet() const { return internet_; }
+  SocketList& open_sockets() { return open_sockets_; }
   bool IsHere(std::uint32_t internet) const {
     return internet == kInternetAny || internet >> 24 == 127 || internet == internet_;
   }
@@ -90,6 +92,7 @@ class SocketServices {
   LocalNames& names_;
   RemoteStreams* fabric_ = nullptr;
   RemoteStreams* outside_ = nullptr;
+  SocketList open_sockets_;
   machine::SpinLock<LockRank::kFactory> lock_;
   IntrusiveList<Entry> entries_ K42_GUARDED_BY(lock_);
   std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;

@@ -54,10 +54,6 @@ Status NodeObject::RequirePrivilege(const cobj::CallContext& caller) {
 Status NodeObject::GetInfo(NodeInfo& info) {
   constexpr std::string_view kKernelVersion = "0.1";
   info = {};
-  {
-    SpinGuard guard(lock_);
-    std::memcpy(info.name, name_, sizeof(name_));
-  }
   std::memcpy(info.boot_id, boot_id_, sizeof(boot_id_));
   kKernelVersion.copy(reinterpret_cast<char*>(info.version), sizeof(info.version) - 1);
   info.node = node_;
@@ -65,10 +61,20 @@ Status NodeObject::GetInfo(NodeInfo& info) {
   info.memory = services_.memory.frames.total_frames() * machine::kPageSize;
   info.memory_free = services_.memory.frames.free_frames() * machine::kPageSize;
   info.uptime_ns = machine::MonotonicNs();
-  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu)
-    info.runnable += sched::CpuScheduler::Of(cpu).load();
-  for (std::uint64_t& load : info.load)
-    load = std::uint64_t{info.runnable} << 16;  // of this moment; no averages yet
+  std::uint64_t busy_ns = 0, waiting = 0;
+  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    const sched::CpuScheduler& scheduler = sched::CpuScheduler::Of(cpu);
+    const std::uint32_t load = scheduler.load();
+    info.runnable += load;
+    waiting += load > 1 ? load - 1 : 0;
+    busy_ns += scheduler.busy_ns(info.uptime_ns);
+  }
+  {
+    SpinGuard guard(lock_);
+    std::memcpy(info.name, name_, sizeof(name_));
+    load_.Update(info.uptime_ns, busy_ns, waiting);
+    for (std::uint32_t i = 0; i < 3; ++i) info.load[i] = load_.average(i);
+  }
   info.tasks = services_.tasks.count();
   return Status::kOk;
 }
@@ -78,8 +84,9 @@ Status NodeObject::GetCpu(std::uint32_t cpu, CpuInfo& info) {
     return Status::kNotFound;
   const sched::CpuScheduler& scheduler = sched::CpuScheduler::Of(cpu);
   info = {};
-  info.busy_ns = scheduler.busy_ns();
-  info.idle_ns = machine::MonotonicNs() - std::min(machine::MonotonicNs(), info.busy_ns);
+  const std::uint64_t now = machine::MonotonicNs();
+  info.busy_ns = scheduler.busy_ns(now);
+  info.idle_ns = now - std::min(now, info.busy_ns);
   info.switches = scheduler.switches();
   info.online = 1;
   return Status::kOk;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "machine/spin_lock.h"
+#include "proc/load_average.h"
 #include "proc/node.idl.h"
 #include "proc/services.h"
 
@@ -39,6 +40,7 @@ class NodeObject final : public INode {
   ProcessServices& services_;
   machine::SpinLock<LockRank::kTasks> lock_;
   std::uint8_t name_[64] K42_GUARDED_BY(lock_) = {};
+  LoadAverage load_ K42_GUARDED_BY(lock_);
   std::uint8_t boot_id_[16];
   const std::uint32_t node_;
   std::atomic<std::int64_t> real_offset_ns_;

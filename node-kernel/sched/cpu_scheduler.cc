@@ -178,7 +178,7 @@ void CpuScheduler::Charge(Entity& payer, std::uint64_t now_ns) {
   since_ns_ = now_ns;
   payer.usage.Charge(ran, payer.weight, now_ns);
   payer.account.Charge(ran, now_ns);
-  busy_ns_.fetch_add(ran, std::memory_order_relaxed);
+  busy_.Charge(ran, now_ns);
 }
 
 void CpuScheduler::ConsiderPreemption() {
@@ -225,6 +225,7 @@ void CpuScheduler::TakeCpu(Dispatcher& dispatcher) {
   SetState(dispatcher, State::kRunning);
   since_ns_ = turn_began_ns_ = MonotonicNs();
   payer_->account.Run(since_ns_);
+  busy_.Run(since_ns_);
   TellUse(dispatcher);
   dispatcher.now_.switch_wanted = grace_given_ = false;
   dispatcher.switches_.fetch_add(1, std::memory_order_relaxed);
@@ -249,6 +250,7 @@ void CpuScheduler::LeaveCurrent(machine::TrapFrame* frame, State state) {
 void CpuScheduler::GiveUpCpu() {
   Charge(*payer_, MonotonicNs());
   payer_->account.Stop();
+  busy_.Stop();
   TellUse(*current_);
   quantum_timer_.Cancel();
   current_ = nullptr;

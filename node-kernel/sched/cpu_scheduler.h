@@ -81,7 +81,8 @@ class alignas(64) CpuScheduler {
   Dispatcher* current() const { return current_; }
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   std::uint64_t switches() const { return switches_.load(std::memory_order_relaxed); }
-  std::uint64_t busy_ns() const { return busy_ns_.load(std::memory_order_relaxed); }
+  // How long it has run dispatchers, up to `now_ns`.
+  std::uint64_t busy_ns(std::uint64_t now_ns) const { return busy_.Ns(now_ns); }
 
  private:
   void RunUser();
@@ -118,7 +119,7 @@ class alignas(64) CpuScheduler {
   machine::Timer quantum_timer_;
   std::atomic<std::uint32_t> load_{0};
   std::atomic<std::uint64_t> switches_{0};
-  std::atomic<std::uint64_t> busy_ns_{0};
+  CpuAccount busy_;
 };
 
 // No static constructors: each CPU makes its own at its first turn (and others see zeros until).
