@@ -149,6 +149,24 @@ void Conduit::Break() {
   UpdateLocked(abi::kReadable, wakeups);
 }
 
+void Conduit::ShowRefusal() {
+  Wakeups wakeups;
+  machine::MutexGuard guard(lock_);
+  refused_.store(true, std::memory_order_relaxed);
+  UpdateLocked(abi::kError, wakeups);
+}
+
+bool Conduit::TakeRefusal() {
+  if (!refused_.load(std::memory_order_relaxed)) {
+    return false;
+  }
+  Wakeups wakeups;
+  machine::MutexGuard guard(lock_);
+  const bool refused = refused_.exchange(false, std::memory_order_relaxed);
+  UpdateLocked(0, wakeups);
+  return refused;
+}
+
 Status Conduit::TakeReset() {
   Wakeups wakeups;
   machine::MutexGuard guard(lock_);
@@ -199,7 +217,7 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
     ready |= waiting || (ended && shape_.end_is_readable) ? abi::kReadable : 0;
     ready |= ended && shape_.end_is_readable ? abi::kReadHangup : 0;
     ready |= ended ? kInputEnded : 0;
-    ready |= reset_ ? abi::kError : 0;
+    ready |= reset_ || refused_.load(std::memory_order_relaxed) ? abi::kError : 0;
     ready |= writers_ != 0 ? abi::kPeerPresent : 0;
     std::uint32_t mask = abi::kReadable | abi::kReadHangup | kInputEnded;
     mask |= shape_.end_is_readable ? abi::kError : abi::kPeerPresent;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "base/buffer.h"
@@ -63,6 +64,9 @@ class Conduit final : public RefCounted {
   void Break();
   // kConnectionReset if that has not been told yet.
   Status TakeReset();
+  // What the reader's owner sent elsewhere was refused: shown to him as an error until he takes it.
+  void ShowRefusal();
+  bool TakeRefusal();
   std::uint32_t readers();
   std::uint32_t writers();
   // How often they were opened, ever.
@@ -121,6 +125,7 @@ class Conduit final : public RefCounted {
   bool had_writer_ K42_GUARDED_BY(lock_) = false;
   bool shut_ K42_GUARDED_BY(lock_) = false;
   bool reset_ K42_GUARDED_BY(lock_) = false;  // and not told yet
+  std::atomic<bool> refused_{false};          // the same; written under lock_
   ReadyList* reader_list_ K42_GUARDED_BY(lock_) = nullptr;
   ReadyList* writer_list_ K42_GUARDED_BY(lock_) = nullptr;
 };

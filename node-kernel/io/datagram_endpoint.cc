@@ -51,8 +51,14 @@ void DatagramEndpoint::ConnectTo(const SocketAddress& address) {
 }
 
 std::uint64_t DatagramEndpoint::SentToNobody(std::uint64_t size) {
-  machine::SpinGuard guard(lock_);
-  refused_ = by_address_;
+  bool tell = false;
+  {
+    machine::SpinGuard guard(lock_);
+    tell = by_address_;
+  }
+  if (tell) {
+    inbox_->ShowRefusal();
+  }
   return size;
 }
 
@@ -62,8 +68,7 @@ bool DatagramEndpoint::Hears(const Endpoint& sender) {
 }
 
 Status DatagramEndpoint::TakeError() {
-  machine::SpinGuard guard(lock_);
-  return std::exchange(refused_, false) ? Status::kConnectionRefused : Status::kOk;
+  return inbox_->TakeRefusal() ? Status::kConnectionRefused : Status::kOk;
 }
 
 Status DatagramEndpoint::Connect(Endpoint& target) {
@@ -84,8 +89,9 @@ Status DatagramEndpoint::Disconnect() {
   if (const RefPtr<SocketName> own = name()) {
     services().NoteConnected(*own, {});
   }
+  (void)inbox_->TakeRefusal();
   machine::SpinGuard guard(lock_);
-  by_address_ = refused_ = false;
+  by_address_ = false;
   std::swap(target_, peer);
   return Status::kOk;
 }

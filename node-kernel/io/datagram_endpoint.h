@@ -50,7 +50,6 @@ class DatagramEndpoint final : public Endpoint {
   const RefPtr<Conduit> inbox_;
   RefPtr<DatagramEndpoint> target_ K42_GUARDED_BY(lock_);
   bool by_address_ K42_GUARDED_BY(lock_) = false;  // connected without a target
-  bool refused_ K42_GUARDED_BY(lock_) = false;
   bool write_shut_ K42_GUARDED_BY(lock_) = false;
   std::atomic<bool> closed_{false};
 };

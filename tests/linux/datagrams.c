@@ -2,6 +2,7 @@
 #include "check.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 static struct sockaddr_in address_of(int socket) {
@@ -138,12 +139,22 @@ int main(void) {
   VALUE(recv(third, data, sizeof(data), MSG_DONTWAIT));
   VALUE(recv(third, data, sizeof(data), MSG_DONTWAIT));
   VALUE(send(third, "x", 2, 0));
+  /* poll tells of it, until it is taken. */
+  struct pollfd look = {third, POLLIN | POLLOUT};
+  VALUE(poll(&look, 1, 1000));
+  printf("poll: %x\n", look.revents);
+  look.events = 0;
+  VALUE(poll(&look, 1, 0));
+  printf("poll: %x\n", look.revents);
   int error = 0;
   size = sizeof(error);
   VALUE(getsockopt(third, SOL_SOCKET, SO_ERROR, &error, &size));
   printf("%s\n", strerrorname(error));
   VALUE(getsockopt(third, SOL_SOCKET, SO_ERROR, &error, &size));
   printf("%d\n", error);
+  look.events = POLLIN | POLLOUT;
+  VALUE(poll(&look, 1, 0));
+  printf("poll: %x\n", look.revents);
   /* Somebody comes. */
   const int late = socket(AF_INET, SOCK_DGRAM, 0);
   VALUE(bind(late, (const struct sockaddr *)&nowhere, sizeof(nowhere)));
