@@ -7,6 +7,7 @@
 #include "io/socket_object.h"
 #include "io/socket_services.h"
 #include "io/stream_endpoint.h"
+#include "io/task_file.h"
 
 namespace k42::io {
 
@@ -32,6 +33,11 @@ Result<cobj::Granted<fs::IOpenFile>> IoFactory::MakeEventCounter(Caller caller,
       initial, semaphore, NewStreamIdentity(fs::FileKind::kEventCounter, who),
       (flags & fs::kOpenChangeable) | fs::kOpenRead | fs::kOpenWrite));
   return cobj::Granted<fs::IOpenFile>(ref, fs::RightsFor(fs::kOpenRead | fs::kOpenWrite));
+}
+
+Result<cobj::Granted<fs::IOpenFile>> IoFactory::OpenTask(Caller caller, std::uint32_t task,
+                                                         std::uint32_t flags) {
+  return TaskFile::Make(caller, task, flags);
 }
 
 Result<cobj::Granted<ISocket>> IoFactory::MakeSocket(Caller caller, SocketFamily family,

@@ -19,6 +19,8 @@ class IoFactory final : public IIoFactory {
   Result<cobj::Granted<fs::IOpenFile>> MakeEventCounter(Caller caller, std::uint64_t initial,
                                                         bool semaphore,
                                                         std::uint32_t flags) override;
+  Result<cobj::Granted<fs::IOpenFile>> OpenTask(Caller caller, std::uint32_t task,
+                                                std::uint32_t flags) override;
   Result<cobj::Granted<ISocket>> MakeSocket(Caller caller, SocketFamily family, SocketType type,
                                             std::uint32_t protocol, std::uint32_t flags) override;
   Result<cobj::Granted<ISocket>> MakeSocketPair(Caller caller, SocketType type, std::uint32_t flags,

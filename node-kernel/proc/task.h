@@ -9,10 +9,12 @@
 // in, until that has told the table of the task's end.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string_view>
 
 #include "base/intrusive_list.h"
+#include "base/ref_counted.h"
 #include "cobj/ticket.h"
 #include "proc/process.types.h"
 #include "proc/signal_state.h"
@@ -37,6 +39,23 @@ class TaskHost {
 
  protected:
   ~TaskHost() = default;
+};
+
+// Who wants to learn of a task's end. The table holds a reference until it has told.
+class TaskEndListener : public RefCounted, public ListLink<struct ByListener> {
+ public:
+  // The task has become a zombie, or is gone: by then all its listeners know, some not told yet.
+  bool has_ended() const { return ended_.load(std::memory_order_acquire); }
+  // Once; without the table's lock.
+  virtual void TaskEnded() = 0;
+
+  void SetEnded() { ended_.store(true, std::memory_order_release); }  // the table's
+
+ protected:
+  ~TaskEndListener() = default;
+
+ private:
+  std::atomic<bool> ended_{false};
 };
 
 // Texts for /proc: made when first set, shared with forked children until either sets its own.
@@ -101,6 +120,8 @@ class Task final : public ListLink<BySiblings>, public ListLink<ByProcess> {
   // Whom to tell that a child has changed its state.
   cobj::Ticket wait_tickets[kWaitTickets];
   std::uint32_t wait_ticket_count = 0;
+
+  IntrusiveList<TaskEndListener, ByListener> end_listeners;
 
   TaskTexts texts;
 };

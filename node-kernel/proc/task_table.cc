@@ -163,6 +163,7 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
   Fired fired;
   std::uint32_t ended_session = 0;
   std::uint64_t terminal = 0;
+  bool listeners = false;
   {
     SpinGuard guard(lock_);
     const bool was_orphaned = IsOrphanedLocked(task->group);
@@ -185,6 +186,9 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
       ended_session = task->session;
       terminal = task->terminal;
     }
+    listeners = !task->end_listeners.empty();
+    for (TaskEndListener& listener : task->end_listeners) listener.SetEnded();
+    to_tell_.Append(task->end_listeners);
     ReparentLocked(*task, &fired);
     if (!was_orphaned && IsOrphanedLocked(task->group))
       WakeOrphanedGroupLocked(task->group, &fired);
@@ -199,8 +203,54 @@ void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& 
     }
   }
   fired.Fire();
+  if (listeners)
+    TellListeners();
   if (ended_session != 0 && session_ended_ != nullptr)
     session_ended_(ended_session, terminal);
+}
+
+Result<std::uint64_t> TaskTable::ListenForEnd(std::uint32_t caller, std::uint32_t number,
+                                              TaskEndListener& listener) {
+  std::uint64_t born = 0;
+  {
+    SpinGuard guard(lock_);
+    Task* task = FindLocked(number == 0 ? caller : number);
+    if (task == nullptr)
+      return Status::kNoProcess;
+    born = task->start_ns;
+    if (task->state != TaskState::kZombie) {
+      listener.AddReference();
+      task->end_listeners.PushBack(&listener);
+      return born;
+    }
+  }
+  listener.SetEnded();
+  listener.TaskEnded();
+  return born;
+}
+
+void TaskTable::StopListening(TaskEndListener& listener) {
+  {
+    SpinGuard guard(lock_);
+    if (!listener.linked())
+      return;
+    listener.Unlink();
+  }
+  listener.DropReference();
+}
+
+void TaskTable::TellListeners() {
+  while (true) {
+    TaskEndListener* listener = nullptr;
+    {
+      SpinGuard guard(lock_);
+      listener = to_tell_.PopFront();
+    }
+    if (listener == nullptr)
+      return;
+    listener->TaskEnded();
+    listener->DropReference();
+  }
 }
 
 // Nobody but the host ends its tasks, so the pointer stays good without the lock.

@@ -64,6 +64,12 @@ class alignas(64) TaskTable {
   Status Wait(std::uint32_t caller, const WaitRequest& request, const cobj::Ticket& ticket,
               WaitResult* found);
 
+  // The listener is told of the end of that task, at once if it is over. Returns when it was born,
+  // by which it is known from a later one of the same number.
+  Result<std::uint64_t> ListenForEnd(std::uint32_t caller, std::uint32_t number,
+                                     TaskEndListener& listener);
+  void StopListening(TaskEndListener& listener);
+
   // -- signals --
   Result<std::uint32_t> Kill(std::uint32_t caller, const SignalRequest& request);
   // From the kernel itself: terminals, limits. No permission asked.
@@ -126,6 +132,7 @@ class alignas(64) TaskTable {
   bool IsOrphanedLocked(std::uint32_t group) const K42_REQUIRES(lock_);
   void WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) K42_REQUIRES(lock_);
   void ReleaseLocked(Task* task) K42_REQUIRES(lock_);
+  void TellListeners();
   Task* LeaderLocked(const Task& task) const K42_REQUIRES(lock_);
 
   Allocator& allocator_;
@@ -134,6 +141,8 @@ class alignas(64) TaskTable {
   std::uint32_t count_ = 0;
   machine::SpinLock<LockRank::kTasks> lock_;
   NumberTable numbers_ K42_GUARDED_BY(lock_);
+  // Of tasks that have ended, still to be told.
+  IntrusiveList<TaskEndListener, ByListener> to_tell_ K42_GUARDED_BY(lock_);
 };
 
 }  // namespace k42::proc

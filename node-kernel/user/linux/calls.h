@@ -175,6 +175,9 @@ Reply Kill(Thread&, I32 pid, I32 signal);
 Reply ThreadKill(Thread&, I32 tid, I32 signal);
 Reply ThreadGroupKill(Thread&, I32 pid, I32 tid, I32 signal);
 Reply Pause(Thread&);
+Reply PidFdSendSignal(Thread&, U32 fd, I32 signal, Address info, U32 flags);
+// task_descriptor.cc
+Reply PidFdOpen(Thread&, I32 pid, U32 flags);
 
 // futex.cc
 Reply Futex(Thread&, Address word, U32 operation, U32 value, Address timeout, Address word2,

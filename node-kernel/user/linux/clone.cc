@@ -15,6 +15,7 @@
 #include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
 #include "user/linux/sysv_record.h"
+#include "user/linux/task_descriptor.h"
 #include "user/linux/vector_state.h"
 
 namespace k42::personality {
@@ -32,6 +33,7 @@ struct CloneRequest {
   std::uint64_t flags = 0;
   std::uint64_t stack = 0;  // new stack pointer; 0: the caller's
   std::uint64_t parent_tid = 0, child_tid = 0, tls = 0;
+  std::uint64_t pidfd = 0;  // where the parent finds its descriptor of the child
   std::uint32_t exit_signal = 0;
 };
 
@@ -105,6 +107,22 @@ bool StoreTids(const CloneRequest& request, std::int32_t tid, bool in_child) {
   return !in_child || (request.flags & kCloneChildSetTid) == 0 || WriteUser(request.child_tid, tid);
 }
 
+// 0, or why there is none.
+std::int64_t GivePidFd(Thread& parent, const CloneRequest& request, std::uint32_t child) {
+  if ((request.flags & kClonePidFd) == 0) {
+    return 0;
+  }
+  const std::int64_t fd = AddTaskDescriptor(parent, child, 0);
+  if (fd < 0) {
+    return fd;
+  }
+  if (!WriteUser(request.pidfd, static_cast<std::int32_t>(fd))) {
+    (void)parent.task->files->Close(static_cast<std::uint32_t>(fd));
+    return -kEFAULT;
+  }
+  return 0;
+}
+
 std::int64_t StartThread(Thread& parent, const CloneRequest& request) {
   const Result<std::uint32_t> tid = kernel::NewThread(static_cast<std::uint32_t>(parent.task->pid));
   if (!tid.ok()) {
@@ -132,12 +150,18 @@ std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
   const auto number = static_cast<std::int32_t>(pid.value());
   Task* task = NewTaskFor(*parent.task, number, request.flags);
   Thread* child = task ? CreateThread(task, number, StartOfThread) : nullptr;
-  if (!child) {
+  const std::int64_t error =
+      child ? GivePidFd(parent, request, pid.value()) : -std::int64_t{kENOMEM};
+  if (error != 0) {
+    if (child) {
+      task->threads.Remove(child);
+      DestroyThread(child);
+    }
     if (task) {
       DestroyTask(task);
     }
     kernel::Exit(pid.value(), proc::ExitKind::kExited, 0);
-    return -kENOMEM;
+    return error;
   }
   task->exit_signal = request.exit_signal;
   task->cpu_limit = parent.task->cpu_limit;
@@ -232,6 +256,7 @@ std::int64_t ForkProcess(Thread& self, const CloneRequest& request) {
     return child.status() == Status::kLimitExceeded ? -kEAGAIN : ErrnoOf(child.status());
   }
   const auto pid = static_cast<std::int32_t>(child.value());
+  (void)GivePidFd(self, request, child.value());  // there was room for it
   (void)StoreTids(request, pid, false);
   return pid;
 }
@@ -246,8 +271,17 @@ std::int64_t CloneWith(Thread& self, const CloneRequest& request) {
   if (flags & kCloneNewSpaces) {
     return -kEPERM;
   }
-  if (flags & (kClonePidFd | kCloneParent)) {
+  if ((flags & kCloneParent) || ((flags & kClonePidFd) && (flags & kCloneThread))) {
     return -kEINVAL;
+  }
+  if (flags & kClonePidFd) {
+    const std::int32_t none = 0;
+    if (!WriteUser(request.pidfd, none)) {
+      return -kEFAULT;
+    }
+    if (!self.task->files->has_room()) {
+      return -kEMFILE;
+    }
   }
   if (flags & kCloneThread) {
     return StartThread(self, request);
@@ -268,6 +302,10 @@ Reply Clone(Thread& thread, U64 flags, Address stack, Address parent_tid, Addres
   request.parent_tid = parent_tid;
   request.child_tid = child_tid;
   request.tls = tls;
+  request.pidfd = parent_tid;
+  if ((flags & kClonePidFd) && (flags & kCloneParentSetTid)) {
+    return -kEINVAL;  // both want that word
+  }
   return CloneWith(thread, request);
 }
 
@@ -298,6 +336,7 @@ Reply Clone3(Thread& thread, Address address, U64 size) {
   request.parent_tid = arguments.parent_tid;
   request.child_tid = arguments.child_tid;
   request.tls = arguments.tls;
+  request.pidfd = arguments.pidfd;
   return CloneWith(thread, request);
 }
 

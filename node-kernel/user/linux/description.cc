@@ -82,6 +82,7 @@ void KernelFile::SetKind(fs::FileKind kind) {
   is_socket = kind == fs::FileKind::kSocket;
   is_event_counter = kind == fs::FileKind::kEventCounter;
   is_file_watcher = kind == fs::FileKind::kFileWatcher;
+  is_task = kind == fs::FileKind::kTask;
   is_stream = cannot_be_opened() || kind == fs::FileKind::kFifo;
 }
 

@@ -119,11 +119,12 @@ class KernelFile final : public Description {
   bool is_socket = false;
   bool is_event_counter = false;
   bool is_file_watcher = false;
+  bool is_task = false;
   // As the kernel says what kind of object it is.
   void SetKind(fs::FileKind kind);
   // Opening it again by the name of a descriptor is refused.
   bool cannot_be_opened() const {
-    return is_socket || is_event_counter || is_file_watcher;
+    return is_socket || is_event_counter || is_file_watcher || is_task;
   }
   // Known as a stream, from where it was made or by what it answered: the kernel need not be asked
   // whether one of its calls goes on in the background.

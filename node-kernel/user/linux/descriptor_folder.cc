@@ -60,6 +60,8 @@ std::int64_t NamelessText(const fs::FileAttributes& attributes, Text& text) {
       return text.Put("anon_inode:[eventfd]").size();
     case fs::FileKind::kFileWatcher:
       return text.Put("anon_inode:inotify").size();
+    case fs::FileKind::kTask:
+      return text.Put("anon_inode:[pidfd]").size();
     case fs::FileKind::kCharacterDevice:
       if (attributes.device_major == kPairMajor) {
         return text.Put("/dev/pts/").Put(attributes.device_minor).size();

@@ -69,6 +69,7 @@ fs::FileKind KindToKeep(const KernelFile& file) {
   return file.is_socket          ? fs::FileKind::kSocket
          : file.is_event_counter ? fs::FileKind::kEventCounter
          : file.is_file_watcher  ? fs::FileKind::kFileWatcher
+         : file.is_task          ? fs::FileKind::kTask
                                  : fs::FileKind::kUnknown;
 }
 

@@ -82,6 +82,14 @@ std::int64_t FdTable::Add(Description* description, bool close_on_exec, std::uin
   return fd;
 }
 
+bool FdTable::has_room() const {
+  std::uint32_t fd = first_free_;
+  while (fd < size_ && slots_[fd].description) {
+    ++fd;
+  }
+  return fd < limit;
+}
+
 std::int64_t FdTable::Put(std::uint32_t fd, Description* description, bool close_on_exec) {
   if (fd >= limit || !Reserve(fd + 1)) {
     Description::Release(description);

@@ -36,6 +36,8 @@ class FdTable {
   DescriptionRef Get(std::uint32_t fd) const;
 
   bool close_on_exec(std::uint32_t fd) const { return slots_[fd].close_on_exec; }
+  // Whether Add finds a number.
+  bool has_room() const;
   void set_close_on_exec(std::uint32_t fd, bool on) { slots_[fd].close_on_exec = on; }
   std::uint32_t size() const { return size_; }  // one more than the highest number ever open
 

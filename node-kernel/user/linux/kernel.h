@@ -214,6 +214,10 @@ bool Disarm(Handle file, std::uint32_t ticket);
 // -- streams -------------------------------------------------------------------------------------
 Result<Handle> MakePipe(std::uint32_t flags, Handle* writer);
 Result<Handle> MakeEventCounter(std::uint64_t value, bool semaphore);
+// Stands for a task: readable once that has ended.
+Result<Handle> OpenTask(std::uint32_t task, std::uint32_t flags);
+// Its number; kNoProcess: nobody has it any more.
+Result<std::uint32_t> NumberOfTask(Handle task);
 Result<Handle> MakeSocket(io::SocketFamily family, io::SocketType type, std::uint32_t protocol);
 Result<Handle> MakeSocketPair(io::SocketType type, Handle* other);
 Status Bind(Handle socket, Handle directory, const io::SocketAddress& address, std::uint32_t mode);

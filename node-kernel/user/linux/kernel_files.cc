@@ -313,6 +313,13 @@ Result<Handle> MakePipe(std::uint32_t flags, Handle* writer) {
 Result<Handle> MakeEventCounter(std::uint64_t value, bool semaphore) {
   return HandleOf(kIo.MakeEventCounter(value, semaphore, 0));
 }
+Result<Handle> OpenTask(std::uint32_t task, std::uint32_t flags) {
+  return HandleOf(kIo.OpenTask(task, flags));
+}
+Result<std::uint32_t> NumberOfTask(Handle task) {
+  return static_cast<std::uint32_t>(
+      TRY(Control(task, io::kControlTaskNumber, nullptr, 0, nullptr, 0)));
+}
 Result<Handle> MakeSocket(io::SocketFamily family, io::SocketType type, std::uint32_t protocol) {
   return HandleOf(kIo.MakeSocket(family, type, protocol, 0));
 }

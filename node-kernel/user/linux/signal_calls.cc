@@ -2,6 +2,7 @@
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
 #include "user/linux/signals.h"
+#include "user/linux/task_descriptor.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -224,6 +225,32 @@ Reply SigQueueInfo(Thread& thread, I32 pid, I32 signal, Address address) {
     return -kEPERM;
   }
   info.signo = signal;
+  return SendThrough(proc::Selector::kTask, static_cast<U32>(pid), 0, info);
+}
+
+Reply PidFdSendSignal(Thread& thread, U32 fd, I32 signal, Address address, U32 flags) {
+  if (flags != 0) {
+    return -kEINVAL;
+  }
+  const std::int64_t pid = TaskOfDescriptor(thread, fd);
+  if (pid < 0) {
+    return pid;
+  }
+  LinuxSigInfo info = SenderInfo(thread, signal, kSiUser);
+  if (address != 0) {
+    if (!ReadUser(&info, address)) {
+      return -kEFAULT;
+    }
+    if (info.signo != signal) {
+      return -kEINVAL;
+    }
+    if ((info.code >= 0 || info.code == kSiTkill) && pid != thread.task->pid) {
+      return -kEPERM;
+    }
+  }
+  if (!ValidNumber(signal)) {
+    return -kEINVAL;
+  }
   return SendThrough(proc::Selector::kTask, static_cast<U32>(pid), 0, info);
 }
 

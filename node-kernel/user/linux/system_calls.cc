@@ -309,6 +309,8 @@ constexpr Row kRows[] = {
     {327, Adapt<calls::PReadVector2>},
     {328, Adapt<calls::PWriteVector2>},
     {332, Adapt<calls::Statx>},
+    {424, Adapt<calls::PidFdSendSignal>},
+    {434, Adapt<calls::PidFdOpen>},
     {435, Adapt<calls::Clone3>},
     {436, Adapt<calls::CloseRange>},
     {437, Adapt<calls::OpenAt2>},

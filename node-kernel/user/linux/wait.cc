@@ -2,6 +2,7 @@
 #include "user/linux/abi_usage.h"
 #include "user/linux/call_support.h"
 #include "user/linux/dispatcher.h"
+#include "user/linux/task_descriptor.h"
 
 namespace k42::personality::calls {
 namespace {
@@ -93,13 +94,14 @@ Reply Wait4(Thread&, I32 pid, Address status, U32 options, Address usage) {
   return StoreUsage(usage, result) ? static_cast<Reply>(result.task) : -kEFAULT;
 }
 
-Reply WaitId(Thread&, U32 type, U32 id, Address info_address, U32 options, Address usage) {
-  constexpr U32 kAll = 0, kPid = 1, kGroup = 2;
+Reply WaitId(Thread& thread, U32 type, U32 id, Address info_address, U32 options, Address usage) {
+  constexpr U32 kAll = 0, kPid = 1, kGroup = 2, kPidFd = 3;
   constexpr U32 kEvents = kWExited | kWUntraced | kWContinued;
   if ((options & kEvents) == 0 ||
       (options & ~(kEvents | kWNoHang | kWNoWait | kWNoThread | kWAll | kWClone)) != 0) {
     return -kEINVAL;
   }
+  bool nonblocking = false;  // the descriptor says so
   proc::WaitRequest request{};
   request.flags |= options & kWExited ? proc::kWaitExited : 0;
   request.flags |= options & kWUntraced ? proc::kWaitStopped : 0;
@@ -116,11 +118,26 @@ Reply WaitId(Thread&, U32 type, U32 id, Address info_address, U32 options, Addre
     case kGroup:
       request.selector = proc::Selector::kGroup;
       break;
+    case kPidFd: {
+      const std::int64_t pid =
+          static_cast<I32>(id) < 0 ? -std::int64_t{kEINVAL} : TaskOfDescriptor(thread, id);
+      if (pid < 0) {
+        return pid == -kESRCH ? -kECHILD : pid;
+      }
+      request.selector = proc::Selector::kTask;
+      request.id = static_cast<U32>(pid);
+      nonblocking = Descriptor(thread, id)->nonblocking();
+      break;
+    }
     default:
       return -kEINVAL;
   }
   proc::WaitResult result{};
-  const std::int64_t found = Await(request, (options & kWNoHang) == 0, &result);
+  const bool wait = (options & kWNoHang) == 0 && !nonblocking;
+  const std::int64_t found = Await(request, wait, &result);
+  if (found == 0 && nonblocking && (options & kWNoHang) == 0) {
+    return -kEAGAIN;
+  }
   if (info_address != 0 && (found >= 0 || found == -kECHILD)) {  // nobody: zeros
     LinuxSigInfo info{};
     if (found == 1) {

@@ -74,5 +74,11 @@ print("fds", sorted(int(n) for n in os.listdir("/proc/self/fd"))[:3], os.path.ba
 r, w = os.pipe(); pid = os.fork()
 if pid == 0: os.write(w, b"child"); os._exit(7)
 print(os.read(r, 9), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), os.sched_getaffinity(0) == set(range(os.cpu_count())))
+async def ends(code):
+    child = await asyncio.create_subprocess_exec("sh", "-c", f"read line; exit {code}", stdin=asyncio.subprocess.PIPE)
+    await asyncio.sleep(0.05); child.stdin.write(b"go\n"); return await child.wait()
+async def several(): return await asyncio.gather(*(ends(n) for n in range(4)))
+asyncio.set_child_watcher(asyncio.PidfdChildWatcher()); print("by descriptor", asyncio.run(several()))
+signal.signal(signal.SIGUSR1, lambda *a: print("sent to itself")); signal.pidfd_send_signal(os.pidfd_open(os.getpid()), signal.SIGUSR1)
 print("large", len(bytes(50_000_000)), sum(range(10 ** 5)))
 END

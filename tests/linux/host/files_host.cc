@@ -244,6 +244,12 @@ Result<std::uint32_t> AddWatch(Handle, const Path&, std::uint32_t, std::uint32_t
 Status RemoveWatch(Handle, std::uint32_t) {
   return Status::kNotSupported;
 }
+Result<Handle> OpenTask(std::uint32_t, std::uint32_t) {
+  return Status::kNotSupported;
+}
+Result<std::uint32_t> NumberOfTask(Handle) {
+  return Status::kNotSupported;
+}
 
 // Files are the host's: it serves them all.
 Result<Handle> MakeFileSlots(abi::FileSlots**) {

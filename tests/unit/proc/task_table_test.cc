@@ -171,6 +171,56 @@ TEST_F(TaskTableTest, NoZombieIfTheParentDoesNotWantToKnow) {
   EXPECT_EQ(Wait(1, Any()), Status::kNoChild);
 }
 
+struct Listener final : TaskEndListener {
+  void TaskEnded() override {
+    ++told;
+    other_knew = other == nullptr || other->has_ended();
+  }
+  void Dispose() override { disposed = true; }
+  int told = 0;
+  bool disposed = false;
+  bool other_knew = false;
+  Listener* other = nullptr;
+};
+
+TEST_F(TaskTableTest, WhoListensIsToldOfTheEndOnce) {
+  FakeHost host;
+  Task* child = New(first_->number, &host);
+  const std::uint32_t number = child->number;
+  Listener one, two, gone, late;
+  one.other = &two;
+  two.other = &one;
+  EXPECT_TRUE(tasks_.ListenForEnd(first_->number, number, one).ok());
+  EXPECT_TRUE(tasks_.ListenForEnd(first_->number, number, two).ok());
+  EXPECT_TRUE(tasks_.ListenForEnd(first_->number, number, gone).ok());
+  tasks_.StopListening(gone);
+  tasks_.StopListening(gone);
+  EXPECT_FALSE(one.has_ended());
+  tasks_.End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(one.told, 1);
+  EXPECT_EQ(two.told, 1);
+  EXPECT_TRUE(one.other_knew && two.other_knew);  // whoever is told first
+  EXPECT_EQ(gone.told, 0);
+  // A zombie has ended, and what is gone is nobody.
+  EXPECT_TRUE(tasks_.ListenForEnd(first_->number, number, late).ok());
+  EXPECT_EQ(late.told, 1);
+  EXPECT_EQ(Wait(first_->number, Any()), Status::kOk);
+  EXPECT_EQ(tasks_.ListenForEnd(first_->number, number, late).status(), Status::kNoProcess);
+  tasks_.StopListening(one);
+  one.DropReference();
+  EXPECT_TRUE(one.disposed);  // the table has given its own back
+}
+
+TEST_F(TaskTableTest, WhoListensIsToldOfOneThatLeavesNoZombie) {
+  first_->options[static_cast<std::uint32_t>(TaskOption::kReapChildren)] = 1;
+  FakeHost host;
+  Task* child = New(first_->number, &host);
+  Listener listener;
+  EXPECT_TRUE(tasks_.ListenForEnd(first_->number, child->number, listener).ok());
+  tasks_.End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(listener.told, 1);
+}
+
 TEST_F(TaskTableTest, StopAndContinueAreReportedOnce) {
   FakeHost host;
   Task* child = New(1, &host);
