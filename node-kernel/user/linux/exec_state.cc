@@ -97,8 +97,14 @@ void RestoreDescriptors(FdTable& files, const ExecDescriptor* descriptors, std::
   }
 }
 
+// As many as are kept.
+void SetWords(proc::TaskText text, const Words& words) {
+  (void)kernel::SetText(0, text, words.bytes,
+                        words.size < proc::kTextMax ? words.size : proc::kTextMax);
+}
+
 // A readable command line and name, for ps and top.
-void Introduce(Thread& thread, const char* path, const Words& arguments) {
+void Introduce(Thread& thread, const char* path, const Words& arguments, const Words& environment) {
   const char* base = path;
   for (const char* c = path; *c; ++c) {
     if (*c == '/') {
@@ -110,8 +116,8 @@ void Introduce(Thread& thread, const char* path, const Words& arguments) {
   std::memset(thread.name, 0, sizeof(thread.name));
   std::memcpy(thread.name, base, size);
   (void)kernel::SetText(0, proc::TaskText::kName, thread.name, size);
-  (void)kernel::SetText(0, proc::TaskText::kArguments, arguments.bytes,
-                        arguments.size < proc::kTextMax ? arguments.size : proc::kTextMax);
+  SetWords(proc::TaskText::kArguments, arguments);
+  SetWords(proc::TaskText::kEnvironment, environment);
 }
 
 const ElfProgram* TakeHead(BlobReader& reader) {
@@ -193,7 +199,7 @@ struct ProgramFile {
   if (!pointer.ok()) {
     BlobReader::Fail("linux: the program's stack cannot be filled");
   }
-  Introduce(thread, path, arguments);
+  Introduce(thread, path, arguments, environment);
   thread.regs = {};
   thread.regs.rip = entry;
   thread.regs.rsp = pointer.value();
