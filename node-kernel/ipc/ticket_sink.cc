@@ -11,6 +11,7 @@ constexpr machine::HoldReason kMoved{250, "a few sinks change lists"};
 }  // namespace
 
 Status TicketSink::Fire(std::uint32_t ticket, std::int64_t status, std::uint64_t value) {
+  const TicketTable::Firing firing(tickets_);
   TRY(tickets_.Fire(ticket, static_cast<Status>(status), value));
   owner_->TicketFired();
   return Status::kOk;

@@ -7,7 +7,7 @@
 // firing finds a ticket of a later generation and is in vain.
 //
 // States: idle (in the pool) -> lent (Take) -> retired (all tickets cancelled; firings that had
-// begun are finishing) -> idle (Give, a grace period after Retire).
+// begun are finishing) -> idle (Give, once no firing is inside).
 #pragma once
 
 #include "base/allocator.h"
@@ -36,9 +36,9 @@ class TicketSink final : public cobj::ITicketSink, public ListLink<> {
   cobj::Ref<cobj::ITicketSink> self() const { return self_; }
   TicketTable& tickets() { return tickets_; }
 
-  // No firing wins any more. Owner and pages stay until a grace period has passed: a firing that
-  // has won already is still writing.
-  void Retire() { tickets_.Retire(); }
+  // No firing wins any more. True: one that has won already may be writing still, on whatever CPU:
+  // owner and pages stay until a global grace period has passed. False: no firing is inside.
+  [[nodiscard]] bool Retire() { return tickets_.Retire(); }
 
   // cobj::ITicketSink
   Result<std::uint32_t> Arm(std::uint32_t number) override { return tickets_.Arm(number); }
@@ -66,7 +66,7 @@ class TicketSinks {
   // A sink for `owner`, whose page (the kernel's alias) and results these are.
   Result<TicketSink*> Take(TicketSink::Owner& owner, abi::DispatcherPage* page,
                            TicketPages& results);
-  // Precondition: retired, or never armed; a grace period has passed since.
+  // Precondition: retired, and no firing is inside; or never armed.
   void Give(TicketSink* sink);
 
  private:

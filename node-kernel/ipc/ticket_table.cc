@@ -1,5 +1,7 @@
 #include "ipc/ticket_table.h"
 
+#include "machine/thread.h"
+
 namespace k42::ipc {
 
 TicketTable::~TicketTable() {
@@ -23,14 +25,16 @@ Status TicketTable::Fire(std::uint32_t ticket, Status status, std::uint64_t valu
   const std::uint32_t number = ticket & (abi::kTicketCount - 1);
   const std::uint32_t generation = ticket >> kIndexBits;
   TicketWord* const word = Find(number);
-  if (word == nullptr || !word->BeginFire(generation))
-    return Status::kAlreadyCompleted;
   constexpr std::uint32_t kPerPage = abi::TicketResults::kPerPage;
-  results_->At(number / kPerPage)[number % kPerPage] = {static_cast<std::int64_t>(status), value};
-  page_->tickets_fired[number / 64].fetch_or(std::uint64_t{1} << number % 64,
-                                             std::memory_order_release);
-  word->EndFire(generation);
-  return Status::kOk;
+  const auto write = [&] {
+    results_->At(number / kPerPage)[number % kPerPage] = {static_cast<std::int64_t>(status), value};
+  };
+  const auto tell = [&] {
+    page_->tickets_fired[number / 64].fetch_or(std::uint64_t{1} << number % 64,
+                                               std::memory_order_release);
+  };
+  return word != nullptr && word->Fire(generation, write, tell) ? Status::kOk
+                                                                : Status::kAlreadyCompleted;
 }
 
 Status TicketTable::Cancel(std::uint64_t number) {
@@ -40,16 +44,18 @@ Status TicketTable::Cancel(std::uint64_t number) {
   return word != nullptr && word->Cancel() ? Status::kOk : Status::kAlreadyCompleted;
 }
 
-void TicketTable::Retire() {
+bool TicketTable::Retire() {
   const std::uint32_t end = end_.load(std::memory_order_relaxed);
   for (std::uint32_t number = 0; number < end; ++number) {
     if (TicketWord* word = Find(number))
       (void)word->Cancel();
   }
+  return firings_.any();
 }
 
+// One that won before would set its bit for an operation of the next program's.
 void TicketTable::CancelAll() {
-  Retire();
+  while (Retire()) machine::Thread::Yield();
   const std::uint32_t end = end_.load(std::memory_order_relaxed);
   for (std::uint32_t number = 0; number < end; number += 64)
     page_->tickets_fired[number / 64].store(0, std::memory_order_relaxed);

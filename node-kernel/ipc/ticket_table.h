@@ -3,7 +3,9 @@
 // end twice or another's end look like its own.
 //
 // Fire works on any CPU, from thread context, with or without the process's address space loaded:
-// results are written through the kernel's alias of the dispatcher's pages.
+// results are written through the kernel's alias of the dispatcher's pages. It reaches those, and
+// the dispatcher, past the process's object: a grace period of that object's own CPU says nothing
+// about firings on others, which are therefore counted (Firing, Retire).
 //
 // Locking: none; each ticket is its own atomic word. The table lives as long as the node
 // (ticket_sink.h) and serves one dispatcher after the other; generations go on counting, so that a
@@ -42,8 +44,8 @@ class TicketTable {
   ~TicketTable();
   TicketTable(const TicketTable&) = delete;
   TicketTable& operator=(const TicketTable&) = delete;
-  // The kernel's aliases of the dispatcher's pages; they stay until a grace period after Retire.
-  // Precondition: no ticket is armed. The allocator is the same each time.
+  // The kernel's aliases of the dispatcher's pages; they stay until no firing is inside after
+  // Retire. Precondition: no ticket is armed. The allocator is the same each time.
   void Attach(abi::DispatcherPage* page, TicketPages& results, Allocator& allocator) {
     allocator_ = &allocator;
     page_ = page;
@@ -66,16 +68,30 @@ class TicketTable {
     return TRY(word->Arm()) << kIndexBits | number;
   }
 
-  // kOk: result and bit are in user space's pages; the caller wakes the dispatcher.
-  // kAlreadyCompleted: cancelled or fired before.
+  // Held by who fires, until it is through with the dispatcher.
+  class Firing {
+   public:
+    explicit Firing(TicketTable& table) : table_(table) { table_.firings_.Enter(); }
+    ~Firing() { table_.firings_.Leave(); }
+    Firing(const Firing&) = delete;
+    Firing& operator=(const Firing&) = delete;
+
+   private:
+    TicketTable& table_;
+  };
+
+  // kOk: result and bit are in user space's pages; the caller, who has a Firing, wakes the
+  // dispatcher. kAlreadyCompleted: cancelled or fired before.
   Status Fire(std::uint32_t ticket, Status status, std::uint64_t value);
 
   // kOk: will not fire. kAlreadyCompleted: its bit is set, or is about to be.
   Status Cancel(std::uint64_t number);
-  // All of them, and forgets those that fired: the dispatcher starts anew.
+  // All of them, and forgets those that fired: the dispatcher starts anew. No firing is inside any
+  // more. Thread context; waits while another CPU is in the middle of one.
   void CancelAll();
-  // All of them: the dispatcher has ended, nobody arms one before Attach.
-  void Retire();
+  // All of them: the dispatcher has ended, nobody arms one before Attach. True: firings that had
+  // begun may be inside still, on other CPUs.
+  bool Retire();
 
  private:
   static constexpr std::uint32_t kChunk = 1024;
@@ -96,6 +112,8 @@ class TicketTable {
   abi::DispatcherPage* page_ = nullptr;
   TicketPages* results_ = nullptr;
   std::atomic<std::uint32_t> end_{0};  // numbers from here on were never armed
+  // Whoever fires writes it, and the ticket's word: of the numbers that are used most in one line.
+  alignas(64) FiringCount firings_;
   Chunk first_;
   std::atomic<Chunk*> further_[abi::kTicketCount / kChunk - 1] = {};
 };

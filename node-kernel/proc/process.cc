@@ -8,7 +8,8 @@ namespace k42::proc {
 
 constinit ProcessServices* node_processes = nullptr;
 
-// After the grace period of its object: no firing of a ticket is inside the dispatcher any more.
+// Nobody is inside a dispatcher any more: GiveBack saw to those who do not come through the object,
+// the object's grace period to the others.
 Process::~Process() {
   ForEachDispatcher([this](ProcessDispatcher& each) { services_.allocator.Destroy(&each); });
 }
@@ -55,8 +56,18 @@ void Process::GiveBack() {
     services_.process_ended(main_number_, exit_kind_, exit_code_);
   if (was_first && services_.first_ended != nullptr)
     services_.first_ended(exit_kind_, exit_code_);
-  ForEachDispatcher([](ProcessDispatcher& each) { each.Retire(); });
+  bool used_elsewhere = false;
+  ForEachDispatcher([&](ProcessDispatcher& each) { used_elsewhere |= each.Retire(); });
+  if (!used_elsewhere) [[likely]] {
+    (void)cobj::Destroy(self_);
+    return;
+  }
+  // Those threads are inside the object as those of a miss are: one is seen there, and the object
+  // waits for all CPUs.
+  cobj::MissGate& gate = cobj::node_objects->table().gate(self_.bits());
+  (void)gate.Enter();
   (void)cobj::Destroy(self_);
+  gate.Leave();
 }
 
 void Process::SignalsChanged(Task& task) {

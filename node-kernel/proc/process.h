@@ -9,6 +9,11 @@
 // handles, gives the memory back and makes the tasks zombies, in this order, so that a parent that
 // was told of the end finds everything returned.
 //
+// Destroyed means: the object's own grace period is over, which is one of this CPU's threads only
+// if the object was called on this CPU only. Whoever reaches a dispatcher past the object, from
+// another CPU and without a hold, is none of that period's business: the firing of a ticket. So
+// where one may be inside, the reaper has the object wait for all CPUs (GiveBack).
+//
 // Dispatchers: the first is made with the process and stays; further ones are made, or taken from
 // among the parked ones, by AddDispatcher, and stay in their slots until the process is destroyed.
 // Whoever tells all of them something (end, stop) goes through the slots; whoever fills a slot

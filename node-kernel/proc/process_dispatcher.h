@@ -3,8 +3,8 @@
 // ticket for as long as they like, and when the dispatcher has ended, firing it is in vain.
 //
 // Life: made with its process (new, forked or spawned) or by its process (Process::AddDispatcher),
-// Ended on its CPU, retired by the process's reaper, destroyed with the process's object, a grace
-// period later. In between it may be parked, and be taken for another use, any number of times.
+// Ended on its CPU, retired by the process's reaper, destroyed with the process's object, when
+// nobody is inside. In between it may be parked, and be taken for another use, any number of times.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,9 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   Result<std::uint32_t> Arm(std::uint32_t number) { return sink_->tickets().Arm(number); }
   // Any CPU.
   Status CancelTicket(std::uint32_t number) { return sink_->tickets().Cancel(number); }
-  // No ticket fires any more. Destroyed a grace period later at the earliest.
-  void Retire() { sink_->Retire(); }
+  // No ticket fires any more. True: threads of other CPUs may be inside, until a global grace
+  // period has passed.
+  [[nodiscard]] bool Retire() { return sink_->Retire(); }
 
   // The trace buffer's address in the process, made at the first asking. kNoMemory, kLimitExceeded.
   Result<std::uint64_t> TraceBuffer();

@@ -3,7 +3,7 @@
 // assembly (user_entry.S) and the loads of registers are not, as a hosted test has none.
 #include <cstdio>
 
-#include "lines/counting_processes.h"
+#include "lines/played_calls.h"
 
 namespace k42::test {
 namespace {
@@ -28,7 +28,7 @@ class CallLines : public ::testing::Test {
     for (machine::CpuId cpu = 0; cpu < kCpus; ++cpu) {
       Pair& pair = pairs_[cpu];
       pair.server = &Child(cpu, &pair.numbers[0]);
-      processes_.Play(cpu, [this, &pair] { Serve(pair); });
+      processes_.Play(cpu, [this, &pair] { Serve(exporter_, &pair.served); });
       pair.client = &Child(cpu, &pair.numbers[1]);
       pair.handle = pair.client->process().handles().Grant(pair.served).value();
       processes_.Play(cpu, [] {});
@@ -45,32 +45,6 @@ class CallLines : public ::testing::Test {
   ProcessDispatcher& Child(machine::CpuId cpu, std::uint32_t* number) {
     machine::hosted::RunOn(cpu, [&] { *number = processes_.Spawn(cpu); });
     return processes_.Find(*number).dispatcher();
-  }
-  void Serve(Pair& pair) {
-    proc::Process& process = pair.server->process();
-    EXPECT_EQ(ProcessDispatcher::Current(), pair.server);
-    abi::DispatcherEntries entries = {};
-    entries.call_entry = abi::kImageBase;
-    EXPECT_EQ(pair.server->scheduled().SetEntries(entries), Status::kOk);
-    EXPECT_TRUE(exporter_.OpenCalls(4, 0).ok());
-    const abi::ServedMethod method = {};
-    proc::ExportRequest request = {};
-    request.rights = kAllRights;
-    const auto handle = exporter_.Export(CountingProcesses::CallOf(process), request,
-                                         BufferIn::Kernel(&method, sizeof(method)));
-    EXPECT_EQ(process.handles().Resolve(handle.value(), &pair.served), Status::kOk);
-    TrapFrame frame = {};
-    Native(frame, abi::kDispatcherHandle, abi::DispatcherCall::kServe);
-  }
-
-  // On the thread that serves the dispatcher whose CPU this is: it has come by `syscall`.
-  template <typename Method>
-  static void Native(TrapFrame& frame, abi::Handle handle, Method method) {
-    frame.rax = abi::NativeNumber(handle, static_cast<std::uint32_t>(method));
-    proc::OnNativeCall(&frame);
-    machine::DisableInterrupts();
-    sched::CpuScheduler::OnBeforeUser(&frame);
-    machine::EnableInterrupts();
   }
   // The thread is the client's.
   void Act(machine::CpuId cpu) {

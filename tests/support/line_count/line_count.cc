@@ -31,6 +31,8 @@ struct alignas(64) Place {
 };
 Place places[machine::kMaxCpus];
 
+std::atomic<Halt*> halt = nullptr;
+
 // Where all meet. Who comes early waits inactive and leaves its CPU to others: those who are still
 // at it may wait for a grace period.
 class Meeting {
@@ -68,17 +70,43 @@ void detail::NoteWrite(const void* address, std::size_t size, const void* writer
   if (thread == nullptr || size == 0) {
     return;
   }
+  const auto first = reinterpret_cast<std::uint64_t>(address);
+  if (Halt* const present = halt.load()) [[unlikely]] {
+    present->Consider(thread->cpu(), first, first + size);
+  }
   Recorder*& recorder = places[thread->cpu()].recorder;
   Recorder* const here = recorder;
   if (here == nullptr) [[likely]] {
     return;
   }
-  const auto first = reinterpret_cast<std::uint64_t>(address);
   recorder = nullptr;  // the vector's own writes are none of the operation's
   for (std::uint64_t line = first >> kLineShift; line <= (first + size - 1) >> kLineShift; ++line) {
     here->writes.push_back({line, here->operation, writer});
   }
   recorder = here;
+}
+
+Halt::Halt(machine::CpuId cpu, const void* place, std::size_t size)
+    : cpu_(cpu), begin_(reinterpret_cast<std::uint64_t>(place)), end_(begin_ + size) {
+  halt.store(this);
+}
+
+Halt::~Halt() {
+  Go();
+  halt.store(nullptr);
+}
+
+void Halt::Go() {
+  go_.store(true);
+  go_.notify_all();
+}
+
+void Halt::Consider(machine::CpuId cpu, std::uint64_t begin, std::uint64_t end) {
+  if (cpu != cpu_ || begin >= end_ || end <= begin_)
+    return;
+  reached_.store(true);
+  reached_.notify_all();
+  go_.wait(false);
 }
 
 LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,

@@ -10,6 +10,8 @@
 // as their words are std::atomic.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -40,6 +42,27 @@ struct LineReport {
 LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
                       const std::function<void(machine::CpuId, std::uint32_t)>& operation,
                       std::uint32_t warm_up = 0);
+
+// The virtual CPU that next writes to these bytes stops just before, as a host stops a real one's
+// thread anywhere: with all its threads, and for as long as it likes. One at a time.
+class Halt {
+ public:
+  Halt(machine::CpuId cpu, const void* place, std::size_t size);
+  ~Halt();  // goes on
+  Halt(const Halt&) = delete;
+  Halt& operator=(const Halt&) = delete;
+
+  void AwaitReached() const { reached_.wait(false); }
+  void Go();
+
+  // By the writer.
+  void Consider(machine::CpuId cpu, std::uint64_t begin, std::uint64_t end);
+
+ private:
+  const machine::CpuId cpu_;
+  const std::uint64_t begin_, end_;
+  std::atomic<bool> reached_{false}, go_{false};
+};
 
 namespace detail {
 // From the callbacks: the calling thread writes [address, address + size).

@@ -1,8 +1,11 @@
 // References that are kept beyond a call: late tickets find a sink, late handles are refused.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "cobj/handle_count.h"
 #include "cobj/hold.h"
@@ -36,7 +39,7 @@ TEST_F(TicketSinkTest, TheNextDispatcherHasTheSinkAndNotTheTickets) {
   const cobj::Ticket fired = {sink->self(), sink->Arm(8).value()};
   EXPECT_EQ(fired.Fire(Status::kOk, 1), Status::kOk);
   EXPECT_EQ(first.woken, 1);
-  sink->Retire();
+  EXPECT_FALSE(sink->Retire());
   sinks.Give(sink);
   EXPECT_EQ(late.Fire(Status::kOk, 2), Status::kAlreadyCompleted);  // nobody has it now
 
@@ -70,11 +73,85 @@ TEST_F(TicketSinkTest, SinksGivenOnAnotherCpuComeBack) {
     machine::hosted::RunOn(i % 3, [&] { sink = dispatcher.Take(sinks).value(); });
     seen.insert(sink);
     machine::hosted::RunOn(3, [&] {
-      sink->Retire();
+      EXPECT_FALSE(sink->Retire());
       sinks.Give(sink);
     });
   }
   EXPECT_LE(seen.size(), 64u);
+}
+
+// A CPU that stands still in the middle of a firing, until Go.
+class StalledFiring final : public TicketPages {
+ public:
+  explicit StalledFiring(TicketSinks& sinks) { sink_ = sinks.Take(owner_, &page_, *this).value(); }
+  void Begin() {
+    const cobj::Ticket ticket = {sink_->self(), sink_->Arm(3).value()};
+    firing_ = std::thread([this, ticket] {
+      const machine::hosted::OnCpu on(1);
+      EXPECT_EQ(ticket.Fire(Status::kOk, 1), Status::kOk);
+      over_.store(true);
+    });
+    reached_.wait(false);
+  }
+  void Go() {
+    go_.store(true);
+    go_.notify_all();
+  }
+  ~StalledFiring() {
+    Go();
+    const machine::hosted::WithoutCpu without;
+    firing_.join();
+  }
+  TicketSink& sink() { return *sink_; }
+  bool over() const { return over_.load(); }
+  bool told() const { return (page_.tickets_fired[0].load() >> 3 & 1) != 0; }
+
+ private:
+  struct Owner final : TicketSink::Owner {
+    void TicketFired() override {}
+  };
+  // TicketPages
+  Status Make(std::uint32_t page) override { return results_.Make(page); }
+  abi::TicketResults::Entry* At(std::uint32_t page) override {
+    reached_.store(true);
+    reached_.notify_all();
+    go_.wait(false);
+    return results_.At(page);
+  }
+
+  Owner owner_;
+  abi::DispatcherPage page_{};
+  TicketResultPages results_;
+  TicketSink* sink_ = nullptr;
+  std::thread firing_;
+  std::atomic<bool> reached_{false}, go_{false}, over_{false};
+};
+
+TEST_F(TicketSinkTest, WhoRetiresLearnsOfAFiringOnAnotherCpu) {
+  TicketSinks sinks;
+  StalledFiring firing(sinks);
+  firing.Begin();
+  EXPECT_TRUE(firing.sink().Retire());
+  EXPECT_TRUE(firing.sink().Retire());
+  firing.Go();
+  EXPECT_TRUE(Eventually([&] { return firing.over(); }));
+  EXPECT_FALSE(firing.sink().Retire());
+}
+
+// The bit of the last program's operation is not the next one's.
+TEST_F(TicketSinkTest, TheNextProgramStartsAfterTheLastFiring) {
+  TicketSinks sinks;
+  StalledFiring firing(sinks);
+  firing.Begin();
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    firing.Go();
+  });
+  firing.sink().tickets().CancelAll();
+  EXPECT_FALSE(firing.told());
+  EXPECT_TRUE(Eventually([&] { return firing.over(); }));
+  EXPECT_FALSE(firing.told());
+  later.join();
 }
 
 class HeldObjectTest : public test::ObjectFixture {

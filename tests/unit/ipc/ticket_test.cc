@@ -1,4 +1,5 @@
 // Tickets end exactly once: every interleaving of firing, cancelling and using the number again.
+// And of a firing and the dispatcher's end, or its next program.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -24,6 +25,10 @@ struct ArmedWord : ModelWord {
   void AwaitArmed() {
     model::Wait([this] { return armed; });
   }
+  bool Fire(std::uint32_t generation) {
+    return ModelWord::Fire(
+        generation, [] {}, [] {});
+  }
   bool armed = false;
 };
 using model::Exploration;
@@ -40,10 +45,7 @@ TEST(TicketWord, EitherFiredOrCancelled) {
     auto world = std::make_shared<World>();
     return Program{{[world] {
                       const std::uint32_t generation = world->word.ArmFirst();
-                      if (world->word.BeginFire(generation)) {
-                        world->fired = true;
-                        world->word.EndFire(generation);
-                      }
+                      world->fired = world->word.Fire(generation);
                     },
                     [world] {
                       world->word.AwaitArmed();
@@ -65,10 +67,7 @@ TEST(TicketWord, OfTwoFiringsOneWins) {
   const Exploration result = Explore([] {
     auto world = std::make_shared<World>();
     const auto fire = [world](std::uint32_t generation) {
-      if (world->word.BeginFire(generation)) {
-        ++world->fired;
-        world->word.EndFire(generation);
-      }
+      world->fired += world->word.Fire(generation) ? 1 : 0;
     };
     return Program{{[world, fire] { fire(world->word.ArmFirst()); },
                     [world, fire] {
@@ -98,10 +97,7 @@ TEST(TicketWord, AnOldOperationNeverEndsANewOne) {
     auto world = std::make_shared<World>();
     return Program{{[world] {
                       const std::uint32_t old = world->word.ArmFirst();
-                      if (world->word.BeginFire(old)) {
-                        world->old_fired = true;
-                        world->word.EndFire(old);
-                      }
+                      world->old_fired = world->word.Fire(old);
                     },
                     [world] {
                       world->word.AwaitArmed();
@@ -110,7 +106,7 @@ TEST(TicketWord, AnOldOperationNeverEndsANewOne) {
                       if (!next.ok())
                         return;  // a result is being written: use it later
                       world->armed_again = true;
-                      world->new_fired = world->word.BeginFire(next.value());
+                      world->new_fired = world->word.Fire(next.value());
                     }},
                    [world]() -> std::string {
                      if (world->armed_again && !world->new_fired)
@@ -120,6 +116,75 @@ TEST(TicketWord, AnOldOperationNeverEndsANewOne) {
   });
   EXPECT_TRUE(result.complete);
   EXPECT_EQ(result.failure, "");
+}
+
+// User space takes the bit and gives the number to its next operation at once.
+TEST(TicketWord, WhoSeesTheBitCanArm) {
+  struct World {
+    ArmedWord word;
+    model::Atomic<std::uint64_t> bits{0};
+    Status armed = Status::kOk;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    return Program{{[world] {
+                      (void)world->word.ModelWord::Fire(
+                          world->word.ArmFirst(), [] {},
+                          [world] { world->bits.fetch_or(1, std::memory_order_release); });
+                    },
+                    [world] {
+                      model::Wait([world] { return world->bits.Peek() != 0; });
+                      (void)world->bits.exchange(0, std::memory_order_acquire);
+                      world->armed = world->word.Arm().status();
+                    }},
+                   [world]() -> std::string {
+                     return world->armed == Status::kOk ? "" : "refused, though the bit was there";
+                   }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
+}
+
+// A firing is at the pages and the dispatcher, of which nothing else tells that it is: they must be
+// there until it is through. `counted`: by its Firing; else as if the word said it all.
+Exploration FiringAndEnd(bool counted) {
+  struct World {
+    ArmedWord word;
+    FiringCountOver<model::Atomic> firings;
+    model::Atomic<std::uint32_t> page{1};  // 0: it is somebody else's by now
+    bool used_late = false;
+
+    void Use() { used_late |= page.load() == 0; }
+  };
+  return Explore([counted] {
+    auto world = std::make_shared<World>();
+    return Program{{[world, counted] {
+                      const std::uint32_t generation = world->word.ArmFirst();
+                      if (counted)
+                        world->firings.Enter();
+                      const auto use = [world] { world->Use(); };
+                      if (world->word.ModelWord::Fire(generation, use, use))
+                        world->Use();  // the dispatcher is woken
+                      if (counted)
+                        world->firings.Leave();
+                    },
+                    [world] {
+                      world->word.AwaitArmed();
+                      (void)world->word.Cancel();
+                      if (!world->firings.any())
+                        world->page.store(0);
+                    }},
+                   [world]() -> std::string {
+                     return world->used_late ? "a firing was at what had gone" : "";
+                   }};
+  });
+}
+
+TEST(TicketWord, AFiringIsCountedUntilItIsThrough) {
+  const Exploration result = FiringAndEnd(true);
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
+  EXPECT_NE(FiringAndEnd(false).failure, "");
 }
 
 class TicketTableTest : public ::testing::Test {
@@ -198,7 +263,7 @@ TEST_F(TicketTableTest, CancelAllForgetsWhatFired) {
 
 TEST_F(TicketTableTest, ALateTicketOfAnEarlierDispatcherFiresInVain) {
   const std::uint32_t late = table_->Arm(5).value();
-  table_->Retire();
+  EXPECT_FALSE(table_->Retire());
   abi::DispatcherPage page{};
   TicketResultPages results;
   table_->Attach(&page, results, allocator_);
