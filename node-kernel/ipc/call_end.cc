@@ -44,6 +44,7 @@ Status CallEnd::Open(CallTable* table) {
   if (table_ != nullptr)
     return Status::kAlreadyExists;
   table_ = table;
+  reached_elsewhere_ = true;
   return Status::kOk;
 }
 
@@ -163,6 +164,7 @@ void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_
   call.time.band = payer.band, call.time.weight = payer.weight;
   call.time.quantum_ns = payer.quantum_ns, call.time.usage = payer.usage;
   call.time.account.Clear();
+  reached_elsewhere_ |= call.remote;  // before its server can end the call
   if (!call.table->Push(call)) {
     machine::EnableInterrupts();
     return Status::kEndpointDown;

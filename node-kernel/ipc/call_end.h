@@ -15,6 +15,11 @@
 // account pays. Where that leads to another CPU or to a caller that has gone, the call's own
 // account does (Call::time).
 //
+// Other CPUs reach the dispatcher through a call or a table, past its process's object and without
+// a hold: who has queued a call or a message, or ended a call, tells its other end, which may have
+// ended in between. So a dispatcher that ever served, or called one of another CPU, is gone only
+// after a global grace period (reached_elsewhere), as such threads are active.
+//
 // Locking: none; the dispatcher's own CPU, but for what the queue and the call's word say.
 #pragma once
 
@@ -58,6 +63,8 @@ class CallEnd {
 
   // After End, in thread context: gives back what End could not.
   void GiveBack();
+  // Whether a thread of another CPU may be about to tell the dispatcher of a call or a message.
+  bool reached_elsewhere() const { return reached_elsewhere_; }
 
  private:
   Status Begin(machine::TrapFrame* frame, Call& call, const CallNote& note);
@@ -86,6 +93,7 @@ class CallEnd {
   Call* left_over_ = nullptr;       // done when it ended, with an object to release
   sched::Continuation serve_ = {};  // in kServe
   bool in_serve_ = false;
+  bool reached_elsewhere_ = false;
 };
 
 }  // namespace k42::ipc

@@ -127,7 +127,7 @@ class CallTable {
   Call& slot(std::uint32_t index) { return calls_[index]; }
   bool IsTaken(std::uint32_t index) const { return slots_.IsTaken(index); }
 
-  // Good while the table is not closed, and until a grace period later.
+  // Good while the table is not closed, and until a global grace period later (call_end.h).
   sched::Dispatcher& server() const { return server_; }
   std::uint32_t bulk_size() const { return bulk_size_; }
   std::uint64_t bulk_user() const { return bulk_user_; }

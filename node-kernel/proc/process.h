@@ -11,8 +11,9 @@
 //
 // Destroyed means: the object's own grace period is over, which is one of this CPU's threads only
 // if the object was called on this CPU only. Whoever reaches a dispatcher past the object, from
-// another CPU and without a hold, is none of that period's business: the firing of a ticket. So
-// where one may be inside, the reaper has the object wait for all CPUs (GiveBack).
+// another CPU and without a hold, is none of that period's business: the firing of a ticket, the
+// other end of a protected call. So where one may be inside, the reaper has the object wait for all
+// CPUs (GiveBack).
 //
 // Dispatchers: the first is made with the process and stays; further ones are made, or taken from
 // among the parked ones, by AddDispatcher, and stay in their slots until the process is destroyed.

@@ -53,7 +53,7 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   Status CancelTicket(std::uint32_t number) { return sink_->tickets().Cancel(number); }
   // No ticket fires any more. True: threads of other CPUs may be inside, until a global grace
   // period has passed.
-  [[nodiscard]] bool Retire() { return sink_->Retire(); }
+  [[nodiscard]] bool Retire() { return sink_->Retire() || calls_.reached_elsewhere(); }
 
   // The trace buffer's address in the process, made at the first asking. kNoMemory, kLimitExceeded.
   Result<std::uint64_t> TraceBuffer();

@@ -2,6 +2,7 @@
 // dispatchers without having come through the process's object. In this build because only here a
 // CPU can be stopped at a certain write (Halt).
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "lines/played_calls.h"
@@ -70,6 +71,74 @@ TEST_F(ProcessEnds, AfterAFiring) {
   halt.AwaitReached();
   EndDuring(number, halt);
   Join(firing);
+}
+
+// A server and a caller, one on this CPU and one on the next.
+class CallEnds : public ProcessEnds {
+ protected:
+  void Start(machine::CpuId server_cpu, machine::CpuId client_cpu) {
+    server_ = Child(server_cpu);
+    On(server_cpu, [&] { processes_.Play(server_cpu, [&] { Serve(exporter_, &served_); }); });
+    client_ = Child(client_cpu);
+    handle_ = Find(client_).process().handles().Grant(served_).value();
+  }
+  // From another CPU than this one.
+  static void On(machine::CpuId cpu, const std::function<void()>& work) {
+    if (cpu == machine::CurrentCpu())
+      work();
+    else
+      machine::hosted::RunOn(cpu, work);
+  }
+  void Call(machine::CpuId cpu) {
+    processes_.Play(cpu, [this] {
+      machine::TrapFrame frame = {};
+      Native(frame, handle_, 0);
+    });
+  }
+  void Answer(machine::CpuId cpu) {
+    processes_.Play(cpu, [this] {
+      machine::TrapFrame frame = {};
+      frame.rdi = Find(server_).calls().serving()->number;
+      Native(frame, abi::kDispatcherHandle, abi::DispatcherCall::kReturnCall);
+    });
+  }
+
+  proc::Exporter exporter_{processes_.services()};
+  std::uint32_t server_ = 0;
+  std::uint32_t client_ = 0;
+  cobj::ObjectRef served_;
+  abi::Handle handle_ = 0;
+};
+
+// The call has been queued; the server is not told yet.
+TEST_F(CallEnds, AfterACallFromAnotherCpu) {
+  Start(0, 1);
+  const sched::Dispatcher& told = Find(server_).scheduled();
+  Halt halt(1, &told, sizeof(told));
+  std::thread caller([&] {
+    const machine::hosted::OnCpu on(1);
+    Call(1);
+  });
+  halt.AwaitReached();
+  EndDuring(server_, halt);
+  Join(caller);
+  machine::hosted::RunOn(1, [&] { processes_.End(1, client_); });
+}
+
+// The call has been ended; its caller is not told yet.
+TEST_F(CallEnds, AfterAnAnswerFromAnotherCpu) {
+  Start(1, 0);
+  Call(0);
+  const sched::Dispatcher& told = Find(client_).scheduled();
+  Halt halt(1, &told, sizeof(told));
+  std::thread server([&] {
+    const machine::hosted::OnCpu on(1);
+    Answer(1);
+  });
+  halt.AwaitReached();
+  EndDuring(client_, halt);
+  Join(server);
+  machine::hosted::RunOn(1, [&] { processes_.End(1, server_); });
 }
 
 }  // namespace
