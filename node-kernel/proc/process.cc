@@ -71,7 +71,7 @@ void Process::GiveBack() {
 }
 
 void Process::SignalsChanged(Task& task) {
-  if (task.number == main_number_)
+  if (task.is_main)
     first()->scheduled().page()->signals_pending.store(task.signals.pending(),
                                                        std::memory_order_release);
   first()->scheduled().Post(abi::kEventSignal);

@@ -219,8 +219,7 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   machine::Mutex<LockRank::kProcess> adding_;  // one dispatcher is added at a time
   std::atomic<ProcessDispatcher*> dispatchers_[abi::kDispatchersMax] = {};
   std::atomic<std::uint32_t> dispatchers_end_{0};  // slots from here on were never filled
-  Task* task_ = nullptr;
-  std::uint32_t main_number_ = 0;
+  std::uint32_t main_number_ = 0;                  // of its main task, once there is one
   std::atomic<std::uint32_t> holds_{1};
   std::atomic<bool> ending_{false};
   std::atomic<bool> waited_for_words_{false};

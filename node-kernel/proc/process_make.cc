@@ -22,8 +22,7 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
     handles[i] = TRY(process.handles_.Grant(streams[i]));
   StartBlock block;
   TRY(block.BuildFor(services, blob, {handles, streams.size()}));
-  process.task_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
-  process.main_number_ = process.task_->number;
+  process.main_number_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
   process.first()->ActFor(process.main_number_);
   TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
   TRY(maker.MapImage(image, block));
@@ -52,9 +51,8 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   }
   TRY(maker.GrantFixed());
   TRY(child.handles_.CopyAll(handles_));
-  child.task_ = TRY(services_.tasks.Create(Number(caller), request.exit_signal, &child, true,
-                                           machine::MonotonicNs()));
-  child.main_number_ = child.task_->number;
+  child.main_number_ = TRY(services_.tasks.Create(Number(caller), request.exit_signal, &child, true,
+                                                  machine::MonotonicNs()));
   child.first()->ActFor(child.main_number_);
   const sched::Dispatcher& calling = Calling().scheduled();
   dispatcher.InheritEntries(calling);
@@ -88,13 +86,13 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
   const std::uint32_t parent = Number(caller);
   if (request.task != 0) {
     // From here on the task is the child's; what is left cannot fail.
-    TRY(services_.tasks.Adopt(parent, request.task, this, &child, &child.task_));
+    TRY(services_.tasks.Adopt(parent, request.task, this, &child));
     NoLongerActsFor(request.task);
+    child.main_number_ = request.task;
   } else {
-    child.task_ = TRY(
+    child.main_number_ = TRY(
         services_.tasks.Create(parent, request.exit_signal, &child, true, machine::MonotonicNs()));
   }
-  child.main_number_ = child.task_->number;
   child.first()->ActFor(child.main_number_);
   (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);
   const std::uint32_t number = child.main_number_;
@@ -141,8 +139,8 @@ void Process::Abandon() {
   handles_.CloseAll();
   if (space_ != nullptr)
     space_->Destroy();
-  if (task_ != nullptr)
-    services_.tasks.Discard(task_);
+  if (main_number_ != 0)
+    services_.tasks.Discard(main_number_);
   (void)cobj::Destroy(self_);
 }
 

@@ -49,9 +49,7 @@ Result<std::uint32_t> Process::NewTask(const cobj::CallContext& caller, std::uin
   if (signal > abi::kSignalMax)
     return Status::kInvalidArgument;
   TRY(services_.tasks.RequireRoom(Number(caller)));
-  const Task* task =
-      TRY(services_.tasks.Create(Number(caller), signal, this, false, machine::MonotonicNs()));
-  return task->number;
+  return services_.tasks.Create(Number(caller), signal, this, false, machine::MonotonicNs());
 }
 
 Result<std::uint32_t> Process::NewThread(const cobj::CallContext& caller, std::uint32_t task) {

@@ -5,8 +5,8 @@
 // at once if the parent does not want to know.
 //
 // All fields are the task table's, under its lock (task_table.h). A task is reached by its number
-// or by lists of other tasks, never kept by pointer across the lock, except by the process it lives
-// in, until that has told the table of the task's end.
+// or by lists of other tasks, never kept by pointer across the lock: not by the process it lives in
+// either, of whose dispatchers another may end it meanwhile.
 #pragma once
 
 #include <atomic>

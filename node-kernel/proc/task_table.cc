@@ -29,8 +29,8 @@ Task* TaskTable::FindOwnLocked(std::uint32_t caller, std::uint32_t number) const
              : nullptr;
 }
 
-Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,
-                                TaskHost* host, bool is_main, std::uint64_t now_ns) {
+Result<std::uint32_t> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,
+                                        TaskHost* host, bool is_main, std::uint64_t now_ns) {
   Task* task = TRY(allocator_.Make<Task>());
   SpinGuard guard(lock_);
   Task* parent = parent_number == 0 ? nullptr : FindLocked(parent_number);
@@ -51,7 +51,7 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
     task->heads_family = true;
     task->group = task->session = task->number;
     for (Limit& limit : task->limits) limit = {~std::uint64_t{0}, ~std::uint64_t{0}};
-    return task;
+    return number;
   }
   task->parent = parent;
   parent->children.PushBack(task);
@@ -68,11 +68,11 @@ Result<Task*> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_
       ++text->references;
   }
   host->IdentityChanged(*task);
-  return task;
+  return number;
 }
 
-Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host,
-                        Task** task) {
+Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from,
+                        TaskHost* host) {
   SpinGuard guard(lock_);
   Task* found = FindOwnLocked(caller, number);
   if (found == nullptr || found->is_main || found->host != from)
@@ -80,13 +80,13 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
   found->host = host;
   found->is_main = true;
   host->IdentityChanged(*found);
-  *task = found;
   return Status::kOk;
 }
 
-void TaskTable::Discard(Task* task) {
+void TaskTable::Discard(std::uint32_t number) {
   SpinGuard guard(lock_);
-  ReleaseLocked(task);
+  if (Task* task = FindLocked(number))
+    ReleaseLocked(task);
 }
 
 void TaskTable::ReleaseLocked(Task* task) {
@@ -159,54 +159,51 @@ void TaskTable::TellParentLocked(Task& child, ExitKind kind, std::uint32_t code,
   parent->wait_ticket_count = 0;
 }
 
-void TaskTable::End(Task* task, ExitKind kind, std::uint32_t code, const Times& times) {
-  Fired fired;
-  std::uint32_t ended_session = 0;
-  std::uint64_t terminal = 0;
-  bool listeners = false;
-  {
-    SpinGuard guard(lock_);
-    const bool was_orphaned = IsOrphanedLocked(task->group);
-    task->state = TaskState::kZombie;
-    task->host = nullptr;
-    task->exit_kind = kind;
-    task->exit_code = code;
-    task->user_ns = times.user_ns;
-    task->system_ns = times.system_ns;
-    task->peak_resident = times.peak_resident;
-    task->report_stop = task->report_continue = false;
-    for (std::uint32_t thread = 0;
-         task->threads > 1 && (thread = numbers_.Next(thread, true)) != 0;) {
-      if (numbers_.Find(thread).task == task) {
-        numbers_.Free(thread);
-        --task->threads;
-      }
-    }
-    if (task->session == task->number && task->terminal != 0) {
-      ended_session = task->session;
-      terminal = task->terminal;
-    }
-    listeners = !task->end_listeners.empty();
-    for (TaskEndListener& listener : task->end_listeners) listener.SetEnded();
-    to_tell_.Append(task->end_listeners);
-    ReparentLocked(*task, &fired);
-    if (!was_orphaned && IsOrphanedLocked(task->group))
-      WakeOrphanedGroupLocked(task->group, &fired);
-    TellParentLocked(*task, kind, code, &fired);
-    constexpr auto kReap = static_cast<std::uint32_t>(TaskOption::kReapChildren);
-    if (task->parent == nullptr || task->parent->options[kReap] != 0) {
-      if (task->parent != nullptr) {
-        task->parent->children_user_ns += task->user_ns + task->children_user_ns;
-        task->parent->children_system_ns += task->system_ns + task->children_system_ns;
-      }
-      ReleaseLocked(task);
+void TaskTable::EndLocked(Task* task, ExitKind kind, std::uint32_t code, const Times& times,
+                          Ending* ending) {
+  const bool was_orphaned = IsOrphanedLocked(task->group);
+  task->state = TaskState::kZombie;
+  task->host = nullptr;
+  task->exit_kind = kind;
+  task->exit_code = code;
+  task->user_ns = times.user_ns;
+  task->system_ns = times.system_ns;
+  task->peak_resident = times.peak_resident;
+  task->report_stop = task->report_continue = false;
+  for (std::uint32_t thread = 0;
+       task->threads > 1 && (thread = numbers_.Next(thread, true)) != 0;) {
+    if (numbers_.Find(thread).task == task) {
+      numbers_.Free(thread);
+      --task->threads;
     }
   }
-  fired.Fire();
-  if (listeners)
+  if (task->session == task->number && task->terminal != 0) {
+    ending->session = task->session;
+    ending->terminal = task->terminal;
+  }
+  ending->listeners = !task->end_listeners.empty();
+  for (TaskEndListener& listener : task->end_listeners) listener.SetEnded();
+  to_tell_.Append(task->end_listeners);
+  ReparentLocked(*task, &ending->fired);
+  if (!was_orphaned && IsOrphanedLocked(task->group))
+    WakeOrphanedGroupLocked(task->group, &ending->fired);
+  TellParentLocked(*task, kind, code, &ending->fired);
+  constexpr auto kReap = static_cast<std::uint32_t>(TaskOption::kReapChildren);
+  if (task->parent == nullptr || task->parent->options[kReap] != 0) {
+    if (task->parent != nullptr) {
+      task->parent->children_user_ns += task->user_ns + task->children_user_ns;
+      task->parent->children_system_ns += task->system_ns + task->children_system_ns;
+    }
+    ReleaseLocked(task);
+  }
+}
+
+void TaskTable::Tell(const Ending& ending) {
+  ending.fired.Fire();
+  if (ending.listeners)
     TellListeners();
-  if (ended_session != 0 && session_ended_ != nullptr)
-    session_ended_(ended_session, terminal);
+  if (ending.session != 0 && session_ended_ != nullptr)
+    session_ended_(ending.session, ending.terminal);
 }
 
 Result<std::uint64_t> TaskTable::ListenForEnd(std::uint32_t caller, std::uint32_t number,
@@ -253,9 +250,7 @@ void TaskTable::TellListeners() {
   }
 }
 
-// Nobody but the host ends its tasks, so the pointer stays good without the lock.
-Task* TaskTable::FindOf(const TaskHost* host, bool is_main) {
-  SpinGuard guard(lock_);
+Task* TaskTable::FindOfLocked(const TaskHost* host, bool is_main) const {
   for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;) {
     Task* task = numbers_.Find(number).task;
     if (task->host == host && task->is_main == is_main)
@@ -264,25 +259,40 @@ Task* TaskTable::FindOf(const TaskHost* host, bool is_main) {
   return nullptr;
 }
 
+bool TaskTable::EndOneOf(const TaskHost* host, bool is_main, ExitKind kind, std::uint32_t code,
+                         const Times& times) {
+  Ending ending;
+  {
+    SpinGuard guard(lock_);
+    Task* task = FindOfLocked(host, is_main);
+    if (task == nullptr)
+      return false;
+    EndLocked(task, kind, code, times, &ending);
+  }
+  Tell(ending);
+  return true;
+}
+
 void TaskTable::EndGuests(TaskHost* host) {
-  while (Task* guest = FindOf(host, false)) End(guest, ExitKind::kKilled, abi::kSignalKill, {});
+  while (EndOneOf(host, false, ExitKind::kKilled, abi::kSignalKill, {})) {
+  }
 }
 
 void TaskTable::EndHost(TaskHost* host, ExitKind kind, std::uint32_t code, const Times& times) {
   EndGuests(host);
-  if (Task* main = FindOf(host, true))
-    End(main, kind, code, times);
+  (void)EndOneOf(host, true, kind, code, times);
 }
 
 Status TaskTable::EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code) {
-  Task* task = nullptr;
+  Ending ending;
   {
     SpinGuard guard(lock_);
-    task = FindLocked(number);
+    Task* task = FindLocked(number);
     if (task == nullptr || task->host != host || task->is_main)
       return Status::kNoProcess;
+    EndLocked(task, kind, code, {}, &ending);
   }
-  End(task, kind, code, {});
+  Tell(ending);
   return Status::kOk;
 }
 

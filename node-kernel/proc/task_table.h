@@ -30,9 +30,10 @@ class alignas(64) TaskTable {
 
   // -- birth and death --
   // A child of `parent`; 0: a task that the kernel starts itself. Such a task heads a family of its
-  // own: orphans below it are its children at last, and who is orphaned by its end is nobody's.
-  Result<Task*> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
-                       bool is_main, std::uint64_t now_ns);
+  // own: orphans below it are its children at last, and who is orphaned by its end is nobody's. Its
+  // number: another dispatcher of the host may end the task before its maker looks at anything.
+  Result<std::uint32_t> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
+                               bool is_main, std::uint64_t now_ns);
   // There is no first process: its number, and with it what follows from its end, is nobody else's.
   void PassFirstNumber() {
     machine::SpinGuard guard(lock_);
@@ -41,13 +42,10 @@ class alignas(64) TaskTable {
   // kLimitExceeded if the caller's user may have no more tasks.
   Status RequireRoom(std::uint32_t caller);
   // The task, which lived as one of several in a process, is now the main task of `host`.
-  Status Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host,
-               Task** task);
+  Status Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host);
   struct Times {
     std::uint64_t user_ns, system_ns, peak_resident;
   };
-  // The task ends. It must not be touched by its host any more.
-  void End(Task* task, ExitKind kind, std::uint32_t code, const Times& times);
   // The process has gone: its main task ends as said, others as killed.
   void EndHost(TaskHost* host, ExitKind kind, std::uint32_t code, const Times& times);
   // All but its main task end as killed.
@@ -55,7 +53,7 @@ class alignas(64) TaskTable {
   // A task that is not its process's main one.
   Status EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code);
   // Undoes Create for a task whose process could not be made.
-  void Discard(Task* task);
+  void Discard(std::uint32_t number);
 
   Result<std::uint32_t> NewThread(std::uint32_t caller, std::uint32_t task);
   Status EndThread(std::uint32_t caller, std::uint32_t thread);
@@ -117,8 +115,21 @@ class alignas(64) TaskTable {
     std::uint32_t count = 0;
     void Fire() const;
   };
+  // What is left to tell without the lock after a task has ended.
+  struct Ending {
+    Fired fired;
+    std::uint32_t session = 0;  // it has lost its leader
+    std::uint64_t terminal = 0;
+    bool listeners = false;  // are to be told
+  };
 
-  Task* FindOf(const TaskHost* host, bool is_main);
+  Task* FindOfLocked(const TaskHost* host, bool is_main) const K42_REQUIRES(lock_);
+  // Finds and ends within one hold of the lock: nobody else has ended it in between.
+  bool EndOneOf(const TaskHost* host, bool is_main, ExitKind kind, std::uint32_t code,
+                const Times& times);
+  void EndLocked(Task* task, ExitKind kind, std::uint32_t code, const Times& times, Ending* ending)
+      K42_REQUIRES(lock_);
+  void Tell(const Ending& ending);
   Task* FindLocked(std::uint32_t number) const K42_REQUIRES(lock_);
   // The task `number` if it lives in the caller's process.
   Task* FindOwnLocked(std::uint32_t caller, std::uint32_t number) const K42_REQUIRES(lock_);

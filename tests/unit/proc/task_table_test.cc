@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "machine/hosted.h"
@@ -54,7 +56,22 @@ class TaskTableTest : public ::testing::Test {
  protected:
   TaskTableTest() { first_ = New(0, &first_host_); }
   Task* New(std::uint32_t parent, FakeHost* host, std::uint32_t signal = abi::kSignalChild) {
-    return tasks_.Create(parent, signal, host, true, 0).value();
+    return At(tasks_.Create(parent, signal, host, true, 0).value());
+  }
+  // Good as long as nobody ends it.
+  Task* At(std::uint32_t number) {
+    Task* found = nullptr;
+    EXPECT_EQ(tasks_.Visit(number, 0,
+                           [&found](Task& task) {
+                             found = &task;
+                             return Status::kOk;
+                           }),
+              Status::kOk);
+    return found;
+  }
+  // With its host, whose main task it is.
+  void End(const Task* task, ExitKind kind, std::uint32_t code, const TaskTable::Times& times) {
+    tasks_.EndHost(task->host, kind, code, times);
   }
   Status Wait(std::uint32_t caller, const WaitRequest& request) {
     return tasks_.Wait(caller, request, {}, &found_);
@@ -93,8 +110,7 @@ TEST_F(TaskTableTest, FamiliesShareNothing) {
 
 // A program may still act for a task of its own that has ended.
 TEST_F(TaskTableTest, ATaskThatHasEndedIsNobodysOwn) {
-  const std::uint32_t second =
-      tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value()->number;
+  const std::uint32_t second = tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value();
   Credential credential;
   ASSERT_EQ(tasks_.GetCredential(second, 0, &credential), Status::kOk);
   EXPECT_EQ(tasks_.SetCredential(second, 0, false, credential), Status::kOk);
@@ -103,12 +119,45 @@ TEST_F(TaskTableTest, ATaskThatHasEndedIsNobodysOwn) {
   EXPECT_EQ(Wait(1, Any()), Status::kOk);
 }
 
+// Two dispatchers of a process say of the same task that it ends.
+TEST_F(TaskTableTest, ATaskEndsOnce) {
+  constexpr int kTasks = 3000;
+  first_->options[static_cast<int>(TaskOption::kReapChildren)] = 1;
+  std::atomic<std::uint32_t> number{0};
+  std::atomic<int> ended{0}, through{0};
+  const auto end = [&](std::uint32_t task) {
+    ended += tasks_.EndOwn(&first_host_, task, ExitKind::kExited, 0) == Status::kOk ? 1 : 0;
+    ++through;
+  };
+  std::thread other([&] {
+    const machine::hosted::OnCpu on(1);
+    std::uint32_t last = 0;
+    for (int i = 0; i < kTasks; ++i) {
+      std::uint32_t next = 0;
+      while ((next = number.load()) == last) {
+      }
+      end(last = next);
+    }
+  });
+  for (int i = 0; i < kTasks; ++i) {
+    through = 0;
+    const std::uint32_t made = tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value();
+    number = made;
+    end(made);
+    while (through != 2) {
+    }
+    EXPECT_EQ(ended, i + 1);
+  }
+  const machine::hosted::WithoutCpu without;
+  other.join();
+}
+
 TEST_F(TaskTableTest, AZombieStaysUntilItsParentHasWaited) {
   FakeHost host;
   Task* child = New(1, &host);
   const std::uint32_t number = child->number;
   EXPECT_EQ(Wait(1, Any()), Status::kWouldBlock);
-  tasks_.End(child, ExitKind::kExited, 3, {10, 0, 0});
+  End(child, ExitKind::kExited, 3, {10, 0, 0});
   TaskInfo info;
   EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kOk);
   EXPECT_EQ(info.state, TaskState::kZombie);
@@ -128,8 +177,8 @@ TEST_F(TaskTableTest, OrphansGoToTheFirstTask) {
   Task* child = New(parent->number, &child_host);
   Task* dead = New(parent->number, &dead_host);
   const std::uint32_t dead_number = dead->number;
-  tasks_.End(dead, ExitKind::kExited, 9, {});
-  tasks_.End(parent, ExitKind::kExited, 0, {});
+  End(dead, ExitKind::kExited, 9, {});
+  End(parent, ExitKind::kExited, 0, {});
   EXPECT_EQ(child->parent, first_);
   WaitRequest request = Any();
   request.selector = Selector::kTask;
@@ -144,9 +193,9 @@ TEST_F(TaskTableTest, AnOrphansEndIsToldByTheChildSignal) {
   FakeHost parent_host, child_host;
   Task* parent = New(1, &parent_host);
   Task* child = New(parent->number, &child_host, kIllegal);
-  tasks_.End(parent, ExitKind::kExited, 0, {});
+  End(parent, ExitKind::kExited, 0, {});
   ASSERT_EQ(child->parent, first_);
-  tasks_.End(child, ExitKind::kExited, 0, {});
+  End(child, ExitKind::kExited, 0, {});
   EXPECT_EQ(first_->signals.pending(), abi::SignalBit(abi::kSignalChild));
 }
 
@@ -156,7 +205,7 @@ TEST_F(TaskTableTest, WhoAdoptsOrphansGetsThem) {
   keeper->options[static_cast<int>(TaskOption::kAdoptOrphans)] = 1;
   Task* middle = New(keeper->number, &hosts[1]);
   Task* child = New(middle->number, &hosts[2]);
-  tasks_.End(middle, ExitKind::kExited, 0, {});
+  End(middle, ExitKind::kExited, 0, {});
   EXPECT_EQ(child->parent, keeper);
 }
 
@@ -165,7 +214,7 @@ TEST_F(TaskTableTest, NoZombieIfTheParentDoesNotWantToKnow) {
   FakeHost host;
   Task* child = New(1, &host);
   const std::uint32_t number = child->number;
-  tasks_.End(child, ExitKind::kExited, 0, {});
+  End(child, ExitKind::kExited, 0, {});
   TaskInfo info;
   EXPECT_EQ(tasks_.GetInfo(1, number, &info), Status::kNoProcess);
   EXPECT_EQ(Wait(1, Any()), Status::kNoChild);
@@ -196,7 +245,7 @@ TEST_F(TaskTableTest, WhoListensIsToldOfTheEndOnce) {
   tasks_.StopListening(gone);
   tasks_.StopListening(gone);
   EXPECT_FALSE(one.has_ended());
-  tasks_.End(child, ExitKind::kExited, 0, {});
+  End(child, ExitKind::kExited, 0, {});
   EXPECT_EQ(one.told, 1);
   EXPECT_EQ(two.told, 1);
   EXPECT_TRUE(one.other_knew && two.other_knew);  // whoever is told first
@@ -217,7 +266,7 @@ TEST_F(TaskTableTest, WhoListensIsToldOfOneThatLeavesNoZombie) {
   Task* child = New(first_->number, &host);
   Listener listener;
   EXPECT_TRUE(tasks_.ListenForEnd(first_->number, child->number, listener).ok());
-  tasks_.End(child, ExitKind::kExited, 0, {});
+  End(child, ExitKind::kExited, 0, {});
   EXPECT_EQ(listener.told, 1);
 }
 
@@ -292,7 +341,7 @@ TEST_F(TaskTableTest, AStoppedGroupThatIsOrphanedIsWokenAndHungUp) {
   (void)tasks_.Kill(1, To(job->number, abi::kSignalStop));
   EXPECT_TRUE(hosts[1].stopped);
   EXPECT_FALSE(tasks_.IsOrphaned(job->group));
-  tasks_.End(shell, ExitKind::kExited, 0, {});
+  End(shell, ExitKind::kExited, 0, {});
   EXPECT_TRUE(tasks_.IsOrphaned(job->group));
   EXPECT_FALSE(hosts[1].stopped);
   EXPECT_NE(job->signals.pending() & abi::SignalBit(abi::kSignalHangup), 0u);
@@ -301,11 +350,11 @@ TEST_F(TaskTableTest, AStoppedGroupThatIsOrphanedIsWokenAndHungUp) {
 TEST_F(TaskTableTest, TasksInOneProcessEndWithIt) {
   FakeHost host;
   Task* main = New(1, &host);
-  Task* guest = tasks_.Create(main->number, 0, &host, false, 0).value();
+  const std::uint32_t guest_number = tasks_.Create(main->number, 0, &host, false, 0).value();
   const std::uint32_t thread = tasks_.NewThread(main->number, 0).value();
   EXPECT_EQ(tasks_.GetInfo(1, thread, nullptr), Status::kNoProcess);
   EXPECT_EQ(tasks_.EndOwn(&host, main->number, ExitKind::kExited, 0), Status::kNoProcess);
-  const std::uint32_t guest_number = guest->number, main_number = main->number;
+  const std::uint32_t main_number = main->number;
   tasks_.EndHost(&host, ExitKind::kExited, 4, {});
   TaskInfo info;
   EXPECT_EQ(tasks_.GetInfo(1, main_number, &info), Status::kOk);
@@ -337,7 +386,7 @@ TEST_F(TaskTableTest, NumbersAreNotReusedSoon) {
       EXPECT_GT(task->number, last);
     }
     last = task->number;
-    tasks_.End(task, ExitKind::kExited, 0, {});
+    End(task, ExitKind::kExited, 0, {});
   }
   EXPECT_EQ(tasks_.count(), 1u);
 }
@@ -445,7 +494,7 @@ TEST_F(TaskTableTest, RandomFamilies) {
         break;
       case 1:
         if (task != first_) {
-          tasks_.End(task, ExitKind::kExited, 0, {});
+          End(task, ExitKind::kExited, 0, {});
           delete live[at].second;
           live.erase(live.begin() + static_cast<std::ptrdiff_t>(at));
         }
@@ -466,7 +515,7 @@ TEST_F(TaskTableTest, RandomFamilies) {
     }
   }
   while (live.size() > 1) {
-    tasks_.End(live.back().first, ExitKind::kExited, 0, {});
+    End(live.back().first, ExitKind::kExited, 0, {});
     delete live.back().second;
     live.pop_back();
   }
