@@ -75,12 +75,17 @@ struct TaskTexts {
   }
 };
 
+// A thread that waits until a child of its task has something to tell. Fired once, then gone; one
+// that was given up stays until its ticket waits again, and is fired in vain.
+struct ChildWaiter : ListLink<> {
+  cobj::Ticket ticket;
+};
+
 struct BySiblings;
 struct ByProcess;
 
 class Task final : public ListLink<BySiblings>, public ListLink<ByProcess> {
  public:
-  static constexpr std::uint32_t kWaitTickets = 8;
   static constexpr std::uint32_t kLimits = 16;
 
   std::uint32_t number = 0;
@@ -117,9 +122,9 @@ class Task final : public ListLink<BySiblings>, public ListLink<ByProcess> {
   std::uint64_t children_system_ns = 0;
   std::uint64_t peak_resident = 0;
 
-  // Whom to tell that a child has changed its state.
-  cobj::Ticket wait_tickets[kWaitTickets];
-  std::uint32_t wait_ticket_count = 0;
+  // Whom to tell that a child has changed its state: as many as there are threads that wait.
+  IntrusiveList<ChildWaiter> waiters;
+  std::uint32_t waiter_count = 0;
 
   IntrusiveList<TaskEndListener, ByListener> end_listeners;
 

@@ -116,7 +116,7 @@ Result<std::uint32_t> TaskTable::Kill(std::uint32_t caller, const SignalRequest&
         break;
     }
   }
-  fired.Fire();
+  Fire(fired);
   if (reached == 0)
     return refused != 0 ? Status::kPermissionDenied : Status::kNoProcess;
   return reached;
@@ -131,7 +131,7 @@ void TaskTable::KillGroup(std::uint32_t group, const SignalInfo& info) {
         PostLocked(task, info, &fired);
     });
   }
-  fired.Fire();
+  Fire(fired);
 }
 
 void TaskTable::KillTask(std::uint32_t number, const SignalInfo& info) {
@@ -141,7 +141,7 @@ void TaskTable::KillTask(std::uint32_t number, const SignalInfo& info) {
     if (Task* task = FindLocked(number))
       PostLocked(*task, info, &fired);
   }
-  fired.Fire();
+  Fire(fired);
 }
 
 Status TaskTable::Take(std::uint32_t caller, std::uint32_t number, std::uint64_t allowed,
@@ -175,7 +175,7 @@ Status TaskTable::Stop(std::uint32_t caller, std::uint32_t number, std::uint32_t
       return Status::kNoProcess;
     StopLocked(*task, signal, &fired);
   }
-  fired.Fire();
+  Fire(fired);
   return Status::kOk;
 }
 

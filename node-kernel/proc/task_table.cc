@@ -2,17 +2,28 @@
 // task_info.cc.
 #include "proc/task_table.h"
 
+#include "proc/ticket_number.h"
+
 namespace k42::proc {
 
 using machine::SpinGuard;
+
+namespace {
+
+constexpr machine::HoldReason kWaiting{4000, "some tens of children, or of threads that wait"};
+
+}  // namespace
 
 TaskTable::~TaskTable() {
   for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;)
     ReleaseLocked(numbers_.Find(number).task);
 }
 
-void TaskTable::Fired::Fire() const {
-  for (std::uint32_t i = 0; i < count; ++i) (void)tickets[i].Fire(Status::kOk, 0);
+void TaskTable::Fire(Fired& fired) {
+  while (ChildWaiter* waiter = fired.PopFront()) {
+    (void)waiter->ticket.Fire(Status::kOk, 0);
+    allocator_.Destroy(waiter);
+  }
 }
 
 Task* TaskTable::FindLocked(std::uint32_t number) const {
@@ -99,6 +110,7 @@ void TaskTable::ReleaseLocked(Task* task) {
   numbers_.Free(task->number);
   --count_;
   while (Task* child = task->children.PopFront()) child->parent = nullptr;
+  while (ChildWaiter* waiter = task->waiters.PopFront()) allocator_.Destroy(waiter);
   allocator_.Destroy(task);
 }
 
@@ -152,11 +164,8 @@ void TaskTable::TellParentLocked(Task& child, ExitKind kind, std::uint32_t code,
     info.status = code;
     PostLocked(*parent, info, fired);
   }
-  for (std::uint32_t i = 0; i < parent->wait_ticket_count; ++i) {
-    if (fired->count < Task::kWaitTickets)
-      fired->tickets[fired->count++] = parent->wait_tickets[i];
-  }
-  parent->wait_ticket_count = 0;
+  fired->Append(parent->waiters);
+  parent->waiter_count = 0;
 }
 
 void TaskTable::EndLocked(Task* task, ExitKind kind, std::uint32_t code, const Times& times,
@@ -184,6 +193,9 @@ void TaskTable::EndLocked(Task* task, ExitKind kind, std::uint32_t code, const T
   ending->listeners = !task->end_listeners.empty();
   for (TaskEndListener& listener : task->end_listeners) listener.SetEnded();
   to_tell_.Append(task->end_listeners);
+  // Who acted for it waits for nothing any more.
+  ending->fired.Append(task->waiters);
+  task->waiter_count = 0;
   ReparentLocked(*task, &ending->fired);
   if (!was_orphaned && IsOrphanedLocked(task->group))
     WakeOrphanedGroupLocked(task->group, &ending->fired);
@@ -198,8 +210,8 @@ void TaskTable::EndLocked(Task* task, ExitKind kind, std::uint32_t code, const T
   }
 }
 
-void TaskTable::Tell(const Ending& ending) {
-  ending.fired.Fire();
+void TaskTable::Tell(Ending& ending) {
+  Fire(ending.fired);
   if (ending.listeners)
     TellListeners();
   if (ending.session != 0 && session_ended_ != nullptr)
@@ -373,7 +385,24 @@ bool Report(Task& child, const WaitRequest& request, WaitResult* found) {
 Status TaskTable::Wait(std::uint32_t caller, const WaitRequest& request, const cobj::Ticket& ticket,
                        WaitResult* found) {
   *found = {};
-  SpinGuard guard(lock_);
+  ChildWaiter* waiter = nullptr;
+  if (ticket) {
+    waiter = allocator_.Make<ChildWaiter>().ValueOr(nullptr);
+    if (waiter != nullptr)
+      waiter->ticket = ticket;
+  }
+  Status status = Status::kOk;
+  {
+    SpinGuard guard(lock_, kWaiting);
+    status = WaitLocked(caller, request, &waiter, found);
+  }
+  if (waiter != nullptr)
+    allocator_.Destroy(waiter);
+  return status == Status::kWouldBlock && ticket ? Status::kNoMemory : status;
+}
+
+Status TaskTable::WaitLocked(std::uint32_t caller, const WaitRequest& request, ChildWaiter** waiter,
+                             WaitResult* found) {
   Task* parent = FindOwnLocked(caller, request.task);
   if (parent == nullptr)
     return Status::kNoProcess;
@@ -396,15 +425,19 @@ Status TaskTable::Wait(std::uint32_t caller, const WaitRequest& request, const c
   }
   if (!any)
     return Status::kNoChild;
-  if (!ticket)
+  if (*waiter == nullptr)
     return Status::kWouldBlock;
-  if (parent->wait_ticket_count == Task::kWaitTickets) {
-    // The oldest may be of a wait that was given up: such a ticket fires in vain.
-    for (std::uint32_t i = 1; i < Task::kWaitTickets; ++i)
-      parent->wait_tickets[i - 1] = parent->wait_tickets[i];
-    --parent->wait_ticket_count;
+  for (ChildWaiter& earlier : parent->waiters) {
+    if (SameNumber(earlier.ticket, (*waiter)->ticket)) {
+      earlier.ticket = (*waiter)->ticket;
+      return Status::kPending;
+    }
   }
-  parent->wait_tickets[parent->wait_ticket_count++] = ticket;
+  if (parent->waiter_count == kMaxWaiters)
+    return Status::kLimitExceeded;
+  ++parent->waiter_count;
+  parent->waiters.PushBack(*waiter);
+  *waiter = nullptr;
   return Status::kPending;
 }
 

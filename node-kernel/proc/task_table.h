@@ -58,7 +58,8 @@ class alignas(64) TaskTable {
   Result<std::uint32_t> NewThread(std::uint32_t caller, std::uint32_t task);
   Status EndThread(std::uint32_t caller, std::uint32_t thread);
 
-  // kOk, kWouldBlock (the ticket, if any, will be fired: kPending), kNoChild.
+  // kOk, kNoChild, or none yet: kPending, the ticket will be fired once when any child has
+  // something to tell (kNoMemory, kLimitExceeded: it will not); without one kWouldBlock.
   Status Wait(std::uint32_t caller, const WaitRequest& request, const cobj::Ticket& ticket,
               WaitResult* found);
 
@@ -110,11 +111,10 @@ class alignas(64) TaskTable {
   std::uint32_t count() const { return count_; }
 
  private:
-  struct Fired {
-    cobj::Ticket tickets[Task::kWaitTickets];
-    std::uint32_t count = 0;
-    void Fire() const;
-  };
+  // Those whom a change concerns; told when it is over, without the lock.
+  using Fired = IntrusiveList<ChildWaiter>;
+  static constexpr std::uint32_t kMaxWaiters = 4096;  // of one task
+
   // What is left to tell without the lock after a task has ended.
   struct Ending {
     Fired fired;
@@ -129,7 +129,10 @@ class alignas(64) TaskTable {
                 const Times& times);
   void EndLocked(Task* task, ExitKind kind, std::uint32_t code, const Times& times, Ending* ending)
       K42_REQUIRES(lock_);
-  void Tell(const Ending& ending);
+  void Tell(Ending& ending);
+  void Fire(Fired& fired);
+  Status WaitLocked(std::uint32_t caller, const WaitRequest& request, ChildWaiter** waiter,
+                    WaitResult* found) K42_REQUIRES(lock_);
   Task* FindLocked(std::uint32_t number) const K42_REQUIRES(lock_);
   // The task `number` if it lives in the caller's process.
   Task* FindOwnLocked(std::uint32_t caller, std::uint32_t number) const K42_REQUIRES(lock_);

@@ -1,19 +1,10 @@
 #include "proc/word_waiters.h"
 
-#include "ipc/ticket_table.h"
+#include "proc/ticket_number.h"
 
 namespace k42::proc {
 
 using machine::SpinGuard;
-
-namespace {
-
-// The same ticket, whatever its generation.
-bool SameNumber(const cobj::Ticket& a, const cobj::Ticket& b) {
-  return a.sink == b.sink && ((a.number ^ b.number) & (abi::kTicketCount - 1)) == 0;
-}
-
-}  // namespace
 
 WordWaiters::Bucket& WordWaiters::BucketOf(const mem::WordKey& key) {
   const std::uint64_t hash = (reinterpret_cast<std::uint64_t>(key.object) >> 6) +

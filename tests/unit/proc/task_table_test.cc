@@ -1,6 +1,4 @@
 // The state machines of tasks: family, waiting, groups, sessions, signals.
-#include "proc/task_table.h"
-
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -11,77 +9,10 @@
 
 #include "machine/hosted.h"
 #include "mem/heap.h"
+#include "unit/proc/task_table_fixture.h"
 
 namespace k42::proc {
 namespace {
-
-struct FakeHost final : TaskHost {
-  void SignalsChanged(Task&) override { ++signals; }
-  void IdentityChanged(Task& task) override {
-    parent = task.parent == nullptr ? 0 : task.parent->number;
-    user = task.credential.user;
-  }
-  void StopRunning() override { stopped = true; }
-  void ContinueRunning() override { stopped = false; }
-  void EndRunning(ExitKind kind, std::uint32_t code) override {
-    ended = true;
-    exit_kind = kind;
-    exit_code = code;
-  }
-  int signals = 0;
-  std::uint32_t parent = 0;
-  std::uint32_t user = ~0u;
-  bool stopped = false;
-  bool ended = false;
-  ExitKind exit_kind = ExitKind::kExited;
-  std::uint32_t exit_code = 0;
-};
-
-WaitRequest Any(std::uint32_t flags = kWaitExited) {
-  WaitRequest request = {};
-  request.selector = Selector::kAll;
-  request.flags = flags;
-  return request;
-}
-
-SignalRequest To(std::uint32_t task, std::uint32_t signal, Selector selector = Selector::kTask) {
-  SignalRequest request = {};
-  request.selector = selector;
-  request.id = task;
-  request.info.signal = signal;
-  return request;
-}
-
-class TaskTableTest : public ::testing::Test {
- protected:
-  TaskTableTest() { first_ = New(0, &first_host_); }
-  Task* New(std::uint32_t parent, FakeHost* host, std::uint32_t signal = abi::kSignalChild) {
-    return At(tasks_.Create(parent, signal, host, true, 0).value());
-  }
-  // Good as long as nobody ends it.
-  Task* At(std::uint32_t number) {
-    Task* found = nullptr;
-    EXPECT_EQ(tasks_.Visit(number, 0,
-                           [&found](Task& task) {
-                             found = &task;
-                             return Status::kOk;
-                           }),
-              Status::kOk);
-    return found;
-  }
-  // With its host, whose main task it is.
-  void End(const Task* task, ExitKind kind, std::uint32_t code, const TaskTable::Times& times) {
-    tasks_.EndHost(task->host, kind, code, times);
-  }
-  Status Wait(std::uint32_t caller, const WaitRequest& request) {
-    return tasks_.Wait(caller, request, {}, &found_);
-  }
-
-  TaskTable tasks_{mem::TheHeap()};
-  FakeHost first_host_;
-  Task* first_ = nullptr;
-  WaitResult found_ = {};
-};
 
 // Two programs that operators started: neither adopts what the other leaves behind.
 TEST_F(TaskTableTest, FamiliesShareNothing) {

@@ -1,0 +1,110 @@
+// Threads that wait until a child has something to tell: all of them hear of it.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "abi/dispatcher_page.h"
+#include "cobj/make.h"
+#include "cobj/ticket.idl.h"
+#include "support/node_fixture.h"
+#include "unit/proc/task_table_fixture.h"
+
+namespace k42::proc {
+namespace {
+
+class Sink final : public cobj::ITicketSink {
+ public:
+  using Interface = cobj::ITicketSink;
+  explicit Sink(std::multiset<std::uint32_t>& fired) : fired_(fired) {}
+  Result<std::uint32_t> Arm(std::uint32_t number) override { return number; }
+  Status Fire(std::uint32_t ticket, std::int64_t, std::uint64_t) override {
+    fired_.insert(ticket);
+    return Status::kOk;
+  }
+
+ private:
+  std::multiset<std::uint32_t>& fired_;
+};
+
+class ChildWaitTest : public TaskTableTest {
+ protected:
+  static constexpr std::uint32_t kThreads = 9;
+
+  ChildWaitTest() {
+    (void)test::TestNode::Get();
+    sink_ = cobj::MakeShared<Sink>(fired_).value();
+  }
+  ~ChildWaitTest() override { EXPECT_EQ(cobj::Destroy(sink_), Status::kOk); }
+  Status WaitWith(std::uint32_t caller, std::uint32_t ticket) {
+    return tasks_.Wait(caller, Any(), {sink_, ticket}, &found_);
+  }
+
+  std::multiset<std::uint32_t> fired_;
+  cobj::Ref<cobj::ITicketSink> sink_;
+};
+
+TEST_F(ChildWaitTest, HoweverManyWaitAllAreTold) {
+  FakeHost host;
+  Task* child = New(1, &host);
+  for (std::uint32_t i = 0; i < kThreads; ++i) EXPECT_EQ(WaitWith(1, i), Status::kPending);
+  EXPECT_TRUE(fired_.empty());
+  End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(fired_.size(), kThreads);
+  for (std::uint32_t i = 0; i < kThreads; ++i) EXPECT_EQ(fired_.count(i), 1u) << i;
+  EXPECT_EQ(WaitWith(1, 0), Status::kOk);
+  EXPECT_EQ(WaitWith(1, 0), Status::kNoChild);
+}
+
+// A wait that was given up leaves its ticket; the next one with the same number has its place.
+TEST_F(ChildWaitTest, WhatWasGivenUpIsReplaced) {
+  constexpr std::uint32_t kNextUse = abi::kTicketCount;
+  FakeHost host;
+  Task* child = New(1, &host);
+  for (std::uint32_t i = 0; i < 10'000; ++i)
+    EXPECT_EQ(WaitWith(1, 7 + i * kNextUse), Status::kPending);
+  EXPECT_EQ(WaitWith(1, 8), Status::kPending);
+  End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(fired_, (std::multiset<std::uint32_t>{8, 7 + 9'999 * kNextUse}));
+}
+
+// An end concerns two parents: the heir of a zombie child, and its own.
+TEST_F(ChildWaitTest, AnEndThatConcernsTwoTellsAllOfBoth) {
+  FakeHost parent_host, child_host, zombie_host;
+  Task* parent = New(1, &parent_host);
+  Task* child = New(parent->number, &child_host);
+  Task* zombie = New(child->number, &zombie_host);
+  End(zombie, ExitKind::kExited, 0, {});
+  EXPECT_EQ(WaitWith(1, 100), Status::kPending);
+  for (std::uint32_t i = 0; i < kThreads; ++i)
+    EXPECT_EQ(WaitWith(parent->number, i), Status::kPending);
+  End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(fired_.size(), kThreads + 1);
+}
+
+TEST_F(ChildWaitTest, AGroupThatIsStoppedTellsEveryParent) {
+  FakeHost leader_host, parent_hosts[kThreads], child_hosts[kThreads];
+  const std::uint32_t group = New(1, &leader_host)->number;
+  ASSERT_EQ(tasks_.SetGroup(1, group, 0), Status::kOk);
+  for (std::uint32_t i = 0; i < kThreads; ++i) {
+    const std::uint32_t parent = New(group, &parent_hosts[i])->number;
+    New(parent, &child_hosts[i]);
+    EXPECT_EQ(WaitWith(parent, i), Status::kPending);
+  }
+  SignalInfo stop = {};
+  stop.signal = abi::kSignalStop;
+  tasks_.KillGroup(group, stop);
+  EXPECT_EQ(fired_.size(), kThreads);
+}
+
+// One of several tasks of a process ends while a thread waits for it.
+TEST_F(ChildWaitTest, WhoEndsWaitsNoLonger) {
+  FakeHost parent_host, child_host;
+  Task* parent = New(1, &parent_host);
+  New(parent->number, &child_host);
+  EXPECT_EQ(WaitWith(parent->number, 3), Status::kPending);
+  End(parent, ExitKind::kExited, 0, {});
+  EXPECT_EQ(fired_.count(3), 1u);
+}
+
+}  // namespace
+}  // namespace k42::proc
