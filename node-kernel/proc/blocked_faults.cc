@@ -9,32 +9,31 @@ constexpr std::uint64_t kPageMask = ~std::uint64_t{abi::kPageSize - 1};
 BlockedFaults::Fault* BlockedFaults::Take(std::uint64_t address) {
   for (Fault& fault : faults_) {
     const std::uint64_t bit = std::uint64_t{1} << IdOf(&fault);
-    if (fault.state.load(std::memory_order_acquire) == kFree &&
-        (page_->faults_completed.load(std::memory_order_acquire) & bit) == 0) {
+    if (fault.word.free() && (page_->faults_completed.load(std::memory_order_acquire) & bit) == 0) {
       fault.page = address & kPageMask;
       fault.start = start_.load(std::memory_order_relaxed);
-      fault.state.store(kWaiting, std::memory_order_relaxed);
+      fault.word.Wait();
       return &fault;
     }
   }
   return nullptr;
 }
 
-// A failure is there before the bit is: who takes the bit may try at once. What came is free after
-// its bit is set: an id is used again only once its bit has been taken.
+// A failure is there before the bit is: who takes the bit may try at once.
 void BlockedFaults::OnPage(mem::FaultWaiter* waiter) {
   auto* fault = static_cast<Fault*>(waiter);
   BlockedFaults& all = *fault->all;
   const bool failed = fault->status != Status::kOk;
-  const bool wanted = failed && fault->start == all.start_.load(std::memory_order_acquire);
-  if (wanted) {
+  const std::uint64_t bit = std::uint64_t{1} << all.IdOf(fault);
+  const auto tell = [&all, bit] {
+    all.page_->faults_completed.fetch_or(bit, std::memory_order_release);
+  };
+  if (failed && fault->start == all.start_.load(std::memory_order_acquire)) {
     all.failed_.fetch_add(1, std::memory_order_relaxed);
-    fault->state.store(kFailed, std::memory_order_release);
+    fault->word.Failed(tell);
+  } else {
+    fault->word.Came(tell);
   }
-  all.page_->faults_completed.fetch_or(std::uint64_t{1} << all.IdOf(fault),
-                                       std::memory_order_release);
-  if (!wanted)
-    fault->state.store(kFree, std::memory_order_release);
   all.owner_.FaultOver();
 }
 
@@ -42,11 +41,10 @@ Status BlockedFaults::TakeFailure(std::uint64_t address) {
   if (failed_.load(std::memory_order_relaxed) == 0)
     return Status::kOk;
   for (Fault& fault : faults_) {
-    if (fault.state.load(std::memory_order_acquire) == kFailed &&
-        fault.page == (address & kPageMask)) {
+    if (fault.word.has_failed() && fault.page == (address & kPageMask)) {
       const Status status = fault.status;
       failed_.fetch_sub(1, std::memory_order_relaxed);
-      fault.state.store(kFree, std::memory_order_relaxed);
+      fault.word.TakeFailure();
       return status;
     }
   }
@@ -56,9 +54,9 @@ Status BlockedFaults::TakeFailure(std::uint64_t address) {
 void BlockedFaults::ForgetFailures() {
   start_.fetch_add(1, std::memory_order_acq_rel);
   for (Fault& fault : faults_) {
-    if (fault.state.load(std::memory_order_acquire) == kFailed) {
+    if (fault.word.has_failed()) {
       failed_.fetch_sub(1, std::memory_order_relaxed);
-      fault.state.store(kFree, std::memory_order_relaxed);
+      fault.word.TakeFailure();
     }
   }
 }

@@ -2,12 +2,9 @@
 // (kTrapFaultBlocked): the thread's page is on its way, user space has been told a fault id, and
 // goes on with other threads until the id's bit is set in the dispatcher's page.
 //
-// States of an id, one atomic word:
-//   free -> waiting    Take, on the dispatcher's CPU
-//   waiting -> free    the page has come, or Return (it came at once)
-//   waiting -> failed  it could not be brought; the thread's next try is told so (TakeFailure)
-// A bit that is still set keeps its id from being used again: user space has not seen yet that the
-// last one's fault is over.
+// What an id is at is one atomic word's to say (fault_word.h). Of a page that could not be brought
+// the thread's next try is told (TakeFailure). A bit that is still set keeps its id from being used
+// again: user space has not seen yet that the last one's fault is over.
 //
 // Each id that waits holds the process: its memory stays until the page has come. `notify` may run
 // on any CPU; the rest on the dispatcher's.
@@ -17,6 +14,7 @@
 
 #include "abi/dispatcher_page.h"
 #include "mem/types.h"
+#include "proc/fault_word.h"
 
 namespace k42::proc {
 
@@ -37,7 +35,7 @@ class BlockedFaults {
     BlockedFaults* all = nullptr;
     std::uint64_t page = 0;
     std::uint32_t start = 0;  // which program's
-    std::atomic<std::uint8_t> state{0};
+    FaultWord word;
   };
 
   BlockedFaults(Owner& owner, abi::DispatcherPage* page) : owner_(owner), page_(page) {
@@ -49,7 +47,7 @@ class BlockedFaults {
   // Null: all ids are in use.
   Fault* Take(std::uint64_t address);
   // It was never queued.
-  void Return(Fault* fault) { fault->state.store(kFree, std::memory_order_relaxed); }
+  void Return(Fault* fault) { fault->word.Return(); }
   std::uint32_t IdOf(const Fault* fault) const {
     return static_cast<std::uint32_t>(fault - faults_);
   }
@@ -59,7 +57,6 @@ class BlockedFaults {
   void ForgetFailures();
 
  private:
-  enum State : std::uint8_t { kFree, kWaiting, kFailed };
   static void OnPage(mem::FaultWaiter* waiter);
 
   Owner& owner_;

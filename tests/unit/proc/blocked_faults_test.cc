@@ -4,6 +4,9 @@
 
 #include <memory>
 #include <set>
+#include <string>
+
+#include "model/interleave.h"
 
 namespace k42::proc {
 namespace {
@@ -81,6 +84,50 @@ TEST_F(BlockedFaultsTest, WhoStartsAgainHearsOfNoFailure) {
   EXPECT_EQ(faults->TakeFailure(0x7000), Status::kOk);
   (void)TakeBits();
   EXPECT_EQ(faults->Take(0x1000), fault);
+}
+
+// A page fails; another thread of the dispatcher learns of it before the bit is set, and a further
+// fault wants an id. Its thread waits for a bit: not for the first one's.
+TEST(FaultWord, ABitIsNeverAnEarlierFaults) {
+  struct World {
+    FaultWordOver<model::Atomic> word;
+    model::Atomic<std::uint64_t> bits{0};
+    bool told = false;
+    bool used_again = false;
+  };
+  const model::Exploration result = model::Explore([] {
+    auto world = std::make_shared<World>();
+    return model::Program{
+        {[world] {
+           model::SetQuiet(true);
+           world->word.Wait();
+           model::SetQuiet(false);
+           world->word.Failed([world] { world->bits.fetch_or(1, std::memory_order_release); });
+         },
+         [world] {
+           for (int turn = 0; turn < 2; ++turn) {
+             if (world->word.has_failed()) {
+               EXPECT_FALSE(world->told);
+               world->told = true;
+               world->word.TakeFailure();
+             }
+             if (world->word.free() && world->bits.load(std::memory_order_acquire) == 0) {
+               world->used_again = true;
+               world->word.Wait();
+               return;
+             }
+           }
+         }},
+        [world]() -> std::string {
+          if (world->used_again)
+            return "the id was used again, and its bit is the first one's";
+          if (world->bits.Peek() == 0)
+            return "the first was not told";
+          return world->told && !world->word.free() ? "the id is lost" : "";
+        }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "");
 }
 
 }  // namespace
