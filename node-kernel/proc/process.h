@@ -180,7 +180,8 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   };
   static void Reap(ipc::Work* work);
   void GiveBack();
-  // Undoes a process that never ran.
+  // Undoes a process that never ran. Precondition: it has no task; whoever found that could hold
+  // it.
   void Abandon();
   // The process that the task lives in, held; kNoProcess, kPermissionDenied.
   Result<Process*> HoldOther(const cobj::CallContext& caller, std::uint32_t task);

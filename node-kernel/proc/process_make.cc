@@ -22,10 +22,11 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
     handles[i] = TRY(process.handles_.Grant(streams[i]));
   StartBlock block;
   TRY(block.BuildFor(services, blob, {handles, streams.size()}));
+  TRY(maker.MapImage(image, block));
+  // From here on others find it, by its task; what is left cannot fail.
   process.main_number_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
   process.first()->ActFor(process.main_number_);
-  TRY(block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0));
-  TRY(maker.MapImage(image, block));
+  (void)block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0);
   const std::uint32_t number = process.main_number_;
   maker.Run(stopped, 0);
   return number;
@@ -134,13 +135,11 @@ Status Process::Replace(const cobj::CallContext& caller, const StartRequest& req
   return Status::kOk;
 }
 
-// Only ever seen by its maker, but its object is published.
+// Only ever seen by its maker, for it has no task, but its object is published.
 void Process::Abandon() {
   handles_.CloseAll();
   if (space_ != nullptr)
     space_->Destroy();
-  if (main_number_ != 0)
-    services_.tasks.Discard(main_number_);
   (void)cobj::Destroy(self_);
 }
 

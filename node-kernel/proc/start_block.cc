@@ -49,6 +49,10 @@ Status StartBlock::Write(BufferIn blob) {
   blob_size_ = blob.size();
   size_ = (blob_offset_ + blob_size_ + abi::kPageSize - 1) & ~std::uint64_t{abi::kPageSize - 1};
   memory_ = TRY(mem::FcmFile::Create(services_->memory, nullptr, size_));
+  // The header's page is there then: Finish needs no memory.
+  const abi::ProcessStart nothing = {};
+  if (handles_size == 0 && blob_size_ == 0)
+    TRY(memory_->Write(0, BufferIn::Kernel(&nothing, sizeof(nothing)), mem::Waiting::kYes));
   if (handles_size != 0)
     TRY(memory_->Write(kHandlesOffset, BufferIn::Kernel(handles_, handles_size),
                        mem::Waiting::kYes));

@@ -23,7 +23,7 @@ class StartBlock {
   Status Build(ProcessServices& services, BufferIn blob, BufferIn handles);
   Status BuildFor(ProcessServices& services, BufferIn blob, std::span<const abi::Handle> handles);
 
-  // Fills in the rest of the header.
+  // Fills in the rest of the header. Cannot fail for want of memory.
   Status Finish(abi::StartKind kind, const Image& image, std::uint32_t task, std::uint32_t parent,
                 std::uint32_t flags);
 

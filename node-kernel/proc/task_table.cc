@@ -94,12 +94,6 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
   return Status::kOk;
 }
 
-void TaskTable::Discard(std::uint32_t number) {
-  SpinGuard guard(lock_);
-  if (Task* task = FindLocked(number))
-    ReleaseLocked(task);
-}
-
 void TaskTable::ReleaseLocked(Task* task) {
   if (task->parent != nullptr)
     IntrusiveList<Task, BySiblings>::Remove(task);

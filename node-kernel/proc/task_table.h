@@ -52,8 +52,6 @@ class alignas(64) TaskTable {
   void EndGuests(TaskHost* host);
   // A task that is not its process's main one.
   Status EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code);
-  // Undoes Create for a task whose process could not be made.
-  void Discard(std::uint32_t number);
 
   Result<std::uint32_t> NewThread(std::uint32_t caller, std::uint32_t task);
   Status EndThread(std::uint32_t caller, std::uint32_t thread);
