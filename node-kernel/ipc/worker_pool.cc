@@ -19,38 +19,82 @@ WorkerPool& WorkerPool::Here() {
 
 // Only threads of one CPU touch a pool, and they are cooperative: no lock.
 Status WorkerPool::Submit(Work* work) {
-  if (idle_ == nullptr && threads_ < kMaxThreads) {
-    const auto made = Thread::Create("worker", ThreadMain, this, machine::CurrentCpu());
-    if (made.ok())
-      ++threads_;
-    else if (threads_ == 0)
-      return made.status();
-  }
+  TRY(Provide());
   queue_.PushBack(work);
-  if (Idle* idle = idle_) {
-    idle_ = idle->next;
-    idle->thread->Unblock();
-  }
+  Wake(idle_);
   return Status::kOk;
 }
 
-void WorkerPool::ThreadMain(void* pool) {
-  static_cast<WorkerPool*>(pool)->Serve();
+Status WorkerPool::SubmitFirst(Work* work) {
+  const std::uint32_t threads = threads_;
+  TRY(Provide());
+  const bool all_busy = idle_ == nullptr && threads_ == threads;
+  first_.PushBack(work);
+  if (all_busy)
+    CallReserve();
+  else
+    Wake(idle_);
+  return Status::kOk;
 }
 
-void WorkerPool::Serve() {
+// One that is made finds the work when it begins.
+Status WorkerPool::Provide() {
+  if (idle_ != nullptr || threads_ == kMaxThreads)
+    return Status::kOk;
+  const auto made = Thread::Create(
+      "worker",
+      [](void* pool) {
+        auto* self = static_cast<WorkerPool*>(pool);
+        self->Serve(self->idle_);
+      },
+      this, machine::CurrentCpu());
+  if (made.ok())
+    ++threads_;
+  return threads_ == 0 ? made.status() : Status::kOk;
+}
+
+// Without memory for it the work waits for the others.
+void WorkerPool::CallReserve() {
+  if (has_reserve_) {
+    Wake(idle_reserve_);
+    return;
+  }
+  has_reserve_ = Thread::Create(
+                     "reserve worker",
+                     [](void* pool) {
+                       auto* self = static_cast<WorkerPool*>(pool);
+                       self->Serve(self->idle_reserve_);
+                     },
+                     this, machine::CurrentCpu())
+                     .ok();
+}
+
+void WorkerPool::Wake(Idle*& idle) {
+  if (Idle* one = idle) {
+    idle = one->next;
+    one->thread->Unblock();
+  }
+}
+
+void WorkerPool::Serve(Idle*& all_idle) {
   Thread* self = Thread::Current();
   self->context().worker = self;
+  const bool all_work = &all_idle == &idle_;
   for (;;) {
-    while (Work* work = queue_.PopFront()) {
+    for (;;) {
+      Work* work = first_.PopFront();
+      if (work == nullptr && all_work)
+        work = queue_.PopFront();
+      if (work == nullptr)
+        break;
       work->run(work);
       cobj::QuietPoint();
     }
-    Idle idle = {self, idle_};
-    idle_ = &idle;
+    Idle idle = {self, all_idle};
+    all_idle = &idle;
     Thread::BlockExternal();
     // A token left over from the work's own waiting wakes us early: still listed, then.
-    for (Idle** at = &idle_; *at != nullptr; at = &(*at)->next) {
+    for (Idle** at = &all_idle; *at != nullptr; at = &(*at)->next) {
       if (*at == &idle) {
         *at = idle.next;
         break;

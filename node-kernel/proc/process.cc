@@ -29,7 +29,7 @@ void Process::Drop() {
   reaper_.run = Reap;
   reaper_.process = this;
   // The pool has a thread already, or can make one: only at the very start could it have none.
-  if (ipc::WorkerPool::Here().Submit(&reaper_) != Status::kOk)
+  if (ipc::WorkerPool::Here().SubmitFirst(&reaper_) != Status::kOk)
     machine::Log("process {}: no thread to reap it; its memory is lost", main_number_);
 }
 

@@ -4,7 +4,8 @@
 Debian programs do the same in the served tree and in /tmp, the kernel's own: same text and status, or it
 failed. Then the server is killed again and again under load: what was open fails, the tree is empty
 and of use again, who works in /tmp sees nothing of it, and nothing is lost to each death. Last it
-is stopped: who waits for it is told in time and can be killed.
+is stopped: who waits for it is told in time and can be killed, and however many wait on a CPU,
+others end there.
 """
 import pathlib
 import re
@@ -90,15 +91,26 @@ STOPPED = SERVED + """
 echo text > /srv/file; cat /srv/file
 old=$(served)
 seconds() { cut -d. -f1 /proc/uptime; }
+mkfifo /tmp/go
+taskset 1 sh -c 'read go < /tmp/go; (exit 0); (exit 0); echo ended' & ends=$!
+usleep 300000
 kill -STOP $old
 began=$(seconds)
 cat /srv/file & waits=$!
 ls /srv > /dev/null 2>&1 & killed=$!
 usleep 500000
 kill -9 $killed
+many=""
+for i in $(seq 20); do taskset 1 cat /srv/file > /dev/null 2>&1 & many="$many $!"; done
+usleep 1000000
+at=$(seconds)
+echo > /tmp/go
+wait $ends
+[ $(($(seconds) - at)) -le 4 ] && echo "others end"
 echo fine > /tmp/fine; cat /tmp/fine
 wait $waits; echo "cat: $?"
 wait $killed; echo "ls: $?"
+wait $many
 echo "took $(($(seconds) - began))"
 for i in $(seq 300); do [ "$(served)" != "$old" ] && ls /srv > /dev/null 2>&1 && break; usleep 100000; done
 ls /srv; echo "again: $?"
@@ -146,7 +158,7 @@ def stopped():
         status, text = node.run(STOPPED, 100, append="serve=memory_files:/srv")
     print(text)
     took = re.search(r"took (\d+)", text)
-    wanted = ["text", "fine", "cat: 1", "ls: 137", "again: 0"]
+    wanted = ["text", "ended", "others end", "fine", "cat: 1", "ls: 137", "again: 0"]
     got = [line for line in text.splitlines() if line in wanted]
     problems = []
     if status != 0 or got != wanted or "does not answer" not in node.log:
