@@ -98,6 +98,38 @@ Table Srat() {
   return srat;
 }
 
+constexpr std::uint32_t kEnabled = 1;
+
+// Which domain a processor is in, by its APIC id of 8 bits (type 0) or of 32 (type 2).
+void PutAffinity(Table& srat, std::uint8_t apic_id, std::uint32_t domain, std::uint32_t flags) {
+  srat.Put<std::uint8_t>(0).Put<std::uint8_t>(16).Put(static_cast<std::uint8_t>(domain));
+  srat.Put(apic_id).Put(flags).Put<std::uint8_t>(0).Put(static_cast<std::uint8_t>(domain >> 8));
+  srat.Put(static_cast<std::uint8_t>(domain >> 16)).Put(static_cast<std::uint8_t>(domain >> 24));
+  srat.Zeros(4);
+}
+void PutWideAffinity(Table& srat, std::uint32_t apic_id, std::uint32_t domain,
+                     std::uint32_t flags) {
+  srat.Put<std::uint8_t>(2).Put<std::uint8_t>(24).Zeros(2).Put(domain).Put(apic_id).Put(flags);
+  srat.Zeros(8);
+}
+
+// A root pointer of revision 2: its table's pointers are of 64 bits, and a second sum guards them.
+PhysAddr AddWideRoot(Firmware& firmware, const std::vector<PhysAddr>& tables) {
+  Table xsdt("XSDT");
+  for (PhysAddr table : tables) {
+    xsdt.Put<std::uint64_t>(table);
+  }
+  const std::uint64_t root = firmware.Append(xsdt.Finish());
+  std::vector<std::uint8_t> rsdp(36, 0);
+  std::memcpy(rsdp.data(), "RSD PTR ", 8);
+  rsdp[15] = 2;
+  rsdp[20] = 36;
+  std::memcpy(rsdp.data() + 24, &root, 8);
+  Table::FixChecksum(rsdp, 8, 20);
+  Table::FixChecksum(rsdp, 32, 36);
+  return firmware.Append(rsdp);
+}
+
 PhysAddr AddRoot(Firmware& firmware, const std::vector<PhysAddr>& tables) {
   Table rsdt("RSDT");
   for (PhysAddr table : tables) {
@@ -134,6 +166,73 @@ TEST(Acpi, ProcessorsControllersMemoryTimer) {
   EXPECT_EQ(info.pm_timer_port, 0x608u);
   EXPECT_EQ(info.isa_interrupts[4], 4u);
   EXPECT_EQ(info.isa_interrupts[0], 2u);
+}
+
+TEST(Acpi, DomainsOfProcessors) {
+  Firmware firmware;
+  Table srat = Srat();
+  PutAffinity(srat, 0, 3, kEnabled);
+  PutAffinity(srat, 2, 0x01020304, kEnabled);
+  PutAffinity(srat, 4, 9, 0);
+  PutWideAffinity(srat, 6, 0x50607, kEnabled);
+  PutWideAffinity(srat, 8, 9, 0);
+  PutWideAffinity(srat, 77, 9, kEnabled);  // nobody's
+  const PhysAddr rsdp =                    // whichever of the two comes first
+      AddRoot(firmware, {firmware.Append(srat.Finish()), firmware.Append(Madt(5).Finish())});
+  AcpiInfo info;
+  ASSERT_EQ(ParseAcpi(rsdp, firmware.reader(), info).ValueOr(0), 5u);
+  EXPECT_EQ(info.cpus[0].domain, 3u);
+  EXPECT_EQ(info.cpus[1].domain, 0x01020304u);
+  EXPECT_EQ(info.cpus[2].domain, 0u);
+  EXPECT_EQ(info.cpus[3].domain, 0x50607u);
+  EXPECT_EQ(info.cpus[4].domain, 0u);
+}
+
+TEST(Acpi, MemoryThatIsNotThere) {
+  Firmware firmware;
+  Table srat = Srat();
+  srat.Put<std::uint8_t>(1).Put<std::uint8_t>(40).Put<std::uint32_t>(7).Zeros(2);
+  srat.Put<std::uint64_t>(0x4000'0000).Put<std::uint64_t>(0x1000'0000).Zeros(4);
+  srat.Put<std::uint32_t>(0).Zeros(8);
+  AcpiInfo info;
+  ASSERT_TRUE(
+      ParseAcpi(AddRoot(firmware, {firmware.Append(srat.Finish())}), firmware.reader(), info).ok());
+  EXPECT_EQ(info.memory_count, 2u);
+}
+
+TEST(Acpi, RootOfRevisionTwo) {
+  Firmware firmware;
+  const std::vector<PhysAddr> tables = {firmware.Append(Srat().Finish()),
+                                        firmware.Append(Madt(3).Finish())};
+  AcpiInfo info;
+  const PhysAddr rsdp = AddWideRoot(firmware, tables);
+  EXPECT_EQ(ParseAcpi(rsdp, firmware.reader(), info).ValueOr(0), 3u);
+  EXPECT_EQ(info.memory_count, 2u);
+  // Its second sum is wrong: there is the old pointer, which leads nowhere.
+  firmware.memory()[rsdp - Firmware::kBase + 33] ^= 1;
+  EXPECT_EQ(ParseAcpi(rsdp, firmware.reader(), info).status(), Status::kCorrupt);
+}
+
+TEST(Acpi, WideProcessorsAndAnotherAddressOfTheirControllers) {
+  Firmware firmware;
+  Table madt = Madt(2);
+  const auto wide = [&](std::uint32_t apic_id, std::uint32_t flags) {
+    madt.Put<std::uint8_t>(9).Put<std::uint8_t>(16).Zeros(2).Put(apic_id).Put(flags).Zeros(4);
+  };
+  wide(2, kEnabled);  // known by its other entry
+  wide(40, kEnabled);
+  wide(41, 0);
+  wide(255, kEnabled);  // cannot be addressed
+  madt.Put<std::uint8_t>(5).Put<std::uint8_t>(12).Zeros(2).Put<std::uint64_t>(0x12'fee0'0000);
+  // One of 8 bits that is not there.
+  madt.Put<std::uint8_t>(0).Put<std::uint8_t>(8).Put<std::uint8_t>(9).Put<std::uint8_t>(50);
+  madt.Put<std::uint32_t>(0);
+  AcpiInfo info;
+  const PhysAddr rsdp = AddRoot(firmware, {firmware.Append(madt.Finish())});
+  ASSERT_EQ(ParseAcpi(rsdp, firmware.reader(), info).ValueOr(0), 3u);
+  EXPECT_EQ(info.cpus[2].apic_id, 40u);
+  EXPECT_EQ(info.cpus_ignored, 1u);
+  EXPECT_EQ(info.lapic_address, 0x12'fee0'0000u);
 }
 
 TEST(Acpi, MoreProcessorsThanWeTake) {
