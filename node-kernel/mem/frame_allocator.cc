@@ -156,7 +156,7 @@ void FrameAllocator::AddRange(const MemoryRange& range) {
 }
 
 std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
-  const std::uint64_t promised = promised_.load(std::memory_order_seq_cst);
+  const std::uint64_t promised = promises_.count();
   switch (purpose) {
     case FramePurpose::kUser:
       return user_reserve_ + promised;
@@ -170,26 +170,15 @@ std::uint64_t FrameAllocator::ReserveOf(FramePurpose purpose) const {
   return 0;
 }
 
-// Who promises counts first and then looks how many there are; who takes, takes first and then
-// looks at what is promised (IsPromised). So one of two that meet sees the other.
 Status FrameAllocator::Promise(std::uint64_t frames) {
-  const std::uint64_t before = promised_.fetch_add(frames, std::memory_order_seq_cst);
-  Status status = Status::kOk;
-  if (before + frames > kPromisedReserves * user_reserve_) {
-    status = Status::kLimitExceeded;
-  } else if (frames_without_caches() < ReserveOf(FramePurpose::kUser)) {
-    status = Status::kNoMemory;
-  }
-  if (!IsOk(status)) {
-    EndPromise(frames);
-  }
-  return status;
+  return promises_.Make(frames, kPromisedReserves * user_reserve_, user_reserve_,
+                        [this] { return frames_without_caches(); });
 }
 
 // What was just taken for `purpose` was promised to somebody else.
 bool FrameAllocator::IsPromised(FramePurpose purpose) const {
-  const std::uint64_t promised = promised_frames();
-  return promised != 0 && purpose != FramePurpose::kPromised && frames_without_caches() < promised;
+  return purpose != FramePurpose::kPromised &&
+         promises_.TookPromised([this] { return frames_without_caches(); });
 }
 
 // The CPU's own node first, then the others.

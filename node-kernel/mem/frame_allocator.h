@@ -21,6 +21,7 @@
 #include "machine/phys.h"
 #include "mem/failure_injector.h"
 #include "mem/frame_pool.h"
+#include "mem/frame_promises.h"
 #include "mem/frame_reuse.h"
 
 namespace k42::mem {
@@ -76,7 +77,7 @@ class FrameAllocator {
   // meanwhile.
   Status Promise(std::uint64_t frames);
   // The same, less: taken or not, they are not needed (any more).
-  void EndPromise(std::uint64_t frames) { promised_.fetch_sub(frames, std::memory_order_seq_cst); }
+  void EndPromise(std::uint64_t frames) { promises_.End(frames); }
 
   static void AddReference(Frame* frame) {
     frame->references.fetch_add(1, std::memory_order_relaxed);
@@ -122,7 +123,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes() const { return descriptor_bytes_; }
   // Below this user pages are refused until the page manager has found some.
   std::uint64_t user_reserve() const { return user_reserve_; }
-  std::uint64_t promised_frames() const { return promised_.load(std::memory_order_seq_cst); }
+  std::uint64_t promised_frames() const { return promises_.count(); }
   std::uint64_t frames_without_caches() const;
 
  private:
@@ -159,7 +160,7 @@ class FrameAllocator {
   std::uint64_t descriptor_bytes_ = 0;
   std::uint64_t user_reserve_ = 0;
   std::uint64_t kernel_reserve_ = 0;
-  std::atomic<std::uint64_t> promised_{0};
+  FramePromises promises_;
   FailureInjector failures_;
   FramePool pools_[kMaxNodes];
   CpuCache caches_[machine::kMaxCpus];

@@ -226,22 +226,12 @@ Frame* Heap::NewSlab(std::uint32_t cpu, unsigned kind) {
 }
 
 void Heap::SendHome(Outbox& outbox, std::uint32_t home) {
-  std::atomic<Block*>& inbox = cpus_[home].inbox;
-  Block* top = inbox.load(std::memory_order_relaxed);
-  do {
-    outbox.last->next = top;
-  } while (!inbox.compare_exchange_weak(top, outbox.first, std::memory_order_release,
-                                        std::memory_order_relaxed));
+  cpus_[home].inbox.Send(outbox.first, outbox.last);
   outbox = {};
 }
 
-// Everything at once, so the stack in the inbox knows no ABA.
 void Heap::TakeInbox(std::uint32_t cpu) {
-  std::atomic<Block*>& inbox = cpus_[cpu].inbox;
-  if (inbox.load(std::memory_order_relaxed) == nullptr) {
-    return;
-  }
-  Block* block = inbox.exchange(nullptr, std::memory_order_acquire);
+  Block* block = cpus_[cpu].inbox.TakeAll();
   while (block != nullptr) {
     Block* next = block->next;
     FreeAtHome(cpu, FrameOf(block), block);

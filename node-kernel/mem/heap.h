@@ -27,6 +27,7 @@
 
 #include "base/allocator.h"
 #include "machine/phys.h"
+#include "mem/block_inbox.h"
 #include "mem/frame_allocator.h"
 
 namespace k42::mem {
@@ -79,8 +80,8 @@ class Heap final : public Allocator {
   };
   struct alignas(64) CpuHeap {
     Outbox outbox[machine::kMaxCpus];
-    std::atomic<std::uint64_t> slab_frames{0};       // written here only
-    alignas(64) std::atomic<Block*> inbox{nullptr};  // written by other CPUs
+    std::atomic<std::uint64_t> slab_frames{0};  // written here only
+    alignas(64) BlockInbox<Block> inbox;        // written by other CPUs
   };
 
   static unsigned ClassOf(std::size_t size);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cobj/generation.h"
+#include "cobj/handle_count.h"
 #include "cobj/miss_gate.h"
 #include "cobj/token_parking.h"
 #include "model/interleave.h"
@@ -101,6 +102,59 @@ TEST(TokenParkingModel, NobodyWaitsForASleepingToken) {
                    }};
   });
   EXPECT_HOLDS(result);
+}
+
+// Two handles are dropped while somebody who has only the reference asks for a third: the object
+// ends once, and under nobody who was granted one.
+template <typename Count>
+Exploration DropsAndAdd() {
+  struct World {
+    Count handles;
+    int ends = 0;
+    std::string fault;
+    void Drop() {
+      if (handles.Drop())
+        ++ends;
+    }
+  };
+  return Explore([] {
+    auto world = std::make_shared<World>();
+    auto first = [world] {
+      model::SetQuiet(true);
+      (void)world->handles.Add();
+      (void)world->handles.Add();
+      model::SetQuiet(false);
+      world->Drop();
+    };
+    auto second = [world] { world->Drop(); };
+    auto late = [world] {
+      if (world->handles.Add() != Status::kOk)
+        return;
+      if (world->ends != 0)
+        world->fault = "a handle of an object that has ended";
+      world->Drop();
+    };
+    return Program{{first, second, late}, [world]() -> std::string {
+                     return world->ends == 1 ? world->fault : "not exactly one end";
+                   }};
+  });
+}
+
+TEST(HandleCountModel, NobodyComesBackFromTheLastDrop) {
+  EXPECT_HOLDS(DropsAndAdd<BasicHandleCount<Atomic>>());
+}
+
+// The model finds it when the last drop leaves a word that can be counted up again.
+TEST(HandleCountModel, ACountThatOnlyReachesZeroWouldNotDo) {
+  struct CountToZero {
+    Atomic<std::uint32_t> count{0};
+    Status Add() {
+      count.fetch_add(1);
+      return Status::kOk;
+    }
+    bool Drop() { return count.fetch_sub(1) == 1; }
+  };
+  EXPECT_NE(DropsAndAdd<CountToZero>().failure, "");
 }
 
 // Every sequence of up to twelve steps of enter, leave and advance: who was active at some moment

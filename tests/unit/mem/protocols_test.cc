@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "base/cpu_set.h"
+#include "mem/block_inbox.h"
+#include "mem/frame_promises.h"
 #include "mem/request_count.h"
 #include "model/interleave.h"
 
@@ -65,6 +67,125 @@ TEST(ActiveSetModel, PlainLoadWouldNotDo) {
                    }};
   });
   EXPECT_NE(result.failure, "");
+}
+
+// Five of eight frames are promised while two take two each: where the promise was given they are
+// there, whatever was taken meanwhile.
+TEST(FramePromisesModel, WhatIsPromisedIsThere) {
+  struct World {
+    BasicFramePromises<Atomic> promises;
+    Atomic<std::uint64_t> free{8};
+    bool promised = false;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    const auto free = [world] { return world->free.load(); };
+    auto promiser = [world, free] {
+      world->promised = IsOk(world->promises.Make(5, 100, 0, free));
+    };
+    auto taker = [world, free] {
+      world->free.fetch_sub(2);
+      if (world->promises.TookPromised(free)) {
+        world->free.fetch_add(2);
+      }
+    };
+    return Program{{promiser, taker, taker}, [world]() -> std::string {
+                     return world->promised && world->free.Peek() < 5 ? "promised and gone" : "";
+                   }};
+  });
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "") << result.executions;
+}
+
+// The model finds it when what was taken is still in the taker's store buffer while it looks.
+TEST(FramePromisesModel, TakingByAPlainStoreWouldNotDo) {
+  struct World {
+    BasicFramePromises<Atomic> promises;
+    Atomic<std::uint64_t> free{8};
+    bool promised = false;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    const auto free = [world] { return world->free.load(); };
+    auto promiser = [world, free] {
+      world->promised = IsOk(world->promises.Make(5, 100, 0, free));
+    };
+    auto taker = [world, free] {
+      world->free.store(4, std::memory_order_release);
+      if (world->promises.TookPromised(free)) {
+        world->free.store(8, std::memory_order_release);
+      }
+    };
+    return Program{{promiser, taker}, [world]() -> std::string {
+                     return world->promised && world->free.Peek() < 5 ? "promised and gone" : "";
+                   }};
+  });
+  EXPECT_NE(result.failure, "");
+}
+
+struct ModelBlock {
+  ModelBlock* next = nullptr;
+  int taken = 0;
+};
+
+// Two CPUs send chains of two home, which takes twice: each block comes once, or is still there.
+template <typename Inbox>
+Exploration SendAndTake() {
+  struct World {
+    Inbox inbox;
+    ModelBlock blocks[4];
+    void Send(int first) {
+      blocks[first].next = &blocks[first + 1];
+      inbox.Send(&blocks[first], &blocks[first + 1]);
+    }
+    void Take() {
+      for (ModelBlock* block = inbox.TakeAll(); block != nullptr; block = block->next) {
+        ++block->taken;
+      }
+    }
+  };
+  return Explore([] {
+    auto world = std::make_shared<World>();
+    auto home = [world] {
+      world->Take();
+      world->Take();
+    };
+    return Program{{[world] { world->Send(0); }, [world] { world->Send(2); }, home},
+                   [world]() -> std::string {
+                     world->Take();
+                     for (const ModelBlock& block : world->blocks) {
+                       if (block.taken != 1) {
+                         return block.taken == 0 ? "a block is lost" : "a block came twice";
+                       }
+                     }
+                     return "";
+                   }};
+  });
+}
+
+TEST(BlockInboxModel, EachBlockComesHomeOnce) {
+  const Exploration result = SendAndTake<BlockInbox<ModelBlock, Atomic>>();
+  EXPECT_TRUE(result.complete);
+  EXPECT_EQ(result.failure, "") << result.executions;
+}
+
+// The model finds it when the taker empties the inbox by a store of its own.
+TEST(BlockInboxModel, LookingAndThenEmptyingWouldNotDo) {
+  struct Emptied {
+    Atomic<ModelBlock*> top{nullptr};
+    void Send(ModelBlock* first, ModelBlock* last) {
+      ModelBlock* before = top.load();
+      do {
+        last->next = before;
+      } while (!top.compare_exchange_strong(before, first));
+    }
+    ModelBlock* TakeAll() {
+      ModelBlock* const all = top.load();
+      top.store(nullptr, std::memory_order_release);
+      return all;
+    }
+  };
+  EXPECT_NE(SendAndTake<Emptied>().failure, "");
 }
 
 struct Signals {
