@@ -7,6 +7,7 @@
 #include "machine/mutex.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
+#include "nmi.h"
 #include "support/counters.h"
 #include "support/lock_tests.h"
 
@@ -43,6 +44,12 @@ GUEST_TEST(panic_stack_overflow) {
   for (;;) {
     machine::Thread::Block();
   }
+}
+
+// What runs in the debugger runs on the NMI's stack.
+GUEST_TEST(panic_nmi_stack_overflow) {
+  machine::SetDebugger([](const machine::TrapFrame&) { machine::Log("{}", Recurse(1 << 20)); });
+  machine::EnterDebugger();
 }
 
 GUEST_TEST(panic_block_with_interrupts_off) {

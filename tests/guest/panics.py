@@ -13,6 +13,7 @@ CASES = {
     "panic_null_read": ["page fault in the kernel: read of 0x0000000000000008", "panic_null_read_body"],
     "panic_write_to_code": ["page fault in the kernel: write of", "panic_write_to_code_body"],
     "panic_stack_overflow": ["kernel stack overflow", "thread deep"],
+    "panic_nmi_stack_overflow": ["NMI stack overflow", "from", "Recurse", "OnNmi"],
     "panic_block_with_interrupts_off": ["nothing is held while blocking"],
 }
 DEBUG_CASES = {

@@ -39,6 +39,22 @@ std::uint64_t StackFor(std::uint64_t vector) {
 
 }  // namespace
 
+const char* CriticalStackGuardedAt(std::uint64_t address) {
+  static constexpr const char* kNames[kCriticalStacks] = {"NMI", "double fault", "machine check"};
+  constexpr std::uint64_t kGuard = kCriticalStackStride - kCriticalStackSize;
+  static_assert(sizeof(CpuArea) <= kCriticalStacksOffset - kGuard);
+  static_assert(kCriticalStacksOffset + kCriticalStacks * kCriticalStackStride <=
+                kObjectTableOffset + kGuard);
+  if (address < kCpuAreaBase || address >= kCpuAreaBase + kMaxCpus * kCpuAreaStride) {
+    return nullptr;
+  }
+  const std::uint64_t offset =
+      (address - kCpuAreaBase) % kCpuAreaStride - (kCriticalStacksOffset - kGuard);
+  const std::uint64_t index = offset / kCriticalStackStride;  // huge: it is below them
+  return index < kCriticalStacks && offset % kCriticalStackStride < kGuard ? kNames[index]
+                                                                           : nullptr;
+}
+
 void BuildInterruptTable() {
   for (std::uint64_t vector = 0; vector < 256; ++vector) {
     const std::uint64_t stub = reinterpret_cast<std::uint64_t>(trap_stubs) + vector * kStubSize;
@@ -57,8 +73,7 @@ void StartSegments(CpuId cpu) {
   TaskState& task = state.task_state;
   task.io_map = sizeof(TaskState);  // no ports for user code
   for (unsigned i = 0; i < kCriticalStacks; ++i) {
-    const std::uint64_t base =
-        reinterpret_cast<std::uint64_t>(area) + kCriticalStacksOffset + i * kCriticalStackSize;
+    const std::uint64_t base = CriticalStackBase(reinterpret_cast<std::uint64_t>(area), i);
     *reinterpret_cast<CpuArea**>(base) = area;
     task.ist[i] = base + kCriticalStackSize;
   }

@@ -19,12 +19,21 @@ struct [[gnu::packed]] TaskState {
 };
 static_assert(sizeof(TaskState) == 104);
 
-// Stacks for traps that cannot trust the interrupted stack (IST 1..3), inside the CPU's area.
-// The lowest word of each is its CPU's CpuArea* (trap_entry.S finds %gs by it).
+// Stacks for traps that cannot trust the interrupted stack (IST 1..3), inside the CPU's area. What
+// lies between them, and below the first, stays unmapped: a guard, as below threads' stacks. The
+// lowest word of each is its CPU's CpuArea* (trap_entry.S finds %gs by it).
 inline constexpr std::uint64_t kCriticalStackSize = 8192;
+inline constexpr std::uint64_t kCriticalStackStride = 2 * kCriticalStackSize;
 inline constexpr std::uint64_t kCriticalStacksOffset = 0x4000;
 enum CriticalStack : std::uint8_t { kStackNmi = 1, kStackDoubleFault = 2, kStackMachineCheck = 3 };
 inline constexpr unsigned kCriticalStacks = 3;
+
+// The lowest address of one of them.
+inline std::uint64_t CriticalStackBase(std::uint64_t area, unsigned index) {
+  return area + kCriticalStacksOffset + index * kCriticalStackStride;
+}
+// Which stack the guard around `address` is for; null: it is in no such guard.
+const char* CriticalStackGuardedAt(std::uint64_t address);
 
 // Once: fills the IDT that all CPUs share.
 void BuildInterruptTable();

@@ -60,10 +60,12 @@ void SetTraceBuffer(CpuId cpu, void* buffer) {
 void MapCpuArea(CpuId cpu, std::uint32_t apic_id) {
   const auto base = reinterpret_cast<std::uint64_t>(AreaOf(cpu));
   const Status status = MapKernelMemory(base, kPageSize);
-  const Status stacks =
-      MapKernelMemory(base + kCriticalStacksOffset, kCriticalStacks * kCriticalStackSize);
   const Status table = MapObjectTable(cpu, kObjectTableBootSlots);
-  K42_ASSERT(IsOk(status) && IsOk(stacks) && IsOk(table), "memory for a CPU area");
+  K42_ASSERT(IsOk(status) && IsOk(table), "memory for a CPU area");
+  for (unsigned i = 0; i < kCriticalStacks; ++i) {
+    const Status stack = MapKernelMemory(CriticalStackBase(base, i), kCriticalStackSize);
+    K42_ASSERT(IsOk(stack), "memory for a CPU's critical stacks");
+  }
   CpuArea* area = AreaOf(cpu);
   area->self = area;
   area->id = cpu;

@@ -14,6 +14,7 @@
 #include "panic.h"
 #include "platform/contract/trace_hook.h"
 #include "scheduler.h"
+#include "segments.h"
 #include "stepping.h"
 
 namespace k42::machine {
@@ -67,9 +68,13 @@ std::uint64_t FixupFor(std::uint64_t rip) {
 
 [[noreturn]] void DieOfTrap(const TrapFrame& frame, std::uint64_t address) {
   BeginPanic();
-  if (Scheduler::IsStackGuard(address) &&
-      (frame.vector == kVectorPageFault || frame.vector == kVectorDoubleFault)) {
+  const bool fault = frame.vector == kVectorPageFault || frame.vector == kVectorDoubleFault;
+  const char* const critical = fault ? CriticalStackGuardedAt(address) : nullptr;
+  if (fault && Scheduler::IsStackGuard(address)) {
     Log("PANIC: kernel stack overflow (access to {x16} in the guard below the stack)", address);
+  } else if (critical != nullptr) {
+    Log("PANIC: {} stack overflow (access to {x16} in the guard below the stack)", critical,
+        address);
   } else if (frame.vector == kVectorPageFault) {
     Log("PANIC: page fault in the kernel: {} of {x16}, error {x}",
         (frame.error_code & kFaultFetch) != 0   ? "execution"
