@@ -31,6 +31,9 @@ constinit MaybeDebugHeap debug_heap(heap, frames);
 }
 
 machine::PhysAddr AllocatePage() {
+  if (frames.failures().ShouldFail()) {
+    return 0;
+  }
   const Result<mem::Frame*> frame = frames.AllocateZeroed(mem::FramePurpose::kProgress);
   return frame.ok() ? frame.value()->address : 0;
 }

@@ -21,36 +21,52 @@ Status ObjectTable::AddCpu(machine::CpuId cpu) {
   return Status::kOk;
 }
 
-// The new chunk's ids all go to this CPU. Its slots are made on every CPU before any id is known.
-Status ObjectTable::Grow() {
-  Chunk* chunk = TRY(allocator_->Make<Chunk>());
-  std::uint32_t number = 0;
-  {
-    const machine::SpinGuard guard(chunk_lock_);
-    number = chunks();
-    if (number < kMaxChunks)
-      chunk_count_.store(number + 1, std::memory_order_relaxed);
+Result<std::uint32_t> ObjectTable::TakeNumber() {
+  const machine::SpinGuard guard(chunk_lock_);
+  if (unfinished_count_ != 0) {
+    const std::size_t number = unfinished_.FindSet();
+    unfinished_.Clear(number);
+    --unfinished_count_;
+    return static_cast<std::uint32_t>(number);
   }
-  if (number == kMaxChunks) {
-    allocator_->Destroy(chunk);
+  const std::uint32_t number = chunks();
+  if (number == kMaxChunks)
     return Status::kLimitExceeded;
-  }
+  chunk_count_.store(number + 1, std::memory_order_relaxed);
+  return number;
+}
+
+void ObjectTable::ReturnNumber(std::uint32_t number) {
+  const machine::SpinGuard guard(chunk_lock_);
+  unfinished_.Set(number);
+  ++unfinished_count_;
+}
+
+// Its slots are made on every CPU before any id is known.
+Status ObjectTable::MakeChunk(std::uint32_t number) {
   for (machine::CpuId cpu = 0; cpu < machine::kMaxCpus; ++cpu) {
-    if (!cpus_.Contains(cpu))
-      continue;
-    const Status mapped = MakeSlotsEmpty(cpu, number);
-    if (mapped != Status::kOk) {
-      allocator_->Destroy(chunk);  // the number is lost: the table was out of memory anyway
-      return mapped;
-    }
+    if (cpus_.Contains(cpu))
+      TRY(MakeSlotsEmpty(cpu, number));
   }
+  Chunk* const chunk = TRY(allocator_->Make<Chunk>());
   chunks_[number].store(chunk, std::memory_order_release);
+  return Status::kOk;
+}
+
+// The new chunk's ids all go to this CPU.
+Status ObjectTable::Grow() {
+  const std::uint32_t number = TRY(TakeNumber());
+  const Status made = MakeChunk(number);
+  if (made != Status::kOk) {
+    ReturnNumber(number);
+    return made;
+  }
   FreeIds& free = free_[machine::CurrentCpu()];
   for (std::uint32_t i = kChunkIds; i-- > 0;) {
     const std::uint32_t index = number * kChunkIds + i;
     if (index < kFirstIndex)
       continue;
-    chunk->entry[i].next = free.first;
+    EntryOf(index).next = free.first;
     free.first = index;
     ++free.count;
   }

@@ -2,13 +2,14 @@
 // holds the way to the object's root.
 //
 // It grows in chunks of 256 entries (4 KiB of slots on each CPU), up to what a local table can
-// hold. Ids are handed out per CPU, without a lock: each CPU has a list of free ones. Freed ids
-// join the list of the CPU that freed them; what is more than kMostFree there goes to a shared
-// list, in chains of kBatch, and an empty list takes one of these before the table grows (objects
-// made on one CPU and destroyed on another would make it grow for ever).
+// hold. A chunk for which memory ran out is tried again before a further one. Ids are handed out
+// per CPU, without a lock: each CPU has a list of free ones. Freed ids join the list of the CPU
+// that freed them; what is more than kMostFree there goes to a shared list, in chains of kBatch,
+// and an empty list takes one of these before the table grows (objects made on one CPU and
+// destroyed on another would make it grow for ever).
 //
-// Locking: chunk_lock_ guards growth and the list of chains, for a few instructions; an entry's
-// gate is lock-free; a free list belongs to its CPU. An entry has a cache line of its own:
+// Locking: chunk_lock_ guards chunks' numbers and the list of chains, for a few instructions; an
+// entry's gate is lock-free; a free list belongs to its CPU. An entry has a cache line of its own:
 // neighbouring ids may be of different CPUs.
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <cstdint>
 
 #include "base/allocator.h"
+#include "base/bitmap.h"
 #include "base/cpu_set.h"
 #include "base/result.h"
 #include "cobj/miss_gate.h"
@@ -75,13 +77,18 @@ class ObjectTable {
     return chunks_[index / kChunkIds].load(std::memory_order_acquire)->entry[index % kChunkIds];
   }
   Status Grow();
+  Result<std::uint32_t> TakeNumber();
+  void ReturnNumber(std::uint32_t number);
+  Status MakeChunk(std::uint32_t number);
   void GiveChain(FreeIds& free);
   void TakeChain(FreeIds& free);
   static Status MakeSlotsEmpty(machine::CpuId cpu, std::uint32_t chunk);
 
   Allocator* allocator_ = nullptr;
   machine::SpinLock<LockRank::kReferenceTable> chunk_lock_;
-  std::atomic<std::uint32_t> chunk_count_{0};  // handed out; under chunk_lock_
+  std::atomic<std::uint32_t> chunk_count_{0};                  // handed out; under chunk_lock_
+  Bitmap<kMaxChunks> unfinished_ K42_GUARDED_BY(chunk_lock_);  // handed out, and given back
+  std::uint32_t unfinished_count_ K42_GUARDED_BY(chunk_lock_) = 0;
   AtomicCpuSet cpus_;
   FreeIds free_[machine::kMaxCpus];
   std::uint32_t shared_ K42_GUARDED_BY(chunk_lock_) = kNoIndex;  // first id of the first chain

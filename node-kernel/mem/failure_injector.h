@@ -1,6 +1,7 @@
 // FailureInjector: makes the n-th allocation of one thread fail (debug builds), so that tests can
 // walk through every place where memory may run out. Purposes kProgress and kPromised are spared:
-// what they serve is sure to find memory.
+// what they serve is sure to find memory. Pages for the platform (stacks, the kernel's own tables)
+// are of kProgress, yet their takers can do without: those fail too, where boot/ hands them out.
 //
 // One test arms it at a time. Others may allocate meanwhile: only the arming thread's are counted.
 #pragma once

@@ -1,120 +1,26 @@
-// Memory runs out, everywhere: in each scenario the first, second, third ... allocation fails,
-// until none is left that could. Each time the answer is an error (or the work is done without),
-// nothing panics or hangs, and what was allocated is given back: blocks of the heap are compared
-// one by one, and a leak is named by its call chain; frames are counted.
+// Memory runs out (fail_each.h): in address spaces and processes, files, pipes and sockets.
 #include <string_view>
 
+#include "boot/start_files.h"
 #include "boot/start_memory.h"
 #include "boot/start_processes.h"
 #include "cobj/call_context.h"
-#include "cobj/make.h"
 #include "fs/open_file.idl.h"
+#include "guest/fail_each.h"
 #include "guest/guest_test.h"
 #include "io/fifo.h"
-#include "io/socket_services.h"
-#include "io/stream_endpoint.h"
-#include "machine/clock.h"
+#include "io/io_factory.h"
+#include "io/socket.idl.h"
 #include "mem/address_space.h"
 #include "mem/kernel_space.h"
 #include "proc/process_maker.h"
-#include "support/counters.h"
 
 namespace k42 {
 namespace {
 
 using cobj::CallContext;
+using guest::FailEach;
 const CallContext kKernel = CallContext::Kernel();
-
-// Until everything destroyed is gone.
-void Settle() {
-  cobj::node_objects->FlushIds();
-  const std::uint64_t deadline = machine::MonotonicNs() + 20'000'000'000;
-  for (;;) {
-    const auto counts = cobj::node_objects->counts();
-    if (counts.disposed >= counts.destroyed && cobj::node_objects->grace().idle()) {
-      return;
-    }
-    if (machine::MonotonicNs() > deadline) {
-      EXPECT(!"what was destroyed is gone within 20 s");
-      return;
-    }
-    machine::Thread::Current()->Unblock();
-    machine::Thread::BlockExternal();  // holds nothing of any object here
-    machine::Thread::Yield();
-  }
-}
-
-std::uint64_t FramesInUse() {
-  boot::KernelDebugHeap()->EmptyQuarantine();
-  boot::KernelHeap().Trim();
-  const mem::FrameAllocator& frames = boot::Frames();
-  return frames.total_frames() - frames.free_frames() - boot::KernelHeap().slab_frames() -
-         boot::KernelDebugHeap()->record_frames();
-}
-
-// `scenario()` makes things and takes them down again; false: something was refused.
-template <typename Scenario>
-void FailEach(const char* name, Scenario scenario) {
-  constexpr std::uint64_t kMost = 2000;
-  mem::DebugHeap& heap = *boot::KernelDebugHeap();
-  mem::FailureInjector& failures = boot::Frames().failures();
-  for (int i = 0; i < 40; ++i) {  // what is made once and kept is there afterwards
-    EXPECT(scenario());
-  }
-  Settle();
-  const std::uint64_t frames_before = FramesInUse();
-  std::uint64_t refused = 0;
-  std::uint64_t survived = 0;
-  std::uint64_t leaked = 0;
-  for (std::uint64_t nth = 0;; ++nth) {
-    REQUIRE(nth < kMost);
-    const std::uint64_t mark = heap.Mark();
-    failures.Arm(nth);
-    const bool done = scenario();
-    const std::uint64_t failed = failures.Disarm();
-    Settle();
-    if (heap.LiveSince(mark).blocks != 0) {
-      if (leaked++ < 4) {
-        machine::Log("  {}: allocation {} failed, and", name, nth);
-        heap.LogLeaks(mark, 3);
-      }
-    }
-    if (failed == 0) {
-      EXPECT(done);
-      break;
-    }
-    done ? ++survived : ++refused;
-  }
-  const std::uint64_t frames_after = FramesInUse();
-  machine::Log(
-      "  {}: {} allocations failed: {} times an error, {} times done without it; frames "
-      "{} before, {} after",
-      name, refused + survived, refused, survived, frames_before, frames_after);
-  EXPECT(refused != 0);
-  EXPECT_EQ(leaked, 0u);
-  EXPECT(frames_after <= frames_before);
-}
-
-GUEST_TEST(debug_failures_objects) {
-  FailEach("shared object", [] {
-    const auto object = cobj::MakeShared<test::SharedCounter>();
-    if (!object.ok()) {
-      return false;
-    }
-    const bool called = object.value()->Increment(1).ok();
-    EXPECT(IsOk(cobj::Destroy(object.value())));
-    return called;
-  });
-  FailEach("replicated object", [] {
-    const auto object = cobj::MakeReplicated<test::ReplicatedCounter>(1);
-    if (!object.ok()) {
-      return false;
-    }
-    const bool called = object.value()->Increment(1).ok();
-    EXPECT(IsOk(cobj::Destroy(object.value())));
-    return called;
-  });
-}
 
 GUEST_TEST(debug_failures_address_space) {
   FailEach("address space", [] {
@@ -163,6 +69,49 @@ GUEST_TEST(debug_failures_pipe) {
     (void)writer.ref->HandleDropped();
     (void)reader.ref->HandleDropped();
     return wrote.ok() && wrote.value() == sizeof(space) && read.ok();
+  });
+}
+
+GUEST_TEST(debug_failures_socket_pair) {
+  io::IoFactory factory(boot::Sockets());
+  FailEach("socket pair", [&] {
+    cobj::Granted<io::ISocket> other;
+    const auto made = factory.MakeSocketPair(kKernel, io::SocketType::kStream, 0, other);
+    if (!made.ok()) {
+      return false;
+    }
+    (void)made.value().ref->HandleAdded();
+    (void)other.ref->HandleAdded();
+    static char space[9000];
+    const auto wrote = made.value().ref->Write(kKernel, BufferIn::Kernel(space, sizeof(space)));
+    const auto read = other.ref->Read(kKernel, BufferOut::Kernel(space, sizeof(space)));
+    (void)other.ref->HandleDropped();
+    (void)made.value().ref->HandleDropped();
+    return wrote.ok() && wrote.value() == sizeof(space) && read.ok();
+  });
+}
+
+GUEST_TEST(debug_failures_memory_file) {
+  FailEach("memory file", [] {
+    static char space[3 * 4096 + 100];
+    constexpr std::string_view kPath = "/tmp/debug_failures";
+    std::uint64_t done = 0;
+    const auto file = boot::Names().Open(kKernel, nullptr, kPath, fs::kOpenWrite | fs::kOpenCreate,
+                                         0600, fs::Identity::Kernel());
+    if (file.ok()) {
+      (void)file.value().ref->HandleAdded();
+      done = file.value()
+                 .ref->Write(kKernel, BufferIn::Kernel(space, sizeof(space)))
+                 .ValueOr(std::uint64_t{0});
+      (void)file.value().ref->HandleDropped();
+    }
+    Status removed = boot::Names().Remove(nullptr, kPath, false, fs::Identity::Kernel());
+    if (removed == Status::kNoMemory) {
+      removed = boot::Names().Remove(nullptr, kPath, false, fs::Identity::Kernel());
+      done = 0;
+    }
+    EXPECT(IsOk(removed) || (removed == Status::kNotFound && !file.ok()));
+    return done == sizeof(space);
   });
 }
 

@@ -3,10 +3,12 @@
 
 #include <sys/mman.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "base/assert.h"
 #include "machine/cpu_area.h"
+#include "machine/hosted.h"
 #include "machine/thread.h"
 #include "virtual_cpu.h"
 
@@ -28,9 +30,18 @@ unsigned char* AreaBase(CpuId cpu) {
   return areas[cpu];
 }
 
+namespace {
+std::atomic<CpuId> without_table_memory{kMaxCpus};
+}
+void hosted::RefuseObjectTable(CpuId cpu) {
+  without_table_memory = cpu;
+}
+
 Status MapObjectTable(CpuId cpu, std::uint32_t slots) {
   if (slots > kObjectTableMaxSlots)
     return Status::kLimitExceeded;
+  if (cpu == without_table_memory)
+    return Status::kNoMemory;
   AreaBase(cpu);
   return Status::kOk;
 }

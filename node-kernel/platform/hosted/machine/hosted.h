@@ -38,4 +38,7 @@ void RunOnAllCpus(const std::function<void(CpuId)>& work);
 // Runs work on one CPU and waits for it.
 void RunOn(CpuId cpu, const std::function<void()>& work);
 
+// MapObjectTable finds no memory for `cpu`'s table from now on; kMaxCpus: for each CPU's again.
+void RefuseObjectTable(CpuId cpu);
+
 }  // namespace k42::machine::hosted

@@ -14,26 +14,31 @@ constinit std::uint64_t next_slot K42_GUARDED_BY(lock) = kStackAreaBase;
 
 }  // namespace
 
+// A slot belongs to whoever moves next_slot on, when all of it is mapped: what a failure leaves
+// mapped, the next one finds there, and two that are at it at once complete it together.
 Result<std::uint64_t> AllocateStack() {
-  std::uint64_t bottom;
-  {
+  for (;;) {
+    std::uint64_t slot;
+    {
+      SpinGuard guard(lock);
+      if (first_free != 0) {
+        const std::uint64_t bottom = first_free;
+        first_free = *reinterpret_cast<std::uint64_t*>(bottom);
+        return bottom;
+      }
+      if (next_slot == kStackAreaEnd) {
+        return Status::kLimitExceeded;
+      }
+      slot = next_slot;
+    }
+    const std::uint64_t bottom = slot + kStackSlotSize - kStackSize;
+    TRY(MapKernelMemory(bottom, kStackSize));
     SpinGuard guard(lock);
-    if (first_free != 0) {
-      bottom = first_free;
-      first_free = *reinterpret_cast<std::uint64_t*>(bottom);
+    if (next_slot == slot) {
+      next_slot += kStackSlotSize;
       return bottom;
     }
-    if (next_slot == kStackAreaEnd) {
-      return Status::kLimitExceeded;
-    }
-    bottom = next_slot + kStackSlotSize - kStackSize;
-    next_slot += kStackSlotSize;
   }
-  const Status status = MapKernelMemory(bottom, kStackSize);
-  if (status != Status::kOk) {
-    return status;  // the slot's address space is lost, what was mapped with it: 32 KiB of 4 GiB
-  }
-  return bottom;
 }
 
 // For the debug console, which takes no lock: a value that is old by one stack is as good.
