@@ -108,7 +108,7 @@ Status FcmFile::WithEntry(std::uint64_t page, FaultWaiter* waiter, Gathered use)
       entry = map_.Find(page);
     }
     if (entry != nullptr && (*entry & kFilling) == 0) {
-      *entry |= kUsed;
+      Mark(*entry, kUsed);
       return use(*entry, FrameOf(*entry));
     }
     if (entry == nullptr) {
@@ -131,7 +131,7 @@ Status FcmFile::MapPage(const FaultRequest& request, TlbGather& gather) {
     if (request.access == Access::kWrite) {
       entry |= kDirty;
     }
-    entry |= kMapped;
+    Mark(entry, kMapped);
     const Protection allowed = (entry & kDirty) != 0
                                    ? region.protection
                                    : region.protection & static_cast<Protection>(~kProtectWrite);
@@ -153,7 +153,7 @@ Status FcmFile::WithPage(const FaultRequest& request, PageUser use, TlbGather&) 
 Status FcmFile::WithFilePage(std::uint64_t offset, FaultWaiter* waiter,
                              FunctionRef<Status(Frame*)> use) {
   return WithEntry(PageIndex(offset), waiter, [&](Entry& entry, Frame* frame) {
-    entry |= kMapped;
+    Mark(entry, kMapped);
     return use(frame);
   });
 }
@@ -175,7 +175,7 @@ void FcmFile::WithPresent(std::uint64_t offset, std::uint64_t end,
     frames[page - first] = 0;
     if (entry != nullptr) {
       if (*entry != 0 && (*entry & kFilling) == 0) {
-        *entry |= kMapped;
+        Mark(*entry, kMapped);
         frames[page - first] = *entry & ~kFlags;
       }
       ++entry;

@@ -139,6 +139,11 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   // Calls use(entry, frame) under lock_ with the page present, filling or making it first.
   Status WithEntry(std::uint64_t page, FaultWaiter* waiter, Gathered use);
   Frame* FrameOf(Entry entry) const;
+  // Mostly the flag is there, and other CPUs' caches have the line, too.
+  static void Mark(Entry& entry, Entry flag) {
+    if ((entry & flag) == 0)
+      entry |= flag;
+  }
   static std::uint64_t PagesOf(std::uint64_t size) { return (size + kPageSize - 1) / kPageSize; }
   Status AddPageLocked(std::uint64_t page, Frame* frame, Entry flags) K42_REQUIRES(lock_);
   void GrowToLocked(std::uint64_t size) K42_REQUIRES(lock_);

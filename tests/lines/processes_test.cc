@@ -15,11 +15,14 @@ class ProcessLines : public ::testing::Test {
  protected:
   // One line: the lock, counts and last number of the node's one table of tasks. The rest is what
   // is taken or given back many at a time: turns of 32 numbers, ids of objects.
-  static constexpr double kMostPerProcess = 1.5;
-  void Report(const char* what, const LineReport& report) {
+  static constexpr double kMostPerFork = 1.5;
+  // And the lock of their program's pages, the same file for all: a spawned one is shown them at
+  // once, where it took that lock for its first faults before.
+  static constexpr double kMostPerSpawn = 2.5;
+  void Report(const char* what, const LineReport& report, double most) {
     std::printf("%s: %s", what, report.Text().c_str());
     RecordProperty("shared_per_operation", std::to_string(report.shared_per_operation));
-    EXPECT_LE(report.shared_per_operation, kMostPerProcess) << report.Text();
+    EXPECT_LE(report.shared_per_operation, most) << report.Text();
   }
 
   CountingProcesses& processes_ = CountingProcesses::Get();
@@ -29,14 +32,14 @@ TEST_F(ProcessLines, SpawnAndEnd) {
   const LineReport report = CountLines(
       kCpus, 100,
       [&](machine::CpuId cpu, std::uint32_t) { processes_.End(cpu, processes_.Spawn(cpu)); }, 50);
-  Report("spawn, end", report);
+  Report("spawn, end", report, kMostPerSpawn);
 }
 
 TEST_F(ProcessLines, ForkAndEnd) {
   const LineReport report = CountLines(
       kCpus, 100,
       [&](machine::CpuId cpu, std::uint32_t) { processes_.End(cpu, processes_.Fork(cpu)); }, 50);
-  Report("fork, end", report);
+  Report("fork, end", report, kMostPerFork);
 }
 
 }  // namespace
