@@ -2,6 +2,7 @@
 // calls, and a counter swapped every millisecond while all CPUs count.
 #include <algorithm>
 #include <atomic>
+#include <string_view>
 
 #include "cobj/inspect.h"
 #include "cobj/make.h"
@@ -12,8 +13,10 @@
 #include "machine/boot_info.h"
 #include "machine/clock.h"
 #include "machine/cpu.h"
+#include "machine/cpu_message.h"
 #include "machine/thread.h"
 #include "platform/contract/trace_hook.h"
+#include "support/counter_kinds.h"
 #include "support/counters.h"
 #include "symbols.h"
 
@@ -71,15 +74,34 @@ void OnAllCpus(Work work) {
 }
 
 GUEST_TEST(cobj_warm_calls_do_not_miss) {
-  const auto counter = cobj::MakeShared<SharedCounter>().value();
-  EXPECT_EQ(counter->Increment(3).ValueOr(0), 3u);
-  const std::uint64_t misses = cobj::node_objects->counts().misses;
-  for (int i = 0; i < 100; ++i) (void)counter->Increment(1);
-  EXPECT_EQ(counter->Value().ValueOr(0), 103u);
-  EXPECT(cobj::node_objects->counts().misses <=
-         misses + 2);  // other CPUs may use objects of their own
-  EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
-  EXPECT_EQ(counter->Value().status(), Status::kDeleted);
+  for (const test::CounterKind& kind : test::CounterKinds()) {
+    const auto counter = kind.Make().value();
+    EXPECT_EQ(counter->Increment(3).ValueOr(0), 3u);
+    const std::uint64_t misses = cobj::node_objects->counts().misses;
+    for (int i = 0; i < 100; ++i) (void)counter->Increment(1);
+    EXPECT_EQ(counter->Value().ValueOr(0), 103u);
+    EXPECT(cobj::node_objects->counts().misses <=
+           misses + 2);  // other CPUs may use objects of their own
+    EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+    EXPECT_EQ(counter->Value().status(), Status::kDeleted);
+  }
+}
+
+GUEST_TEST(cobj_manager_is_an_object_itself) {
+  OnAllCpus([](CpuId) {
+    EXPECT_EQ(cobj::Destroy(cobj::MakeShared<SharedCounter>().value()), Status::kOk);
+  });
+  std::uint32_t found = 0;
+  cobj::ForEachObject(*cobj::node_objects, [&](const cobj::ObjectView& view) {
+    const std::string_view name = machine::FindSymbol(view.class_function).name;
+    if (name.find("ObjectManagerRoot") == std::string_view::npos)
+      return;
+    ++found;
+    EXPECT_EQ(view.bits, cobj::BitsOfIndex(1));
+    EXPECT_EQ(view.filled.Count(), machine::CpuCount());
+  });
+  EXPECT_EQ(found, 1u);
+  EXPECT(Eventually([] { return test::live_counters == 0; }));
 }
 
 GUEST_TEST(cobj_every_clustering_factor) {
@@ -135,8 +157,7 @@ std::uint64_t NumberOption(const char* name, const char* otherwise) {
 
 // Objects with a serial number each: a call either answers it or kDeleted. Whatever else comes is
 // another object's memory, freed memory, or an id that came back too early.
-template <typename Make>
-void Races(Make make) {
+void Races(const test::CounterKind& kind) {
   static std::atomic<std::uint64_t> current;  // serial << 32 | reference
   static std::atomic<std::uint64_t> wrong, made, deleted, answered, most_away;
   current = wrong = made = deleted = answered = most_away = 0;
@@ -145,7 +166,7 @@ void Races(Make make) {
     std::uint64_t my_deleted = 0, my_answered = 0, my_away = 0;
     for (std::uint64_t i = 0; i < rounds; ++i) {
       const std::uint64_t serial = (i * machine::CpuCount() + cpu + 1) & 0x7fffffff;
-      const Result<Ref<ICounter>> fresh = make(serial << 32);
+      const Result<Ref<ICounter>> fresh = kind.Make(serial << 32);
       if (!fresh.ok()) {
         ++wrong;
         return;
@@ -190,14 +211,12 @@ void Races(Make make) {
 }
 
 GUEST_TEST(cobj_races_shared) {
-  Races([](std::uint64_t start) { return cobj::MakeShared<SharedCounter>(start); });
+  Races(test::CounterKind{0});
 }
 GUEST_TEST(cobj_races_replicated) {
-  static std::uint32_t factor;
-  for (factor = 1; factor <= machine::CpuCount(); factor *= 2) {
-    Races([](std::uint64_t start) {
-      return cobj::MakeReplicated<test::StartedCounter>(factor, start);
-    });
+  for (const test::CounterKind& kind : test::CounterKinds()) {
+    if (kind.factor != 0)
+      Races(kind);
   }
 }
 
@@ -225,44 +244,89 @@ GUEST_TEST(cobj_active_thread_delays_markers_until_it_ends) {
   EXPECT(Eventually([&] { return node.elapsed() && here.elapsed(); }));
 }
 
-// Messages handled by other CPUs than the test's, and interrupts these take.
+// Messages to other CPUs than the test's. A CPU handles them in the order of sending, so all have
+// been counted when one sent after them has arrived.
 std::atomic<std::uint64_t> messages_elsewhere;
+std::atomic<std::uint32_t> fences_left;
 CpuId counting_cpu;
-void CountMessages(machine::PlatformEvent event, std::uint64_t, std::uint64_t) {
-  if (event == machine::PlatformEvent::kMessage && machine::CurrentCpu() != counting_cpu)
+void PassFence(machine::CpuMessage*) {
+  --fences_left;
+}
+void CountMessages(machine::PlatformEvent event, std::uint64_t handler, std::uint64_t) {
+  if (event == machine::PlatformEvent::kMessage && machine::CurrentCpu() != counting_cpu &&
+      handler != reinterpret_cast<std::uint64_t>(&PassFence))
     ++messages_elsewhere;
 }
 
-GUEST_TEST(cobj_object_of_one_cpu_goes_without_a_message) {
+// What others began before, threads that end and ids that come back, is through: no message for
+// 50 ms.
+void WaitForSilence() {
+  for (std::uint64_t seen = ~std::uint64_t{0}; seen != messages_elsewhere;) {
+    seen = messages_elsewhere;
+    const std::uint64_t end = machine::MonotonicNs() + 50'000'000;
+    while (machine::MonotonicNs() < end) Thread::Yield();
+  }
+}
+
+// How many messages work() sends to other CPUs.
+template <typename Work>
+std::uint64_t MessagesOf(Work work) {
+  static machine::CpuMessage fences[machine::kMaxCpus];
+  const machine::TraceHook before = machine::trace_hook.load();
+  counting_cpu = machine::CurrentCpu();
+  machine::trace_hook = CountMessages;
+  WaitForSilence();
+  messages_elsewhere = 0;
+  work();
+  fences_left = machine::CpuCount();
+  for (CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu) {
+    fences[cpu].handler = PassFence;
+    machine::Send(cpu, &fences[cpu]);
+  }
+  EXPECT(Eventually([] { return fences_left == 0; }));
+  machine::trace_hook = before;
+  return messages_elsewhere.load();
+}
+
+// An object that only this CPU uses goes without a message.
+void ObjectOfThisCpu(const test::CounterKind& kind) {
   // As many as fit before their ids make a batch, for whose sake the token goes round.
+  constexpr std::uint32_t kObjects = cobj::ObjectManager::kIdBatch / 2;
   cobj::node_objects->FlushIds();
   EXPECT(Eventually([] { return cobj::node_objects->grace().idle(); }));
-  const machine::TraceHook before_hook = machine::trace_hook.load();
-  counting_cpu = machine::CurrentCpu();
-  messages_elsewhere = 0;
   const auto before = cobj::node_objects->counts();
-  machine::trace_hook = CountMessages;
-  for (std::uint32_t i = 0; i < cobj::ObjectManager::kIdBatch / 2; ++i) {
-    const auto shared = cobj::MakeShared<SharedCounter>().value();
-    (void)shared->Increment(1);
-    EXPECT_EQ(cobj::Destroy(shared), Status::kOk);
-    EXPECT(Eventually([] { return test::live_counters == 0; }));  // its memory is free
-  }
-  machine::trace_hook = before_hook;
-  EXPECT_EQ(messages_elsewhere.load(), 0u);
-  EXPECT(cobj::node_objects->counts().local >= before.local + cobj::ObjectManager::kIdBatch / 2);
+  const std::uint64_t messages = MessagesOf([&] {
+    for (std::uint32_t i = 0; i < kObjects; ++i) {
+      const auto object = kind.Make().value();
+      (void)object->Increment(1);
+      EXPECT_EQ(cobj::Destroy(object), Status::kOk);
+      EXPECT(Eventually([] { return test::live_counters == 0; }));  // its memory is free
+    }
+  });
+  EXPECT_EQ(messages, 0u);
+  EXPECT(cobj::node_objects->counts().local >= before.local + kObjects);
+}
 
-  // Used on two CPUs: one there and back, and the token's round.
-  if (machine::CpuCount() < 2)
-    return;
-  const auto wide = cobj::MakeShared<SharedCounter>().value();
-  OnAllCpus([&](CpuId) { (void)wide->Increment(1); });
-  EXPECT(Eventually([] { return cobj::node_objects->grace().idle(); }));
-  machine::trace_hook = CountMessages;
-  EXPECT_EQ(cobj::Destroy(wide), Status::kOk);
-  EXPECT(Eventually([] { return test::live_counters == 0; }));
-  machine::trace_hook = before_hook;
-  EXPECT(messages_elsewhere.load() != 0);
+GUEST_TEST(cobj_object_of_one_cpu_goes_without_a_message) {
+  const CpuId last = machine::CpuCount() - 1;
+  for (const test::CounterKind& kind : test::CounterKinds()) {
+    for (CpuId cpu : {CpuId{0}, last}) {
+      OnAllCpus([&](CpuId here) {
+        if (here == cpu)
+          ObjectOfThisCpu(kind);
+      });
+    }
+    // Used on all CPUs: one there and back, and the token's round.
+    if (machine::CpuCount() < 2)
+      continue;
+    const auto wide = kind.Make().value();
+    OnAllCpus([&](CpuId) { (void)wide->Increment(1); });
+    EXPECT(Eventually([] { return cobj::node_objects->grace().idle(); }));
+    EXPECT(MessagesOf([&] {
+             EXPECT_EQ(cobj::Destroy(wide), Status::kOk);
+             EXPECT(Eventually([] { return test::live_counters == 0; }));
+           }) != 0);
+  }
 }
 
 GUEST_TEST(cobj_swap_every_millisecond_under_calls) {
@@ -272,23 +336,18 @@ GUEST_TEST(cobj_swap_every_millisecond_under_calls) {
   stop = false;
   total = errors = 0;
   swaps = 0;
-  const auto counter = cobj::MakeShared<SharedCounter>().value();
+  const test::CounterKinds kinds;
+  const auto counter = kinds[0].Make().value();
   OnAllCpus([&](CpuId cpu) {
     if (cpu == 0) {
       Allocator& allocator = cobj::node_objects->allocator();
       const std::uint64_t end = machine::MonotonicNs() + 1'000'000'000;
       // Where virtual CPUs outnumber the host's, a swap takes as long as the host lets each of them
       // wait.
-      while (machine::MonotonicNs() < end || swaps < 5) {
-        cobj::Root* next = nullptr;
-        if (swaps % 2 == 0) {
-          next = allocator.Make<cobj::ReplicatedRoot<ReplicatedCounter>>(allocator, 1u).value();
-        } else {
-          next = allocator.Make<cobj::SharedRoot<SharedCounter>>().value();
-        }
-        if (cobj::SwapObject(counter, next) != Status::kOk)
-          ++errors;
+      while (machine::MonotonicNs() < end || swaps < 2 * kinds.size()) {
         ++swaps;
+        if (cobj::SwapObject(counter, kinds[swaps].MakeRoot(allocator).value()) != Status::kOk)
+          ++errors;
         const std::uint64_t pause = machine::MonotonicNs() + 1'000'000;
         while (machine::MonotonicNs() < pause) {
           (void)counter->Increment(1);

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "cobj/make.h"
 #include "cobj/marker.h"
+#include "support/counter_kinds.h"
 #include "support/counters.h"
 #include "support/node_fixture.h"
 
@@ -65,13 +68,15 @@ TEST_F(Objects, EveryClusteringFactorCountsRight) {
 }
 
 TEST_F(Objects, StaleReferenceAnswersDeleted) {
-  const auto counter = MakeShared<SharedCounter>().value();
-  RunOnAllCpus([&](machine::CpuId) { (void)counter->Increment(1); });
-  EXPECT_EQ(Destroy(counter), Status::kOk);
-  EXPECT_EQ(Destroy(counter), Status::kDeleted);
-  EXPECT_TRUE(Eventually([&] { return AllGone(); }));
-  EXPECT_EQ(counter->Increment(1).status(), Status::kDeleted);
-  RunOn(3, [&] { EXPECT_EQ(counter->Value().status(), Status::kDeleted); });
+  for (const test::CounterKind& kind : test::CounterKinds()) {
+    const auto counter = kind.Make().value();
+    RunOnAllCpus([&](machine::CpuId) { (void)counter->Increment(1); });
+    EXPECT_EQ(Destroy(counter), Status::kOk);
+    EXPECT_EQ(Destroy(counter), Status::kDeleted);
+    EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+    EXPECT_EQ(counter->Increment(1).status(), Status::kDeleted);
+    RunOn(3, [&] { EXPECT_EQ(counter->Value().status(), Status::kDeleted); });
+  }
 }
 
 TEST_F(Objects, ObjectOfOneCpuGoesWithoutMessages) {
@@ -123,7 +128,46 @@ TEST_F(Objects, AnActiveThreadElsewhereDelaysAMarker) {
   EXPECT_TRUE(Eventually([&] { return node.elapsed(); }));
 }
 
-TEST_F(Objects, RacesOfCreateCallDestroyNeverReachFreedMemory) {
+// Who is active for more than 100 ms while somebody waits for a grace period is named.
+TEST_F(Objects, WhoHoldsAGenerationIsReported) {
+  static std::atomic<bool> end;
+  end = false;
+  machine::Thread* const holder = machine::Thread::Create(
+                                      "the test's holder",
+                                      [](void*) {
+                                        while (!end)
+                                          machine::Thread::Block();  // active all the time
+                                      },
+                                      nullptr, 2)
+                                      .value();
+  Marker node;
+  node.Set(Marker::Scope::kNode);
+  // First the report, then its call chain, of which a hosted thread knows the thread alone.
+  constexpr std::string_view kReport =
+      " of CPU 2 is held for 100 ms by thread the test's holder\n  thread the test's holder of CPU "
+      "2";
+  std::string log;
+  for (int i = 0; i < 200 && log.find(kReport) == std::string::npos; ++i) {
+    testing::internal::CaptureStderr();
+    for (int n = 0; n < 10; ++n) {
+      test::QuietPoint();  // the token comes by here, too
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    log += testing::internal::GetCapturedStderr();
+  }
+  EXPECT_NE(log.find(kReport), std::string::npos) << log;
+  EXPECT_FALSE(node.elapsed());
+  end = true;
+  holder->Unblock();
+  EXPECT_TRUE(Eventually([&] { return node.elapsed(); }));
+}
+
+class ObjectRaces : public Objects {
+ protected:
+  void Run(const test::CounterKind& kind);
+};
+
+void ObjectRaces::Run(const test::CounterKind& kind) {
   static std::atomic<RefBits> current;
   current = 0;
   constexpr int kRounds = 400;
@@ -131,7 +175,7 @@ TEST_F(Objects, RacesOfCreateCallDestroyNeverReachFreedMemory) {
   RunOnAllCpus([&](machine::CpuId cpu) {
     for (int i = 0; i < kRounds; ++i) {
       if (i % machine::CpuCount() == cpu) {
-        const auto made = MakeShared<SharedCounter>(std::uint64_t{1000}).value();
+        const auto made = kind.Make(1000).value();
         const RefBits old = current.exchange(made.bits());
         if (old != 0) {
           EXPECT_EQ(Destroy(Ref<idl::ICounter>::FromBits(old)), Status::kOk);
@@ -157,6 +201,10 @@ TEST_F(Objects, RacesOfCreateCallDestroyNeverReachFreedMemory) {
   EXPECT_GT(answered.load(), 1000u);
   EXPECT_EQ(Destroy(Ref<idl::ICounter>::FromBits(current.load())), Status::kOk);
   EXPECT_TRUE(Eventually([&] { return AllGone(); }));
+}
+
+TEST_F(ObjectRaces, OfCreateCallDestroyNeverReachFreedMemory) {
+  for (const test::CounterKind& kind : test::CounterKinds()) Run(kind);
 }
 
 // A thread that makes and destroys without pause gets ahead of the disposals by so much and no
