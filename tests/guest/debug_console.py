@@ -39,6 +39,12 @@ class Watchdog(unittest.TestCase):
             self.assertRegex(guest.text, r"CPU 1: has not come to its loop for \d+ ms: runs, thread busy")
             self.assertNotIn("stuck with interrupts off", guest.text)
 
+    def test_who_holds_a_generation_is_named_with_its_call_chain(self):
+        with Guest(IMAGE, cpus=2, append="test=stuck_generation_for_a_while") as guest:
+            self.assertEqual(guest.wait(), GOOD, guest.text)
+            self.assertRegex(guest.text, r"generation \d+ of CPU 1 is held for 100 ms by thread holder\n"
+                                         r".*thread holder of CPU 1 is ready\n(.*\n){0,4}?.*HoldGeneration")
+
     def test_a_node_at_rest_or_at_work_is_not_accused(self):
         with Guest(IMAGE, cpus=4, append="test=thread*,lock*,timer*,message*,spin*") as guest:
             self.assertEqual(guest.wait(240), GOOD, guest.text)
@@ -88,7 +94,15 @@ class Console(unittest.TestCase):
             self.assertRegex(generations, r"cpu  1 generation \d+, needed \d+")
             self.assertRegex(generations, r"held by deaf")
             self.assertRegex(generations, r"the grace token travels")
-            self.assertRegex(guest.ask("mem"), r"frames: \d+ of \d+ free")
+            memory = guest.ask("mem")
+            self.assertRegex(memory, r"frames: \d+ of \d+ free")
+            self.assertRegex(memory, r"\d+ promised")
+            self.assertRegex(memory, r"node 0: [1-9]\d* frames free, \d+ whole chunks of 2 MiB")
+            for cpu in range(3):
+                self.assertRegex(memory, rf"cpu  {cpu} node 0: \d+ frames cached, \d+ in slabs")
+            self.assertEqual(sum(map(int, re.findall(r"(\d+) in slabs", memory))),
+                             int(re.search(r"heap: (\d+) frames", memory)[1]))
+            self.assertNotIn("debug heap", memory)
             self.assertRegex(guest.ask("trace 5"), r"trace +0 .*(interrupt|thread_switch)")
             self.assertIn("no command", guest.ask("nonsense"))
             self.assertIn("there are CPUs 0 to 2", guest.ask("cpu 9"))
@@ -102,6 +116,7 @@ class Console(unittest.TestCase):
             slabs = re.search(r"heap: (\d+) frames in slabs", guest.ask("mem"))
             self.assertTrue(slabs, guest.text)
             self.assertTrue(1 <= int(slabs[1]) < 4096, slabs[0])
+            self.assertRegex(guest.text, r"debug heap: [1-9]\d* frames of records")
             self.end(guest)
 
     def test_the_key_is_seen_though_the_serial_ports_cpu_is_deaf(self):

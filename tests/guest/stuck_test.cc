@@ -42,6 +42,14 @@ std::uint64_t In(std::uint64_t seconds) {
   return MonotonicNs() + seconds * kSecond;
 }
 
+// Active all the time, while others of its CPU go on.
+[[gnu::noinline]] void HoldGeneration(std::uint64_t end) {
+  ++stuck;
+  while (MonotonicNs() < end) {
+    Thread::Yield();
+  }
+}
+
 // On `cpu`; returns when it has begun.
 void Start(const char* name, void (*body)(void*), machine::CpuId cpu) {
   const std::uint32_t before = stuck;
@@ -85,6 +93,13 @@ GUEST_TEST(stuck_deaf_for_a_while) {
 GUEST_TEST(stuck_busy_for_a_while) {
   Start(
       "busy", [](void*) { SpinUntil(In(7)); }, 1);
+  machine::Log("stuck now");
+  AskEverybody();
+}
+
+GUEST_TEST(stuck_generation_for_a_while) {
+  Start(
+      "holder", [](void*) { HoldGeneration(In(2)); }, 1);
   machine::Log("stuck now");
   AskEverybody();
 }
