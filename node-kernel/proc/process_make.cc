@@ -24,7 +24,8 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
   TRY(block.BuildFor(services, blob, {handles, streams.size()}));
   TRY(maker.MapImage(image, block));
   // From here on others find it, by its task; what is left cannot fail.
-  process.main_number_ = TRY(services.tasks.Create(0, 0, &process, true, machine::MonotonicNs()));
+  process.main_number_ =
+      TRY(services.tasks.Create(nullptr, 0, 0, &process, true, machine::MonotonicNs()));
   process.first()->ActFor(process.main_number_);
   (void)block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0);
   const std::uint32_t number = process.main_number_;
@@ -52,8 +53,8 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   }
   TRY(maker.GrantFixed());
   TRY(child.handles_.CopyAll(handles_));
-  child.main_number_ = TRY(services_.tasks.Create(Number(caller), request.exit_signal, &child, true,
-                                                  machine::MonotonicNs()));
+  child.main_number_ = TRY(services_.tasks.Create(this, Number(caller), request.exit_signal, &child,
+                                                  true, machine::MonotonicNs()));
   child.first()->ActFor(child.main_number_);
   const sched::Dispatcher& calling = Calling().scheduled();
   dispatcher.InheritEntries(calling);
@@ -91,8 +92,8 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
     NoLongerActsFor(request.task);
     child.main_number_ = request.task;
   } else {
-    child.main_number_ = TRY(
-        services_.tasks.Create(parent, request.exit_signal, &child, true, machine::MonotonicNs()));
+    child.main_number_ = TRY(services_.tasks.Create(this, parent, request.exit_signal, &child, true,
+                                                    machine::MonotonicNs()));
   }
   child.first()->ActFor(child.main_number_);
   (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);

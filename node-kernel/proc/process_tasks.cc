@@ -49,7 +49,7 @@ Result<std::uint32_t> Process::NewTask(const cobj::CallContext& caller, std::uin
   if (signal > abi::kSignalMax)
     return Status::kInvalidArgument;
   TRY(services_.tasks.RequireRoom(Number(caller)));
-  return services_.tasks.Create(Number(caller), signal, this, false, machine::MonotonicNs());
+  return services_.tasks.Create(this, Number(caller), signal, this, false, machine::MonotonicNs());
 }
 
 Result<std::uint32_t> Process::NewThread(const cobj::CallContext& caller, std::uint32_t task) {
@@ -161,6 +161,9 @@ Result<std::uint32_t> Process::ListThreads(const cobj::CallContext& caller, std:
 
 Result<std::uint32_t> Process::GetText(const cobj::CallContext& caller, std::uint32_t task,
                                        TaskText text, BufferOut buffer) {
+  // Words that others may not see; /proc's file has its own permission.
+  if (text == TaskText::kEnvironment)
+    TRY(services_.tasks.RequireControl(Number(caller), task));
   auto* copy = static_cast<char*>(services_.allocator.Allocate(kTextMax, 1));
   if (copy == nullptr)
     return Status::kNoMemory;

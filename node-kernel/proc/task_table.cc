@@ -40,13 +40,14 @@ Task* TaskTable::FindOwnLocked(std::uint32_t caller, std::uint32_t number) const
              : nullptr;
 }
 
-Result<std::uint32_t> TaskTable::Create(std::uint32_t parent_number, std::uint32_t exit_signal,
-                                        TaskHost* host, bool is_main, std::uint64_t now_ns) {
+Result<std::uint32_t> TaskTable::Create(const TaskHost* caller, std::uint32_t parent_number,
+                                        std::uint32_t exit_signal, TaskHost* host, bool is_main,
+                                        std::uint64_t now_ns) {
   Task* task = TRY(allocator_.Make<Task>());
   SpinGuard guard(lock_);
   Task* parent = parent_number == 0 ? nullptr : FindLocked(parent_number);
   Result<std::uint32_t> number = Status::kNoProcess;
-  if (parent != nullptr || parent_number == 0)
+  if (parent != nullptr ? parent->host == caller : parent_number == 0)
     number = numbers_.Take(task, false);
   if (!number.ok()) {
     allocator_.Destroy(task);

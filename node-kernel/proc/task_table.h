@@ -29,11 +29,14 @@ class alignas(64) TaskTable {
   void SetSessionEnded(SessionEnded hook) { session_ended_ = hook; }
 
   // -- birth and death --
-  // A child of `parent`; 0: a task that the kernel starts itself. Such a task heads a family of its
-  // own: orphans below it are its children at last, and who is orphaned by its end is nobody's. Its
-  // number: another dispatcher of the host may end the task before its maker looks at anything.
-  Result<std::uint32_t> Create(std::uint32_t parent, std::uint32_t exit_signal, TaskHost* host,
-                               bool is_main, std::uint64_t now_ns);
+  // A child of `parent`, a live task of the process that asks (`caller`; its number may have become
+  // a stranger's since the call began: kNoProcess); 0: a task that the kernel starts itself. Such a
+  // task heads a family of its own: orphans below it are its children at last, and who is orphaned
+  // by its end is nobody's. Its number: another dispatcher of the host may end the task before its
+  // maker looks at anything.
+  Result<std::uint32_t> Create(const TaskHost* caller, std::uint32_t parent,
+                               std::uint32_t exit_signal, TaskHost* host, bool is_main,
+                               std::uint64_t now_ns);
   // There is no first process: its number, and with it what follows from its end, is nobody else's.
   void PassFirstNumber() {
     machine::SpinGuard guard(lock_);

@@ -50,7 +50,8 @@ class TaskTableTest : public ::testing::Test {
  protected:
   TaskTableTest() { first_ = New(0, &first_host_); }
   Task* New(std::uint32_t parent, FakeHost* host, std::uint32_t signal = abi::kSignalChild) {
-    return At(tasks_.Create(parent, signal, host, true, 0).value());
+    return At(tasks_.Create(parent == 0 ? nullptr : At(parent)->host, parent, signal, host, true, 0)
+                  .value());
   }
   // Good as long as nobody ends it.
   Task* At(std::uint32_t number) {

@@ -41,7 +41,8 @@ TEST_F(TaskTableTest, FamiliesShareNothing) {
 
 // A program may still act for a task of its own that has ended.
 TEST_F(TaskTableTest, ATaskThatHasEndedIsNobodysOwn) {
-  const std::uint32_t second = tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value();
+  const std::uint32_t second =
+      tasks_.Create(&first_host_, 1, abi::kSignalChild, &first_host_, false, 0).value();
   Credential credential;
   ASSERT_EQ(tasks_.GetCredential(second, 0, &credential), Status::kOk);
   EXPECT_EQ(tasks_.SetCredential(second, 0, false, credential), Status::kOk);
@@ -72,7 +73,8 @@ TEST_F(TaskTableTest, ATaskEndsOnce) {
   });
   for (int i = 0; i < kTasks; ++i) {
     through = 0;
-    const std::uint32_t made = tasks_.Create(1, abi::kSignalChild, &first_host_, false, 0).value();
+    const std::uint32_t made =
+        tasks_.Create(&first_host_, 1, abi::kSignalChild, &first_host_, false, 0).value();
     number = made;
     end(made);
     while (through != 2) {
@@ -162,6 +164,16 @@ struct Listener final : TaskEndListener {
   bool other_knew = false;
   Listener* other = nullptr;
 };
+
+TEST_F(TaskTableTest, ANumberThatIsAStrangersByNowMakesNoChild) {
+  FakeHost stranger, child;
+  Task* task = New(first_->number, &stranger);
+  const std::uint32_t number = task->number;
+  EXPECT_EQ(tasks_.Create(&first_host_, number, 0, &child, true, 0).status(), Status::kNoProcess);
+  End(task, ExitKind::kExited, 0, {});
+  EXPECT_EQ(tasks_.Create(&stranger, number, 0, &child, true, 0).status(), Status::kNoProcess);
+  EXPECT_EQ(Wait(first_->number, Any()), Status::kOk);
+}
 
 TEST_F(TaskTableTest, WhoListensIsToldOfTheEndOnce) {
   FakeHost host;
@@ -281,7 +293,7 @@ TEST_F(TaskTableTest, AStoppedGroupThatIsOrphanedIsWokenAndHungUp) {
 TEST_F(TaskTableTest, TasksInOneProcessEndWithIt) {
   FakeHost host;
   Task* main = New(1, &host);
-  const std::uint32_t guest_number = tasks_.Create(main->number, 0, &host, false, 0).value();
+  const std::uint32_t guest_number = tasks_.Create(&host, main->number, 0, &host, false, 0).value();
   const std::uint32_t thread = tasks_.NewThread(main->number, 0).value();
   EXPECT_EQ(tasks_.GetInfo(1, thread, nullptr), Status::kNoProcess);
   EXPECT_EQ(tasks_.EndOwn(&host, main->number, ExitKind::kExited, 0), Status::kNoProcess);
