@@ -178,7 +178,9 @@ Result<std::uint32_t> SetWatch(NameTree& tree, FileWatcher& watcher, Node& node,
   Result<std::uint32_t> number = Status::kLimitExceeded;
   {
     MutexGuard guard(watches_lock);
-    if (Watch* old = FindWatchLocked(*watches, watcher)) {
+    if (watcher.closed) {  // another thread has closed it meanwhile, and it is about to go
+      number = Status::kDeleted;
+    } else if (Watch* old = FindWatchLocked(*watches, watcher)) {
       if ((events & abi::kWatchNew) != 0) {
         number = Status::kAlreadyExists;
       } else {
@@ -223,6 +225,7 @@ void EndWatchesBy(FileWatcher& watcher) {
   EndedWatches ended;
   {
     MutexGuard guard(watches_lock);
+    watcher.closed = true;
     while (Watch* watch = watcher.watches.Front()) {
       UnlinkLocked(*watch, ended);
     }

@@ -12,6 +12,8 @@ namespace {
 
 using machine::MutexGuard;
 
+constinit std::uint32_t queued_of_all K42_GUARDED_BY(watches_lock) = 0;
+
 std::size_t PaddedSize(std::string_view name) {
   return name.empty() ? 0 : AlignUp(name.size() + 1, abi::kFileEventNameUnit);
 }
@@ -40,10 +42,13 @@ void FileWatcher::QueueLocked(std::int32_t watch, std::uint32_t what, std::uint3
       (name_size == 0 || last->name[name.size()] == 0)) {
     return;
   }
-  if (queued_ > kMostEvents) {
+  // Once, whether this one's own queue is full or all together are.
+  const bool full = queued_ >= kMostEvents || queued_of_all >= kMostEventsOfNode;
+  if (full && lost_) {
     return;
   }
-  if (queued_ == kMostEvents) {
+  lost_ = full;
+  if (full) {
     watch = -1;
     what = abi::kFileEventsLost;
     pair = 0;
@@ -62,6 +67,7 @@ void FileWatcher::QueueLocked(std::int32_t watch, std::uint32_t what, std::uint3
   std::memcpy(event->name, name.data(), name.size());
   queue_.PushBack(event);
   ++queued_;
+  ++queued_of_all;
   bytes_ += sizeof(abi::FileEvent) + size;
   ready_.Update(abi::kReadable, abi::kReadable, abi::kReadable, wakeups);
 }
@@ -92,6 +98,7 @@ Result<std::uint64_t> FileWatcher::Read(Caller, BufferOut data) {
       size += more;
       bytes_ -= more;
       --queued_;
+      --queued_of_all;
       queue_.Remove(event);
       taken.PushBack(event);
     }
@@ -175,6 +182,7 @@ void FileWatcher::Closed() {
     while (Event* event = queue_.PopFront()) {
       left.PushBack(event);
     }
+    queued_of_all -= queued_;
     queued_ = 0;
     bytes_ = 0;
   }

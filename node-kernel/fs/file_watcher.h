@@ -20,6 +20,7 @@ class FileWatcher final : public OpenFileBase<IFileWatcher> {
  public:
   using Caller = const cobj::CallContext&;
   static constexpr std::uint32_t kMostEvents = 16384;
+  static constexpr std::uint32_t kMostEventsOfNode = 131072;  // of all: some 40 MiB at most
   static constexpr std::uint32_t kMostWatches = 65536;
 
   FileWatcher(NameTree& tree, const io::StreamIdentity& identity, std::uint32_t flags)
@@ -53,6 +54,7 @@ class FileWatcher final : public OpenFileBase<IFileWatcher> {
 
   IntrusiveList<Watch, WatchesOfWatcher> watches K42_GUARDED_BY(watches_lock);
   std::uint32_t count K42_GUARDED_BY(watches_lock) = 0;
+  bool closed K42_GUARDED_BY(watches_lock) = false;  // takes no watch any more
 
  private:
   struct Event : ListLink<> {
@@ -68,6 +70,7 @@ class FileWatcher final : public OpenFileBase<IFileWatcher> {
   const io::StreamIdentity identity_;
   IntrusiveList<Event> queue_ K42_GUARDED_BY(watches_lock);
   std::uint32_t queued_ K42_GUARDED_BY(watches_lock) = 0;
+  bool lost_ K42_GUARDED_BY(watches_lock) = false;  // the last that came found no room
   std::uint64_t bytes_ K42_GUARDED_BY(watches_lock) = 0;
   std::uint32_t last_number_ K42_GUARDED_BY(watches_lock) = 0;
   io::ReadyList ready_;
