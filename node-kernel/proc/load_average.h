@@ -16,12 +16,14 @@ class LoadAverage {
 
   // `busy_ns`: used by all CPUs together until `now_ns`.
   void Update(std::uint64_t now_ns, std::uint64_t busy_ns, std::uint64_t waiting) {
-    const std::uint64_t elapsed = now_ns - last_ns_;
+    // Who asks reads the clock before it takes its turn here: another's may have been later.
+    const std::uint64_t elapsed = now_ns > last_ns_ ? now_ns - last_ns_ : 0;
     const std::uint64_t steps = elapsed / kStepNs;
     if (steps == 0)
       return;
     // Milliseconds, so that nothing is lost above.
-    const std::uint64_t used_ms = (busy_ns - last_busy_ns_) / 1'000'000;
+    const std::uint64_t used_ms =
+        busy_ns > last_busy_ns_ ? (busy_ns - last_busy_ns_) / 1'000'000 : 0;
     const std::uint64_t rate = used_ms * kOne / (elapsed / 1'000'000) + waiting * kOne;
     for (std::uint32_t i = 0; i < 3; ++i) {
       const std::uint64_t kept = Power(kDecay[i], steps);

@@ -275,7 +275,7 @@ std::int64_t CloneWith(Thread& self, const CloneRequest& request) {
     return -kEINVAL;
   }
   if (flags & kClonePidFd) {
-    const std::int32_t none = 0;
+    const std::int32_t none = -1;  // of a child that is gone before it is named
     if (!WriteUser(request.pidfd, none)) {
       return -kEFAULT;
     }
