@@ -91,6 +91,7 @@ Watch* FindWatchLocked(NodeWatches& watches, const FileWatcher& watcher)
 machine::Mutex<LockRank::kStream> watches_lock;
 constinit std::atomic<std::uint32_t> watch_count{0};
 
+Watch::Watch(FileWatcher& watcher_in, Node& node_in) : watcher(watcher_in), node(node_in) {}
 Watch::~Watch() = default;
 
 void TellOfFileSlowly(Entry* entry, Node& node, std::uint32_t what) {

@@ -37,7 +37,7 @@ struct WatchesOfNode;
 struct WatchesOfWatcher;
 
 struct Watch : ListLink<WatchesOfNode>, ListLink<WatchesOfWatcher> {
-  Watch(FileWatcher& watcher_in, Node& node_in) : watcher(watcher_in), node(node_in) {}
+  Watch(FileWatcher& watcher_in, Node& node_in);
   ~Watch();
 
   FileWatcher& watcher;
