@@ -13,9 +13,15 @@ namespace k42::mem {
 
 using machine::SpinGuard;
 
+namespace {
+
+constexpr machine::HoldReason kSought{150, "a region is looked for among all, and entered"};
+
+}  // namespace
+
 Status AddressSpace::EnterRegion(std::uint64_t address, Access access, FaultWaiter* waiter,
                                  Region*& region) {
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kSought);
   ++faults_;
   if (OverlapsClosedLocked(address)) [[unlikely]] {
     if (waiter == nullptr) {

@@ -204,6 +204,7 @@ void DebugHeap::Free(void* block, std::size_t size) {
 }
 
 void DebugHeap::EmptyQuarantine() {
+  const machine::UncountedWork uncounted;
   Quarantine& quarantine = quarantines_[machine::CurrentCpu()];
   for (Record*& place : quarantine.records) {
     if (Record* record = place) {

@@ -16,6 +16,7 @@ constexpr machine::HoldReason kChunk{
 constexpr machine::HoldReason kScan{
     40000, "partial chunks are looked through for a run: contiguous buffers are rare"};
 constexpr machine::HoldReason kRows{500, "a few rows, while the machine starts"};
+constexpr machine::HoldReason kListed{100, "a chunk is looked for, or goes into its list"};
 
 // The next chunk of a row, its descriptors made, all frames free.
 Chunk* MakeChunk(UntouchedChunks& row) {
@@ -60,7 +61,7 @@ bool FramePool::AddUntouched(const UntouchedChunks& chunks) {
 bool FramePool::Touch(std::uint64_t seen) {
   const SpinGuard guard(untouched_lock_, kChunk);
   {
-    const SpinGuard look(lock_);
+    const SpinGuard look(lock_, kListed);
     if (touched_ != seen) {
       return true;
     }
@@ -68,7 +69,7 @@ bool FramePool::Touch(std::uint64_t seen) {
   for (UntouchedChunks& row : untouched_) {
     if (row.count != 0) {
       Chunk* chunk = MakeChunk(row);
-      const SpinGuard place(lock_);
+      const SpinGuard place(lock_, kListed);
       large_.PushBack(chunk);  // counted long ago
       ++touched_;
       return true;
