@@ -15,7 +15,8 @@ def hardware_virtualization():
     """KVM only where the CPU says so and the device opens: elsewhere QEMU would fail late."""
     # The device alone says little: on a nested host it exists, and ordinary guests hang on it.
     try:
-        flags = next(line for line in open("/proc/cpuinfo") if line.startswith("flags")).split()
+        with open("/proc/cpuinfo") as file:
+            flags = next(line for line in file if line.startswith("flags")).split()
     except (OSError, StopIteration):
         return False
     return bool({"vmx", "svm"} & set(flags)) and os.access("/dev/kvm", os.R_OK | os.W_OK)

@@ -23,7 +23,7 @@ BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 class CommandLine(unittest.TestCase):
     def test_arena_is_a_backend_of_its_own(self):
         words = qemu.command(plan.Plan("c", 2, cpus=4, memory_mib=512, arena_mib=64, kernel="k"), 2, "/f",
-                             "/a,b", False)
+                             "/a,b")
         text = " ".join(words)
         self.assertIn("-m 576M", text)
         self.assertIn("memory-backend-memfd,id=arena,size=64M,share=on", text)
