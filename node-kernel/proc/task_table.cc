@@ -1,5 +1,5 @@
-// Birth, death and waiting. Signals: task_signals.cc; groups, sessions: task_groups.cc; the rest:
-// task_info.cc.
+// Birth, death and waiting. Who else is told of an end: task_listeners.cc; signals:
+// task_signals.cc; groups, sessions: task_groups.cc; the rest: task_info.cc.
 #include "proc/task_table.h"
 
 #include "proc/ticket_number.h"
@@ -211,50 +211,6 @@ void TaskTable::Tell(Ending& ending) {
     TellListeners();
   if (ending.session != 0 && session_ended_ != nullptr)
     session_ended_(ending.session, ending.terminal);
-}
-
-Result<std::uint64_t> TaskTable::ListenForEnd(std::uint32_t caller, std::uint32_t number,
-                                              TaskEndListener& listener) {
-  std::uint64_t born = 0;
-  {
-    SpinGuard guard(lock_);
-    Task* task = FindLocked(number == 0 ? caller : number);
-    if (task == nullptr)
-      return Status::kNoProcess;
-    born = task->start_ns;
-    if (task->state != TaskState::kZombie) {
-      listener.AddReference();
-      task->end_listeners.PushBack(&listener);
-      return born;
-    }
-  }
-  listener.SetEnded();
-  listener.TaskEnded();
-  return born;
-}
-
-void TaskTable::StopListening(TaskEndListener& listener) {
-  {
-    SpinGuard guard(lock_);
-    if (!listener.linked())
-      return;
-    listener.Unlink();
-  }
-  listener.DropReference();
-}
-
-void TaskTable::TellListeners() {
-  while (true) {
-    TaskEndListener* listener = nullptr;
-    {
-      SpinGuard guard(lock_);
-      listener = to_tell_.PopFront();
-    }
-    if (listener == nullptr)
-      return;
-    listener->TaskEnded();
-    listener->DropReference();
-  }
 }
 
 Task* TaskTable::FindOfLocked(const TaskHost* host, bool is_main) const {
