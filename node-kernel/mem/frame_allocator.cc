@@ -207,7 +207,8 @@ Status FrameAllocator::Refill(CpuCache& cache, FramePurpose purpose) {
   return Status::kNoMemory;
 }
 
-Frame* FrameAllocator::MarkUsed(Frame* frame) {
+// Inline: half of what a frame costs that is there.
+[[gnu::always_inline]] inline Frame* FrameAllocator::MarkUsed(Frame* frame) {
   K42_DCHECK(frame->state == FrameState::kCached, "cache holds a frame in use");
   frame->state = FrameState::kUsed;
   frame->page = {nullptr, 0};

@@ -133,7 +133,8 @@ class FrameAllocator {
   static constexpr std::uint32_t kClearedSize = 16;      // about the tables of one small process
   static constexpr std::uint64_t kPromisedReserves = 2;  // at most so many times the user reserve
 
-  struct alignas(64) CpuCache {
+  // Of a size that is a power of two: finding one is a shift.
+  struct alignas(512) CpuCache {
     // Only this CPU writes it; others read it for statistics.
     std::atomic<std::uint32_t> count{0};
     std::atomic<std::uint32_t> cleared_count{0};
