@@ -179,6 +179,14 @@ void GroupsAndCredentials() {
     bad += kProcess.SetCredential(0, 0, who) == Status::kPermissionDenied ? 0 : 1;
     bad += Signal(1, abi::kSignalTerminate).status() == Status::kPermissionDenied ? 0 : 1;
     bad += kNode.PowerOff(0) == Status::kPermissionDenied ? 0 : 1;
+    // Others' environments are theirs, their names everybody's.
+    char text[64];
+    const auto read = [&](std::uint32_t task, proc::TaskText what) {
+      return kProcess.GetText(task, what, text, sizeof(text)).status();
+    };
+    bad += read(1, proc::TaskText::kEnvironment) == Status::kPermissionDenied ? 0 : 1;
+    bad += read(1, proc::TaskText::kName) == Status::kOk ? 0 : 1;
+    bad += read(0, proc::TaskText::kEnvironment) == Status::kOk ? 0 : 1;
     Exit(bad);
   }
   const auto ended = WaitFor(child.value());
