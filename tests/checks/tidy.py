@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import pathlib
-import shlex
 import subprocess
 import sys
+
+from compilers import command_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build-clang"
@@ -18,18 +19,7 @@ CACHE = ROOT / ".cache" / "tidy"
 
 
 def preprocessed(entry):
-    words = shlex.split(entry["command"])
-    while not words[0].endswith("++"):
-        words.pop(0)  # ccache
-    command, skip = [], False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in ("-o", "-MF", "-MT"):
-            skip = True
-        elif word not in ("-c", "-MD"):
-            command.append(word)
-    done = subprocess.run([*command, "-E", "-P"], cwd=entry["directory"], capture_output=True)
+    done = subprocess.run([*command_of(entry), "-E", "-P", entry["file"]], cwd=entry["directory"], capture_output=True)
     rules = (ROOT / ".clang-tidy").read_bytes()
     return hashlib.sha256(rules + done.stdout).hexdigest() if done.returncode == 0 else None
 

@@ -69,29 +69,40 @@ TEST(ActiveSetModel, PlainLoadWouldNotDo) {
   EXPECT_NE(result.failure, "");
 }
 
-// Five of eight frames are promised while two take two each: where the promise was given they are
-// there, whatever was taken meanwhile.
+struct PromiseWorld {
+  BasicFramePromises<Atomic> promises;
+  Atomic<std::uint64_t> free{8};
+  bool promised = false;
+
+  bool TookPromised() {
+    return promises.TookPromised([this] { return free.load(); });
+  }
+};
+
+// Five of eight frames are promised while `takers` CPUs take(world) some.
+template <typename Take>
+Exploration ExplorePromises(int takers, Take take) {
+  return Explore([=] {
+    auto world = std::make_shared<PromiseWorld>();
+    Program program{{[world] {
+                      world->promised = IsOk(
+                          world->promises.Make(5, 100, 0, [world] { return world->free.load(); }));
+                    }},
+                    [world]() -> std::string {
+                      return world->promised && world->free.Peek() < 5 ? "promised and gone" : "";
+                    }};
+    for (int i = 0; i < takers; ++i) program.threads.push_back([world, take] { take(*world); });
+    return program;
+  });
+}
+
+// Where the promise was given the frames are there, whatever was taken meanwhile.
 TEST(FramePromisesModel, WhatIsPromisedIsThere) {
-  struct World {
-    BasicFramePromises<Atomic> promises;
-    Atomic<std::uint64_t> free{8};
-    bool promised = false;
-  };
-  const Exploration result = Explore([] {
-    auto world = std::make_shared<World>();
-    const auto free = [world] { return world->free.load(); };
-    auto promiser = [world, free] {
-      world->promised = IsOk(world->promises.Make(5, 100, 0, free));
-    };
-    auto taker = [world, free] {
-      world->free.fetch_sub(2);
-      if (world->promises.TookPromised(free)) {
-        world->free.fetch_add(2);
-      }
-    };
-    return Program{{promiser, taker, taker}, [world]() -> std::string {
-                     return world->promised && world->free.Peek() < 5 ? "promised and gone" : "";
-                   }};
+  const Exploration result = ExplorePromises(2, [](PromiseWorld& world) {
+    world.free.fetch_sub(2);
+    if (world.TookPromised()) {
+      world.free.fetch_add(2);
+    }
   });
   EXPECT_TRUE(result.complete);
   EXPECT_EQ(result.failure, "") << result.executions;
@@ -99,26 +110,11 @@ TEST(FramePromisesModel, WhatIsPromisedIsThere) {
 
 // The model finds it when what was taken is still in the taker's store buffer while it looks.
 TEST(FramePromisesModel, TakingByAPlainStoreWouldNotDo) {
-  struct World {
-    BasicFramePromises<Atomic> promises;
-    Atomic<std::uint64_t> free{8};
-    bool promised = false;
-  };
-  const Exploration result = Explore([] {
-    auto world = std::make_shared<World>();
-    const auto free = [world] { return world->free.load(); };
-    auto promiser = [world, free] {
-      world->promised = IsOk(world->promises.Make(5, 100, 0, free));
-    };
-    auto taker = [world, free] {
-      world->free.store(4, std::memory_order_release);
-      if (world->promises.TookPromised(free)) {
-        world->free.store(8, std::memory_order_release);
-      }
-    };
-    return Program{{promiser, taker}, [world]() -> std::string {
-                     return world->promised && world->free.Peek() < 5 ? "promised and gone" : "";
-                   }};
+  const Exploration result = ExplorePromises(1, [](PromiseWorld& world) {
+    world.free.store(4, std::memory_order_release);
+    if (world.TookPromised()) {
+      world.free.store(8, std::memory_order_release);
+    }
   });
   EXPECT_NE(result.failure, "");
 }
