@@ -50,6 +50,17 @@ void Command(std::uint32_t apic_id, std::uint32_t command) {
   Write(kCommandLow, command);
 }
 
+// From a trap that nothing keeps out (an NMI, a single step): it may have come between the two words
+// of a Command, whose first it leaves as it was.
+void CommandFromTrap(std::uint32_t apic_id, std::uint32_t command) {
+  const std::uint32_t interrupted = Read(kCommandHigh);
+  Command(apic_id, command);
+  while ((Read(kCommandLow) & kPending) != 0) {
+    Pause();
+  }
+  Write(kCommandHigh, interrupted);
+}
+
 }  // namespace
 
 void MapLapic(PhysAddr address) {
@@ -78,6 +89,9 @@ void EndOfInterrupt() {
 void SendIpi(CpuId cpu, std::uint8_t vector) {
   Command(AreaOf(cpu)->apic_id, kAssert | vector);
 }
+void SendIpiFromTrap(CpuId cpu, std::uint8_t vector) {
+  CommandFromTrap(AreaOf(cpu)->apic_id, kAssert | vector);
+}
 void SendInit(std::uint32_t apic_id) {
   Command(apic_id, kAssert | kInit);
 }
@@ -87,7 +101,7 @@ void SendStartup(std::uint32_t apic_id, std::uint8_t page) {
 
 void SendNmi(CpuId cpu) {
   if (registers != nullptr) {
-    Command(AreaOf(cpu)->apic_id, kAssert | kNmi);
+    CommandFromTrap(AreaOf(cpu)->apic_id, kAssert | kNmi);
   }
 }
 void SendNmiToOthers() {

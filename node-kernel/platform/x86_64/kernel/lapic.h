@@ -22,6 +22,8 @@ void StartLapic();
 std::uint32_t LapicId();
 void EndOfInterrupt();
 void SendIpi(CpuId cpu, std::uint8_t vector);
+// The same from a trap that interrupts do not wait for: an IPI may be half sent.
+void SendIpiFromTrap(CpuId cpu, std::uint8_t vector);
 // INIT, then start-up at page `page` of real mode. For start_cpus.cc.
 void SendInit(std::uint32_t apic_id);
 void SendStartup(std::uint32_t apic_id, std::uint8_t page);

@@ -92,7 +92,7 @@ bool OnStep(TrapFrame* frame) {
       cpu.stepped = false;
       frame->rflags &= ~kTrapFlag;
       interrupts.fetch_add(1, std::memory_order_relaxed);
-      SendIpi(CurrentCpu(), kVectorTimer);
+      SendIpiFromTrap(CurrentCpu(), kVectorTimer);
     }
     return ours;
   }
