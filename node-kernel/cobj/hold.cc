@@ -12,6 +12,8 @@ Ref<ICounted> CountedOf(const ObjectRef& object) {
 }  // namespace
 
 Status Hold(const ObjectRef& object) {
+  if (object.info->own)
+    return Status::kPermissionDenied;
   const auto counted = CountedOf(object);
   return counted ? counted->HandleAdded() : Status::kOk;
 }

@@ -2,7 +2,8 @@
 // handle tables, messages in flight, calls that go on elsewhere. A reference that is only kept is
 // worth nothing: the object may go, and its id name another one.
 //
-// Objects that do not count handles live as long as the node, or are held by other means.
+// Objects that do not count handles live as long as the node, or are held by other means; those of
+// an [own] interface by whose table they are in, and cannot be held from elsewhere.
 #pragma once
 
 #include "base/status.h"
@@ -11,6 +12,7 @@
 namespace k42::cobj {
 
 // With no lock held: both call the object. kDeleted: it is on its way out, there is no hold.
+// kPermissionDenied: it is somebody's own.
 Status Hold(const ObjectRef& object);
 // May end the object.
 void Release(const ObjectRef& object);

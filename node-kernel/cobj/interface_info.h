@@ -37,6 +37,8 @@ struct InterfaceInfo {
   // Checks method, rights and words, then calls the object. May be run again with the same words
   // after kWouldBlock, on a thread that may wait.
   NativeResult (*invoke)(RefBits, std::uint32_t method, const Words&, CallContext&);
+  // Handles stay in the table that the kernel put them into (cobj/hold.h).
+  bool own = false;
 
   constexpr bool IsA(const InterfaceInfo& wanted) const {
     for (const InterfaceInfo* info = this; info != nullptr; info = info->base)

@@ -138,6 +138,8 @@ class _Checker:
                 raise IdlError(interface.place, f"base {interface.base_name} must come first")
             if interface.base.is_local and not interface.is_local:
                 raise IdlError(interface.place, "the base is [local], so this must be too")
+            if interface.base.is_own and not interface.is_own:
+                raise IdlError(interface.place, "the base is [own], so this must be too")
             if interface.is_global and not interface.base.is_global:
                 raise IdlError(interface.place, f"[global], but its base {interface.base.name} "
                                "is not")

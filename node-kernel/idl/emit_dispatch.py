@@ -138,4 +138,4 @@ def _info(out, file, item):
     base = f"&{_info_name(file, item.base)}" if item.base and not item.base.is_local else "nullptr"
     out(f"inline constexpr cobj::InterfaceInfo k{item.name}Info = {{\n"
         f"    I{item.name}::kName, &k{item.name}Digest, {base}, k{item.name}Methods,\n"
-        f"    I{item.name}::kMethodCount, &Invoke{item.name}}};\n")
+        f"    I{item.name}::kMethodCount, &Invoke{item.name}, {'true' if item.is_own else 'false'}}};\n")

@@ -61,6 +61,7 @@ class Interface:
     methods: list
     is_global: bool
     is_local: bool
+    is_own: bool                 # handles stay where they were made
     version: int
     doc: list
     place: Place

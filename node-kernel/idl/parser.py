@@ -196,7 +196,7 @@ class Parser:
         base = self.qualified("the base interface") if self.accept(":") else ""
         if self.token.text == ",":
             self.error("an interface has at most one base (it must sit at offset 0)")
-        attributes = self.attributes({"global": 0, "local": 0, "version": 1})
+        attributes = self.attributes({"global": 0, "local": 0, "own": 0, "version": 1})
         self.expect("{")
         methods = []
         while not self.accept("}"):
@@ -204,7 +204,7 @@ class Parser:
         self.accept(";")
         self.result.interfaces.append(Interface(
             name, base, None, methods, "global" in attributes, "local" in attributes,
-            attributes.get("version", [1])[0], start.doc, start.place, self.result.module,
+            "own" in attributes, attributes.get("version", [1])[0], start.doc, start.place, self.result.module,
             self.result))
 
     def method(self):

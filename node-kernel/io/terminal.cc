@@ -184,9 +184,10 @@ Result<std::uint64_t> Terminal::Write(Caller caller, BufferIn data) {
     TRY(CheckForeground(caller, abi::kSignalTerminalOutput));
   }
   std::uint64_t done = 0;
-  while (done < data.size()) {
+  const std::uint64_t all = std::min(data.size(), kMostAtOnce);
+  while (done < all) {
     std::uint8_t bytes[kCopy];
-    const std::size_t size = std::min(kCopy, data.size() - done);
+    const std::size_t size = std::min(kCopy, all - done);
     const Status copied = data.CopyTo(bytes, done, size);
     if (!IsOk(copied)) {
       if (done == 0) {

@@ -74,6 +74,8 @@ class Terminal final : public RefCounted, private TerminalEffects {
  private:
   static constexpr std::uint32_t kScreenBytes = 8192;
   static constexpr std::size_t kCopy = 512;  // bytes on the stack at a time
+  // Of one Write: a screen takes its time, and who writes cannot be ended meanwhile.
+  static constexpr std::size_t kMostAtOnce = 4096;
 
   void Dispose() override;
   // TerminalEffects, with lock_ held.

@@ -48,7 +48,8 @@ Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
 Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
   if (index == 0 || index >= abi::kFirstFreeHandleIndex)
     return Status::kInvalidArgument;
-  TRY(cobj::Hold(object));
+  if (!object.info->own)
+    TRY(cobj::Hold(object));
   Status status = Status::kOk;
   while (status == Status::kOk) {
     {

@@ -26,6 +26,20 @@ Result<Region*> AddressSpace::CopyOf(const Region& region, std::uint64_t to) {
   return copy;
 }
 
+namespace {
+
+// Where in its object a region shows what at `address`: behind that no region may wrap round, or
+// the object could not find what shows its pages.
+std::uint64_t SourceOffset(const Region& region, std::uint64_t address) {
+  if (!region.fcm->is_private()) {
+    return region.OffsetOf(address);
+  }
+  const auto* fcm = static_cast<const FcmPrivate*>(region.fcm);
+  return fcm->source() == nullptr ? 0 : address + fcm->source_delta();
+}
+
+}  // namespace
+
 Result<std::uint64_t> AddressSpace::Remap(const RemapRequest& request) {
   const std::uint64_t size = TRY(CheckedAlignUp(request.size, kPageSize));
   const std::uint64_t new_size = TRY(CheckedAlignUp(request.new_size, kPageSize));
@@ -41,9 +55,7 @@ Result<std::uint64_t> AddressSpace::Remap(const RemapRequest& request) {
     if (region == nullptr || region->end < from + size) {
       return Status::kBadAddress;
     }
-  }
-  if (new_size > size) {
-    TRY(CheckLimit(new_size - size, 0));
+    TRY(CheckedAdd(SourceOffset(*region, from), new_size));
   }
   if (request.fixed) {
     const std::uint64_t to = request.new_address;
@@ -52,7 +64,14 @@ Result<std::uint64_t> AddressSpace::Remap(const RemapRequest& request) {
         (to < from + size && from < to + new_size)) {
       return Status::kInvalidArgument;
     }
+    const std::uint64_t goes = size + MappedIn(to, to + new_size);
+    if (new_size > goes) {
+      TRY(CheckLimit(new_size, goes));
+    }
     return Move(from, size, to, new_size);
+  }
+  if (new_size > size) {
+    TRY(CheckLimit(new_size - size, 0));
   }
   bool done = false;
   const Result<std::uint64_t> in_place = RemapInPlace(request, size, new_size, done);
@@ -132,8 +151,9 @@ Result<std::uint64_t> AddressSpace::Move(std::uint64_t from, std::uint64_t size,
     return status;
   }
   Insert(region);
-  AddMapped(static_cast<std::int64_t>(new_size));
   TRY(UnmapClosed(from, from + kept));
+  AddMapped(
+      static_cast<std::int64_t>(new_size));  // not both at once: the peak is what was asked for
   return to;
 }
 

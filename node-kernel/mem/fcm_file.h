@@ -65,7 +65,10 @@ class FcmFile final : public FcmRegions<LockRank::kFileCache>, private Reclaimab
   Status Promise(std::uint64_t pages);
   void EndPromise(std::uint64_t pages);
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  // No file is larger: sums of offsets and sizes below it cannot wrap round.
+  static constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 50;
   // Shrinking drops pages and clears the rest of the last; mappings beyond fail from then on.
+  // kNoSpace: over kMaxFileSize.
   Status Resize(std::uint64_t size, Waiting waiting);
   // To at least `size`.
   Status GrowTo(std::uint64_t size, Waiting waiting);

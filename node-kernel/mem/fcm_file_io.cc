@@ -256,7 +256,6 @@ Result<std::uint64_t> FcmFile::Append(BufferIn buffer, Waiting waiting, std::uin
 Result<std::uint64_t> FcmFile::WriteInside(std::uint64_t offset, BufferIn buffer, Waiting waiting,
                                            FramePurpose purpose) {
   const std::uint64_t count = buffer.size();
-  constexpr std::uint64_t kMaxFileSize = std::uint64_t{1} << 50;
   if (offset > kMaxFileSize || count > kMaxFileSize - offset) {
     return Status::kNoSpace;
   }
@@ -307,6 +306,9 @@ void FcmFile::ClearWithinPage(std::uint64_t begin, std::uint64_t end) {
 }
 
 Status FcmFile::Resize(std::uint64_t new_size, Waiting waiting) {
+  if (new_size > kMaxFileSize) {
+    return Status::kNoSpace;  // as writing so far would
+  }
   if (permanent()) {
     return Status::kNotSupported;
   }

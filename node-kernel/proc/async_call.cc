@@ -24,7 +24,8 @@ Status AsyncCall::Start(ProcessDispatcher& caller, const cobj::ObjectRef& object
     auto* call = TRY(process.services().allocator.Make<AsyncCall>(
         process, object, method, words, context, cobj::Ticket{caller.sink(), armed}));
     call->run = Run;
-    Status refused = cobj::Hold(object);
+    // The caller's own process is held below.
+    Status refused = object.info->own ? Status::kOk : cobj::Hold(object);
     if (refused == Status::kOk) {
       refused = process.TryHold() ? Status::kOk : Status::kNoProcess;
       if (refused == Status::kOk) {

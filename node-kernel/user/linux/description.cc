@@ -180,6 +180,13 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
       if (done >= size || put.value() == 0) {
         return static_cast<std::int64_t>(done);
       }
+      // No signal cuts the write of a file, and what takes little at a time is none.
+      if (put.value() < kernel::kMostAtOnce) {
+        TakeKernelSignals();
+        if (HasSignalToDeliver(Self())) {
+          return static_cast<std::int64_t>(done);
+        }
+      }
       continue;
     }
     is_stream = is_stream || put.status() == Status::kWouldBlock;

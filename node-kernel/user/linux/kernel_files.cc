@@ -43,9 +43,8 @@ void* Out(std::uint64_t address) {
 const void* In(std::uint64_t address) {
   return reinterpret_cast<const void*>(address);
 }
-constexpr std::uint64_t kMost = 16u << 20;  // of one transfer
 std::uint64_t Clamp(std::uint64_t size) {
-  return size < kMost ? size : kMost;
+  return size < kMostAtOnce ? size : kMostAtOnce;
 }
 
 template <typename Stub>

@@ -4,6 +4,7 @@
 
 #include "user/programs/checks.h"
 #include "user/runtime/fork.h"
+#include "user/runtime/serve.h"
 #include "user/runtime/trace.h"
 
 namespace k42::runtime {
@@ -246,6 +247,9 @@ void Handles() {
   CHECK(kProcess.CloseHandle(copy.value()) == Status::kOk);
   CHECK(proc::NodeStub(copy.value()).MonotonicTime().status() == Status::kBadHandle);
   CHECK(kProcess.CloseHandle(abi::kProcessHandle) == Status::kBadHandle);
+  // A process is nobody else's: a copy would outlive it.
+  CHECK(kProcess.DuplicateHandle(abi::kProcessHandle, ~0u).status() == Status::kPermissionDenied);
+  CHECK(Publish("self", abi::kProcessHandle) == Status::kPermissionDenied);
   // A Process is no memory object; a method number may be beyond the interface.
   CHECK(kProcess.Map(Anonymous(4096, proc::kMapShared), abi::kProcessHandle).status() ==
         Status::kBadHandle);

@@ -38,6 +38,22 @@ class FakeJobs final : public JobControl {
   std::uint32_t orphaned = 0;
 };
 
+// Who writes to a slow screen can be ended in between.
+TEST(ConsoleTest, AScreenGetsALittleAtATime) {
+  static std::size_t shown = 0;
+  FakeJobs jobs;
+  const auto terminal =
+      RefPtr<Terminal>::Adopt(Terminal::Make(jobs, 0x501, [](std::span<const std::uint8_t> bytes) {
+                                shown += bytes.size();
+                              }).value());
+  terminal->Opened(cobj::CallContext::Kernel(), true);
+  const std::string text(1 << 20, 'x');
+  EXPECT_EQ(terminal->Write(cobj::CallContext::Kernel(), BufferIn::Kernel(text.data(), text.size()))
+                .value(),
+            4096u);
+  EXPECT_EQ(shown, 4096u);
+}
+
 class TerminalTest : public testing::Test {
  protected:
   TerminalTest() {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cobj/hold.h"
 #include "mem/heap.h"
 
 namespace k42::ipc {
@@ -113,6 +114,21 @@ TEST_F(HandleTableTest, FixedHandlesStay) {
   table_.KeepOnly({});
   ObjectRef found;
   EXPECT_EQ(table_.Resolve(1, &found), Status::kOk);
+}
+
+TEST_F(HandleTableTest, OwnObjectsStayWhereTheKernelPutThem) {
+  static constexpr cobj::InterfaceInfo kOwn = {"test.Own", nullptr, nullptr, nullptr,
+                                               0,          nullptr, true};
+  const ObjectRef own = {16, kAllRights, &kOwn};
+  EXPECT_EQ(table_.Grant(own).status(), Status::kPermissionDenied);
+  EXPECT_EQ(table_.GrantFixed(1, own), Status::kOk);
+  ObjectRef found;
+  EXPECT_EQ(table_.Resolve(1, &found), Status::kOk);
+  EXPECT_EQ(table_.Duplicate(1, kAllRights).status(), Status::kPermissionDenied);
+  EXPECT_EQ(cobj::Hold(own), Status::kPermissionDenied);
+  HandleTable child(mem::TheHeap());
+  EXPECT_EQ(child.CopyAll(table_), Status::kOk);
+  EXPECT_EQ(child.count(), 0u);
 }
 
 TEST_F(HandleTableTest, DuplicatesHaveNoMoreRights) {

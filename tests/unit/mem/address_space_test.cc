@@ -169,6 +169,60 @@ TEST_F(SpaceTest, RemapMovesGrowsAndShrinks) {
   EXPECT_EQ(space->Use().mapped, kPageSize);
 }
 
+// Near the largest offset a larger region would show the object's beginning behind its end, where
+// whoever cuts the object does not look for it.
+TEST_F(SpaceTest, RemapDoesNotWrapRound) {
+  constexpr std::uint64_t kOffset = ~std::uint64_t{0} - 2 * kPageSize + 1;
+  FcmFile* file = FcmFile::Create(test.services, nullptr, kPageSize).value();
+  for (const bool shared : {true, false}) {
+    const MapRequest request = {.size = kPageSize,
+                                .protection = kReadWrite,
+                                .shared = shared,
+                                .source = file,
+                                .offset = kOffset};
+    const std::uint64_t at = space->Map(request).value();
+    RemapRequest larger = {.address = at, .size = kPageSize, .new_size = 3 * kPageSize};
+    EXPECT_EQ(space->Remap(larger).status(), Status::kOutOfRange);
+    larger.may_move = true;
+    EXPECT_EQ(space->Remap(larger).status(), Status::kOutOfRange);
+    larger.fixed = true;
+    larger.new_address = at + 64 * kPageSize;
+    EXPECT_EQ(space->Remap(larger).status(), Status::kOutOfRange);
+    ASSERT_EQ(space->Unmap(at, kPageSize), Status::kOk);
+  }
+  file->DropReference();
+}
+
+TEST_F(SpaceTest, AMoveCountsNothingTwice) {
+  const std::uint64_t at = MapAnonymous(8);
+  const std::uint64_t peak = space->Use().peak_mapped;
+  const std::uint64_t to = at + 64 * kPageSize;
+  ASSERT_EQ(space
+                ->Remap({.address = at,
+                         .size = 8 * kPageSize,
+                         .new_size = 8 * kPageSize,
+                         .may_move = true,
+                         .fixed = true,
+                         .new_address = to})
+                .value(),
+            to);
+  EXPECT_EQ(space->Use().peak_mapped, peak);
+  // What a fixed move replaces makes room for it.
+  const std::uint64_t there =
+      space->Map({.address = to + 64 * kPageSize, .size = 8 * kPageSize, .protection = kReadWrite})
+          .value();
+  space->SetLimit(space->Use().mapped);
+  EXPECT_EQ(space
+                ->Remap({.address = to,
+                         .size = 8 * kPageSize,
+                         .new_size = 16 * kPageSize,
+                         .may_move = true,
+                         .fixed = true,
+                         .new_address = there})
+                .value(),
+            there);
+}
+
 // Pages of a private region that `space` can write without a fault.
 std::uint64_t WritableIn(AddressSpace& space, std::uint64_t start, std::uint64_t pages) {
   std::uint64_t count = 0;

@@ -260,6 +260,18 @@ TEST(FileGrowth, WhatAFileGrowsByIsWrittenBack) {
 INSTANTIATE_TEST_SUITE_P(Completion, FileTest, testing::Bool(),
                          [](const auto& kind) { return kind.param ? "Later" : "AtOnce"; });
 
+TEST(MemoryFile, NoFileIsSoLargeThatSumsWrapRound) {
+  TestServices test;
+  FcmFile* file = FcmFile::Create(test.services, nullptr, kPageSize).value();
+  for (const std::uint64_t size :
+       {FcmFile::kMaxFileSize + 1, ~std::uint64_t{0} - 1, ~std::uint64_t{0}})
+    EXPECT_EQ(file->Resize(size, Waiting::kYes), Status::kNoSpace);
+  EXPECT_EQ(file->size(), kPageSize);
+  EXPECT_EQ(file->Resize(FcmFile::kMaxFileSize, Waiting::kYes), Status::kOk);
+  EXPECT_EQ(file->PunchHole(1, ~std::uint64_t{0}, Waiting::kYes), Status::kOk);
+  file->DropReference();
+}
+
 // A region may be far larger than its file, and pages far apart: only what is there is looked at,
 // or this would take days.
 TEST(MemoryFile, ShrinkingLooksAtThePagesThatAreThereOnly) {
