@@ -255,6 +255,9 @@ Result<std::uint32_t> NumberOfTask(Handle) {
 Result<Handle> MakeFileSlots(abi::FileSlots**) {
   return Status::kNotSupported;
 }
+Result<char*> MapFileWindows(Handle) {
+  return Status::kNotSupported;
+}
 Result<Handle> OpenInSlot(Handle, const Path&, std::uint32_t, std::uint32_t, std::uint32_t) {
   return Status::kNotSupported;
 }
