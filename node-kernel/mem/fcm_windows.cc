@@ -1,6 +1,7 @@
 #include "mem/fcm_windows.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "mem/fcm_file.h"
 #include "mem/heap.h"
@@ -67,17 +68,19 @@ void FcmWindows::Close(std::uint32_t window) {
 
 // It shows nothing, so nothing is mapped any more.
 void FcmWindows::HideAll(std::uint32_t window) {
-  const std::uint64_t begin = window * kWindow;
+  std::uint32_t left = 0;
+  {
+    const SpinGuard guard(lock_);
+    left = windows_[window].mapped;
+    windows_[window].mapped = 0;
+  }
   TlbGather gather(services_.frames);
-  for (std::uint64_t piece = 0; piece < kPieces; ++piece) {
+  for (; left != 0; left &= left - 1) {
+    const std::uint64_t start =
+        window * kWindow + static_cast<std::uint64_t>(std::countr_zero(left)) * kPiece;
     {
       const SpinGuard guard(lock_, kPieceOut);
-      const std::uint32_t bit = 1u << piece;
-      if ((windows_[window].mapped & bit) == 0) {
-        continue;
-      }
-      windows_[window].mapped &= ~bit;
-      UnmapLocked(begin + piece * kPiece, begin + (piece + 1) * kPiece, gather);
+      UnmapLocked(start, start + kPiece, gather);
     }
     machine::Thread::PreemptionPoint();
   }
