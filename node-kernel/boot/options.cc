@@ -92,9 +92,9 @@ Complaint IsTraceClasses(std::string_view value) {
              : Complaint("names no class of events, or several of which one is unknown");
 }
 Complaint IsFileService(std::string_view value) {
-  return value == "shared" || value == "small"
+  return value == "shared" || value == "small" || value == "exclusive" || value == "all"
              ? std::nullopt
-             : Complaint("is no way to serve files: shared or small");
+             : Complaint("is no way to serve files: shared, small, exclusive or all");
 }
 Complaint IsLargePolicy(std::string_view value) {
   return value == "never" || value == "madvise" || value == "always"

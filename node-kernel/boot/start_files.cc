@@ -305,9 +305,11 @@ void StartFiles() {
   Check(OverlayFile("/etc/hosts", &GenerateHosts, kHostsDevice), "/etc/hosts");
   Check(OverlayFile("/etc/hostname", &GenerateHostname, kHostnameDevice), "/etc/hostname");
 
-  const bool slots = machine::BootOption("files", "small") != "shared";
-  const auto space =
-      cobj::MakeShared<fs::NameSpace>(names, *root.value(), slots ? &MemoryServices() : nullptr);
+  const std::string_view served = machine::BootOption("files", "all");
+  const fs::FileKinds kinds{.small = served == "small" || served == "all",
+                            .exclusive = served == "exclusive" || served == "all"};
+  const auto space = cobj::MakeShared<fs::NameSpace>(
+      names, *root.value(), kinds.small || kinds.exclusive ? &MemoryServices() : nullptr, kinds);
   const auto factory = cobj::MakeShared<io::IoFactory>(services);
   K42_ASSERT(space.ok() && factory.ok(), "memory for the objects of files");
   Processes().fixed[abi::kNameSpaceHandle] = {space.value().bits(), kAllRights,

@@ -25,6 +25,7 @@ class CachedData final : public FileData {
   Status GrowTo(std::uint64_t size) override;
   Status Clear(std::uint64_t offset, std::uint64_t length) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) override;
+  mem::FcmFile* Pages() override { return &file_; }
   bool IsMemoryOfOthers() const override { return !file_.HasOneReference(); }
   void Dispose() override;
 

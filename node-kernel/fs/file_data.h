@@ -11,6 +11,10 @@
 #include "cobj/ref.h"
 #include "mem/memory_object.idl.h"
 
+namespace k42::mem {
+class FcmFile;
+}
+
 namespace k42::fs {
 
 class FileData {
@@ -33,6 +37,9 @@ class FileData {
   // The bytes read as zero afterwards; the size stays.
   virtual Status Clear(std::uint64_t offset, std::uint64_t length) = 0;
   virtual Result<cobj::Granted<mem::IMemoryObject>> Memory(std::uint32_t rights) = 0;
+  // The page cache that holds all bytes there are, none of which it ever drops by itself; null:
+  // there is none.
+  virtual mem::FcmFile* Pages() { return nullptr; }
   // Somebody has, or may get, the bytes as memory: they can change without a call.
   virtual bool IsMemoryOfOthers() const { return false; }
   // The file is gone. Mappings keep what they show.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/align.h"
 #include "fs/file_watch.h"
 
 namespace k42::fs {
@@ -11,6 +12,9 @@ using machine::MutexGuard;
 
 Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
   const MutexGuard guard(lock_);
+  if (lease.state_.load(std::memory_order_relaxed) == State::kHeld) {
+    return MoveLocked(lease, request);
+  }
   // Who is told of changes must be told: watches are counted before all leases are taken back,
   // which takes this lock.
   if (AnyWatches() || lease.state_.load(std::memory_order_relaxed) != State::kShared ||
@@ -40,11 +44,17 @@ Status FileLeases::Grant(FileLease& lease, const LeaseRequest& request) {
 // written through the kernel.
 Status FileLeases::ServeLocked(FileLease& lease, const LeaseRequest& request) {
   const bool for_others = (node_.ownership().mode & (kModeSetUser | kModeSetGroup)) != 0;
-  if (changes_.load(std::memory_order_seq_cst) != 0 || data_.Size() > abi::FileSlots::kRoom ||
-      request.position > FileSlot::kField || data_.IsMemoryOfOthers() ||
-      (lease.writer_ && for_others)) {
+  if (changes_.load(std::memory_order_seq_cst) != 0 || request.position > FileSlot::kField ||
+      data_.IsMemoryOfOthers() || (lease.writer_ && for_others)) {
     return Status::kNotSupported;
   }
+  if (request.memory.kinds().small && data_.Size() <= abi::FileSlots::kRoom) {
+    return ServeSmallLocked(lease, request);
+  }
+  return FitsWindow(request, lease.writer_) ? ShowLocked(lease, request) : Status::kNotSupported;
+}
+
+Status FileLeases::ServeSmallLocked(FileLease& lease, const LeaseRequest& request) {
   if (!lease.writer_) {
     return FillLocked(lease, request);
   }
@@ -55,6 +65,52 @@ Status FileLeases::ServeLocked(FileLease& lease, const LeaseRequest& request) {
     data_.EndPromise(abi::FileSlots::kRoom);
   }
   return filled;
+}
+
+// It pays for files that are read or written often. Who may see a window may read; what is written
+// through it neither makes the file larger nor wants memory.
+bool FileLeases::FitsWindow(const LeaseRequest& request, bool writer) const {
+  return request.memory.kinds().exclusive && request.transfers != 0 && data_.Pages() != nullptr &&
+         (request.flags & kOpenRead) != 0 && (!writer || (request.flags & kOpenAppend) == 0) &&
+         (!writer || data_.Size() <= request.size_limit) && data_.Size() <= FileSlot::kField &&
+         data_.Allocated() >= data_.Size();
+}
+
+// Where the window begins that is to show `offset`, a bit before, and what follows.
+std::uint64_t FileLeases::WindowFor(std::uint64_t offset) const {
+  constexpr std::uint64_t kBefore = mem::FcmWindows::kWindow / 8;
+  const std::uint64_t size = data_.Size();
+  const std::uint64_t at = std::min(offset, size);
+  return size <= mem::FcmWindows::kWindow || at < kBefore ? 0
+                                                          : AlignDown(at - kBefore, mem::kPageSize);
+}
+
+Status FileLeases::ShowLocked(FileLease& lease, const LeaseRequest& request) {
+  const std::uint64_t size = data_.Size();
+  const std::uint64_t begin = WindowFor(request.position);
+  lease.window_ = TRY(lease.memory_->windows().Open(*data_.Pages(), begin, lease.writer_));
+  FileSlot& slot = lease.memory_->slot(lease.slot_);
+  slot.window.store(lease.window_, std::memory_order_relaxed);
+  slot.window_begin.store(begin, std::memory_order_relaxed);
+  slot.reads.store(0, std::memory_order_relaxed);
+  const std::uint64_t word = FileSlot::kHeld | FileSlot::kWindowed |
+                             (lease.writer_ ? FileSlot::kWritable : std::uint64_t{0});
+  slot.word.store(FileSlot::WithPosition(FileSlot::WithSize(word, size), request.position),
+                  std::memory_order_release);
+  return Status::kOk;
+}
+
+Status FileLeases::MoveLocked(FileLease& lease, const LeaseRequest& request) {
+  if (lease.memory_.get() != &request.memory || lease.slot_ != request.slot ||
+      lease.window_ == FileLease::kNoWindow) {
+    return Status::kNotSupported;
+  }
+  FileSlot& slot = request.memory.slot(request.slot);
+  const std::uint64_t wanted = slot.wanted.load(std::memory_order_relaxed);
+  const std::uint64_t begin = WindowFor(wanted);
+  request.memory.windows().Move(lease.window_, begin);
+  slot.window_begin.store(begin, std::memory_order_release);
+  return Status::kOk;
 }
 
 // To fill a slot costs as much as one read of the kernel's, but for the smallest files. A file
@@ -97,14 +153,14 @@ void FileLeases::EndLocked(FileLease& lease) {
   SlotMemory& memory = *lease.memory_;
   std::uint64_t word = memory.slot(lease.slot_).word.exchange(0, std::memory_order_acq_rel);
   lease.position_ = FileSlot::Position(word);
+  if (lease.window_ != FileLease::kNoWindow) {
+    memory.windows().Close(lease.window_);
+  }
   if (!lease.writer_) {
     read_once_ = memory.slot(lease.slot_).reads.load(std::memory_order_relaxed) <= 1;
     word &= FileSlot::kAccessed;
   } else {
-    if ((word & FileSlot::kChanged) != 0) {
-      CopyBack(memory, lease.slot_, std::min(FileSlot::Size(word), abi::FileSlots::kRoom));
-    }
-    data_.EndPromise(abi::FileSlots::kRoom);
+    CopyBackLocked(lease, word);
   }
   Note(memory.slot(lease.slot_), word);
   IntrusiveList<FileLease>::Remove(&lease);
@@ -114,19 +170,40 @@ void FileLeases::EndLocked(FileLease& lease) {
   }
   memory.GiveBack(lease.slot_);
   lease.memory_ = nullptr;
+  lease.window_ = FileLease::kNoWindow;
   lease.state_.store(State::kEnded, std::memory_order_release);
 }
 
 // A writer was told that it had written this: it finds the memory that it was promised. The room of
 // bytes that were never put there may find none.
-void FileLeases::CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size) {
-  const std::uint64_t changed = memory.slot(slot).changed.load(std::memory_order_acquire);
-  const std::uint64_t end = std::min(changed >> 32, size);
-  std::uint64_t at = changed & 0xffff'ffff;
+void FileLeases::CopyBackLocked(FileLease& lease, std::uint64_t word) {
+  SlotMemory& memory = *lease.memory_;
+  const FileSlot& slot = memory.slot(lease.slot_);
+  const bool windowed = lease.window_ != FileLease::kNoWindow;
+  const std::uint64_t size =
+      windowed ? data_.Size() : std::min(FileSlot::Size(word), abi::FileSlots::kRoom);
+  if ((word & FileSlot::kChanged) != 0 && !windowed) {
+    CopyBack(memory, lease.slot_, Part::kRoom, slot.changed.load(std::memory_order_acquire), size);
+  }
+  if ((word & FileSlot::kPending) != 0) {
+    CopyBack(memory, lease.slot_, Part::kStage, slot.pending.load(std::memory_order_acquire), size);
+  }
+  if (!windowed) {
+    data_.EndPromise(abi::FileSlots::kRoom);
+  }
+}
+
+void FileLeases::CopyBack(SlotMemory& memory, std::uint32_t slot, Part part, std::uint64_t range,
+                          std::uint64_t size) {
+  std::uint64_t at = range & 0xffff'ffff;
+  const std::uint64_t begin = part == Part::kRoom ? 0 : at;
+  const std::uint64_t end = std::min({range >> 32, size, begin + abi::FileSlots::kRoom});
+  const std::uint32_t first = part == Part::kRoom ? 0 : abi::FileSlots::kRoomPages;
   while (at < end) {
-    const std::uint64_t offset = at % mem::kPageSize;
+    const std::uint64_t offset = (at - begin) % mem::kPageSize;
     const std::uint64_t count = std::min(end - at, mem::kPageSize - offset);
-    const auto room = memory.Room(slot, static_cast<std::uint32_t>(at / mem::kPageSize));
+    const auto page = static_cast<std::uint32_t>((at - begin) / mem::kPageSize);
+    const auto room = memory.Room(slot, first + page);
     if (room.ok()) {
       (void)data_.WritePromised(at, BufferIn::Kernel(room.value() + offset, count));
     }
@@ -205,7 +282,7 @@ std::uint64_t FileLeases::Look() {
       word = slot.word.fetch_and(~kNews, std::memory_order_acq_rel);
       Note(slot, lease->writer_ ? word : word & FileSlot::kAccessed);
     }
-    if (lease->writer_) {
+    if (lease->writer_ && lease->window_ == FileLease::kNoWindow) {
       size = std::min(FileSlot::Size(word), abi::FileSlots::kRoom);
     }
   }

@@ -7,21 +7,25 @@
 //   held     the process does, in a slot: any number of readers, or one writer and nobody else
 //   ended    taken back; the position it had is waiting for the opening to pick it up
 //
-//   shared -> held   Grant: the file is small and not mapped, and nobody is changing it now
+//   shared -> held   Grant: the file is not mapped, and nobody is changing it now; it is small, and
+//                    copied, or it is shown in a window, and has no holes
+//   held -> held     Grant: its window goes elsewhere
 //   held -> ended    End, or by whoever comes for the file: BeforeRead, Change
 //   ended -> shared  TakePosition
 //
 // Taking back asks nothing of the process: its word is exchanged with 0, what it had written is
 // copied into the file, and its next exchange fails. So a process that is dead, stopped or hostile
 // holds nobody up, and what it had not put into its word by then was never written. What it had is
-// sure to find memory: it was promised when the lease was granted.
+// sure to find memory: it was promised when the lease was granted, or is there (no page leaves the
+// file but by a change). A window is hidden from every CPU first: what is stored in it later would
+// be of nobody's write.
 //
 // A change by the kernel and a grant exclude each other without a lock on the way of files that
 // nobody leases: a change counts itself and then looks for leases; a grant shows itself and then
 // looks for changes.
 //
 // Locking: lock_ guards the list and the leases. It is held while bytes are copied between slots
-// and the file, both the kernel's own addresses.
+// and the file, both the kernel's own addresses, and while a window is taken from other CPUs.
 #pragma once
 
 #include <atomic>
@@ -45,8 +49,11 @@ class FileLease : public ListLink<> {
   enum class State : std::uint8_t { kShared, kHeld, kEnded, kClosed };
 
   std::atomic<State> state_{State::kShared};
+  static constexpr std::uint32_t kNoWindow = ~0u;
+
   bool writer_ = false;
   std::uint32_t slot_ = 0;
+  std::uint32_t window_ = kNoWindow;
   std::uint64_t position_ = 0;
   RefPtr<SlotMemory> memory_;
 };
@@ -101,10 +108,20 @@ class FileLeases {
   void EndWriterLocked() K42_REQUIRES(lock_);
   void EndAllLocked() K42_REQUIRES(lock_);
   void EndLocked(FileLease& lease) K42_REQUIRES(lock_);
+  void CopyBackLocked(FileLease& lease, std::uint64_t word) K42_REQUIRES(lock_);
   bool IsWorthWhileLocked(const LeaseRequest& request) K42_REQUIRES(lock_);
   Status FillLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
   Status ServeLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
-  void CopyBack(SlotMemory& memory, std::uint32_t slot, std::uint64_t size);
+  Status ServeSmallLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
+  Status ShowLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
+  Status MoveLocked(FileLease& lease, const LeaseRequest& request) K42_REQUIRES(lock_);
+  bool FitsWindow(const LeaseRequest& request, bool writer) const;
+  std::uint64_t WindowFor(std::uint64_t offset) const;
+  // Bytes of `range` (abi::FileSlot::changed) below `size`: those of the room, where the file
+  // begins, or of the stage, where the range does.
+  enum class Part : std::uint8_t { kRoom, kStage };
+  void CopyBack(SlotMemory& memory, std::uint32_t slot, Part part, std::uint64_t range,
+                std::uint64_t size);
   void Note(const abi::FileSlot& slot, std::uint64_t word);
 
   MemoryNode& node_;

@@ -25,4 +25,11 @@ Result<cobj::Granted<mem::IMemoryObject>> FileSlots::Memory(const cobj::CallCont
                                            kRightRead | kRightWrite | kRightMap);
 }
 
+// Each window may be written as its file may.
+Result<cobj::Granted<mem::IMemoryObject>> FileSlots::Windows(const cobj::CallContext&) {
+  return cobj::Granted<mem::IMemoryObject>(
+      TRY(mem::MakeMemoryObject(&memory_->windows(), abi::FileWindows::kBytes)),
+      kRightRead | kRightWrite | kRightMap);
+}
+
 }  // namespace k42::fs

@@ -28,6 +28,7 @@ class FileSlots final : public IFileSlots {
   Status Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file, std::uint32_t slot,
              std::uint32_t transfers) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(const cobj::CallContext& caller) override;
+  Result<cobj::Granted<mem::IMemoryObject>> Windows(const cobj::CallContext& caller) override;
 
  private:
   const cobj::Ref<INameSpace> names_;

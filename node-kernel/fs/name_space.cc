@@ -286,7 +286,7 @@ Result<cobj::Granted<IFileSlots>> NameSpace::MakeFileSlots(Caller) {
   if (slots_ == nullptr) {
     return Status::kNotSupported;
   }
-  auto memory = RefPtr<SlotMemory>::Adopt(TRY(SlotMemory::Make(*slots_)));
+  auto memory = RefPtr<SlotMemory>::Adopt(TRY(SlotMemory::Make(*slots_, kinds_)));
   return cobj::Granted<IFileSlots>(TRY(cobj::MakeShared<FileSlots>(self_, std::move(memory))));
 }
 

@@ -6,6 +6,7 @@
 #include "fs/memory_fs.h"
 #include "fs/name_space.idl.h"
 #include "fs/name_tree.h"
+#include "fs/slot_memory.h"
 
 namespace k42::fs {
 
@@ -17,8 +18,8 @@ class NameSpace final : public INameSpace {
 
   // `unnamed`: where files without a name live. `slots`: memory for processes' file slots; null:
   // they get none.
-  NameSpace(NameTree& tree, MemoryFileSystem& unnamed, mem::MemoryServices* slots)
-      : tree_(tree), unnamed_(unnamed), slots_(slots) {}
+  NameSpace(NameTree& tree, MemoryFileSystem& unnamed, mem::MemoryServices* slots, FileKinds kinds)
+      : tree_(tree), unnamed_(unnamed), slots_(slots), kinds_(kinds) {}
   void SetSelf(cobj::Ref<INameSpace> self) { self_ = self; }
 
   Result<cobj::Granted<IOpenFile>> Open(Caller caller, Directory directory, BufferIn path,
@@ -54,6 +55,7 @@ class NameSpace final : public INameSpace {
   NameTree& tree_;
   MemoryFileSystem& unnamed_;
   mem::MemoryServices* const slots_;
+  const FileKinds kinds_;
   cobj::Ref<INameSpace> self_;
 };
 

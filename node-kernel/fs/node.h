@@ -55,6 +55,7 @@ struct LeaseRequest {
   std::uint32_t flags;      // the opening's
   std::uint32_t transfers;  // of it that the kernel has served already
   std::uint64_t position;
+  std::uint64_t size_limit = ~std::uint64_t{0};  // of the files that the process writes
 };
 
 // What MakeNode of a directory is asked for.

@@ -63,17 +63,23 @@ Status OpenFile::UseSlot(const cobj::CallContext& caller, SlotMemory& memory, st
   if ((flags() & kOpenPathOnly) != 0 || node_->kind() != FileKind::kRegular) {
     return Status::kNotSupported;
   }
+  std::uint64_t size_limit = ~std::uint64_t{0};
   if ((flags() & kOpenWrite) != 0) {
     Identity who;
     TRY(IdentityOf(caller, &who));
-    if (who.file_size_limit < abi::FileSlots::kRoom) {
+    size_limit = who.file_size_limit;
+    if (size_limit < abi::FileSlots::kRoom) {
       return Status::kNotSupported;  // the kernel minds it
     }
   }
   machine::MutexGuard guard(position_lock_);
-  PickUpPosition();
   const std::uint32_t granted = flags();
-  TRY(node_->GrantLease(lease_, {memory, slot, granted, transfers, position_}));
+  if (!lease_.shared() &&
+      IsOk(node_->GrantLease(lease_, {memory, slot, granted, transfers, position_, size_limit}))) {
+    return Status::kOk;  // it was there already
+  }
+  PickUpPosition();
+  TRY(node_->GrantLease(lease_, {memory, slot, granted, transfers, position_, size_limit}));
   if (flags() != granted) {  // changed meanwhile, before there was anything to end
     node_->EndLease(lease_);
     return Status::kNotSupported;

@@ -6,12 +6,20 @@
 namespace k42::fs {
 
 static_assert(abi::FileSlots::kSlots <= 32);
+static_assert(mem::FcmWindows::kWindows == abi::FileWindows::kWindows &&
+              mem::FcmWindows::kWindow == abi::FileWindows::kWindow);
 
-Result<SlotMemory*> SlotMemory::Make(mem::MemoryServices& memory) {
-  mem::FcmFile* pages = TRY(mem::FcmFile::Create(memory, nullptr, abi::FileSlots::kBytes));
-  const auto made = mem::New<SlotMemory>(memory, *pages);
+Result<SlotMemory*> SlotMemory::Make(mem::MemoryServices& memory, FileKinds kinds) {
+  mem::FcmWindows* windows = TRY(mem::FcmWindows::Create(memory));
+  const auto pages = mem::FcmFile::Create(memory, nullptr, abi::FileSlots::kBytes);
+  if (!pages.ok()) {
+    windows->DropReference();
+    return pages.status();
+  }
+  const auto made = mem::New<SlotMemory>(memory, *pages.value(), *windows, kinds);
   if (!made.ok()) {
-    pages->DropReference();
+    pages.value()->DropReference();
+    windows->DropReference();
     return made.status();
   }
   const auto first = made.value()->FrameOf(0);
@@ -30,6 +38,7 @@ void SlotMemory::Dispose() {
     }
   }
   pages_.DropReference();
+  windows_.DropReference();
   mem::Delete(this);
 }
 

@@ -8,12 +8,15 @@ namespace k42::mem {
 Result<cobj::Ref<IMemoryObject>> MakeMemoryObject(FcmFile* file) {
   return cobj::MakeShared<MemoryObject>(file);
 }
+Result<cobj::Ref<IMemoryObject>> MakeMemoryObject(Fcm* fcm, std::uint64_t size) {
+  return cobj::MakeShared<FixedMemory>(fcm, size);
+}
 
-Status MemoryObject::HandleAdded() {
+Status CountedMemory::HandleAdded() {
   return handles_.Add();
 }
 
-Status MemoryObject::HandleDropped() {
+Status CountedMemory::HandleDropped() {
   if (handles_.Drop()) {
     return cobj::Destroy(self_);
   }
@@ -29,9 +32,9 @@ Status MemoryObject::Resize(std::uint64_t size) {
   return file_->Resize(size, Waiting::kYes);
 }
 
-Result<Fcm*> MemoryObject::TakeFcm() {
-  file_->AddReference();
-  return static_cast<Fcm*>(file_);
+Result<Fcm*> CountedMemory::TakeFcm() {
+  fcm_->AddReference();
+  return fcm_;
 }
 
 }  // namespace k42::mem

@@ -12,23 +12,45 @@ namespace k42::mem {
 // handle.
 Result<cobj::Ref<IMemoryObject>> MakeMemoryObject(FcmFile* file);
 
-class MemoryObject final : public IMemoryObject {
+// The same for memory that is no page cache and stays `size` bytes.
+Result<cobj::Ref<IMemoryObject>> MakeMemoryObject(Fcm* fcm, std::uint64_t size);
+
+class CountedMemory : public IMemoryObject {
  public:
   using Interface = IMemoryObject;
-  explicit MemoryObject(FcmFile* file) : file_(file) { file_->AddReference(); }
-  ~MemoryObject() { file_->DropReference(); }
-
   void SetSelf(cobj::Ref<IMemoryObject> self) { self_ = self; }
   Status HandleAdded() override;
   Status HandleDropped() override;
+  Result<Fcm*> TakeFcm() override;
+
+ protected:
+  explicit CountedMemory(Fcm* fcm) : fcm_(fcm) { fcm_->AddReference(); }
+  ~CountedMemory() { fcm_->DropReference(); }
+
+ private:
+  Fcm* const fcm_;
+  cobj::Ref<IMemoryObject> self_;
+  cobj::HandleCount handles_;
+};
+
+class MemoryObject final : public CountedMemory {
+ public:
+  explicit MemoryObject(FcmFile* file) : CountedMemory(file), file_(file) {}
   Result<std::uint64_t> GetSize() override { return file_->size(); }
   Status Resize(std::uint64_t size) override;
-  Result<Fcm*> TakeFcm() override;
 
  private:
   FcmFile* const file_;
-  cobj::Ref<IMemoryObject> self_;
-  cobj::HandleCount handles_;
+};
+
+class FixedMemory final : public CountedMemory {
+ public:
+  FixedMemory(Fcm* fcm, std::uint64_t size) : CountedMemory(fcm), size_(size) {}
+  Result<std::uint64_t> GetSize() override { return size_; }
+  Status Resize(std::uint64_t) override { return Status::kNotSupported; }
+
+ private:
+  const std::uint64_t size_;
 };
 
 }  // namespace k42::mem

@@ -45,9 +45,10 @@ def rows():
     program = micro()
     theirs = rival.figures(rival.run(program, icount=True))
     ours = node(program)
-    # The same files when the kernel serves them all.
-    ours["postmark_shared"] = node(program, "postmark", "files=shared")["postmark"]
-    theirs["postmark_shared"] = theirs["postmark"]
+    # The same files when the kernel serves them all, or all but those of one kind.
+    for files in ("shared", "small", "exclusive"):
+        ours[f"postmark_{files}"] = node(program, "postmark", f"files={files}")["postmark"]
+        theirs[f"postmark_{files}"] = theirs["postmark"]
     for name, value in ours.items():
         yield {"name": f"linux.{name}", "value": value, "unit": "instructions", "better": "lower",
                "rival": theirs[name]}

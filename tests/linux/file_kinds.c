@@ -259,6 +259,54 @@ static void Itself(int file) {
   Expect(lseek(file, 0, SEEK_END) == model_size, "its end");
 }
 
+/* Longer than what is shown of it at a time: read on, back and at random, written at places. */
+enum { kLong = 9 << 20, kPlace = 100, kPlaces = kLong / kPlace };
+static unsigned char version[kPlaces];
+
+static void Fill(long at, char* bytes, long count) {
+  for (long i = 0; i < count; i++, at++) bytes[i] = (char)(at * 7 + at / 251 + version[at / kPlace % kPlaces]);
+}
+
+static void SamePart(int file, long at, long count, const char* what) {
+  static char right[65536];
+  Fill(at, right, count);
+  long got = at < 0 ? -1 : pread(file, seen, (size_t)count, at);
+  Expect(got == count && memcmp(seen, right, (size_t)count) == 0, what);
+}
+
+static void Long(void) {
+  static char block[65536];
+  int file = open(kName, O_CREAT | O_RDWR | O_TRUNC, 0600);
+  for (long at = 0; at < kLong; at += (long)sizeof(block)) {
+    Fill(at, block, sizeof(block));
+    Expect(write(file, block, sizeof(block)) == sizeof(block), "filled");
+  }
+  lseek(file, 0, SEEK_SET);
+  for (step = 0; step < kLong / 4096; step++) {
+    Expect(read(file, seen, 4096) == 4096, "read on");
+    Fill(step * 4096l, block, 4096);
+    Expect(memcmp(seen, block, 4096) == 0, "read on");
+  }
+  Expect(read(file, seen, 10) == 0 && lseek(file, 0, SEEK_CUR) == kLong, "the end");
+  for (step = kLong / 5000 - 1; step >= 0; step--) SamePart(file, step * 5000l, 5000, "read back");
+  int reader = open(kName, O_RDONLY);
+  for (step = 0; step < 20000; step++) {
+    /* Mostly near one place, which moves. */
+    long place = (step / 500 * 7001l + (long)Random(step % 5 == 0 ? kPlaces : 3000)) % (kPlaces - 1000);
+    if (step % 3 != 0) {
+      SamePart(file, place * kPlace + 3, 64, "near a place");
+    } else {
+      version[place]++;
+      Fill(place * kPlace, block, kPlace);
+      Expect(pwrite(file, block, kPlace, place * kPlace) == kPlace, "written");
+    }
+    if (step % 1000 == 0) SamePart(reader, place * kPlace, 60000, "seen by another");
+  }
+  for (long at = 0; at < kLong; at += (long)sizeof(block)) SamePart(reader, at, sizeof(block), "seen by another at the end");
+  close(reader);
+  close(file);
+}
+
 static void (*const kDeeds[])(int) = {OtherOpens, OtherCuts, Grows,   Appends,    Maps,  Forks, Passes,
                                       Locks,      Punches,   BadAddress, Times, Limits, Itself};
 enum { kDeedCount = sizeof(kDeeds) / sizeof(*kDeeds) };
@@ -282,6 +330,8 @@ int main(void) {
       }
     }
   }
+  puts("-- 9 MiB");
+  Long();
   puts("-- one that may only be read, one that may only be written");
   close(Begun(100000));
   int readers[2] = {open(kName, O_RDONLY), open(kName, O_RDONLY)};

@@ -1,6 +1,6 @@
 /* Two processes with one file: each writes its own records, all the time, and looks at the other's;
  * files are opened anew, cut and grown meanwhile. No record is lost, and none is anybody's but
- * its writer's. */
+ * its writer's. And what one has seen and then written over does not come again. */
 #include "file_check.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -90,10 +90,53 @@ static void Run(int places) {
   close(file);
 }
 
+/* Writes ever larger numbers, all over the piece, until the other says that it is enough. */
+static void Count(volatile int* enough, long at) {
+  static long piece[500];
+  long number = 0;
+  while (!*enough) {
+    int file = open(kName, O_RDWR);
+    for (int i = 0; i < 300 && !*enough; i++) {
+      number++;
+      for (int j = 0; j < 500; j++) piece[j] = number;
+      if (pwrite(file, piece, sizeof(piece), at) != sizeof(piece)) _exit(1);
+    }
+    close(file);
+  }
+  _exit(0);
+}
+
+static void Mark(long size, long at) {
+  printf("-- %ld bytes, written over\n", size);
+  int file = open(kName, O_CREAT | O_RDWR | O_TRUNC, 0600), again = 0, status = -1;
+  static char zeros[100000];
+  if (write(file, zeros, (size_t)size) != size) puts("short");
+  volatile int* enough = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) Count(enough, at);
+  for (int round = 0; round < 3000; round++) {
+    long seen = 0, mark, now = 0;
+    usleep((unsigned)(round * 37 % 300));
+    if (pread(file, &seen, sizeof(seen), at) != sizeof(seen)) puts("nothing");
+    if (seen <= 0) continue;
+    mark = -seen;
+    if (pwrite(file, &mark, sizeof(mark), at) != sizeof(mark)) puts("not marked");
+    if (pread(file, &now, sizeof(now), at) != sizeof(now)) puts("nothing");
+    again += now != mark && now <= seen;
+  }
+  *enough = 1;
+  waitpid(child, &status, 0);
+  printf("came again %d, the other %d\n", again, status);
+  close(file);
+}
+
 int main(void) {
   if (Begin()) return 1;
   Run(100);
   Run(1000);
   Run(8000);
+  Mark(10000, 4000);
+  Mark(100000, 50000);
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "user/linux/abi_errno.h"
 #include "user/linux/abi_files.h"
 #include "user/linux/description.h"
+#include "user/linux/file_windows.h"
 #include "user/linux/user_memory.h"
 
 namespace k42::personality {
@@ -29,7 +30,8 @@ struct Slots {
   std::uint32_t oldest;  // where the next search for one to drop begins
   std::uint32_t opens;
   bool refused;
-  bool size_limited;
+  bool size_limited;             // below what a slot holds
+  bool large_size_limited;       // below what a word can say
   std::uint8_t by_name[kNames];  // 1 + the slot of a kept file, at its name's hash
   KernelFile* owner[FileSlots::kSlots];
 };
@@ -135,6 +137,12 @@ char* RoomOf(const KernelFile& file) {
   return reinterpret_cast<char*>(slots.memory) +
          std::uint64_t{FileSlots::FirstPage(file.slot)} * abi::kPageSize;
 }
+char* StageOf(const KernelFile& file) {
+  return RoomOf(file) + FileSlots::kRoom;
+}
+SlotOfFile PlaceOf(const KernelFile& file) {
+  return {StateOf(file), StageOf(file), slots.handle, file.handle(), file.slot};
+}
 
 }  // namespace
 
@@ -223,6 +231,7 @@ void DropClosedFile(const kernel::Path& path) {
 
 void LimitFileSize(std::uint64_t limit) {
   slots.size_limited = limit < FileSlots::kRoom;
+  slots.large_size_limited = limit < FileSlot::kField;
 }
 
 void ForgetSlot(KernelFile& file) {
@@ -241,9 +250,11 @@ void ForgetFileSlots() {
   if (slots.memory) {
     kernel::Close(slots.handle);
   }
-  const bool limited = slots.size_limited;
+  const bool limited = slots.size_limited, large_limited = slots.large_size_limited;
   slots = {};
   slots.size_limited = limited;
+  slots.large_size_limited = large_limited;
+  ForgetFileWindows();
 }
 
 std::int64_t ReadInSlot(KernelFile& file, std::uint64_t address, std::uint64_t size,
@@ -253,7 +264,8 @@ std::int64_t ReadInSlot(KernelFile& file, std::uint64_t address, std::uint64_t s
   std::uint64_t word = state.word.load(std::memory_order_acquire);
   for (;;) {
     if ((word & kNeeded) != kNeeded) {
-      return kNotInSlot;
+      return (word & FileSlot::kWindowed) != 0 ? ReadInWindow(PlaceOf(file), address, size, offset)
+                                               : kNotInSlot;
     }
     const std::uint64_t end = FileSlot::Size(word);
     const std::uint64_t at =
@@ -284,6 +296,10 @@ std::int64_t WriteInSlot(KernelFile& file, std::uint64_t address, std::uint64_t 
     if ((word & kNeeded) != kNeeded || slots.size_limited) {
       return kNotInSlot;
     }
+    if ((word & FileSlot::kWindowed) != 0) {
+      return slots.large_size_limited ? kNotInSlot
+                                      : WriteInWindow(PlaceOf(file), address, size, offset);
+    }
     if (size == 0) {
       return 0;
     }
@@ -306,23 +322,42 @@ std::int64_t WriteInSlot(KernelFile& file, std::uint64_t address, std::uint64_t 
       first = begin < first ? begin : first;
       last = changed >> 32 > last ? changed >> 32 : last;
     }
+    // Among bytes that are changed already the kernel would see it before the word says so.
+    const bool staged = (word & FileSlot::kChanged) != 0;
     char* const room = RoomOf(file);
-    if (at > old_size) {
-      std::memset(room + old_size, 0, at - old_size);
-    }
-    if (!CopyIn(room + at, address, size)) {
+    if (!CopyIn(staged ? StageOf(file) : room + at, address, size)) {
       return kNotInSlot;
     }
-    state.changed.store(last << 32 | first, std::memory_order_release);
+    const auto fill = [&] {
+      if (at > old_size) {
+        std::memset(room + old_size, 0, at - old_size);
+      }
+      if (staged) {
+        std::memcpy(room + at, StageOf(file), size);
+      }
+      state.changed.store(last << 32 | first, std::memory_order_release);
+    };
+    if (staged) {
+      state.pending.store(end << 32 | at, std::memory_order_release);
+    } else {
+      fill();
+    }
     state.modified_ns.store(kernel::RealtimeNs(), std::memory_order_release);
-    std::uint64_t next = word | FileSlot::kChanged | FileSlot::kModified;
+    std::uint64_t next =
+        word | FileSlot::kModified | (staged ? FileSlot::kPending : FileSlot::kChanged);
     next = FileSlot::WithSize(next, end > old_size ? end : old_size);
     if (offset == kAtPosition) {
       next = FileSlot::WithPosition(next, end);
     }
-    if (state.word.compare_exchange_strong(word, next)) {
-      return static_cast<std::int64_t>(size);
+    if (!state.word.compare_exchange_strong(word, next)) {
+      continue;
     }
+    // It is written.
+    if (staged) {
+      fill();
+      state.word.fetch_and(~FileSlot::kPending, std::memory_order_acq_rel);
+    }
+    return static_cast<std::int64_t>(size);
   }
 }
 
@@ -373,6 +408,10 @@ void CountTransfer(KernelFile& file) {
   const bool given = IsOk(kernel::UseSlot(slots.handle, file.handle(), slot, kFirstTransfers));
   TakeSlot(slot, given ? &file : nullptr, {}, 0);
   file.opened_as = 0;
+  if (given &&
+      (slots.memory->slot[slot].word.load(std::memory_order_acquire) & FileSlot::kWindowed) != 0) {
+    BeginWindow(slots.handle, slot);
+  }
 }
 
 }  // namespace k42::personality

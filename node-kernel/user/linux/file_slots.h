@@ -1,8 +1,10 @@
 // Files that this process has to itself, read and written in its own memory (abi/file_slot.h).
 //
 // A KernelFile is served in one of two ways, chosen when it is opened and changed while it is used:
-//   shared   by calls: streams, directories, large files, files that others use, too
-//   small    here, in a slot: the position is ours, and the bytes if we may have them
+//   shared      by calls: streams, directories, files that others use, too
+//   small       here, in a slot: the position is ours, and the bytes if we may have them
+//   exclusive   a larger file, once it is used often: the position is ours, and a window shows the
+//               file's own pages (file_windows.h)
 // The kernel takes a slot back by clearing its word, whenever it likes, with whatever we had put
 // into the word before; nothing here ever gives one back or waits for anybody. So each function
 // below either does the whole operation or none of it (kNotInSlot), and then the kernel does.
@@ -51,7 +53,7 @@ void NoteAllShared();
 void CloseForGood(KernelFile* file);
 // The file is closed, by the kernel too.
 void ForgetSlot(KernelFile& file);
-// How large this process may make files: below what a slot holds, the kernel minds it.
+// How large this process may make files: below what we serve, the kernel minds it.
 void LimitFileSize(std::uint64_t limit);
 // In a forked child: the slots are the parent's.
 void ForgetFileSlots();

@@ -164,6 +164,8 @@ Result<std::uint32_t> AddWatch(Handle watcher, const Path& path, std::uint32_t w
 Status RemoveWatch(Handle watcher, std::uint32_t watch);
 // Memory for files that this process has to itself, mapped (not in a forked child).
 Result<Handle> MakeFileSlots(abi::FileSlots** memory);
+// Where the windows of those slots are from now on (neither in a forked child).
+Result<char*> MapFileWindows(Handle slots);
 // As Open; the slot's word tells whether the file is in it.
 Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
                           std::uint32_t slot);

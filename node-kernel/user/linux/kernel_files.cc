@@ -166,26 +166,39 @@ Status RemoveWatch(Handle watcher, std::uint32_t watch) {
   return fs::FileWatcherStub(watcher).RemoveWatch(watch);
 }
 
+namespace {
+
+// Memory of this process alone, not of a child's. `address` 0: anywhere.
+Result<std::uint64_t> MapOwn(const Result<Handle>& memory, std::uint64_t address,
+                             std::uint64_t size) {
+  const Handle object = TRY(memory);
+  const std::uint32_t where = address != 0 ? proc::kMapFixedNoReplace : 0;
+  const proc::MapRequest request{address, size, 0, proc::kMapRead | proc::kMapWrite,
+                                 proc::kMapShared | where | proc::kMapPersonality};
+  const Result<std::uint64_t> at = proc::ProcessStub(abi::kProcessHandle).Map(request, object);
+  Close(object);
+  if (at.ok()) {
+    TRY(Advise(at.value(), size, proc::Advice::kDontFork));
+  }
+  return at;
+}
+
+}  // namespace
+
 Result<Handle> MakeFileSlots(abi::FileSlots** memory) {
   const fs::FileSlotsStub slots = TRY(kNames.MakeFileSlots());
-  const Result<Handle> pages = HandleOf(slots.Memory());
-  const proc::MapRequest request{
-      abi::kFileSlotsAddress, abi::FileSlots::kBytes, 0, proc::kMapRead | proc::kMapWrite,
-      proc::kMapShared | proc::kMapFixedNoReplace | proc::kMapPersonality};
-  Status status = pages.status();
-  if (pages.ok()) {
-    status = proc::ProcessStub(abi::kProcessHandle).Map(request, pages.value()).status();
-    Close(pages.value());
-  }
-  if (IsOk(status)) {
-    status = Advise(abi::kFileSlotsAddress, abi::FileSlots::kBytes, proc::Advice::kDontFork);
-  }
-  if (!IsOk(status)) {
+  const Result<std::uint64_t> at =
+      MapOwn(HandleOf(slots.Memory()), abi::kFileSlotsAddress, abi::FileSlots::kBytes);
+  if (!at.ok()) {
     Close(slots.handle());
-    return status;
+    return at.status();
   }
   *memory = reinterpret_cast<abi::FileSlots*>(abi::kFileSlotsAddress);
   return slots.handle();
+}
+Result<char*> MapFileWindows(Handle slots) {
+  return reinterpret_cast<char*>(
+      TRY(MapOwn(HandleOf(fs::FileSlotsStub(slots).Windows()), 0, abi::FileWindows::kBytes)));
 }
 Result<Handle> OpenInSlot(Handle slots, const Path& path, std::uint32_t flags, std::uint32_t mode,
                           std::uint32_t slot) {

@@ -29,6 +29,10 @@ bool CopyOut(std::uint64_t to, const void* from, std::size_t bytes) {
          (InProgram(to, bytes) && AccessCopy(reinterpret_cast<void*>(to), from, bytes) == 0);
 }
 
+bool CopyOwn(void* to, const void* from, std::size_t bytes) {
+  return AccessCopy(to, from, bytes) == 0;
+}
+
 bool ZeroOut(std::uint64_t to, std::size_t bytes) {
   return bytes == 0 ||
          (InProgram(to, bytes) && AccessZero(reinterpret_cast<void*>(to), bytes) == 0);

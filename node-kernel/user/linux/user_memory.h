@@ -11,6 +11,8 @@ namespace k42::personality {
 // All return false if some byte is not accessible (some may have been copied).
 [[nodiscard]] bool CopyIn(void* to, std::uint64_t from, std::size_t bytes);
 [[nodiscard]] bool CopyOut(std::uint64_t to, const void* from, std::size_t bytes);
+// Between places of ours, one of which the kernel may take away.
+[[nodiscard]] bool CopyOwn(void* to, const void* from, std::size_t bytes);
 [[nodiscard]] bool ZeroOut(std::uint64_t to, std::size_t bytes);
 
 template <typename T>

@@ -251,20 +251,6 @@ Result<std::uint32_t> NumberOfTask(Handle) {
   return Status::kNotSupported;
 }
 
-// Files are the host's: it serves them all.
-Result<Handle> MakeFileSlots(abi::FileSlots**) {
-  return Status::kNotSupported;
-}
-Result<Handle> OpenInSlot(Handle, const Path&, std::uint32_t, std::uint32_t, std::uint32_t) {
-  return Status::kNotSupported;
-}
-Status CheckAgain(const Path&, Handle, std::uint32_t) {
-  return Status::kNotSupported;
-}
-Status UseSlot(Handle, Handle, std::uint32_t, std::uint32_t) {
-  return Status::kNotSupported;
-}
-
 Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size) {
   if (!Ready(FdOf(file), 1)) {
     return Status::kWouldBlock;

@@ -222,6 +222,48 @@ TEST_F(FileLeasesTest, TheProcessAndTheKernelSeeOneFile) {
   }
 }
 
+// A write over bytes that are changed already, stopped after each of its steps (as in
+// user/linux/file_slots.cc) and going on after another has written there, too: it was made before
+// that, or is not made, and the process knows.
+TEST_F(FileLeasesTest, AWriteAmongChangedBytesIsMadeOnce) {
+  const std::string first = "first first ", second = "SECOND";
+  for (int stop = 0; stop <= 6; ++stop) {
+    ASSERT_TRUE(Grant(0, kBoth));
+    ASSERT_TRUE(ProcessWrites(0, 0, first));
+    FileSlot& slot = slots_->slot(0);
+    std::uint64_t word = slot.word.load();
+    bool written = false;
+    for (int step = 0; step < 6; ++step) {
+      if (step == stop) {
+        EXPECT_EQ(KernelReads(), written ? "SECOND" + first.substr(6) : first) << stop;
+        KernelWrites(0, "other");
+      }
+      if (step == 0) {
+        for (std::size_t i = 0; i < second.size(); ++i) {
+          *Byte(0, abi::FileSlots::kRoom + i) = static_cast<unsigned char>(second[i]);
+        }
+      } else if (step == 1) {
+        slot.pending.store(second.size() << 32);
+      } else if (step == 2) {
+        written = slot.word.compare_exchange_strong(word, word | FileSlot::kPending);
+        EXPECT_EQ(written, stop > 2);
+      } else if (step == 3 || step == 4) {
+        *Byte(0, static_cast<std::uint64_t>(step)) = static_cast<unsigned char>(second[0]);
+        slot.changed.store(first.size() << 32);
+      } else {
+        slot.word.fetch_and(~FileSlot::kPending);
+      }
+    }
+    const std::string now = KernelReads();
+    if (stop < 6) {
+      EXPECT_EQ(now, "other" + (written ? "D" + first.substr(6) : first.substr(5))) << stop;
+    }
+    AttributeChange change{};
+    change.mask = kSetSize;
+    ASSERT_EQ(file_->SetAttributes(change), Status::kOk);
+  }
+}
+
 TEST_F(FileLeasesTest, NonsenseInASlotHarmsNobody) {
   std::mt19937_64 random(43);
   const std::string text(5000, 't');
@@ -233,6 +275,7 @@ TEST_F(FileLeasesTest, NonsenseInASlotHarmsNobody) {
     for (int i = 0; i < 3; ++i) {
       slot.word.store(random() >> random() % 64);
       slot.changed.store(random() >> random() % 64);
+      slot.pending.store(random() >> random() % 64);
       slot.modified_ns.store(static_cast<std::int64_t>(random()));
       FileAttributes before, after;
       ASSERT_EQ(file_->GetAttributes(&before), Status::kOk);

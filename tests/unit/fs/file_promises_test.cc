@@ -136,7 +136,7 @@ TEST_F(FilePromisesTest, CleanPagesAreGivenUpForAPromise) {
   const std::uint64_t resident = cached.fcm->resident_pages();
   std::memset(slots_->Room(0, 0).value(), 0, mem::kPageSize);
   TakeAll(mem::FramePurpose::kUser);
-  EXPECT_EQ(Grant(1, kBoth), Status::kNotSupported);
+  EXPECT_EQ(Grant(1, kOpenWrite), Status::kNotSupported);
   EXPECT_EQ(cached.fcm->resident_pages(), resident);
   EXPECT_EQ(Grant(0, kBoth), Status::kOk);
   EXPECT_LT(cached.fcm->resident_pages(), resident);

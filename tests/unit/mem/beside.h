@@ -1,4 +1,4 @@
-// A second thread of the same CPU, for tests of what happens in the middle of something.
+// A second thread, of the same CPU for tests of what happens in the middle of something.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 
 namespace k42::mem {
 
-// Runs `work` in a thread of CPU 0, which runs when this one yields; `over` when it is done.
+// Runs `work` in a thread of `cpu`; of 0, it runs when this one yields. `over` when it is done.
 struct Beside {
-  explicit Beside(std::function<void()> what) : work(std::move(what)) {
+  explicit Beside(std::function<void()> what, std::uint32_t cpu = 0) : work(std::move(what)) {
     EXPECT_TRUE(machine::Thread::Create(
                     "beside",
                     [](void* argument) {
@@ -21,7 +21,7 @@ struct Beside {
                       self.over = true;
                       machine::Thread::Exit();
                     },
-                    this, 0)
+                    this, cpu)
                     .ok());
   }
   ~Beside() { Wait(); }
