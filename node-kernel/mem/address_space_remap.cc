@@ -35,12 +35,9 @@ Result<std::uint64_t> AddressSpace::Remap(const RemapRequest& request) {
     return Status::kInvalidArgument;
   }
   const MutexGuard guard(change_);
-  {
-    const SpinGuard locked(lock_);
-    const Region* region = FindLocked(from);
-    if (region == nullptr || region->end < from + size) {
-      return Status::kBadAddress;
-    }
+  const Region* const region = FirstAbove(from);
+  if (region == nullptr || region->start > from || region->end < from + size) {
+    return Status::kBadAddress;
   }
   if (new_size > size) {
     TRY(CheckLimit(new_size - size, 0));
@@ -86,9 +83,9 @@ Result<std::uint64_t> AddressSpace::RemapInPlace(const RemapRequest& request, st
     return Status::kNoMemory;
   }
   const Closure closed(*this, request.address, new_end);
+  Region* const region = FirstAbove(request.address);
   {
     const SpinGuard guard(lock_);
-    Region* region = FindLocked(request.address);
     region->fcm->Grow(region, new_end);
   }
   AddMapped(static_cast<std::int64_t>(new_size - size));
