@@ -6,8 +6,8 @@
 namespace k42::io {
 namespace {
 
-constexpr int kSome = 12;
-constexpr machine::HoldReason kLook{600, "12 tickets that wait for this end are looked at"};
+constexpr int kSome = 8;
+constexpr machine::HoldReason kLook{600, "8 tickets that wait for this end are looked at"};
 
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   while (ArmedTicket* armed = list.PopFront()) {

@@ -8,7 +8,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kSome{800, "16 entries are looked at, and emptied"};
+constexpr machine::HoldReason kSome{1000, "16 entries are looked at, and emptied"};
 
 }  // namespace
 
