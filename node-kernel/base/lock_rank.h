@@ -30,6 +30,9 @@ enum class LockRank : std::uint8_t {
   kAddressSpace = 38,  // mem: HAT
   kPageManager = 40,
   kDevice = 44,
+  kFileLocks = 45,    // fs: advisory locks of one file; a leaf
+  kSocketNames = 46,  // io: names and ports of the node's sockets; a leaf
+  kEntryShape = 47,   // fs: parents and names of entries; a leaf
   kGlobalObject = 48,
   kMutexTest = 60,
 
@@ -41,7 +44,7 @@ enum class LockRank : std::uint8_t {
   kFactory = 108,
   kNode = 113,       // fs: attributes of one file
   kNameTable = 114,  // fs: one bucket of the table of names
-  kNameShape = 116,  // fs: parents and names of entries
+  kKeptNames = 116,  // fs: which entries the table of names keeps
   kScheduler = 120,
   kWaitQueue = 124,  // a list of waiters inside an object
   kCalls = 125,      // ipc: protected calls that wait for one server

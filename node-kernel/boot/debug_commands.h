@@ -27,4 +27,7 @@ void ShowGenerations();
 // debug_memory.cc
 void ShowMemory();
 
+// debug_locks.cc
+void ShowLocks(std::string_view word);
+
 }  // namespace k42::boot

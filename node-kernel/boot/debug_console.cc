@@ -21,6 +21,7 @@ constexpr char kHelp[] =
     "  objects [N]     the object table: type, reps by CPU; `objects N`: from the Nth on\n"
     "  gens            generations of each CPU, and the threads that hold them; the grace token\n"
     "  mem             frames and heap\n"
+    "  locks [N]       the N (20) places where spin locks cost most: waits of over 10 us, holds\n"
     "  trace [N]       the last N events of each CPU (20)\n"
     "  go              everybody goes on\n"
     "  panic, off      ends the node, with or without a word\n";
@@ -82,6 +83,8 @@ bool Obey(std::string_view command, std::string_view word, const machine::TrapFr
     ShowGenerations();
   } else if (command == "mem") {
     ShowMemory();
+  } else if (command == "locks") {
+    ShowLocks(word);
   } else if (command == "trace") {
     trace::PrintLast(static_cast<std::uint32_t>(DebugNumber(word).value_or(kEvents)));
   } else if (command == "off") {

@@ -58,13 +58,10 @@ Status Virtio9P::Start(const PciDevice& pci) {
       TRY(machine::AllocateIrq(machine::CurrentCpu(), &OnInterrupt, this));
   TRY(interrupts.Set(kVectorEntry, irq));
   interrupts.Enable();
-  VirtioQueuePlaces places;
-  {
-    machine::SpinGuard guard(lock_);
-    rings_ = ::new (memory) Rings;
-    places = {machine::VirtToPhys(rings_->descriptors), machine::VirtToPhys(&rings_->available),
-              machine::VirtToPhys(&rings_->used)};
-  }
+  rings_ = ::new (memory) Rings;
+  const VirtioQueuePlaces places = {machine::VirtToPhys(rings_->descriptors),
+                                    machine::VirtToPhys(&rings_->available),
+                                    machine::VirtToPhys(&rings_->used)};
   TRY(device_.SetQueue(kQueue, kSlots, places, kVectorEntry));
   device_.Start();
   return Status::kOk;
@@ -99,26 +96,31 @@ std::uint32_t Virtio9P::Describe(fs::ninep::Request& request, Descriptor* table)
   return count;
 }
 
+std::uint32_t Virtio9P::TakeSlot() {
+  const machine::SpinGuard guard(lock_);
+  for (std::uint32_t word = 0; word < kSlots / 64; ++word) {
+    if (free_[word] != 0) {
+      const auto bit = static_cast<std::uint32_t>(std::countr_zero(free_[word]));
+      free_[word] &= free_[word] - 1;
+      return word * 64 + bit;
+    }
+  }
+  return kSlots;
+}
+
 Status Virtio9P::Submit(fs::ninep::Request* request) {
+  const std::uint32_t slot = TakeSlot();
+  if (slot == kSlots) {
+    return Status::kBusy;
+  }
+  Descriptor* table = rings_->indirect[slot];
+  const std::uint32_t count = Describe(*request, table);
+  rings_->descriptors[slot] = {machine::VirtToPhys(table),
+                               static_cast<std::uint32_t>(count * sizeof(Descriptor)), kIndirect,
+                               0};
   {
-    machine::SpinGuard guard(lock_);
-    std::uint32_t slot = kSlots;
-    for (std::uint32_t word = 0; word < kSlots / 64; ++word) {
-      if (free_[word] != 0) {
-        slot = word * 64 + static_cast<std::uint32_t>(std::countr_zero(free_[word]));
-        break;
-      }
-    }
-    if (slot == kSlots) {
-      return Status::kBusy;
-    }
-    free_[slot / 64] &= ~(1ull << slot % 64);
+    const machine::SpinGuard guard(lock_);
     in_flight_[slot] = request;
-    Descriptor* table = rings_->indirect[slot];
-    const std::uint32_t count = Describe(*request, table);
-    rings_->descriptors[slot] = {machine::VirtToPhys(table),
-                                 static_cast<std::uint32_t>(count * sizeof(Descriptor)), kIndirect,
-                                 0};
     const std::uint16_t index = rings_->available.index.load(std::memory_order_relaxed);
     rings_->available.ring[index % kSlots] = static_cast<std::uint16_t>(slot);
     rings_->available.index.store(static_cast<std::uint16_t>(index + 1), std::memory_order_release);

@@ -1,9 +1,10 @@
 // virtio-9p: carries 9P messages to and from QEMU's file server. One queue, indirect descriptors:
 // each request takes one slot of the ring, whatever its number of segments.
 //
-// States of a slot: free -> with the device (in_flight_ set) -> free. There are more slots than
-// requests that the client has under way, so Submit always finds one.
-// Locking: lock_ guards slots and rings. The interrupt handler only sends a message to its own CPU;
+// States of a slot: free -> taken -> with the device (in_flight_ set) -> free. There are more slots
+// than requests that the client has under way, so Submit always finds one.
+// Locking: lock_ guards slots and rings; the descriptors of a taken slot are its taker's. The
+// interrupt handler only sends a message to its own CPU;
 // the message's handler takes finished requests from the ring and completes them, no lock held.
 #pragma once
 
@@ -68,7 +69,9 @@ class Virtio9P final : public fs::ninep::Transport {
 
   Status Start(const PciDevice& pci);
   void ReadTag();
-  std::uint32_t Describe(fs::ninep::Request& request, Descriptor* table);
+  // kSlots: there is none.
+  std::uint32_t TakeSlot();
+  static std::uint32_t Describe(fs::ninep::Request& request, Descriptor* table);
   static void OnInterrupt(void* self);
   static void OnMessage(machine::CpuMessage* message);
   void TakeFinished();
@@ -83,7 +86,7 @@ class Virtio9P final : public fs::ninep::Transport {
   char tag_[kTagMax];
   std::size_t tag_size_ = 0;
   machine::SpinLock<LockRank::kDeviceQueue> lock_;
-  Rings* rings_ K42_GUARDED_BY(lock_) = nullptr;
+  Rings* rings_ = nullptr;  // there before the first request
   std::uint64_t free_[kSlots / 64] K42_GUARDED_BY(lock_) = {~0ull, ~0ull};
   fs::ninep::Request* in_flight_[kSlots] K42_GUARDED_BY(lock_) = {};
   std::uint16_t used_seen_ K42_GUARDED_BY(lock_) = 0;

@@ -110,7 +110,7 @@ Result<Entry*> EntryTable::Add(Entry& parent, std::string_view name, RefPtr<Node
 
 Entry* EntryTable::HashOrFindSame(Entry& made) {
   Bucket& bucket = BucketOf(made.parent_.get(), made.name());
-  machine::SpinGuard guard(bucket.lock);
+  machine::SpinGuard guard(bucket.lock, kChain);
   for (Entry& other : bucket.chain) {
     if (other.parent_ == made.parent_ && other.name() == made.name() && other.node_ == made.node_ &&
         other.TryAddReference()) {
@@ -200,7 +200,7 @@ void EntryTable::Move(Entry& entry, Entry& new_parent, std::string_view new_name
   const char* old_name = nullptr;
   std::size_t old_size = 0;
   {
-    machine::SpinGuard guard(shape_lock_);
+    machine::MutexGuard guard(shape_lock_);
     if (entry.name_ != entry.inline_name_) {
       old_name = entry.name_;
       old_size = entry.name_size_;
@@ -223,7 +223,7 @@ void EntryTable::Exchange(Entry& one, Entry& other) {
   const bool one_was_hashed = Unhash(one);
   const bool other_was_hashed = Unhash(other);
   {
-    machine::SpinGuard guard(shape_lock_);
+    machine::MutexGuard guard(shape_lock_);
     const bool one_inline = one.name_ == one.inline_name_;
     const bool other_inline = other.name_ == other.inline_name_;
     std::swap(one.inline_name_, other.inline_name_);
@@ -246,7 +246,7 @@ void EntryTable::Exchange(Entry& one, Entry& other) {
 }
 
 RefPtr<Entry> EntryTable::Parent(const Entry& entry) {
-  machine::SpinGuard guard(shape_lock_);
+  machine::MutexGuard guard(shape_lock_);
   const Entry* at = &entry;
   while (!at->parent_ && at->covers() != nullptr) {
     at = at->covers();
@@ -255,7 +255,7 @@ RefPtr<Entry> EntryTable::Parent(const Entry& entry) {
 }
 
 RefPtr<Entry> Entry::Place(char (&name)[kNameMax], std::size_t* size) {
-  machine::SpinGuard guard(table_.shape_lock_);
+  machine::MutexGuard guard(table_.shape_lock_);
   *size = name_size_;
   std::memcpy(name, name_, name_size_);
   return parent_;
@@ -286,7 +286,7 @@ void EntryTable::EndLeases() {
 }
 
 bool EntryTable::IsBelow(const Entry& entry, const Entry& ancestor) {
-  machine::SpinGuard guard(shape_lock_);
+  machine::MutexGuard guard(shape_lock_);
   for (const Entry* at = &entry; at != nullptr;
        at = at->parent_ ? at->parent_.get() : at->covers()) {
     if (at == &ancestor) {
@@ -298,7 +298,7 @@ bool EntryTable::IsBelow(const Entry& entry, const Entry& ancestor) {
 
 RefPtr<Entry> EntryTable::FindNode(std::uint64_t device, std::uint64_t node) {
   for (Bucket& bucket : buckets_) {
-    machine::SpinGuard guard(bucket.lock);
+    machine::SpinGuard guard(bucket.lock, kChain);
     for (Entry& entry : bucket.chain) {
       if (entry.node_ && entry.node_->number() == node && entry.file_system_.device() == device &&
           entry.TryAddReference()) {
@@ -312,7 +312,7 @@ RefPtr<Entry> EntryTable::FindNode(std::uint64_t device, std::uint64_t node) {
 Result<std::size_t> EntryTable::Path(Entry& entry, std::span<char> text) {
   // Written from the end backwards, then moved to the front.
   std::size_t at = text.size();
-  machine::SpinGuard guard(shape_lock_);
+  machine::MutexGuard guard(shape_lock_);
   for (const Entry* step = &entry;;) {
     if (!step->parent_) {
       if (step->covers() == nullptr) {

@@ -6,9 +6,10 @@
 // (an entry nobody uses leaves it), except for kept ones: the table holds the youngest of those
 // whose file system allows it (FileSystem::Caching), until their name is forgotten.
 //
-// Locking: parent and name of a hashed entry change only in Move, under the table's shape lock;
-// readers of both (paths, "..") take it. Each bucket has a spin lock for its chain. All are leaves:
-// nothing is called with them held; references are dropped after.
+// Locking: parent and name of a hashed entry change only in Move, under the table's shape lock, a
+// blocking one, since a path is as long as programs like; readers of both (paths, "..") take it.
+// Each bucket has a spin lock for its chain. All are leaves: nothing is called with them held;
+// references are dropped after.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "base/ref_counted.h"
 #include "fs/file.types.h"
 #include "fs/node.h"
+#include "machine/mutex.h"
 #include "machine/spin_lock.h"
 
 namespace k42::fs {
@@ -130,8 +132,8 @@ class EntryTable {
   RefPtr<Entry> TakeKeptLocked(Entry& entry) K42_REQUIRES(kept_lock_);
 
   Bucket buckets_[kBuckets];
-  machine::SpinLock<LockRank::kNameShape> shape_lock_;  // every entry's parent and name
-  machine::SpinLock<LockRank::kNameShape> kept_lock_;
+  machine::Mutex<LockRank::kEntryShape> shape_lock_;  // every entry's parent and name
+  machine::SpinLock<LockRank::kKeptNames> kept_lock_;
   IntrusiveList<Entry, KeptEntry> kept_ K42_GUARDED_BY(kept_lock_);  // oldest first
   std::size_t kept_count_ K42_GUARDED_BY(kept_lock_) = 0;
 };

@@ -127,7 +127,7 @@ Status FileLocks::SetIn(LockSet FileLocks::*which, const Lock& wanted) {
   List granted;
   Status status = Status::kOk;
   {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     LockSet& set = this->*which;
     const Lock* in_the_way = wanted.kind == LockKind::kNone ? nullptr : Conflict(set.held, wanted);
     if (in_the_way == nullptr) {
@@ -184,7 +184,7 @@ void FileLocks::Query(const LockHolder& holder, const RangeLock& wanted, RangeLo
   lock.end = wanted.length == 0 || wanted.length > kEndless - wanted.start
                  ? kEndless
                  : wanted.start + wanted.length;
-  machine::SpinGuard guard(lock_);
+  machine::MutexGuard guard(lock_);
   const Lock* first = nullptr;
   for (const Lock& held : ranges_.held) {
     if (!(held.holder == holder) && held.start < lock.end && lock.start < held.end &&
@@ -221,7 +221,7 @@ void FileLocks::DropOwner(const LockHolder& holder) {
   List gone;
   List granted;
   {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     DropIn(ranges_, holder, gone, granted);
     DropIn(whole_, holder, gone, granted);
   }

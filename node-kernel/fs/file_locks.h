@@ -6,7 +6,8 @@
 // released. A wait that would close a cycle of holders within this file is refused (kDeadlock);
 // cycles through several files are not looked for (first version).
 //
-// Locking: lock_ guards both sets; tickets are fired after it is dropped.
+// Locking: lock_ guards both sets, blocking, since programs make as many locks as they like; a
+// leaf. Tickets are fired after it is dropped.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,7 @@
 #include "base/intrusive_list.h"
 #include "cobj/ticket.h"
 #include "fs/file.types.h"
-#include "machine/spin_lock.h"
+#include "machine/mutex.h"
 
 namespace k42::fs {
 
@@ -71,7 +72,7 @@ class FileLocks {
   static void GrantWaiters(LockSet& set, List& gone, List& granted);
   static void Finish(List& gone, List& granted);
 
-  machine::SpinLock<LockRank::kWaitQueue> lock_;
+  machine::Mutex<LockRank::kFileLocks> lock_;
   LockSet ranges_ K42_GUARDED_BY(lock_);
   LockSet whole_ K42_GUARDED_BY(lock_);
 };

@@ -128,11 +128,15 @@ Result<Node*> SyntheticDirectory::Lookup(std::string_view name) {
   return Status::kNotFound;
 }
 
+SyntheticDirectory::Child* SyntheticDirectory::After(const Child* child) {
+  const machine::SpinGuard guard(lock_);
+  return child == nullptr ? children_.Front() : children_.Next(child);
+}
+
 Status SyntheticDirectory::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
-  machine::SpinGuard guard(lock_);
-  for (Child& child : children_) {
-    if (child.cookie > cookie &&
-        !writer.Add(child.name, child.node->kind(), child.node->number(), child.cookie)) {
+  for (Child* child = nullptr; (child = After(child)) != nullptr;) {
+    if (child->cookie > cookie &&
+        !writer.Add(child->name, child->node->kind(), child->node->number(), child->cookie)) {
       break;
     }
   }

@@ -115,6 +115,9 @@ class SyntheticDirectory : public SyntheticNode {
     std::uint64_t cookie = 0;
     RefPtr<Node> node;
   };
+  // Null: the first. None ever leaves, and none changes.
+  Child* After(const Child* child);
+
   machine::SpinLock<LockRank::kNode> lock_;  // additions after boot (pty slaves, CPUs)
   IntrusiveList<Child> children_ K42_GUARDED_BY(lock_);
   std::uint64_t next_cookie_ K42_GUARDED_BY(lock_) = 3;

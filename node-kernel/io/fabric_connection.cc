@@ -207,7 +207,7 @@ std::uint32_t BitsOf(const StreamReadiness& ready) {
 
 void FabricConnection::Tell(const StreamLook& look) {
   Wakeups wakeups;
-  machine::SpinGuard guard(list_lock_);
+  machine::MutexGuard guard(list_lock_);
   if (look.change >= told_.change)
     told_ = look;
   if (list_ != nullptr)
@@ -222,7 +222,7 @@ void FabricConnection::TellNow() {
 
 void FabricConnection::Watch(ReadyList* list) {
   Wakeups wakeups;
-  machine::SpinGuard guard(list_lock_);
+  machine::MutexGuard guard(list_lock_);
   list_ = list;
   if (list_ != nullptr)
     list_->Update(kTold, BitsOf(told_.ready), 0, wakeups);

@@ -13,7 +13,8 @@
 // next goes from the same CPU; a step elsewhere hands the turn to that CPU's pump thread.
 //
 // Locking: reader_lock_ and writer_lock_ keep readers and writers in order while user memory is
-// copied. list_lock_ guards the watched list. What only the turn's holder uses needs no lock.
+// copied. list_lock_ guards the watched list, blocking: as many wait there as like. What only the
+// turn's holder uses needs no lock.
 #pragma once
 
 #include <atomic>
@@ -106,7 +107,7 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
 
   machine::Mutex<LockRank::kStreamReader> reader_lock_;  // one reader at a time
   machine::Mutex<LockRank::kStreamReader> writer_lock_;  // one writer at a time
-  machine::SpinLock<LockRank::kNode> list_lock_;
+  machine::Mutex<LockRank::kStream> list_lock_;
   ReadyList* list_ K42_GUARDED_BY(list_lock_) = nullptr;
   StreamLook told_ K42_GUARDED_BY(list_lock_);  // the latest
 

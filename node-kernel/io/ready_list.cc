@@ -6,8 +6,8 @@
 namespace k42::io {
 namespace {
 
-// As many as threads and epolls wait for one end of a stream: hardly ever more.
-constexpr machine::HoldReason kWaiting{2000, "up to 100 tickets that wait for this end"};
+constexpr int kSome = 8;
+constexpr machine::HoldReason kLook{600, "8 tickets that wait for this end are looked at"};
 
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
   while (ArmedTicket* armed = list.PopFront()) {
@@ -19,6 +19,16 @@ std::uint32_t Reported(std::uint32_t bits) {
   constexpr std::uint32_t kBoth = kInputEnded | kOutputEnded;
   return (bits & kReportedBits) | ((bits & kBoth) == kBoth ? abi::kHangup : 0);
 }
+
+// What the same sink armed with the same number.
+struct IsSame {
+  cobj::Ref<cobj::ITicketSink> sink;
+  std::uint32_t number;
+  bool operator()(const ArmedTicket& armed) const {
+    return armed.ticket.sink == sink &&
+           armed.ticket.number % abi::kTicketCount == number % abi::kTicketCount;
+  }
+};
 
 // Given back when it goes out of scope, after the lock.
 struct Discarded : IntrusiveList<ArmedTicket> {
@@ -47,30 +57,63 @@ std::uint64_t ReadyList::Word() {
   return WordLocked().Pack();
 }
 
+template <typename Take>
+bool ReadyList::TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTicket>& taken) {
+  ArmedTicket* at = armed_.Front();
+  if (cursor.started) {
+    at = armed_.Next(&cursor);
+    cursor.Unlink();
+  } else {
+    cursor.started = true;
+    cursor.end = armed_ever_;
+  }
+  for (int left = kSome; at != nullptr && (at->is_cursor || at->order < cursor.end); --left) {
+    if (left == 0) {
+      armed_.InsertBefore(at, &cursor);
+      return true;
+    }
+    ArmedTicket* const next = armed_.Next(at);
+    if (!at->is_cursor && take(*at)) {
+      at->Unlink();
+      --armed_count_;
+      taken.PushBack(at);
+    }
+    at = next;
+  }
+  return false;
+}
+
 void ReadyList::Change(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
                        Wakeups& wakeups) {
-  machine::SpinGuard guard(lock_, kWaiting);
-  const std::uint32_t before = ready_.load(std::memory_order_relaxed);
-  const std::uint32_t after = (before & ~mask) | (value & mask);
-  ready_.store(after, std::memory_order_relaxed);
-  const std::uint32_t now = Reported(after);
-  activity = (activity | ~Reported(before)) & now;
-  if (activity == 0) {
-    return;
-  }
-  read_edges_ += (activity & abi::kReadSide) != 0;
-  write_edges_ += (activity & abi::kWriteSide) != 0;
-  const std::uint64_t word = WordLocked().Pack();
-  ArmedTicket* next = nullptr;
-  for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
-    next = armed_.Next(armed);
-    if (((armed->edge ? activity : now) & (armed->mask | abi::kReadyAlways)) != 0) {
-      IntrusiveList<ArmedTicket>::Remove(armed);
-      --armed_count_;
-      armed->word = word;
-      wakeups.Add(armed);
+  IntrusiveList<ArmedTicket> fired;
+  Cursor cursor;
+  std::uint32_t now = 0;
+  std::uint64_t word = 0;
+  const auto fires = [&](ArmedTicket& armed) {
+    armed.word = word;
+    return ((armed.edge ? activity : now) & (armed.mask | abi::kReadyAlways)) != 0;
+  };
+  bool more = false;
+  {
+    machine::SpinGuard guard(lock_, kLook);
+    const std::uint32_t before = ready_.load(std::memory_order_relaxed);
+    const std::uint32_t after = (before & ~mask) | (value & mask);
+    ready_.store(after, std::memory_order_relaxed);
+    now = Reported(after);
+    activity = (activity | ~Reported(before)) & now;
+    if (activity == 0) {
+      return;
     }
+    read_edges_ += (activity & abi::kReadSide) != 0;
+    write_edges_ += (activity & abi::kWriteSide) != 0;
+    word = WordLocked().Pack();
+    more = TakeSomeLocked(cursor, fires, fired);
   }
+  while (more) {
+    machine::SpinGuard guard(lock_, kLook);
+    more = TakeSomeLocked(cursor, fires, fired);
+  }
+  wakeups.Add(fired);
 }
 
 Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket) {
@@ -79,49 +122,48 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   armed->mask = mask;
   armed->edge = since != abi::kArmLevel;
   const abi::PollWord seen = abi::PollWord::Unpack(since);
+  const IsSame same{ticket.sink, ticket.number};
   Discarded discarded;
   Wakeups wakeups;
-  machine::SpinGuard guard(lock_, kWaiting);
-  ForgetLocked(ticket.sink, ticket.number, discarded);
-  const abi::PollWord word = WordLocked();
-  bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
-  if (armed->edge) {
-    const bool read_moved = (mask & abi::kReadSide) != 0 && word.read_edges != seen.read_edges;
-    const bool write_moved = (mask & abi::kWriteSide) != 0 && word.write_edges != seen.write_edges;
-    fires = fires && (read_moved || write_moved);
-  }
-  if (!fires && armed_count_ == kMaxArmed) {
-    discarded.PushBack(armed);
-    return Status::kLimitExceeded;
-  }
-  if (fires) {
-    armed->word = word.Pack();
-    wakeups.Add(armed);
-  } else {
-    armed_.PushBack(armed);
-    ++armed_count_;
-  }
-  return Status::kOk;
-}
-
-void ReadyList::ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t number,
-                             IntrusiveList<ArmedTicket>& found) {
-  ArmedTicket* next = nullptr;
-  for (ArmedTicket* armed = armed_.Front(); armed != nullptr; armed = next) {
-    next = armed_.Next(armed);
-    if (armed->ticket.sink == sink &&
-        armed->ticket.number % abi::kTicketCount == number % abi::kTicketCount) {
-      IntrusiveList<ArmedTicket>::Remove(armed);
-      --armed_count_;
-      found.PushBack(armed);
+  Cursor cursor;
+  for (;;) {
+    machine::SpinGuard guard(lock_, kLook);
+    if (TakeSomeLocked(cursor, same, discarded)) {
+      continue;
     }
+    const abi::PollWord word = WordLocked();
+    bool fires = (word.ready & (mask | abi::kReadyAlways)) != 0;
+    if (armed->edge) {
+      const bool read_moved = (mask & abi::kReadSide) != 0 && word.read_edges != seen.read_edges;
+      const bool write_moved =
+          (mask & abi::kWriteSide) != 0 && word.write_edges != seen.write_edges;
+      fires = fires && (read_moved || write_moved);
+    }
+    if (!fires && armed_count_ == kMaxArmed) {
+      discarded.PushBack(armed);
+      return Status::kLimitExceeded;
+    }
+    if (fires) {
+      armed->word = word.Pack();
+      wakeups.Add(armed);
+    } else {
+      armed->order = armed_ever_++;
+      armed_.PushBack(armed);
+      ++armed_count_;
+    }
+    return Status::kOk;
   }
 }
 
 void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
+  const IsSame same{caller.SinkOf(number), number};
   Discarded discarded;
-  machine::SpinGuard guard(lock_, kWaiting);
-  ForgetLocked(caller.SinkOf(number), number, discarded);
+  Cursor cursor;
+  bool more = true;
+  while (more) {
+    machine::SpinGuard guard(lock_, kLook);
+    more = TakeSomeLocked(cursor, same, discarded);
+  }
 }
 
 }  // namespace k42::io

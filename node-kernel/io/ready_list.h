@@ -8,6 +8,10 @@
 //   ... change ...
 //   ready_.Update(abi::kReadable, abi::kReadable, abi::kReadable, wakeups);
 //
+// As many tickets wait as programs like. They are looked at some at a time, with lock_ dropped in
+// between: a Cursor stands in the list where the next look begins. What is armed behind a change
+// has seen it, and a look ends before that.
+//
 // kHangup is not set by anybody: it follows from kInputEnded and kOutputEnded, two bits that the
 // two directions of a stream set independently and that are not reported.
 #pragma once
@@ -30,7 +34,9 @@ struct ArmedTicket : ListLink<> {
   cobj::Ticket ticket;
   std::uint32_t mask = 0;
   bool edge = false;
-  std::uint64_t word = 0;  // what it fires with
+  bool is_cursor = false;   // of somebody who looks at the list: nothing waits
+  std::uint64_t order = 0;  // of arming
+  std::uint64_t word = 0;   // what it fires with
 };
 
 // Tickets on their way out; fired by the destructor, with no lock held.
@@ -41,6 +47,7 @@ class Wakeups {
   Wakeups(const Wakeups&) = delete;
   Wakeups& operator=(const Wakeups&) = delete;
   void Add(ArmedTicket* ticket) { fired_.PushBack(ticket); }
+  void Add(IntrusiveList<ArmedTicket>& tickets) { fired_.Append(tickets); }
 
  private:
   IntrusiveList<ArmedTicket> fired_;
@@ -74,14 +81,22 @@ class ReadyList {
  private:
   void Change(std::uint32_t mask, std::uint32_t value, std::uint32_t activity, Wakeups& wakeups);
   abi::PollWord WordLocked() const K42_REQUIRES(lock_);
-  void ForgetLocked(cobj::Ref<cobj::ITicketSink> sink, std::uint32_t number,
-                    IntrusiveList<ArmedTicket>& found) K42_REQUIRES(lock_);
+  struct Cursor : ArmedTicket {
+    Cursor() { is_cursor = true; }
+    bool started = false;
+    std::uint64_t end = 0;  // those armed from there on are not looked at
+  };
+  // Those of the next few that `take` says go to `taken`. False: that was all.
+  template <typename Take>
+  bool TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTicket>& taken)
+      K42_REQUIRES(lock_);
 
   machine::SpinLock<LockRank::kWaitQueue> lock_;
   std::atomic<std::uint32_t> ready_;  // written under lock_
   std::uint16_t read_edges_ K42_GUARDED_BY(lock_) = 0;
   std::uint16_t write_edges_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t armed_count_ K42_GUARDED_BY(lock_) = 0;
+  std::uint64_t armed_ever_ K42_GUARDED_BY(lock_) = 0;
   IntrusiveList<ArmedTicket> armed_ K42_GUARDED_BY(lock_);
 };
 

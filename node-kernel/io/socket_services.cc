@@ -60,7 +60,7 @@ Status SocketServices::BindNumber(Endpoint& endpoint, SocketAddress address) {
   entry->name = name;
   bool taken = false;
   {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     const bool choose = address.family == SocketFamily::kInternet && address.port == 0;
     std::uint32_t tries = choose ? kLastEphemeral - kFirstEphemeral : 1;
     do {
@@ -129,7 +129,7 @@ Result<Endpoint*> SocketServices::Find(const cobj::CallContext& caller, SocketTy
   if (address.family == SocketFamily::kLocal && IsPath(address)) {
     name = RefPtr<SocketName>::Adopt(TRY(names_.Find(caller, directory, NameOf(address))));
   } else {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     for (const Entry& entry : entries_) {
       if (Same(entry, type, address)) {
         name = entry.name;
@@ -143,7 +143,7 @@ Result<Endpoint*> SocketServices::Find(const cobj::CallContext& caller, SocketTy
 Result<Endpoint*> SocketServices::FindReceiver(const SocketAddress& to, const SocketAddress& from) {
   RefPtr<SocketName> name;
   {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     for (const Entry& entry : entries_) {
       if (!Same(entry, SocketType::kDatagram, to)) {
         continue;
@@ -162,7 +162,7 @@ Result<Endpoint*> SocketServices::FindReceiver(const SocketAddress& to, const So
 }
 
 void SocketServices::NoteConnected(const SocketName& name, const SocketAddress& peer) {
-  machine::SpinGuard guard(lock_);
+  machine::MutexGuard guard(lock_);
   for (Entry& entry : entries_) {
     if (entry.name.get() == &name) {
       entry.connected = peer.family != SocketFamily::kNone;
@@ -188,7 +188,7 @@ Result<Endpoint*> SocketServices::Behind(RefPtr<SocketName> name, SocketType typ
 void SocketServices::Remove(SocketName& name) {
   Entry* found = nullptr;
   {
-    machine::SpinGuard guard(lock_);
+    machine::MutexGuard guard(lock_);
     for (Entry& entry : entries_) {
       if (entry.name.get() == &name) {
         found = &entry;

@@ -1,7 +1,8 @@
 // SocketServices: what the sockets of a node share: names outside any directory, ports, and the
 // ways to what is not on this node. Made by boot/, or by a test.
 //
-// Locking: lock_ guards the list of names.
+// Locking: lock_ guards the list of names, blocking, since there are as many as programs like; a
+// leaf.
 #pragma once
 
 #include "base/intrusive_list.h"
@@ -9,6 +10,7 @@
 #include "io/endpoint.h"
 #include "io/remote_connection.h"
 #include "io/socket_list.h"
+#include "machine/mutex.h"
 
 namespace k42::io {
 
@@ -93,7 +95,7 @@ class SocketServices {
   RemoteStreams* fabric_ = nullptr;
   RemoteStreams* outside_ = nullptr;
   SocketList open_sockets_;
-  machine::SpinLock<LockRank::kFactory> lock_;
+  machine::Mutex<LockRank::kSocketNames> lock_;
   IntrusiveList<Entry> entries_ K42_GUARDED_BY(lock_);
   std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;
 };

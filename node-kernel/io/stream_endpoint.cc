@@ -75,29 +75,35 @@ Status StreamEndpoint::Join(StreamEndpoint& a, StreamEndpoint& b) {
 
 Status StreamEndpoint::Listen(std::uint32_t backlog) {
   Wakeups wakeups;
-  machine::SpinGuard guard(lock_);
-  if (state_ != State::kFresh && state_ != State::kListening) {
-    return Status::kInvalidArgument;
+  const machine::MutexGuard order(ready_order_);
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ != State::kFresh && state_ != State::kListening) {
+      return Status::kInvalidArgument;
+    }
+    state_ = State::kListening;
+    // One more than it asked for: Linux counts so.
+    backlog_limit_ = std::min(backlog, kLargestBacklog) + 1;
   }
-  state_ = State::kListening;
-  // One more than it asked for: Linux counts so.
-  backlog_limit_ = std::min(backlog, kLargestBacklog) + 1;
   list().Update(kFreshReady, 0, 0, wakeups);
   return Status::kOk;
 }
 
 Status StreamEndpoint::Offer(StreamEndpoint& caller) {
   Wakeups wakeups;
-  machine::SpinGuard guard(lock_);
-  if (state_ != State::kListening) {
-    return Status::kConnectionRefused;
+  const machine::MutexGuard order(ready_order_);
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ != State::kListening) {
+      return Status::kConnectionRefused;
+    }
+    if (backlog_size_ >= backlog_limit_) {
+      return Status::kWouldBlock;
+    }
+    caller.AddReference();
+    backlog_.PushBack(&caller);
+    ++backlog_size_;
   }
-  if (backlog_size_ >= backlog_limit_) {
-    return Status::kWouldBlock;
-  }
-  caller.AddReference();
-  backlog_.PushBack(&caller);
-  ++backlog_size_;
   list().Update(abi::kReadable, abi::kReadable, abi::kReadable, wakeups);
   return Status::kOk;
 }
@@ -166,12 +172,15 @@ Status StreamEndpoint::ConnectRemote(const SocketAddress& target) {
     failed->Watch(nullptr);
     {
       Wakeups wakeups;
-      machine::SpinGuard guard(lock_);
-      if (state_ != State::kConnected || lines_.remote.get() != failed.get()) {
-        return Status::kAlreadyConnected;  // another thread was faster, or closed it
+      const machine::MutexGuard order(ready_order_);
+      {
+        machine::SpinGuard guard(lock_);
+        if (state_ != State::kConnected || lines_.remote.get() != failed.get()) {
+          return Status::kAlreadyConnected;  // another thread was faster, or closed it
+        }
+        lines_.remote = nullptr;  // not the last reference
+        state_ = State::kFresh;
       }
-      lines_.remote = nullptr;  // not the last reference
-      state_ = State::kFresh;
       list().Update(kRemoteReady, kFreshReady, 0, wakeups);
     }
     failed->Close(false);
@@ -229,16 +238,22 @@ Status StreamEndpoint::OfferRemote(RemoteConnection* connection, const SocketAdd
 
 Result<Endpoint*> StreamEndpoint::Accept() {
   Wakeups wakeups;
-  machine::SpinGuard guard(lock_);
-  if (state_ != State::kListening) {
-    return Status::kInvalidArgument;
+  const machine::MutexGuard order(ready_order_);
+  StreamEndpoint* first = nullptr;
+  bool more = false;
+  {
+    machine::SpinGuard guard(lock_);
+    if (state_ != State::kListening) {
+      return Status::kInvalidArgument;
+    }
+    first = backlog_.PopFront();
+    if (first == nullptr) {
+      return Status::kWouldBlock;
+    }
+    --backlog_size_;
+    more = !backlog_.empty();
   }
-  StreamEndpoint* first = backlog_.PopFront();
-  if (first == nullptr) {
-    return Status::kWouldBlock;
-  }
-  --backlog_size_;
-  list().Update(abi::kReadable, backlog_.empty() ? 0 : abi::kReadable, 0, wakeups);
+  list().Update(abi::kReadable, more ? abi::kReadable : 0, 0, wakeups);
   return static_cast<Endpoint*>(first);
 }
 

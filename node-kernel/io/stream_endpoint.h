@@ -6,12 +6,15 @@
 // A connection within the node is two conduits; one that leaves it is a RemoteConnection, which
 // knows itself whether it is still connecting. A listener's backlog holds the connected endpoints
 // that nobody has accepted; their clients may write already.
-// Locking: Endpoint::lock_ guards the state; conduits are called without it.
+// Locking: Endpoint::lock_ guards the state; conduits are called without it. What the state makes
+// of the ready list is told behind it, in the same order: ready_order_, a blocking lock, is around
+// both where the state says what is ready (a listener's backlog; a connection that failed).
 #pragma once
 
 #include "io/conduit.h"
 #include "io/endpoint.h"
 #include "io/remote_connection.h"
+#include "machine/mutex.h"
 
 namespace k42::io {
 
@@ -71,6 +74,7 @@ class StreamEndpoint final : public Endpoint, public ListLink<> {
   // A fresh endpoint for a connection to this listener, whose options it inherits.
   Result<StreamEndpoint*> MakeFarEnd();
 
+  machine::Mutex<LockRank::kStream> ready_order_;  // changes of the state, and what is told of them
   State state_ K42_GUARDED_BY(lock_) = State::kFresh;
   Lines lines_ K42_GUARDED_BY(lock_);
   SenderIdentity peer_ K42_GUARDED_BY(lock_){};

@@ -2,6 +2,12 @@
 
 namespace k42::ipc {
 
+namespace {
+
+constexpr machine::HoldReason kQueued{1500, "up to 64 queued calls are looked at"};
+
+}  // namespace
+
 using machine::SpinGuard;
 
 Result<CallTable*> CallTable::Create(Allocator& allocator, sched::Dispatcher& server,
@@ -68,7 +74,7 @@ Call* CallTable::Pop() {
 bool CallTable::Withdraw(Call& call) {
   if (!has_queued())
     return false;
-  const SpinGuard guard(lock_);
+  const SpinGuard guard(lock_, kQueued);
   bool found = false;
   for (std::uint32_t i = queued_.load(std::memory_order_relaxed); i != 0; --i) {
     Call* other = queue_.PopFront();
@@ -118,18 +124,21 @@ bool CallTable::IsUsed(const ReleasedObject& object) const {
   return false;
 }
 
+// Whether one is used is asked without the lock: none is called any more, so it only becomes less.
 Result<std::uint64_t> CallTable::TakeReleased() {
-  ReleasedObject* object = nullptr;
+  IntrusiveQueue<ReleasedObject> objects, used;
   {
     const SpinGuard guard(lock_);
-    IntrusiveQueue<ReleasedObject> used;
-    while ((object = released_.PopFront()) != nullptr) {
-      if (!IsUsed(*object))
-        break;
-      used.PushBack(object);
-    }
-    kept_back_ = !used.empty();
-    released_.Append(used);
+    objects.Append(released_);
+  }
+  ReleasedObject* object = nullptr;
+  while ((object = objects.PopFront()) != nullptr && IsUsed(*object)) used.PushBack(object);
+  kept_back_ = !used.empty();
+  {
+    const SpinGuard guard(lock_);
+    objects.Append(released_);  // what was released meanwhile
+    objects.Append(used);
+    released_.Append(objects);
     objects_ -= object != nullptr ? 1 : 0;
   }
   if (object == nullptr)
@@ -159,25 +168,30 @@ Status CallTable::Send(const Message& message, const cobj::Ticket& retry) {
 }
 
 Status CallTable::TakeMessage(Message* message) {
-  cobj::Ticket told[MessageQueue<cobj::Ticket>::kWaiters];
   std::uint32_t tell = 0;
   {
     const SpinGuard guard(lock_);
-    if (!messages_.Take(message, told, &tell))
+    if (!messages_.Take(message, &tell))
       return Status::kNotFound;
   }
-  for (std::uint32_t i = 0; i < tell; ++i) (void)told[i].Fire(Status::kOk, 0);
+  TellWaiters(tell, Status::kOk);
   return Status::kOk;
 }
 
 void CallTable::EndWaiters() {
-  cobj::Ticket told[MessageQueue<cobj::Ticket>::kWaiters];
-  std::uint32_t tell = 0;
-  {
-    const SpinGuard guard(lock_);
-    tell = messages_.TakeWaiters(told);
+  TellWaiters(MessageQueue<cobj::Ticket>::kWaiters, Status::kEndpointDown);
+}
+
+void CallTable::TellWaiters(std::uint32_t most, Status status) {
+  for (; most != 0; --most) {
+    cobj::Ticket waiter;
+    {
+      const SpinGuard guard(lock_);
+      if (!messages_.TakeWaiter(&waiter))
+        return;
+    }
+    (void)waiter.Fire(status, 0);
   }
-  for (std::uint32_t i = 0; i < tell; ++i) (void)told[i].Fire(Status::kEndpointDown, 0);
 }
 
 }  // namespace k42::ipc

@@ -166,6 +166,8 @@ class CallTable {
 
  private:
   bool IsUsed(const ReleasedObject& object) const;
+  // Of those who wait for room, so many at most, in order.
+  void TellWaiters(std::uint32_t most, Status status);
 
   Allocator& allocator_;
   sched::Dispatcher& server_;

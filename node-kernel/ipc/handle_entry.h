@@ -47,6 +47,9 @@ class BasicHandleEntry {
   // -- with the table's lock, or while nobody else knows the table --
 
   bool taken() const { return info_.load(std::memory_order_relaxed) != nullptr; }
+  bool IsTakenAs(std::uint32_t generation) const {
+    return taken() && (version_.load(std::memory_order_relaxed) & 0xff) == generation;
+  }
   cobj::ObjectRef object() const {
     const std::uint64_t bits = bits_.load(std::memory_order_relaxed);
     return {static_cast<cobj::RefBits>(bits), static_cast<std::uint32_t>(bits >> 32),

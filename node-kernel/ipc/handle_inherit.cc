@@ -8,7 +8,7 @@ namespace k42::ipc {
 
 namespace {
 
-constexpr machine::HoldReason kSome{800, "16 entries are looked at"};
+constexpr machine::HoldReason kSome{1000, "16 entries are looked at, and emptied"};
 
 }  // namespace
 
@@ -82,7 +82,7 @@ void HandleTable::CloseFrom(std::uint32_t index, bool respect_keep) {
         } else if (entry.taken()) {
           closed[count++] = entry.object();
           if (index >= abi::kFirstFreeHandleIndex)
-            PutFreeLocked(index);
+            PutFreeLocked(index, entry);
           else
             entry.Empty();
         }
@@ -93,12 +93,13 @@ void HandleTable::CloseFrom(std::uint32_t index, bool respect_keep) {
 }
 
 void HandleTable::KeepOnly(std::span<const abi::Handle> handles) {
-  {
+  for (const abi::Handle handle : handles) {
+    HandleEntry* const entry = EntryOf(handle);
+    if (entry == nullptr)
+      continue;
     SpinGuard guard(lock_);
-    for (const abi::Handle handle : handles) {
-      if (HandleEntry* entry = FindLocked(handle))
-        entry->keep = true;
-    }
+    if (entry->IsTakenAs(abi::HandleGeneration(handle)))
+      entry->keep = true;
   }
   CloseFrom(abi::kFirstFreeHandleIndex, true);
 }

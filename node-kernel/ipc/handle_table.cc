@@ -32,10 +32,10 @@ Result<abi::Handle> HandleTable::Grant(const ObjectRef& object) {
         status = Status::kLimitExceeded;
         break;
       }
-      if (const std::uint32_t index = TakeFreeLocked(); index != 0) {
-        At(index).Fill(object);
+      if (const auto [index, entry] = TakeFreeLocked(); entry != nullptr) {
+        entry->Fill(object);
         ++used_;
-        return abi::MakeHandle(index, At(index).generation());
+        return abi::MakeHandle(index, entry->generation());
       }
       capacity = capacity_;
     }
@@ -70,14 +70,18 @@ Status HandleTable::GrantFixed(std::uint32_t index, const ObjectRef& object) {
 }
 
 Status HandleTable::Close(abi::Handle handle) {
+  const std::uint32_t index = abi::HandleIndex(handle);
+  const std::uint32_t generation = abi::HandleGeneration(handle);
+  HandleEntry* const entry = EntryOf(handle);
+  if (entry == nullptr || index < abi::kFirstFreeHandleIndex)
+    return Status::kBadHandle;
   ObjectRef object;
   {
     SpinGuard guard(lock_);
-    const HandleEntry* entry = FindLocked(handle);
-    if (entry == nullptr || abi::HandleIndex(handle) < abi::kFirstFreeHandleIndex)
+    if (!entry->IsTakenAs(generation))
       return Status::kBadHandle;
     object = entry->object();
-    PutFreeLocked(abi::HandleIndex(handle));
+    PutFreeLocked(index, *entry);
   }
   cobj::Release(object);
   return Status::kOk;
@@ -95,26 +99,19 @@ void HandleTable::SetLimit(std::uint32_t limit) {
   limit_ = std::min(limit, kIndexCount - abi::kFirstFreeHandleIndex);
 }
 
-HandleEntry* HandleTable::FindLocked(abi::Handle handle) {
-  const std::uint32_t index = abi::HandleIndex(handle);
-  if (handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) != 0 ||
-      index >= fresh_.load(std::memory_order_relaxed))
-    return nullptr;
-  HandleEntry& entry = At(index);
-  return entry.taken() && entry.generation() == abi::HandleGeneration(handle) ? &entry : nullptr;
-}
-
-// 0: there is none.
-std::uint32_t HandleTable::TakeFreeLocked() {
+HandleTable::Free HandleTable::TakeFreeLocked() {
   const std::uint32_t fresh = fresh_.load(std::memory_order_relaxed);
   if (fresh < capacity_) {
-    StartLocked(fresh + 1);
-    return fresh;
+    auto* entry = ::new (&At(fresh)) HandleEntry;
+    fresh_.store(fresh + 1, std::memory_order_release);
+    return {fresh, entry};
   }
   const std::uint32_t index = first_free_;
-  if (index != 0)
-    first_free_ = At(index).next_free;
-  return index;
+  if (index == 0)
+    return {};
+  HandleEntry& entry = At(index);
+  first_free_ = entry.next_free;
+  return {index, &entry};
 }
 
 // Makes entries below `end` of fresh ones.
@@ -124,13 +121,16 @@ void HandleTable::StartLocked(std::uint32_t end) {
   fresh_.store(fresh, std::memory_order_release);
 }
 
-void HandleTable::PutFreeLocked(std::uint32_t index) {
-  HandleEntry& entry = At(index);
+void HandleTable::PutFreeLocked(std::uint32_t index, HandleEntry& entry) {
   entry.Empty();
-  entry.next_free = 0;
   --used_;
-  (first_free_ == 0 ? first_free_ : At(last_free_).next_free) = index;
-  last_free_ = index;
+  AppendFreeLocked(index, entry);
+}
+
+void HandleTable::AppendFreeLocked(std::uint32_t index, HandleEntry& entry) {
+  entry.next_free = 0;
+  (first_free_ == 0 ? first_free_ : last_free_->next_free) = index;
+  last_free_ = &entry;
 }
 
 // Memory is found without the lock: whoever is too late gives it back.
@@ -157,15 +157,12 @@ Status HandleTable::GrowBeyond(std::uint32_t capacity) {
 }
 
 void HandleTable::RebuildFreeListLocked() {
-  first_free_ = last_free_ = 0;
+  first_free_ = 0;
   const std::uint32_t end = fresh_.load(std::memory_order_relaxed);
   for (std::uint32_t index = abi::kFirstFreeHandleIndex; index < end; ++index) {
     HandleEntry& entry = At(index);
-    if (entry.taken())
-      continue;
-    entry.next_free = 0;
-    (first_free_ == 0 ? first_free_ : At(last_free_).next_free) = index;
-    last_free_ = index;
+    if (!entry.taken())
+      AppendFreeLocked(index, entry);
   }
 }
 

@@ -95,9 +95,21 @@ class HandleTable final : public cobj::HandleSpace {
   }
   // One chunk more, unless somebody else has made it meanwhile. kLimitExceeded; kNoMemory.
   Status GrowBeyond(std::uint32_t capacity);
-  HandleEntry* FindLocked(abi::Handle handle) K42_REQUIRES(lock_);
-  std::uint32_t TakeFreeLocked() K42_REQUIRES(lock_);
-  void PutFreeLocked(std::uint32_t index) K42_REQUIRES(lock_);
+  // The entry of its index; null: there is none. Takes no lock: entries never move.
+  HandleEntry* EntryOf(abi::Handle handle) {
+    const std::uint32_t index = abi::HandleIndex(handle);
+    return handle >> (abi::kHandleIndexBits + abi::kHandleGenerationBits) == 0 &&
+                   index < fresh_.load(std::memory_order_acquire)
+               ? &At(index)
+               : nullptr;
+  }
+  struct Free {
+    std::uint32_t index = 0;
+    HandleEntry* entry = nullptr;  // null: there is none
+  };
+  Free TakeFreeLocked() K42_REQUIRES(lock_);
+  void PutFreeLocked(std::uint32_t index, HandleEntry& entry) K42_REQUIRES(lock_);
+  void AppendFreeLocked(std::uint32_t index, HandleEntry& entry) K42_REQUIRES(lock_);
   void RebuildFreeListLocked() K42_REQUIRES(lock_);
   void StartLocked(std::uint32_t end) K42_REQUIRES(lock_);
   void CloseFrom(std::uint32_t index, bool respect_keep);
@@ -108,8 +120,8 @@ class HandleTable final : public cobj::HandleSpace {
   std::atomic<std::uint32_t> fresh_{0};  // entries below it are objects
   std::uint32_t capacity_ K42_GUARDED_BY(lock_) = 0;
   std::uint32_t first_free_ K42_GUARDED_BY(lock_) = 0;
-  std::uint32_t last_free_ K42_GUARDED_BY(lock_) = 0;
-  std::uint32_t used_ = 0;  // beyond the fixed ones
+  HandleEntry* last_free_ K42_GUARDED_BY(lock_) = nullptr;  // if first_free_ says that there is one
+  std::uint32_t used_ = 0;                                  // beyond the fixed ones
   std::uint32_t limit_ = kDefaultLimit;
 };
 

@@ -5,6 +5,7 @@
 //          empty, so the receiver is to be woken; it takes all there is before it sleeps again.
 //   Take   a message, and how many waiters are to be told: one for the room that it made, all if
 //          nothing is left, because then nobody else's Take will tell them.
+//   TakeWaiter   who is told next. One at a time, so that the owner's lock is held for short.
 //
 // Locking: its owner's. `Waiter` is what is told (a ticket); pure, tested on its own.
 #pragma once
@@ -43,34 +44,29 @@ class MessageQueue {
     return true;
   }
 
-  // False: there is none. `told`: room for kWaiters; `tell`: how many of them are to be told.
-  bool Take(Message* message, Waiter* told, std::uint32_t* tell) {
+  // False: there is none. `tell`: so many waiters are to be told.
+  bool Take(Message* message, std::uint32_t* tell) {
     *tell = 0;
     if (count_ == 0)
       return false;
     *message = messages_[first_];
     first_ = (first_ + 1) % kMessages;
     --count_;
-    const std::uint32_t wanted = count_ == 0 ? waiting_ : waiting_ != 0 ? 1 : 0;
-    while (*tell < wanted) told[(*tell)++] = TakeWaiter();
+    *tell = count_ == 0 ? waiting_ : waiting_ != 0 ? 1 : 0;
     return true;
   }
-  // The receiver has gone: all of them.
-  std::uint32_t TakeWaiters(Waiter* told) {
-    std::uint32_t tell = 0;
-    while (waiting_ != 0) told[tell++] = TakeWaiter();
-    return tell;
+  // False: nobody waits.
+  bool TakeWaiter(Waiter* waiter) {
+    if (waiting_ == 0)
+      return false;
+    *waiter = waiters_[first_waiter_];
+    first_waiter_ = (first_waiter_ + 1) % kWaiters;
+    --waiting_;
+    return true;
   }
   std::uint32_t count() const { return count_; }
 
  private:
-  Waiter TakeWaiter() {
-    const Waiter waiter = waiters_[first_waiter_];
-    first_waiter_ = (first_waiter_ + 1) % kWaiters;
-    --waiting_;
-    return waiter;
-  }
-
   Message messages_[kMessages];
   Waiter waiters_[kWaiters] = {};
   std::uint32_t first_ = 0;

@@ -15,7 +15,8 @@ using machine::SpinGuard;
 
 namespace {
 
-constexpr machine::HoldReason kSought{150, "a region is looked for among all, and entered"};
+constexpr machine::HoldReason kSought{
+    400, "a region is looked for among all, a level of their tree at a time, and entered"};
 
 }  // namespace
 

@@ -49,14 +49,11 @@ Result<std::uint64_t> AddressSpace::Remap(const RemapRequest& request) {
     return Status::kInvalidArgument;
   }
   const MutexGuard guard(change_);
-  {
-    const SpinGuard locked(lock_);
-    const Region* region = FindLocked(from);
-    if (region == nullptr || region->end < from + size) {
-      return Status::kBadAddress;
-    }
-    TRY(CheckedAdd(SourceOffset(*region, from), new_size));
+  const Region* const region = FirstAbove(from);
+  if (region == nullptr || region->start > from || region->end < from + size) {
+    return Status::kBadAddress;
   }
+  TRY(CheckedAdd(SourceOffset(*region, from), new_size));
   if (request.fixed) {
     const std::uint64_t to = request.new_address;
     if (!IsAligned(to, kPageSize) || !request.may_move ||
@@ -105,9 +102,9 @@ Result<std::uint64_t> AddressSpace::RemapInPlace(const RemapRequest& request, st
     return Status::kNoMemory;
   }
   const Closure closed(*this, request.address, new_end);
+  Region* const region = FirstAbove(request.address);
   {
     const SpinGuard guard(lock_);
-    Region* region = FindLocked(request.address);
     region->fcm->Grow(region, new_end);
   }
   AddMapped(static_cast<std::int64_t>(new_size - size));

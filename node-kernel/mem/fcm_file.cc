@@ -16,7 +16,7 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kUse{
-    15000,
+    15000 + kChunkMade,
     "the page is found or made and mapped in one table, or frames for 16 pages enter the map"};
 constexpr machine::HoldReason kPresentPages{
     15000, "up to 32 pages are found and mapped in the table of one region"};

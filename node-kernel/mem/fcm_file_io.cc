@@ -15,7 +15,8 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kLook{150, "one look into the map"};
-constexpr machine::HoldReason kAdded{4000, "a page goes into the map, whose nodes may be missing"};
+constexpr machine::HoldReason kAdded{4000 + kChunkMade,
+                                     "a page goes into the map, whose nodes may be missing"};
 constexpr machine::HoldReason kLooks{4000, "up to 64 looks into the map"};
 constexpr machine::HoldReason kCleared{1500, "the rest of a page is cleared"};
 

@@ -13,14 +13,15 @@ namespace {
 
 // A page table's lock is taken within this one: hat.cc.
 constexpr machine::HoldReason kEntered{
-    7000, "the page goes into the map and the table, whose nodes may be missing"};
-constexpr machine::HoldReason kSome{8000, "32 entries of the map, and nodes for them"};
+    7000 + kChunkMade, "the page goes into the map and the table, whose nodes may be missing"};
+constexpr machine::HoldReason kSome{8000 + kChunkMade, "32 entries of the map, and nodes for them"};
 constexpr machine::HoldReason kNeighbours{12000, "up to 32 pages around go into the table"};
 constexpr machine::HoldReason kSource{
     20000,
     "the regions that show up to 16 of the file's pages; per page a look into map and table"};
 constexpr machine::HoldReason kForked{
-    60000, "64 pages lose their write permission in one table and enter another, 16 are copied"};
+    60000 + kChunkMade,
+    "64 pages lose their write permission in one table and enter another, 16 are copied"};
 constexpr machine::HoldReason kUsed{1500, "a page is found, and its bytes are copied"};
 
 // Pages handled between two chances for other threads (and within one lock).
@@ -246,14 +247,16 @@ void FcmPrivate::Forget(Region*, std::uint64_t start, std::uint64_t end) {
   std::uint64_t next = PageIndex(start);
   const std::uint64_t last = IsEmpty() ? next : PageIndex(end);
   while (next < last) {
+    Frame* gone[kBatch];
     std::uint32_t count = 0;
     {
       const SpinGuard guard(lock_, kSome);
       next = map_.RemoveRange(next, last, [&](std::uint64_t, PageMap::Entry& entry) {
-        services_.frames.DropUnmapped(services_.frames.FrameOf(entry));
-        return ++count < kBatch;
+        gone[count++] = services_.frames.FrameOf(entry);
+        return count < kBatch;
       });
     }
+    for (std::uint32_t i = 0; i < count; ++i) services_.frames.DropUnmapped(gone[i]);
     machine::Thread::PreemptionPoint();
   }
 }

@@ -11,7 +11,8 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kLargeEntered{
-    16000, "512 pages go into the map, whose nodes may be missing, and one entry into the table"};
+    16000 + kChunkMade,
+    "512 pages go into the map, whose nodes may be missing, and one entry into the table"};
 constexpr machine::HoldReason kLargeMapped{
     12000, "512 pages of the map and their frames are looked at: may one entry show them?"};
 constexpr machine::HoldReason kLooked{1500, "up to nine nodes of the map are looked through"};

@@ -13,7 +13,7 @@ namespace k42::mem {
 inline constexpr machine::HoldReason kPieceOfRegion{12500,
                                                     "64 entries of four of the region's tables"};
 inline constexpr machine::HoldReason kOneMapped{
-    6500, "the page goes into the table, whose pages may be missing"};
+    6500 + kChunkMade, "the page goes into the table, whose pages may be missing"};
 
 template <LockRank rank>
 class FcmRegions : public Fcm {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr machine::HoldReason kBatch{2500, "16 frames, each found in its chunk"};
 constexpr machine::HoldReason kChunk{
-    9000, "a chunk's 512 descriptors are made; who wants frames waits for them anyway"};
+    kChunkMade, "a chunk's 512 descriptors are made; who wants frames waits for them anyway"};
 constexpr machine::HoldReason kScan{
     40000, "partial chunks are looked through for a run: contiguous buffers are rare"};
 constexpr machine::HoldReason kRows{500, "a few rows, while the machine starts"};

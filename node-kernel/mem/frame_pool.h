@@ -18,6 +18,10 @@
 
 namespace k42::mem {
 
+// Instructions. What a frame may cost beside itself: one in 512 needs a chunk's descriptors made.
+// For the bounds of locks that are held while one is taken (HoldReason).
+inline constexpr std::uint32_t kChunkMade = 9000;
+
 class FramePool {
  public:
   // A chunk whose free map is set up. Before the pool is used by others.

@@ -24,8 +24,10 @@ namespace {
 constexpr machine::PageTableEntry kTableBits = kPtePresent | kPteWritable | kPteUser;
 
 constexpr machine::HoldReason kCpus{1500, "each CPU's count of unfinished changes is looked at"};
-constexpr machine::HoldReason kTables{6000, "up to three tables are taken and cleared"};
-constexpr machine::HoldReason kLarge{6500, "as for a small page, and a table may be found empty"};
+constexpr machine::HoldReason kTables{6000 + kChunkMade,
+                                      "up to three tables are taken and cleared"};
+constexpr machine::HoldReason kLarge{6500 + kChunkMade,
+                                     "as for a small page, and a table may be found empty"};
 
 }  // namespace
 

@@ -19,7 +19,8 @@ namespace {
 constexpr machine::HoldReason kPiece{12000,
                                      "up to 64 entries of four tables, all of which may be looked "
                                      "at, and the tables that lead there"};
-constexpr machine::HoldReason kPieceAndTables{10000, "64 entries, and tables for them"};
+constexpr machine::HoldReason kPieceAndTables{10000 + kChunkMade,
+                                              "64 entries, and tables for them"};
 constexpr machine::HoldReason kOneEntry{300, "one entry is looked for"};
 
 // Of address space: so many leaf tables at a time, however little they show.

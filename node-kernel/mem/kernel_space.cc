@@ -16,7 +16,7 @@ using machine::SpinGuard;
 namespace {
 
 constexpr machine::HoldReason kEntry{
-    4000, "one entry is found; up to three tables for it are taken and cleared"};
+    4000 + kChunkMade, "one entry is found; up to three tables for it are taken and cleared"};
 constexpr machine::HoldReason kRanges{
     3000, "a place is looked for among the ranges there are: some tens"};
 

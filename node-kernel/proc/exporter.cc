@@ -156,12 +156,34 @@ Result<Exporter::Name> Exporter::NameFrom(BufferIn name) {
   return copy;
 }
 
-Exporter::Published* Exporter::FindLocked(const Name& name) {
-  for (Published& published : names_) {
-    if (published.object && published.name == name)
-      return &published;
+Exporter::Published* Exporter::Search(const Name& name, std::uint32_t begin, std::uint32_t end) {
+  for (; begin < end; ++begin) {
+    if (names_[begin].name == name)
+      return &names_[begin];
   }
   return nullptr;
+}
+
+ObjectRef Exporter::ObjectOf(const Published& published) {
+  const SpinGuard guard(lock_);
+  return published.object;
+}
+
+Status Exporter::Add(const Name& name, const ObjectRef& object, Published** place) {
+  for (std::uint32_t seen = 0, count = 0;; seen = count) {
+    count = count_.load(std::memory_order_acquire);
+    *place = Search(name, seen, count);
+    if (*place != nullptr)
+      return Status::kAlreadyExists;
+    if (count == kNames)
+      return Status::kLimitExceeded;
+    const SpinGuard guard(lock_);
+    if (count_.load(std::memory_order_relaxed) == count) {  // else another was quicker: which name?
+      names_[count] = {name, object};
+      count_.store(count + 1, std::memory_order_release);
+      return Status::kOk;
+    }
+  }
 }
 
 Status Exporter::Publish(const cobj::CallContext& caller, BufferIn name, abi::Handle what) {
@@ -171,31 +193,19 @@ Status Exporter::Publish(const cobj::CallContext& caller, BufferIn name, abi::Ha
   if ((object.rights & kRightGrant) == 0)
     return Status::kPermissionDenied;
   TRY(cobj::Hold(object));
+  Published* place = nullptr;
+  Status status = Add(key, object, &place);
   ObjectRef former;
-  Status status = Status::kOk;
-  {
+  if (status == Status::kAlreadyExists) {
     // The lock is not held over calls of objects: first whom the name belongs to.
-    SpinGuard guard(lock_);
-    if (const Published* there = FindLocked(key); there != nullptr)
-      former = there->object;
-  }
-  if (!former || HasEnded(former)) {
-    SpinGuard guard(lock_);
-    Published* place = FindLocked(key);
-    if (place != nullptr && place->object.ref != former.ref) {
-      status = Status::kAlreadyExists;  // another was quicker
-    } else {
-      for (Published& published : names_) {
-        if (place == nullptr && !published.object)
-          place = &published;
+    former = ObjectOf(*place);
+    if (HasEnded(former)) {
+      const SpinGuard guard(lock_);
+      if (place->object.ref == former.ref) {  // else another was quicker
+        place->object = object;
+        status = Status::kOk;
       }
-      if (place == nullptr)
-        status = Status::kLimitExceeded;
-      else
-        *place = {key, object};
     }
-  } else {
-    status = Status::kAlreadyExists;
   }
   if (status != Status::kOk)
     cobj::Release(object);
@@ -206,13 +216,11 @@ Status Exporter::Publish(const cobj::CallContext& caller, BufferIn name, abi::Ha
 
 Result<abi::Handle> Exporter::Find(const cobj::CallContext& caller, BufferIn name) {
   const Name key = TRY(NameFrom(name));
-  ObjectRef object;
-  {
-    SpinGuard guard(lock_);
-    if (const Published* there = FindLocked(key); there != nullptr)
-      object = there->object;
-  }
-  if (!object || HasEnded(object))
+  const Published* there = Search(key, 0, count_.load(std::memory_order_acquire));
+  if (there == nullptr)
+    return Status::kNotFound;
+  const ObjectRef object = ObjectOf(*there);
+  if (HasEnded(object))
     return Status::kNotFound;
   return caller.handles->Grant(object);
 }

@@ -1,10 +1,15 @@
 // Exporter: what programs need to serve objects (exporter.idl), one object for the node. The
 // objects and calls themselves are ipc's (ipc/README.md, "Protected calls").
 //
-// Locking: lock_ guards the names. A published object is held, as by a handle.
+// Published names stay; an object takes the place of one whose server has ended. So names are
+// looked for without a lock, among those that count_ says are there.
+//
+// Locking: lock_ guards the objects behind the names, and new names. A published object is held, as
+// by a handle.
 #pragma once
 
 #include <array>
+#include <atomic>
 
 #include "ipc/export_target.h"
 #include "machine/spin_lock.h"
@@ -37,14 +42,19 @@ class Exporter final : public IExporter {
   using Name = std::array<char, kNameSize>;
   struct Published {
     Name name = {};
-    cobj::ObjectRef object;  // none: free
+    cobj::ObjectRef object;  // under lock_
   };
   static Result<Name> NameFrom(BufferIn name);
-  Published* FindLocked(const Name& name) K42_REQUIRES(lock_);
+  // Among those from `begin` on; null: none of them.
+  Published* Search(const Name& name, std::uint32_t begin, std::uint32_t end);
+  cobj::ObjectRef ObjectOf(const Published& published);
+  // kOk: `object` is the first behind that name. kAlreadyExists: `place` has it.
+  Status Add(const Name& name, const cobj::ObjectRef& object, Published** place);
 
   ProcessServices& services_;
-  machine::SpinLock<LockRank::kWaitQueue> lock_;
-  Published names_[kNames] K42_GUARDED_BY(lock_);
+  machine::SpinLock<LockRank::kWaitQueue> lock_;  // of objects behind names, and of new names
+  std::atomic<std::uint32_t> count_{0};
+  Published names_[kNames];
 };
 
 }  // namespace k42::proc

@@ -33,6 +33,9 @@ class LoadAverage {
     last_busy_ns_ = busy_ns;
   }
 
+  // It has looked later.
+  bool IsNewerThan(const LoadAverage& other) const { return last_ns_ > other.last_ns_; }
+
   // In 1/65536; of 1, 5 and 15 minutes.
   std::uint64_t average(std::uint32_t which) const { return averages_[which]; }
 

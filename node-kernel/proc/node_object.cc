@@ -69,11 +69,18 @@ Status NodeObject::GetInfo(NodeInfo& info) {
     waiting += load > 1 ? load - 1 : 0;
     busy_ns += scheduler.busy_ns(info.uptime_ns);
   }
+  LoadAverage load;
   {
     SpinGuard guard(lock_);
     std::memcpy(info.name, name_, sizeof(name_));
-    load_.Update(info.uptime_ns, busy_ns, waiting);
-    for (std::uint32_t i = 0; i < 3; ++i) info.load[i] = load_.average(i);
+    load = load_;
+  }
+  load.Update(info.uptime_ns, busy_ns, waiting);
+  for (std::uint32_t i = 0; i < 3; ++i) info.load[i] = load.average(i);
+  {
+    SpinGuard guard(lock_);
+    if (load.IsNewerThan(load_))
+      load_ = load;
   }
   info.tasks = services_.tasks.count();
   return Status::kOk;

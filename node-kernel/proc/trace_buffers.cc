@@ -21,6 +21,10 @@ void NextTurn(trace::UserTrace& shown) {
 
 }  // namespace
 
+TraceBuffers::TraceBuffers(mem::MemoryServices& memory) : memory_(memory) {
+  for (Entry& entry : entries_) unused_.PushBack(&entry);
+}
+
 TraceBuffers::~TraceBuffers() {
   for (std::uint32_t i = 0; i < trace::kMaxUserTraces; ++i) {
     if (entries_[i].pages_ == nullptr)
@@ -30,19 +34,6 @@ TraceBuffers::~TraceBuffers() {
   }
 }
 
-TraceBuffers::Entry* TraceBuffers::Choose() {
-  Entry* oldest = nullptr;
-  for (Entry& entry : entries_) {
-    if (entry.in_use_)
-      continue;
-    if (entry.pages_ == nullptr)
-      return &entry;
-    if (oldest == nullptr || entry.ended_at_ < oldest->ended_at_)
-      oldest = &entry;
-  }
-  return oldest;
-}
-
 Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
   mem::FcmPinned* pages = TRY(mem::FcmPinned::Create(memory_, kPages));
   pages->data<trace::UserBuffer>()->SetContext(process);
@@ -50,7 +41,7 @@ Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
   Entry* entry = nullptr;
   {
     const SpinGuard guard(lock_);
-    entry = Choose();
+    entry = unused_.PopFront();
     if (entry != nullptr) {
       trace::UserTrace& shown = k42_trace_area.users[entry - entries_];
       if (entry->pages_ != nullptr)
@@ -63,7 +54,6 @@ Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
       NextTurn(shown);
       old = entry->pages_;
       entry->pages_ = pages;
-      entry->in_use_ = true;
     }
   }
   if (old != nullptr)
@@ -76,8 +66,7 @@ Result<TraceBuffers::Entry*> TraceBuffers::Take(std::uint32_t process) {
 void TraceBuffers::End(Entry* entry) {
   const SpinGuard guard(lock_);
   k42_trace_area.users[entry - entries_].ended = 1;
-  entry->in_use_ = false;
-  entry->ended_at_ = ++ends_;
+  unused_.PushBack(entry);
 }
 
 }  // namespace k42::proc

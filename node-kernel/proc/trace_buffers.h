@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "abi/trace_area.h"
+#include "base/intrusive_queue.h"
 #include "base/result.h"
 #include "machine/spin_lock.h"
 #include "mem/fcm_pinned.h"
@@ -20,18 +21,16 @@ namespace k42::proc {
 
 class TraceBuffers {
  public:
-  class Entry {
+  class Entry : public QueueLink<> {
    public:
     mem::FcmPinned* pages() const { return pages_; }
 
    private:
     friend class TraceBuffers;
     mem::FcmPinned* pages_ = nullptr;  // our reference
-    bool in_use_ = false;
-    std::uint64_t ended_at_ = 0;  // which in the row of ends
   };
 
-  explicit TraceBuffers(mem::MemoryServices& memory) : memory_(memory) {}
+  explicit TraceBuffers(mem::MemoryServices& memory);
   ~TraceBuffers();
   TraceBuffers(const TraceBuffers&) = delete;
   TraceBuffers& operator=(const TraceBuffers&) = delete;
@@ -43,12 +42,10 @@ class TraceBuffers {
   void End(Entry* entry);
 
  private:
-  Entry* Choose() K42_REQUIRES(lock_);
-
   mem::MemoryServices& memory_;
   machine::SpinLock<LockRank::kTraceBuffers> lock_;
   Entry entries_[trace::kMaxUserTraces] K42_GUARDED_BY(lock_);
-  std::uint64_t ends_ K42_GUARDED_BY(lock_) = 0;
+  IntrusiveQueue<Entry> unused_ K42_GUARDED_BY(lock_);  // free ones, then the longest ended
 };
 
 }  // namespace k42::proc

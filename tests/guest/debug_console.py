@@ -144,6 +144,23 @@ class Console(unittest.TestCase):
             self.assertRegex(cpus, r"cpu  1 runs, thread keeper \(\d+\).*\n +1 spin locks")
             self.end(guest)
 
+    def test_where_spin_locks_cost_time_shows(self):
+        for image, debug in ((IMAGE, False), (BUILD / "k42-test-debug.elf", True)):
+            with self.subTest(debug=debug), Guest(image, cpus=2, append="test=stuck_after_long_waits") as guest:
+                self.enter(guest)
+                rows = guest.ask("locks 600").splitlines()
+                waits = [int(row.split()[0]) for row in rows if "long waits" in row]
+                self.assertEqual(waits, sorted(waits, reverse=True))
+                waited = [row for row in rows if re.search(r"^ +[1-9]\d* long waits, up to [1-9]\d+ us;.*WaitHere", row)]
+                self.assertTrue(waited, guest.text)
+                self.assertRegex(rows[len(waits)], rf"  {len(waits)} places, {sum(waits)} waits of over 10 us, 0 more")
+                held = [row for row in rows if re.search(r" 0 long waits, .* held up to [1-9]\d{5,} cycles: .*HoldHere", row)]
+                self.assertEqual(len(held), 1 if debug else 0, guest.text)
+                # The first of them only, as a screen has room for.
+                self.assertEqual(guest.ask("locks 1").splitlines()[0], rows[0])
+                self.assertLessEqual(guest.ask("locks").count("long waits"), 20)
+                self.end(guest)
+
     def test_the_node_goes_on_afterwards(self):
         with Guest(IMAGE, cpus=2, append="test=stuck_deaf_for_a_while") as guest:
             self.enter(guest)

@@ -39,9 +39,13 @@ inline std::uint64_t FramesInUse() {
          boot::KernelDebugHeap()->record_frames();
 }
 
+struct FailOptions {
+  mem::FailureInjector::Whose whose = mem::FailureInjector::Whose::kCallers;
+};
+
 // `scenario()` makes things and takes them down again; false: something was refused.
 template <typename Scenario>
-void FailEach(const char* name, Scenario scenario) {
+void FailEach(const char* name, Scenario scenario, const FailOptions& options = {}) {
   constexpr std::uint64_t kMost = 2000;
   mem::DebugHeap& heap = *boot::KernelDebugHeap();
   mem::FailureInjector& failures = boot::Frames().failures();
@@ -56,7 +60,7 @@ void FailEach(const char* name, Scenario scenario) {
   for (std::uint64_t nth = 0;; ++nth) {
     REQUIRE(nth < kMost);
     const std::uint64_t mark = heap.Mark();
-    failures.Arm(nth);
+    failures.Arm(nth, options.whose);
     const bool done = scenario();
     const std::uint64_t failed = failures.Disarm();
     Settle();

@@ -148,5 +148,24 @@ GUEST_TEST(lock_long_waits_are_counted_by_site) {
   EXPECT_EQ(machine::lost_lock_waits.load(), 0u);
 }
 
+// Far longer than anything else: what debug kernels record as the longest. No interrupt comes, so
+// it counts.
+[[gnu::noinline]] void HoldHere() {
+  const machine::SpinGuard guard(test::the_lock<test::IrqSpin>);
+  for (int i = 0; i < 1'000'000; ++i) {
+    asm volatile("");
+  }
+}
+
+// For the debug console (debug_console.py), which shows both.
+GUEST_TEST(stuck_after_long_waits) {
+  LongWait<test::Spin>();
+  HoldHere();
+  machine::Log("stuck now");
+  for (;;) {
+    Thread::Yield();
+  }
+}
+
 }  // namespace
 }  // namespace k42

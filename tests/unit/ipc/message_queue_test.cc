@@ -21,7 +21,6 @@ Message Numbered(std::uint64_t number) {
 TEST(MessageQueue, WakesOnceForEachChangeFromEmpty) {
   Queue queue;
   Message message;
-  int told[Queue::kWaiters];
   std::uint32_t tell = 0;
   for (int round = 0; round < 3; ++round) {
     EXPECT_EQ(queue.Push(Numbered(0)), Pushed::kFirst);
@@ -29,11 +28,11 @@ TEST(MessageQueue, WakesOnceForEachChangeFromEmpty) {
       EXPECT_EQ(queue.Push(Numbered(i)), Pushed::kMore);
     EXPECT_EQ(queue.Push(Numbered(99)), Pushed::kFull);
     for (std::uint32_t i = 0; i < Queue::kMessages; ++i) {
-      ASSERT_TRUE(queue.Take(&message, told, &tell));
+      ASSERT_TRUE(queue.Take(&message, &tell));
       EXPECT_EQ(message.words[0], i);
       EXPECT_EQ(tell, 0u);
     }
-    EXPECT_FALSE(queue.Take(&message, told, &tell));
+    EXPECT_FALSE(queue.Take(&message, &tell));
   }
 }
 
@@ -42,14 +41,15 @@ TEST(MessageQueue, EachWaiterIsToldOnceInOrder) {
   for (std::uint32_t i = 0; i < Queue::kMessages; ++i) (void)queue.Push(Numbered(i));
   for (int waiter = 0; waiter < 3; ++waiter) EXPECT_TRUE(queue.AddWaiter(waiter));
   Message message;
-  int told[Queue::kWaiters];
   std::uint32_t tell = 0;
   for (int waiter = 0; waiter < 3; ++waiter) {
-    ASSERT_TRUE(queue.Take(&message, told, &tell));
+    ASSERT_TRUE(queue.Take(&message, &tell));
     ASSERT_EQ(tell, 1u);
-    EXPECT_EQ(told[0], waiter);
+    int told = -1;
+    ASSERT_TRUE(queue.TakeWaiter(&told));
+    EXPECT_EQ(told, waiter);
   }
-  ASSERT_TRUE(queue.Take(&message, told, &tell));
+  ASSERT_TRUE(queue.Take(&message, &tell));
   EXPECT_EQ(tell, 0u);
 }
 
@@ -59,9 +59,9 @@ TEST(MessageQueue, WaitersAreBounded) {
   }
   for (std::uint32_t i = 0; i < Queue::kWaiters; ++i) EXPECT_TRUE(queue.AddWaiter(1));
   EXPECT_FALSE(queue.AddWaiter(1));
-  int told[Queue::kWaiters];
-  EXPECT_EQ(queue.TakeWaiters(told), Queue::kWaiters);
-  EXPECT_EQ(queue.TakeWaiters(told), 0u);
+  int told = 0;
+  for (std::uint32_t i = 0; i < Queue::kWaiters; ++i) EXPECT_TRUE(queue.TakeWaiter(&told));
+  EXPECT_FALSE(queue.TakeWaiter(&told));
 }
 
 // Against a plain queue: nothing is lost or doubled, nobody who waits is forgotten when it empties.
@@ -86,9 +86,8 @@ TEST(MessageQueue, RandomTraffic) {
       continue;
     }
     Message message;
-    int told[Queue::kWaiters];
     std::uint32_t tell = 0;
-    const bool took = queue.Take(&message, told, &tell);
+    const bool took = queue.Take(&message, &tell);
     ASSERT_EQ(took, !model.empty());
     if (!took)
       continue;
@@ -96,7 +95,9 @@ TEST(MessageQueue, RandomTraffic) {
     model.pop_front();
     for (std::uint32_t i = 0; i < tell; ++i) {
       ASSERT_FALSE(waiting.empty());
-      EXPECT_EQ(told[i], waiting.front());
+      int told = -1;
+      ASSERT_TRUE(queue.TakeWaiter(&told));
+      EXPECT_EQ(told, waiting.front());
       waiting.pop_front();
     }
     EXPECT_TRUE(!model.empty() || waiting.empty());

@@ -18,8 +18,9 @@ constexpr PageTableEntry kReadWrite = kPtePresent | kPteWritable | kPteGlobal | 
 constexpr std::uint64_t kLargePage = 2 << 20;
 constexpr std::uint64_t kHugePage = 1 << 30;
 
-constexpr HoldReason kTables{4000,
-                             "one entry is found; up to three tables for it are taken and cleared"};
+constexpr HoldReason kTables{13'000,
+                             "one entry is found; up to three tables for it are taken and cleared, "
+                             "from a new chunk of frames"};
 constinit SpinLock<LockRank::kKernelTables> tables_lock;
 constinit PhysAddr kernel_root = 0;  // constant after StartKernelTables
 constinit std::uint64_t device_next K42_GUARDED_BY(tables_lock) = kDeviceAreaBase;
