@@ -13,9 +13,9 @@
 // Versions are told apart by their code (code_use.h), not by number: a version that was withdrawn
 // and another module of the same number are not the same.
 //
-// Locking: a list and its records' versions are under the list's lock; the present version under
-// present_lock_.
-// No object is made, called or swapped under either.
+// Locking: a list and its records' versions are under the list's lock; the present version is
+// changed under present_lock_. No object is made, called or swapped under either. Who makes objects
+// only reads what is the present code: making them writes no line that other CPUs write.
 #pragma once
 
 #include <atomic>
@@ -33,14 +33,15 @@ class Factory final : public UpgradableClass {
  public:
   using Maker = RootMaker;
 
-  constexpr Factory(std::uint32_t version, Maker maker) : present_{version, maker, &own_code_} {}
+  constexpr Factory(std::uint32_t version, Maker maker)
+      : own_code_(maker), number_(version), code_(&own_code_) {}
   Factory(const Factory&) = delete;
   Factory& operator=(const Factory&) = delete;
 
   Result<Ref<I>> Create() {
     Allocator& allocator = node_objects->allocator();
-    const ClassVersion present = Present();
-    Root* root = TRY(Make(present, allocator));
+    CodeUse& code = *code_.load(std::memory_order_acquire);
+    Root* root = TRY(Make(code, allocator));
     const Result<Instance*> record = allocator.Make<Instance>();
     const Result<RefBits> bits = record.ok() ? node_objects->Reserve(*root) : record.status();
     if (!bits.ok()) {
@@ -50,13 +51,14 @@ class Factory final : public UpgradableClass {
       return bits.status();
     }
     record.value()->bits = bits.value();
-    record.value()->code = present.code;
+    record.value()->code = &code;
     root->SetInstance(record.value());
-    instances_.Add(*record.value());
     node_objects->Publish(*root);
+    // An update changes the code, then looks into the lists: if not there, it is seen here.
+    instances_.Add(*record.value());
     const auto ref = Ref<I>::FromBits(bits.value());
-    if (Present().code != present.code)
-      (void)Retry();  // an update has passed between the making and the list
+    if (code_.load(std::memory_order_acquire) != &code)
+      (void)Retry();
     return ref;
   }
 
@@ -66,7 +68,7 @@ class Factory final : public UpgradableClass {
   // -- UpgradableClass --
   ClassVersion Present() override {
     const machine::SpinGuard guard(present_lock_);
-    return present_;
+    return {number_, code_.load(std::memory_order_relaxed)};
   }
   std::uint64_t Count() override { return instances_.count(); }
   std::uint64_t Outdated() override { return instances_.CountOtherThan(Present().code); }
@@ -74,19 +76,20 @@ class Factory final : public UpgradableClass {
   Result<std::uint64_t> Update(const ClassVersion& next) override {
     {
       const machine::SpinGuard guard(present_lock_);
-      if (next.number != present_.number + 1 && next.number + 1 != present_.number)
+      if (next.number != number_ + 1 && next.number + 1 != number_)
         return Status::kVersionMismatch;
-      present_ = next;
+      number_ = next.number;
+      code_.store(next.code, std::memory_order_release);
     }
     return Retry();
   }
   Result<std::uint64_t> Retry() override {
     Allocator& allocator = node_objects->allocator();
-    const ClassVersion present = Present();
+    CodeUse& code = *code_.load(std::memory_order_acquire);
     std::uint64_t failed = 0;
     InstanceList::Claim claim;
-    while (instances_.ClaimOutdated(present.code, &claim)) {
-      const Result<Root*> root = Make(present, allocator);
+    while (instances_.ClaimOutdated(&code, &claim)) {
+      const Result<Root*> root = Make(code, allocator);
       const Status status =
           root.ok() ? SwapObject(Ref<I>::FromBits(claim.bits), root.value()) : root.status();
       if (status != Status::kOk && status != Status::kDeleted) {
@@ -94,7 +97,7 @@ class Factory final : public UpgradableClass {
         const machine::SpinGuard guard(present_lock_);
         last_failure_ = {claim.bits, status};
       }
-      instances_.EndClaim(claim, status == Status::kOk, present.code);
+      instances_.EndClaim(claim, status == Status::kOk, &code);
     }
     return failed;
   }
@@ -104,15 +107,16 @@ class Factory final : public UpgradableClass {
   }
 
  private:
-  static Result<Root*> Make(const ClassVersion& version, Allocator& allocator) {
-    Root* root = TRY(version.maker(allocator));
-    root->SetCode(*version.code);
+  static Result<Root*> Make(CodeUse& code, Allocator& allocator) {
+    Root* root = TRY(code.maker()(allocator));
+    root->SetCode(code);
     return root;
   }
 
-  machine::SpinLock<LockRank::kFactory> present_lock_;
   CodeUse own_code_;  // of the version that the kernel was built with
-  ClassVersion present_ K42_GUARDED_BY(present_lock_);
+  machine::SpinLock<LockRank::kFactory> present_lock_;
+  std::uint32_t number_ K42_GUARDED_BY(present_lock_);
+  std::atomic<CodeUse*> code_;  // the present one; written under present_lock_
   SwapFailure last_failure_ K42_GUARDED_BY(present_lock_);
   InstanceList instances_;
 };

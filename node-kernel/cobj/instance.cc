@@ -7,7 +7,19 @@ namespace {
 constexpr machine::HoldReason kWalk{
     200000, "a CPU's objects of one class are walked, during an upgrade only"};
 
+// Under the list's lock.
+void Adjust(std::atomic<std::uint64_t>& count, std::int64_t by) {
+  count.store(count.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(by),
+              std::memory_order_relaxed);
+}
+
 }  // namespace
+
+std::uint64_t InstanceList::count() const {
+  std::uint64_t sum = 0;
+  for (const PerCpu& cpu : cpus_) sum += cpu.count.load(std::memory_order_relaxed);
+  return sum;
+}
 
 void InstanceList::Add(Instance& instance) {
   instance.list = this;
@@ -15,15 +27,15 @@ void InstanceList::Add(Instance& instance) {
   PerCpu& cpu = cpus_[instance.cpu];
   const machine::SpinGuard guard(cpu.lock);
   cpu.instances.PushBack(&instance);
-  count_.fetch_add(1, std::memory_order_relaxed);
+  Adjust(cpu.count, 1);
 }
 
 void InstanceList::Gone(Instance& instance, Allocator& allocator) {
-  InstanceList& list = *instance.list;
+  PerCpu& cpu = instance.list->cpus_[instance.cpu];
   {
-    const machine::SpinGuard guard(list.cpus_[instance.cpu].lock);
+    const machine::SpinGuard guard(cpu.lock);
     instance.Unlink();
-    list.count_.fetch_sub(1, std::memory_order_relaxed);
+    Adjust(cpu.count, -1);
   }
   allocator.Destroy(&instance);
 }

@@ -33,7 +33,7 @@ class InstanceList {
   // The object is gone, and so is its record.
   static void Gone(Instance& instance, Allocator& allocator);
 
-  std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
+  std::uint64_t count() const;
   std::uint64_t CountOtherThan(const CodeUse* code);
 
   struct Claim {
@@ -50,9 +50,9 @@ class InstanceList {
   struct alignas(64) PerCpu {
     machine::SpinLock<LockRank::kFactory> lock;
     IntrusiveList<Instance> instances K42_GUARDED_BY(lock);
+    std::atomic<std::uint64_t> count{0};  // of them; written under lock
   };
   PerCpu cpus_[machine::kMaxCpus];
-  std::atomic<std::uint64_t> count_{0};
   std::atomic<std::uint64_t> sweeps_{0};
 };
 

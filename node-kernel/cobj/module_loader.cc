@@ -119,7 +119,7 @@ Status ModuleLoader::Introduce(LoadedModule& module, Allocator& allocator, Sente
     why.Say("the module's self-test failed: {}", status);
     return Status::kRefused;
   }
-  module.maker = offer.maker;
+  module.code.SetMaker(offer.maker);
   return Status::kOk;
 }
 

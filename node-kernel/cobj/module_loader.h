@@ -58,12 +58,11 @@ struct ModuleClaim {
 struct LoadedModule final : ListLink<> {
   Digest digest{};
   std::uint32_t version = 0;
-  RootMaker maker = nullptr;
   CodeUse code;
   ModuleMemory::Range memory;
   ModuleLayout layout;
 
-  ClassVersion AsVersion() { return {version, maker, &code}; }
+  ClassVersion AsVersion() { return {version, &code}; }
 };
 
 class ModuleLoader {

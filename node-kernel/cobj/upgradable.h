@@ -11,13 +11,10 @@
 
 namespace k42::cobj {
 
-// Makes a root of the class, not published.
-using RootMaker = Result<Root*> (*)(Allocator& allocator);
-
-// One version of a class: what makes its objects, and the count of those.
+// One version of a class. Its code stays until no root made by it is left, and no thread is active
+// that was when the class left it.
 struct ClassVersion {
   std::uint32_t number = 0;
-  RootMaker maker = nullptr;
   CodeUse* code = nullptr;
 };
 

@@ -20,7 +20,7 @@ Result<cobj::Root*> NewPartialCounter(Allocator& allocator) {
 
 }  // namespace
 
-ObjectClasses::ObjectClasses() : counters_(1, NewSharedCounter) {}
+ObjectClasses::ObjectClasses() : counters_(1, NewSharedCounter), partial_code_(NewPartialCounter) {}
 
 const char* ObjectClasses::Word(ObjectClass kind) {
   switch (kind) {
@@ -70,9 +70,7 @@ Result<std::uint64_t> ObjectClasses::NextVersion(ObjectClass kind, std::uint64_t
   if (kind != ObjectClass::kCounter)
     return Status::kNotSupported;
   const std::uint32_t version = counters_.version() + 1;
-  const auto left = counters_.Update(
-      version % 2 == 1 ? cobj::ClassVersion{version, NewSharedCounter, shared_code_}
-                       : cobj::ClassVersion{version, NewPartialCounter, &partial_code_});
+  const auto left = counters_.Update({version, version % 2 == 1 ? shared_code_ : &partial_code_});
   if (left.status() == Status::kVersionMismatch)
     return Status::kBusy;  // somebody else's update was faster
   std::uint64_t outdated = TRY(left);

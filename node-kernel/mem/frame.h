@@ -66,11 +66,12 @@ struct ChunkFrames {
   Frame frames[kPagesPerLargePage];
 };
 struct Chunk : ChunkFrames, ListLink<> {  // the frames first: a block's descriptor is found often
+  // What is written for each frame lies together: CPUs take frames of one chunk in turns.
   PhysAddr address = 0;
-  std::uint64_t free_words[kPagesPerLargePage / 64] = {};  // bit set: frame is free
   std::uint16_t free_count = 0;
   std::uint16_t usable_count = 0;
   std::uint8_t node = 0;
+  std::uint64_t free_words[kPagesPerLargePage / 64] = {};  // bit set: frame is free
 
   BitmapView free_map() { return BitmapView(free_words, kPagesPerLargePage); }
   bool is_large() const { return free_count == kPagesPerLargePage; }

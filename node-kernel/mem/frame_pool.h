@@ -66,7 +66,8 @@ class FramePool {
 
   machine::SpinLock<LockRank::kUntouched> untouched_lock_;
   UntouchedChunks untouched_[kMaxRows] K42_GUARDED_BY(untouched_lock_) = {};
-  machine::SpinLock<LockRank::kFrames> lock_;
+  // One line, all of which who takes or gives frames writes.
+  alignas(64) machine::SpinLock<LockRank::kFrames> lock_;
   std::uint64_t touched_ K42_GUARDED_BY(lock_) = 0;  // how many have been
   IntrusiveList<Chunk> large_ K42_GUARDED_BY(lock_);
   IntrusiveList<Chunk> partial_ K42_GUARDED_BY(lock_);

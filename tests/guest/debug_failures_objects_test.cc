@@ -53,7 +53,7 @@ GUEST_TEST(debug_failures_objects) {
 
 GUEST_TEST(debug_failures_factory) {
   Allocator& allocator = cobj::node_objects->allocator();
-  static constinit cobj::CodeUse codes[3] = {};
+  static constinit cobj::CodeUse shared_code(&NewShared), replicated_code(&NewReplicated<1>);
   using Counters = cobj::Factory<ICounter>;
   Counters* const factory = allocator.Make<Counters>(1u, &NewShared).value();
   FailEach("factory", [&] {
@@ -63,8 +63,8 @@ GUEST_TEST(debug_failures_factory) {
     }
     bool good = made.value()->Increment(1).ok();
     const bool second = factory->version() == 2;
-    const cobj::ClassVersion next = second ? cobj::ClassVersion{1, &NewShared, &codes[1]}
-                                           : cobj::ClassVersion{2, &NewReplicated<1>, &codes[2]};
+    const cobj::ClassVersion next =
+        second ? cobj::ClassVersion{1, &shared_code} : cobj::ClassVersion{2, &replicated_code};
     const auto failed = factory->Update(next);
     EXPECT(failed.ok());
     good &= failed.ValueOr(1) == 0;

@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 #include <unordered_map>
+#include <utility>
 
 #include "machine/call_chain.h"
 #include "machine/hosted.h"
@@ -32,6 +33,8 @@ struct alignas(64) Place {
 Place places[machine::kMaxCpus];
 
 std::atomic<Halt*> halt = nullptr;
+
+PlaceNames place_names = [](std::uint64_t) { return std::string(); };
 
 // Where all meet. Who comes early waits inactive and leaves its CPU to others: those who are still
 // at it may wait for a grace period.
@@ -84,6 +87,10 @@ void detail::NoteWrite(const void* address, std::size_t size, const void* writer
     here->writes.push_back({line, here->operation, writer});
   }
   recorder = here;
+}
+
+void SetPlaceNames(PlaceNames names) {
+  place_names = std::move(names);
 }
 
 Halt::Halt(machine::CpuId cpu, const void* place, std::size_t size)
@@ -167,6 +174,7 @@ LineReport CountLines(machine::CpuId cpus, std::uint32_t operations,
     if (is_shared(line)) {
       SharedLine& shown = report.hottest.emplace_back();
       shown.address = number << kLineShift;
+      shown.cpus = line.writers;
       shown.writes = line.writes;
       for (const void* writer : line.instructions)
         shown.writers.push_back(reinterpret_cast<std::uint64_t>(writer));
@@ -188,7 +196,8 @@ std::string LineReport::Text() const {
     std::set<std::string> functions;
     for (const std::uint64_t writer : line.writers)
       functions.insert(std::string(machine::PlaceOfCall(writer).name));
-    text << "  line 0x" << std::hex << line.address << std::dec << ", " << line.writes
+    text << "  line 0x" << std::hex << line.address << std::dec << " (" << place_names(line.address)
+         << "), CPUs 0x" << std::hex << line.cpus << std::dec << ", " << line.writes
          << " writes by";
     constexpr int kShown = 5;
     int shown = 0;

@@ -23,6 +23,7 @@ namespace k42::test {
 
 struct SharedLine {
   std::uint64_t address;  // of its first byte
+  std::uint64_t cpus;     // that wrote it: a bit each
   std::uint64_t writes;
   std::vector<std::uint64_t> writers;  // some instructions that wrote it
 };
@@ -36,6 +37,10 @@ struct LineReport {
 
   std::string Text() const;  // for failure messages
 };
+
+// What lies at an address, for reports: set by the test's node, which knows its memory.
+using PlaceNames = std::function<std::string(std::uint64_t address)>;
+void SetPlaceNames(PlaceNames names);
 
 // Each of `cpus` virtual CPUs (at most machine::CpuCount()) calls operation(cpu, number)
 // `operations` times, all at once, after `warm_up` calls that do not count.

@@ -30,7 +30,8 @@ class Factories : public test::ObjectFixture {
   static Result<Root*> MakeNone(Allocator&) { return Status::kNoMemory; }
 
   ClassVersion Version(std::uint32_t number, RootMaker maker) {
-    return {number, maker, &codes_[number]};
+    codes_[number].SetMaker(maker);
+    return {number, &codes_[number]};
   }
 
  private:

@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "cobj/generation.h"
 #include "cobj/handle_count.h"
 #include "cobj/miss_gate.h"
 #include "cobj/token_parking.h"
+#include "cobj/use_count.h"
 #include "model/interleave.h"
 
 namespace k42::cobj {
@@ -155,6 +157,54 @@ TEST(HandleCountModel, ACountThatOnlyReachesZeroWouldNotDo) {
     bool Drop() { return count.fetch_sub(1) == 1; }
   };
   EXPECT_NE(DropsAndAdd<CountToZero>().failure, "");
+}
+
+// One is there all the time; another comes on one CPU and goes on the next, while a third counts.
+template <typename Uses>
+Exploration CountsWhileOneComesAndGoes() {
+  struct World {
+    Uses uses;
+    Atomic<std::uint32_t> passed_on{0};
+    std::string fault;
+  };
+  return Explore([] {
+    auto world = std::make_shared<World>();
+    auto makes = [world] {
+      model::SetQuiet(true);
+      world->uses.Add(0);
+      model::SetQuiet(false);
+      world->uses.Add(0);
+      world->passed_on.store(1, std::memory_order_release);
+    };
+    auto drops = [world] {
+      if (world->passed_on.load(std::memory_order_acquire) != 0)
+        world->uses.Drop(1);
+    };
+    auto counts = [world] {
+      if (const std::uint64_t count = world->uses.Count(); count != 1 && count != 2)
+        world->fault = "counted " + std::to_string(count);
+    };
+    return Program{{makes, drops, counts}, [world] { return world->fault; }};
+  });
+}
+
+TEST(UseCountModel, WhatIsThereIsCounted) {
+  const Exploration result = CountsWhileOneComesAndGoes<BasicUseCount<Atomic, 2>>();
+  EXPECT_HOLDS(result);
+}
+
+// The model finds it when the drops are read last.
+TEST(UseCountModel, AdditionsFirstWouldNotDo) {
+  struct AdditionsFirst {
+    Atomic<std::uint64_t> added{0}, dropped{0};
+    void Add(machine::CpuId) { added.store(added.load() + 1, std::memory_order_relaxed); }
+    void Drop(machine::CpuId) { dropped.store(dropped.load() + 1, std::memory_order_release); }
+    std::uint64_t Count() const {
+      const std::uint64_t came = added.load();
+      return came - dropped.load();
+    }
+  };
+  EXPECT_NE(CountsWhileOneComesAndGoes<AdditionsFirst>().failure, "");
 }
 
 // Every sequence of up to twelve steps of enter, leave and advance: who was active at some moment
