@@ -15,9 +15,15 @@
 // frame that speaks for another node. The first two break the link (broken()); the third ends that
 // operation with kPermissionDenied.
 //
-// A full receive ring: records wait here, at most kMaxBacklog bytes per CPU, in order; beyond that
-// the peer whose message it was is reported by TakeOverflowed, for its endpoint to be broken (a
-// message may be lost only with its endpoint).
+// A full receive ring: records wait here, in order, and however hostile kernel and peers are, they
+// are bounded per CPU:
+//   messages and notifications   at most kMaxBacklog bytes; beyond that the peer whose it was is
+//                                reported by TakeOverflowed, for its endpoint to be broken (a
+//                                message may be lost only with its endpoint)
+//   completions                  at most kMostEnds: a kernel has no more operations than half of it
+//   ends of endpoints, views     one that says nothing new behind the last is not kept
+//   all                          at most kMostBacklog bytes
+// A kernel that lets the second or the last come about breaks the link.
 //
 // One thread. Nothing here blocks.
 #pragma once
@@ -92,20 +98,29 @@ class LinkHost final : public Events {
   void OnPeerDown(PeerId peer, Status why) override;
 
  private:
+  enum class Trait { kNone, kQuietEnd, kView };
   struct Record {
     abi::RecordHeader header;
     std::vector<std::byte> payload;
-    bool quiet;  // abi::kQuietEnd
+    Trait trait;
   };
   struct Cpu {
     abi::SubmitConsumer submit;
     abi::ReceiveProducer receive;
     std::deque<Record> backlog;
     std::size_t backlog_bytes = 0;
+    std::uint32_t ends = 0;  // completions in the backlog
+    // Of the backlog, while nothing of that peer (of any peer) is behind it: which endpoints' ends,
+    // for which reasons; a view.
+    std::set<std::pair<PeerId, std::uint64_t>> downs;
+    bool view = false;
     std::uint32_t quiet = 0;  // records since the last call that were no reason for one
     bool call_due = false;
   };
   static constexpr std::size_t kMaxBacklog = 1 << 20;
+  static constexpr std::size_t kMostBacklog = 16 * kMaxBacklog;
+  // What a predecessor has ended is reported once more.
+  static constexpr std::uint32_t kMostEnds = 2 * abi::kOperationsPerCpu;
 
   std::size_t ServeCpu(std::uint32_t cpu);
   void Begin(std::uint64_t id, abi::Operation& operation);
@@ -113,7 +128,9 @@ class LinkHost final : public Events {
   void Revoke(std::uint64_t id, abi::WindowId window);
   void SettlePredecessor();
   bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload,
-           bool quiet = false);
+           Trait trait = Trait::kNone);
+  void Keep(Cpu& cpu, Record record);
+  void DropWaitingView(Cpu& cpu);
   bool FlushBacklog(Cpu& cpu);
   void Calls();
   std::uint32_t CpuOf(std::uint32_t wanted) const {

@@ -67,13 +67,15 @@ std::size_t Daemon::Serve() {
     return served;
   served += link_->Serve();
   // A message may be lost only with its endpoint.
-  for (const PeerId& peer : link_->TakeOverflowed()) {
+  const std::set<PeerId> overflowed = link_->TakeOverflowed();
+  for (const PeerId& peer : overflowed) {
     spdlog::warn("{}: the kernel does not read; its endpoint is broken", peer.Text());
     if (auto route = routes_.find(peer); route != routes_.end())
       route->second->RemovePeer(peer, Status::kEndpointDown);
     routes_.erase(peer);
-    OnView(view_);
   }
+  if (!overflowed.empty())
+    OnView(view_);
   if (link_->broken())
     Distrust("the kernel's words in the rings make no sense");
   return served;
