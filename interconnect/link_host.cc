@@ -179,9 +179,12 @@ void LinkHost::Begin(std::uint64_t id, abi::Operation& operation) {
     return BeginSend(request, id);
   Transport* transport = open_ ? wiring_.route(request.peer) : nullptr;
   if (transport == nullptr)
-    return OnCompletion(
-        {id, Outcome::kNotSent, open_ ? Status::kNotInView : Status::kUnavailable, 0});
+    return OnCompletion({id, Outcome::kNotSent, WhyNoWay(request.peer), 0});
   transport->Submit(request);
+}
+
+Status LinkHost::WhyNoWay(PeerId peer) const {
+  return !open_ || wiring_.is_member(peer) ? Status::kUnavailable : Status::kNotInView;
 }
 
 void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
@@ -209,7 +212,7 @@ void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
     return refuse(Status::kPermissionDenied);
   Transport* transport = wiring_.route(request.peer);
   if (transport == nullptr)
-    return refuse(Status::kNotInView);
+    return refuse(WhyNoWay(request.peer));
   transport->Submit(request);
 }
 

@@ -9,7 +9,7 @@
 //                       kUnknown
 //   Detach: kDetached
 // Before Open, operations to peers end as kNotSent/kUnavailable: not as kNotInView, which would
-// tell the kernel that a member is none.
+// tell the kernel that a member is none. So do those to a member whom no way is known to yet.
 //
 // The kernel is checked, not trusted: an id outside its ring's slots, an index out of bounds, or a
 // frame that speaks for another node. The first two break the link (broken()); the third ends that
@@ -48,7 +48,8 @@ class LinkHost final : public Events {
  public:
   struct Wiring {
     std::function<void(std::uint32_t cpu)> call;  // interrupts the kernel
-    std::function<Transport*(PeerId)> route;      // nullptr: not in view
+    std::function<Transport*(PeerId)> route;      // nullptr: there is no way
+    std::function<bool(PeerId)> is_member;        // of whom there is no way to
     std::function<std::vector<Transport*>()> transports;
     // A message from the kernel to its daemon.
     std::function<void(const abi::Frame&, std::span<const std::byte> payload)> on_control;
@@ -126,6 +127,7 @@ class LinkHost final : public Events {
   void Begin(std::uint64_t id, abi::Operation& operation);
   void BeginSend(const Request& request, std::uint64_t id);
   void Revoke(std::uint64_t id, abi::WindowId window);
+  Status WhyNoWay(PeerId peer) const;
   void SettlePredecessor();
   bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload,
            Trait trait = Trait::kNone);

@@ -163,6 +163,7 @@ void Daemon::TryAttach() {
                 auto it = routes_.find(peer);
                 return it == routes_.end() ? nullptr : it->second;
               },
+          .is_member = [this](PeerId peer) { return !over_ && IsMember(peer); },
           .transports =
               [this] {
                 std::vector<Transport*> all;
@@ -392,10 +393,7 @@ void Daemon::OnJoined(const Life& life) {
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
   TellGuestHandlers(true);
   // Most often the view comes after this.
-  const bool known =
-      std::any_of(view_.members.begin(), view_.members.end(),
-                  [this](const MemberNode& one) { return one.id == identity_.self; });
-  if (known)
+  if (IsMember(identity_.self))
     OnView(ViewOfCluster(view_));
 }
 
@@ -446,6 +444,11 @@ void Daemon::OnView(const ViewOfCluster& view) {
   if (members.contains(identity_.self))
     link_->Open();
   TellKernelView();
+}
+
+bool Daemon::IsMember(PeerId node) const {
+  return std::any_of(view_.members.begin(), view_.members.end(),
+                     [node](const MemberNode& one) { return one.id == node; });
 }
 
 void Daemon::TellKernelView() {

@@ -32,6 +32,7 @@ class LinkTest : public ::testing::Test {
         *arena_,
         LinkHost::Wiring{.call = [this](std::uint32_t) { ++calls_; },
                          .route = [](PeerId) { return nullptr; },
+                         .is_member = [this](PeerId peer) { return members_.contains(peer); },
                          .transports = [] { return std::vector<Transport*>(); },
                          .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
         clock_);
@@ -53,6 +54,7 @@ class LinkTest : public ::testing::Test {
   }
 
   int calls_ = 0;
+  std::set<PeerId> members_;
   MonotonicClock clock_;
   Bell bell_;
   std::unique_ptr<Arena> arena_;
@@ -323,6 +325,31 @@ TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
     port_->Drain();
   }
   for (auto& request : requests) EXPECT_EQ(request.status, Status::kNotInView);
+}
+
+// Of a member that has not said yet how it is reached: its streams go on when it has.
+TEST_F(LinkTest, AMemberToWhomThereIsNoWayYetIsAMember) {
+  members_.insert({2, 88});
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  auto put = Request(abi::OperationKind::kPut);
+  auto message = Request(abi::OperationKind::kSend);
+  message.frame.kind = abi::FrameKind::kOneWay;
+  const auto serve = [&] {
+    put.outcome = message.outcome = Outcome::kNone;
+    port_->Submit(put);
+    port_->Submit(message);
+    host->Serve();
+    port_->Drain();
+    EXPECT_EQ(put.outcome, Outcome::kNotSent);
+    EXPECT_EQ(message.outcome, Outcome::kNotSent);
+    EXPECT_EQ(put.status, message.status);
+    return put.status;
+  };
+  EXPECT_EQ(serve(), Status::kUnavailable);
+  members_.clear();
+  EXPECT_EQ(serve(), Status::kNotInView);
 }
 
 }  // namespace
