@@ -416,8 +416,8 @@ void Daemon::OnControl(const abi::Frame& frame, std::span<const std::byte> paylo
 
 void Daemon::OnView(const ViewOfCluster& view) {
   view_ = view;
-  if (guest_ != Guest::kUp)
-    return;
+  if (guest_ != Guest::kUp || over_)
+    return;  // over: whoever is a member is no peer of this life any more
   std::set<PeerId> members;
   for (const MemberNode& member : view_.members) members.insert(member.id);
   for (auto it = routes_.begin(); it != routes_.end();) {
