@@ -50,6 +50,7 @@ void UcxTransport::OnConfirm(Peer& peer, const UcxPacket& packet, std::span<cons
   UcxPacket ready = Packet(UcxPacketType::kReady, packet.serial);
   ready.session = peer.their_session;
   SendControl(peer, ready);
+  AskForSession(peer);
 }
 
 // Performs the request when its turn has come, and those that waited for it.
@@ -65,10 +66,12 @@ void UcxTransport::OnRequest(Peer& peer, const UcxPacket& packet,
   if (packet.sequence <= peer.performed)
     return;  // at most once
   if (packet.sequence != peer.performed + 1) {
-    if (peer.reordered.size() < kMaxReordered)
+    if (peer.reordered.size() < kMaxReordered) {
       peer.reordered.try_emplace(packet.sequence, bytes.begin(), bytes.end());
-    else
+    } else {
+      SayGoodbye(peer);
       peer.failed = true;
+    }
     return;
   }
   ++peer.performed;
