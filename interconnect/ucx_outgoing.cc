@@ -183,7 +183,7 @@ void UcxTransport::Probe(Peer& peer, std::uint64_t now) {
 
 void UcxTransport::OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {
   auto it = peer.pieces.find(packet.serial);
-  if (it == peer.pieces.end() || it->second.by_nic)
+  if (packet.session != peer.session || it == peer.pieces.end() || it->second.by_nic)
     return;
   const Piece& piece = it->second;
   auto status = static_cast<Status>(packet.operand);

@@ -119,6 +119,7 @@ class UcxTransport final : public Transport {
   UcxTransport(const LocalIdentity& self, Arena& arena, Events& events, const Clock& clock)
       : self_(self), arena_(arena), events_(events), clock_(clock) {}
 
+  static std::uint64_t RandomNumber();  // not 0
   UcxPacket Packet(UcxPacketType type, std::uint64_t serial = 0) const;
   bool EnsureEndpoint(Peer& peer);
   void SendControl(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body = {});
@@ -167,7 +168,7 @@ class UcxTransport final : public Transport {
   const Clock& clock_;
   std::map<PeerId, Peer> peers_;
   Revocations<PeerId> revocations_;
-  std::uint64_t next_serial_ = 1;
+  std::uint64_t next_serial_ = RandomNumber();  // no stranger knows what is under way
   std::size_t delivered_ = 0;
   // Late: its end may still call back for what was sent, and that looks at the peers.
   std::unique_ptr<UcxWorker> worker_;
