@@ -34,8 +34,8 @@ struct UpgradeRecords {
   store::Revision rollout_revision = 0;  // 0: there is none
   upgrade::Committed committed;
   store::Revision committed_revision = 0;  // 0: there is none
+  std::set<std::string> unreadable;        // keys of these two, where the records make no sense
   std::map<upgrade::NodeId, upgrade::Actual> actuals;
-  std::set<std::string> unreadable;  // keys whose records make no sense
 };
 
 class UpgradeService final : store::WatchHandler {
