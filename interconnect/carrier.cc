@@ -16,6 +16,7 @@ constexpr std::uint64_t kFeatures =
     1ull << 32 | kVhostProtocolFeaturesBit | 1ull << 29 | 1ull << 28;  // VERSION_1, event index
 constexpr std::uint64_t kProtocolFeatures =
     kVhostProtocolMultiQueue | kVhostProtocolReplyAck | kVhostProtocolConfig;
+constexpr std::uint64_t kSocket = ~std::uint64_t{0};  // in the epoll set; else a queue's number
 
 }  // namespace
 
@@ -25,10 +26,10 @@ Carrier::Carrier(std::string socket_path, std::uint32_t queues, CarrierEvents& e
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       queues_(queues) {}
 
-void Carrier::Watch(int fd) {
+void Carrier::Watch(int fd, std::uint64_t what) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = fd;
+  event.data.u64 = what;
   epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
 }
 
@@ -38,7 +39,7 @@ bool Carrier::Connect() {
   socket_ = ConnectUnix(socket_path_, SOCK_STREAM);
   if (!socket_)
     return false;
-  Watch(socket_.get());
+  Watch(socket_.get(), kSocket);
   state_ = State::kConnected;
   heard_ = false;
   return true;
@@ -49,16 +50,30 @@ void Carrier::Progress() {
   int count = epoll_wait(epoll_.get(), ready, 72, 0);
   bool kicked = false;
   for (int i = 0; i < count; ++i) {
-    if (ready[i].data.fd == socket_.get()) {
+    if (ready[i].data.u64 == kSocket) {
       Receive();
       continue;
     }
+    const UniqueFd& kick = queues_[ready[i].data.u64].kick;
+    if (!kick)
+      continue;  // gone with what the socket has said just now
     // QEMU has made the descriptor non-blocking. What it counts does not matter, rings do.
     std::uint64_t kicks;
-    kicked |= read(ready[i].data.fd, &kicks, sizeof kicks) == sizeof kicks;
+    kicked |= read(kick.get(), &kicks, sizeof kicks) == sizeof kicks;
   }
   if (kicked)
     events_.OnKick();
+}
+
+// QEMU holds the same open file, so closing ours alone would leave the entry in the epoll set: it
+// would speak for whatever has the descriptor's number next.
+void Carrier::SetKick(std::size_t queue, UniqueFd fd) {
+  UniqueFd& kick = queues_[queue].kick;
+  if (kick)
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, kick.get(), nullptr);
+  kick = std::move(fd);
+  if (kick)
+    Watch(kick.get(), queue);
 }
 
 void Carrier::Call(std::uint32_t queue) {
@@ -81,7 +96,10 @@ void Carrier::Lose() {
 }
 
 void Carrier::Forget() {
-  for (Queue& queue : queues_) queue = {};
+  for (std::size_t queue = 0; queue < queues_.size(); ++queue) {
+    SetKick(queue, {});
+    queues_[queue] = {};
+  }
   memory_.Clear();
   socket_.Reset();
   received_.clear();
@@ -143,7 +161,7 @@ Status Carrier::Handle(const VhostHeader& header, std::span<std::byte> payload,
         return Status::kCorrupt;
       std::memcpy(&state, payload.data(), sizeof state);
       if (state.queue < queues_.size()) {
-        queues_[state.queue].kick.Reset();
+        SetKick(state.queue, {});
         queues_[state.queue].call.Reset();
       }
       state.value = 0;
@@ -214,9 +232,7 @@ Status Carrier::SetQueueFd(std::span<const std::byte> payload, std::vector<Uniqu
       Call(static_cast<std::uint32_t>(queue));
     return Status::kOk;
   }
-  queues_[queue].kick = std::move(fd);
-  if (queues_[queue].kick)
-    Watch(queues_[queue].kick.get());
+  SetKick(queue, std::move(fd));
   events_.OnKick();  // it may have rung before we listened
   return Status::kOk;
 }

@@ -62,7 +62,8 @@ class Carrier {
     bool missed = false;  // called while there was no descriptor: the next one is
   };
 
-  void Watch(int fd);
+  void Watch(int fd, std::uint64_t what);
+  void SetKick(std::size_t queue, UniqueFd fd);
   void Receive();
   Status Handle(const VhostHeader& header, std::span<std::byte> payload,
                 std::vector<UniqueFd>& fds);

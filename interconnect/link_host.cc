@@ -3,9 +3,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "abi/link_control.h"
 #include "interconnect/request_queue.h"
 
 namespace k42::interconnect {
+namespace {
+
+PeerId PeerOf(const abi::RecordHeader& header) {
+  return {header.peer_node, header.peer_incarnation};
+}
+
+// Of a peer's sending, and lost with its endpoint if there is no room.
+bool IsPeers(const abi::RecordHeader& header) {
+  const bool from_daemon = header.peer_node == abi::kDaemonNode &&
+                           header.channel == static_cast<std::uint16_t>(abi::Channel::kControl);
+  return header.kind == abi::RecordKind::kNotify ||
+         (header.kind == abi::RecordKind::kMessage && !from_daemon);
+}
+
+}  // namespace
 
 // -- life ---------------------------------------------------------------------------------------
 
@@ -112,7 +128,7 @@ std::size_t LinkHost::ServeCpu(std::uint32_t number) {
   FlushBacklog(cpu);
   std::size_t served = 0;
   // Bounded: operations may end as fast as the kernel submits, and there is other work than its.
-  for (; served < abi::kSubmitEntries; ++served) {
+  for (; served < abi::kSubmitEntries && !broken_; ++served) {
     auto front = cpu.submit.Front();
     if (front.status() == Status::kWouldBlock)
       return served;
@@ -163,9 +179,12 @@ void LinkHost::Begin(std::uint64_t id, abi::Operation& operation) {
     return BeginSend(request, id);
   Transport* transport = open_ ? wiring_.route(request.peer) : nullptr;
   if (transport == nullptr)
-    return OnCompletion(
-        {id, Outcome::kNotSent, open_ ? Status::kNotInView : Status::kUnavailable, 0});
+    return OnCompletion({id, Outcome::kNotSent, WhyNoWay(request.peer), 0});
   transport->Submit(request);
+}
+
+Status LinkHost::WhyNoWay(PeerId peer) const {
+  return !open_ || wiring_.is_member(peer) ? Status::kUnavailable : Status::kNotInView;
 }
 
 void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
@@ -193,7 +212,7 @@ void LinkHost::BeginSend(const Request& request, std::uint64_t id) {
     return refuse(Status::kPermissionDenied);
   Transport* transport = wiring_.route(request.peer);
   if (transport == nullptr)
-    return refuse(Status::kNotInView);
+    return refuse(WhyNoWay(request.peer));
   transport->Submit(request);
 }
 
@@ -233,9 +252,14 @@ bool LinkHost::FlushBacklog(Cpu& cpu) {
       continue;
     }
     broken_ |= status == Status::kCorrupt;
-    cpu.quiet += record.quiet ? 1 : 0;
-    cpu.call_due |= !record.quiet || cpu.quiet > abi::kMostQuietEnds;
+    const bool quiet = record.trait == Trait::kQuietEnd;
+    cpu.quiet += quiet ? 1 : 0;
+    cpu.call_due |= !quiet || cpu.quiet > abi::kMostQuietEnds;
     cpu.backlog_bytes -= record.payload.size() + sizeof record.header;
+    cpu.ends -= record.header.kind == abi::RecordKind::kCompletion ? 1 : 0;
+    if (record.header.kind == abi::RecordKind::kPeerDown)
+      cpu.downs.erase({PeerOf(record.header), record.header.value});
+    cpu.view &= record.trait != Trait::kView;
     cpu.backlog.pop_front();
   }
   if (announced)
@@ -243,24 +267,47 @@ bool LinkHost::FlushBacklog(Cpu& cpu) {
   return true;
 }
 
-// False: there is no room for it, not even in the backlog. Completions always find room: there are
-// no more of them than operations. So does what the daemon tells its own kernel: nobody says it
-// again, and it is little (views, ends of runs).
+// False: there is no room for it, not even in the backlog; of what peers send. What the daemon
+// tells its own kernel finds room: nobody says it again.
 bool LinkHost::Put(std::uint32_t number, const abi::RecordHeader& header,
-                   std::span<const std::byte> payload, bool quiet) {
-  if (!attached())
+                   std::span<const std::byte> payload, Trait trait) {
+  if (!attached() || broken_)
     return false;
   Cpu& cpu = cpus_[CpuOf(number)];
-  std::size_t size = payload.size() + sizeof header;
-  bool from_daemon = header.peer_node == abi::kDaemonNode &&
-                     header.channel == static_cast<std::uint16_t>(abi::Channel::kControl);
-  bool droppable = header.kind == abi::RecordKind::kMessage && !from_daemon;
-  if (droppable && cpu.backlog_bytes + size > kMaxBacklog)
+  const std::size_t size = payload.size() + sizeof header;
+  if (IsPeers(header) && cpu.backlog_bytes + size > kMaxBacklog)
     return false;
-  cpu.backlog.push_back({header, {payload.begin(), payload.end()}, quiet});
-  cpu.backlog_bytes += size;
+  if (header.kind == abi::RecordKind::kPeerDown &&
+      cpu.downs.contains({PeerOf(header), header.value}))
+    return true;
+  if (trait == Trait::kView && cpu.view)
+    DropWaitingView(cpu);
+  Keep(cpu, {header, {payload.begin(), payload.end()}, trait});
   FlushBacklog(cpu);
+  broken_ |= cpu.ends > kMostEnds || cpu.backlog_bytes > kMostBacklog;
   return true;
+}
+
+void LinkHost::Keep(Cpu& cpu, Record record) {
+  const PeerId peer = PeerOf(record.header);
+  if (IsPeers(record.header)) {
+    cpu.downs.erase(cpu.downs.lower_bound({peer, 0}), cpu.downs.upper_bound({peer, ~0ull}));
+    cpu.view = false;
+  }
+  if (record.header.kind == abi::RecordKind::kPeerDown)
+    cpu.downs.insert({peer, record.header.value});
+  cpu.ends += record.header.kind == abi::RecordKind::kCompletion ? 1 : 0;
+  cpu.view |= record.trait == Trait::kView;
+  cpu.backlog_bytes += record.payload.size() + sizeof record.header;
+  cpu.backlog.push_back(std::move(record));
+}
+
+// The last one: a newer one takes its place.
+void LinkHost::DropWaitingView(Cpu& cpu) {
+  const auto last = std::find_if(cpu.backlog.rbegin(), cpu.backlog.rend(),
+                                 [](const Record& record) { return record.trait == Trait::kView; });
+  cpu.backlog_bytes -= last->payload.size() + sizeof last->header;
+  cpu.backlog.erase(std::next(last).base());
 }
 
 // After a batch, one interrupt for each CPU that asked for it.
@@ -298,7 +345,8 @@ void LinkHost::OnNotify(PeerId from, abi::Channel channel, std::uint32_t receive
   record.peer_node = from.node;
   record.peer_incarnation = from.incarnation;
   record.value = word;
-  Put(receiver_cpu, record, {});
+  if (!Put(receiver_cpu, record, {}))
+    overflowed_.insert(from);
 }
 
 void LinkHost::OnCompletion(const Completion& completion) {
@@ -325,7 +373,7 @@ void LinkHost::OnCompletion(const Completion& completion) {
   record.value = end.token;
   const bool quiet =
       end.outcome == Outcome::kDone && (LoadOnce(operation.flags) & abi::kQuietEnd) != 0;
-  Put(slot / abi::kOperationsPerCpu, record, {}, quiet);
+  Put(slot / abi::kOperationsPerCpu, record, {}, quiet ? Trait::kQuietEnd : Trait::kNone);
 }
 
 void LinkHost::OnPeerDown(PeerId peer, Status why) {
@@ -360,7 +408,9 @@ void LinkHost::SendToKernel(std::uint32_t cpu, abi::FrameKind kind, std::uint32_
   record.channel = static_cast<std::uint16_t>(
       kind == abi::FrameKind::kEchoReply ? abi::Channel::kEcho : abi::Channel::kControl);
   record.peer_node = abi::kDaemonNode;
-  Put(cpu, record, message);
+  const bool view = kind == abi::FrameKind::kControl &&
+                    method == static_cast<std::uint32_t>(abi::ControlKind::kView);
+  Put(cpu, record, message, view ? Trait::kView : Trait::kNone);
   Calls();
 }
 

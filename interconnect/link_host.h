@@ -9,15 +9,21 @@
 //                       kUnknown
 //   Detach: kDetached
 // Before Open, operations to peers end as kNotSent/kUnavailable: not as kNotInView, which would
-// tell the kernel that a member is none.
+// tell the kernel that a member is none. So do those to a member whom no way is known to yet.
 //
 // The kernel is checked, not trusted: an id outside its ring's slots, an index out of bounds, or a
 // frame that speaks for another node. The first two break the link (broken()); the third ends that
 // operation with kPermissionDenied.
 //
-// A full receive ring: records wait here, at most kMaxBacklog bytes per CPU, in order; beyond that
-// the peer whose message it was is reported by TakeOverflowed, for its endpoint to be broken (a
-// message may be lost only with its endpoint).
+// A full receive ring: records wait here, in order, and however hostile kernel and peers are, they
+// are bounded per CPU:
+//   messages and notifications   at most kMaxBacklog bytes; beyond that the peer whose it was is
+//                                reported by TakeOverflowed, for its endpoint to be broken (a
+//                                message may be lost only with its endpoint)
+//   completions                  at most kMostEnds: a kernel has no more operations than half of it
+//   ends of endpoints, views     one that says nothing new behind the last is not kept
+//   all                          at most kMostBacklog bytes
+// A kernel that lets the second or the last come about breaks the link.
 //
 // One thread. Nothing here blocks.
 #pragma once
@@ -42,7 +48,8 @@ class LinkHost final : public Events {
  public:
   struct Wiring {
     std::function<void(std::uint32_t cpu)> call;  // interrupts the kernel
-    std::function<Transport*(PeerId)> route;      // nullptr: not in view
+    std::function<Transport*(PeerId)> route;      // nullptr: there is no way
+    std::function<bool(PeerId)> is_member;        // of whom there is no way to
     std::function<std::vector<Transport*>()> transports;
     // A message from the kernel to its daemon.
     std::function<void(const abi::Frame&, std::span<const std::byte> payload)> on_control;
@@ -92,28 +99,40 @@ class LinkHost final : public Events {
   void OnPeerDown(PeerId peer, Status why) override;
 
  private:
+  enum class Trait { kNone, kQuietEnd, kView };
   struct Record {
     abi::RecordHeader header;
     std::vector<std::byte> payload;
-    bool quiet;  // abi::kQuietEnd
+    Trait trait;
   };
   struct Cpu {
     abi::SubmitConsumer submit;
     abi::ReceiveProducer receive;
     std::deque<Record> backlog;
     std::size_t backlog_bytes = 0;
+    std::uint32_t ends = 0;  // completions in the backlog
+    // Of the backlog, while nothing of that peer (of any peer) is behind it: which endpoints' ends,
+    // for which reasons; a view.
+    std::set<std::pair<PeerId, std::uint64_t>> downs;
+    bool view = false;
     std::uint32_t quiet = 0;  // records since the last call that were no reason for one
     bool call_due = false;
   };
   static constexpr std::size_t kMaxBacklog = 1 << 20;
+  static constexpr std::size_t kMostBacklog = 16 * kMaxBacklog;
+  // What a predecessor has ended is reported once more.
+  static constexpr std::uint32_t kMostEnds = 2 * abi::kOperationsPerCpu;
 
   std::size_t ServeCpu(std::uint32_t cpu);
   void Begin(std::uint64_t id, abi::Operation& operation);
   void BeginSend(const Request& request, std::uint64_t id);
   void Revoke(std::uint64_t id, abi::WindowId window);
+  Status WhyNoWay(PeerId peer) const;
   void SettlePredecessor();
   bool Put(std::uint32_t cpu, const abi::RecordHeader& header, std::span<const std::byte> payload,
-           bool quiet = false);
+           Trait trait = Trait::kNone);
+  void Keep(Cpu& cpu, Record record);
+  void DropWaitingView(Cpu& cpu);
   bool FlushBacklog(Cpu& cpu);
   void Calls();
   std::uint32_t CpuOf(std::uint32_t wanted) const {

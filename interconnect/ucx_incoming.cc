@@ -11,14 +11,14 @@ namespace {
 
 constexpr std::size_t kMaxReordered = 1024;
 
-std::uint64_t RandomSession() {
-  std::uint64_t session = 0;
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(&session), sizeof session) != 1)
-    std::abort();
-  return session | 1;  // 0 means none
-}
-
 }  // namespace
+
+std::uint64_t UcxTransport::RandomNumber() {
+  std::uint64_t number = 0;
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof number) != 1)
+    std::abort();
+  return number | 1;
+}
 
 void UcxTransport::OnHello(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {
   Hello hello;
@@ -43,13 +43,14 @@ void UcxTransport::OnConfirm(Peer& peer, const UcxPacket& packet, std::span<cons
   if (!peer.acceptor.has_value() || peer.acceptor->OnConfirm(body) != Status::kOk)
     return;
   peer.acceptor.reset();
-  peer.their_session = RandomSession();
+  peer.their_session = RandomNumber();
   peer.performed = 0;
   peer.reordered.clear();
   TakeBack(peer);  // what an earlier endpoint of its may still bring ends here
   UcxPacket ready = Packet(UcxPacketType::kReady, packet.serial);
   ready.session = peer.their_session;
   SendControl(peer, ready);
+  AskForSession(peer);
 }
 
 // Performs the request when its turn has come, and those that waited for it.
@@ -65,10 +66,12 @@ void UcxTransport::OnRequest(Peer& peer, const UcxPacket& packet,
   if (packet.sequence <= peer.performed)
     return;  // at most once
   if (packet.sequence != peer.performed + 1) {
-    if (peer.reordered.size() < kMaxReordered)
+    if (peer.reordered.size() < kMaxReordered) {
       peer.reordered.try_emplace(packet.sequence, bytes.begin(), bytes.end());
-    else
+    } else {
+      SayGoodbye(peer);
       peer.failed = true;
+    }
     return;
   }
   ++peer.performed;
@@ -138,6 +141,7 @@ void UcxTransport::PerformRequest(Peer& peer, const UcxPacket& packet,
 void UcxTransport::Answer(Peer& peer, const UcxPacket& packet, Status status, std::uint64_t value,
                           std::vector<std::byte> body) {
   UcxPacket answer = Packet(UcxPacketType::kAnswer, packet.serial);
+  answer.session = packet.session;
   answer.operand = static_cast<std::uint64_t>(status);
   answer.compare = value;
   SendControl(peer, answer, body);

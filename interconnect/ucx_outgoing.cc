@@ -47,8 +47,10 @@ void UcxTransport::Try(Peer& peer) {
 void UcxTransport::OnHandshakeAnswer(Peer& peer, const UcxPacket& packet,
                                      std::span<const std::byte> body) {
   if (packet.type == UcxPacketType::kRefused && packet.session != 0) {
-    if (packet.session == peer.session)
+    if (packet.session == peer.session) {
+      SayGoodbye(peer);
       peer.failed = true;  // it does not know our session any more
+    }
     return;
   }
   if (packet.serial != peer.attempt)
@@ -144,6 +146,23 @@ void UcxTransport::StartPieces(Peer& peer, std::uint64_t serial, const Request& 
   } while (true);
 }
 
+// The peer opens a way to us: it may have broken the one that we have to it, and what we sent last
+// may be lost without an end that says so. A flush under way, so that Probe repeats it.
+void UcxTransport::AskForSession(Peer& peer) {
+  const bool asks =
+      std::ranges::any_of(peer.under_way, [](const auto& one) { return one.second.own; });
+  if (peer.state != State::kUp || asks)
+    return;
+  Request flush;
+  flush.peer = peer.info.id;
+  flush.kind = OperationKind::kFlush;
+  const std::uint64_t serial = next_serial_++;
+  if (peer.next_probe_ns == 0)
+    peer.next_probe_ns = clock_.NowNs() + kProbeNs;
+  peer.under_way.emplace(serial, UnderWay{.request = flush, .own = true});
+  StartPieces(peer, serial, flush);
+}
+
 // While something is under way, a flush that nobody waits for now and then. The peer may have
 // broken its side with our request, or with its answer, and UCX tells us nothing: our side of it
 // lives. To whoever does not know our session the probe is as strange as any request, and it says
@@ -164,7 +183,7 @@ void UcxTransport::Probe(Peer& peer, std::uint64_t now) {
 
 void UcxTransport::OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body) {
   auto it = peer.pieces.find(packet.serial);
-  if (it == peer.pieces.end() || it->second.by_nic)
+  if (packet.session != peer.session || it == peer.pieces.end() || it->second.by_nic)
     return;
   const Piece& piece = it->second;
   auto status = static_cast<Status>(packet.operand);
@@ -202,7 +221,8 @@ void UcxTransport::PieceEnded(Peer& peer, std::uint64_t serial, Status status,
   Outcome outcome = ended.status == Status::kOk ? Outcome::kDone
                     : ended.partly              ? Outcome::kUnknown
                                                 : Outcome::kNotSent;
-  End(events_, ended.request, outcome, ended.status, ended.value);
+  if (!ended.own)
+    End(events_, ended.request, outcome, ended.status, ended.value);
 }
 
 }  // namespace k42::interconnect

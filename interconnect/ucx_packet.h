@@ -29,7 +29,7 @@ enum class UcxPacketType : std::uint32_t {
   kFetchAdd = 9,      // answered
   kCompareSwap = 10,  // answered
   kFlush = 11,        // answered
-  kAnswer = 12,       // serial; operand: Status; compare: value; body: of a get
+  kAnswer = 12,       // session, serial; operand: Status; compare: value; body: of a get
 
   kWantGrant = 13,  // to the target: session, window
   kGrant = 14,      // back: session, window; operand: Status; body: UcxGrant and its key

@@ -120,10 +120,21 @@ void UcxTransport::OnPacket(std::span<const std::byte> bytes) {
   }
 }
 
+// To an initiator whose requests we perform no more. Best effort: the endpoint closes behind it.
+void UcxTransport::SayGoodbye(Peer& peer) {
+  if (peer.their_session == 0 || peer.failed || peer.endpoint == nullptr)
+    return;
+  UcxPacket goodbye = Packet(UcxPacketType::kRefused);
+  goodbye.session = peer.their_session;
+  goodbye.operand = static_cast<std::uint64_t>(Status::kEndpointDown);
+  SendControl(peer, goodbye);
+}
+
 // Both directions end: they share the connection. What was under way is unknown, what waited was
 // not sent.
 void UcxTransport::Break(Peer& peer, Status why) {
   bool was_up = peer.state == State::kUp || peer.their_session != 0;
+  SayGoodbye(peer);
   peer.failed = true;  // nothing is sent to it while its endpoint closes, which moves things on
   if (peer.endpoint != nullptr)
     worker_->Close(peer.endpoint);
@@ -141,8 +152,10 @@ void UcxTransport::Break(Peer& peer, Status why) {
   peer.pieces.clear();
   peer.grants.clear();
   TakeBack(peer);
-  for (const auto& [serial, under_way] : lost)
-    End(events_, under_way.request, Outcome::kUnknown, why);
+  for (const auto& [serial, under_way] : lost) {
+    if (!under_way.own)
+      End(events_, under_way.request, Outcome::kUnknown, why);
+  }
   if (was_up) {
     peer.queue.FailAll(why, events_);
     events_.OnPeerDown(id, why);

@@ -18,7 +18,12 @@
 // another session, out of its order beyond kMaxReordered, or after the peer was removed, is not
 // performed: that is the fence at the target.
 //
-// Answers use the target's own UCX endpoint to the initiator, whose address is in the view.
+// Who breaks its side says so (kRefused), if it can. An initiator that has nothing under way would
+// else not hear of it; should that word be lost, it asks when the peer comes back with a handshake
+// of its own, until it is answered.
+//
+// Answers use the target's own UCX endpoint to the initiator, whose address is in the view. They
+// name the session, too: whoever does not know it ends nothing.
 #pragma once
 
 #include <map>
@@ -66,6 +71,7 @@ class UcxTransport final : public Transport {
     std::uint32_t pieces = 0;
     Status status = Status::kOk;
     bool partly = false;  // some piece has been done
+    bool own = false;     // a question of ours (AskForSession): nobody is told how it ends
     std::uint64_t value = 0;
   };
   struct Piece {
@@ -113,10 +119,12 @@ class UcxTransport final : public Transport {
   UcxTransport(const LocalIdentity& self, Arena& arena, Events& events, const Clock& clock)
       : self_(self), arena_(arena), events_(events), clock_(clock) {}
 
+  static std::uint64_t RandomNumber();  // not 0
   UcxPacket Packet(UcxPacketType type, std::uint64_t serial = 0) const;
   bool EnsureEndpoint(Peer& peer);
   void SendControl(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body = {});
   void OnPacket(std::span<const std::byte> bytes);
+  void SayGoodbye(Peer& peer);
   void Break(Peer& peer, Status why);
   std::size_t Timers();
 
@@ -126,6 +134,7 @@ class UcxTransport final : public Transport {
   void Drain(Peer& peer);
   void Start(Peer& peer, const Request& request);
   void StartPieces(Peer& peer, std::uint64_t serial, const Request& request);
+  void AskForSession(Peer& peer);
   void Probe(Peer& peer, std::uint64_t now);
   void OnAnswer(Peer& peer, const UcxPacket& packet, std::span<const std::byte> body);
   void PieceEnded(Peer& peer, std::uint64_t serial, Status status, std::uint64_t value);
@@ -159,7 +168,7 @@ class UcxTransport final : public Transport {
   const Clock& clock_;
   std::map<PeerId, Peer> peers_;
   Revocations<PeerId> revocations_;
-  std::uint64_t next_serial_ = 1;
+  std::uint64_t next_serial_ = RandomNumber();  // no stranger knows what is under way
   std::size_t delivered_ = 0;
   // Late: its end may still call back for what was sent, and that looks at the peers.
   std::unique_ptr<UcxWorker> worker_;

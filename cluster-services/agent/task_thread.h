@@ -1,11 +1,17 @@
 // A thread that runs what is posted to it, in order, and a function of its own when its time comes.
 //
+// A task that throws leaves its owner's state half changed: the process ends, and says whose task
+// it was, by the place that posted it.
+//
 // Locking: mutex_ guards queue_ and stopping_; nothing is called with it held.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -26,12 +32,13 @@ class TaskThread {
   TaskThread(const TaskThread&) = delete;
   TaskThread& operator=(const TaskThread&) = delete;
 
-  void Post(Task task) {
+  // `file` and `line`: who posts it.
+  void Post(Task task, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     {
       std::lock_guard lock(mutex_);
       if (stopping_)
         return;
-      queue_.push_back(std::move(task));
+      queue_.push_back({std::move(task), file, line});
     }
     wake_.notify_one();
   }
@@ -48,10 +55,25 @@ class TaskThread {
   }
 
  private:
+  struct Posted {
+    Task task;
+    const char* file = nullptr;
+    int line = 0;
+  };
+
+  static void RunOne(const Posted& posted) {
+    try {
+      posted.task();
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "the task of %s:%d threw: %s\n", posted.file, posted.line, error.what());
+      std::abort();
+    }
+  }
+
   void Run() {
     Time next = Time::max();
     while (true) {
-      Task task;
+      Posted posted;
       {
         std::unique_lock lock(mutex_);
         const auto ready = [this] { return stopping_ || !queue_.empty(); };
@@ -62,12 +84,12 @@ class TaskThread {
         if (stopping_)
           return;
         if (!queue_.empty()) {
-          task = std::move(queue_.front());
+          posted = std::move(queue_.front());
           queue_.pop_front();
         }
       }
-      if (task)
-        task();
+      if (posted.task)
+        RunOne(posted);
       next = after_each_();
     }
   }
@@ -75,7 +97,7 @@ class TaskThread {
   std::function<Time()> after_each_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> queue_;
+  std::deque<Posted> queue_;
   bool stopping_ = false;
   std::thread thread_;  // last: starts when the rest is there
 };

@@ -138,12 +138,13 @@ bool ControlServer::Listen(const std::string& path, const Gate& gate) {
   return true;
 }
 
-void ControlServer::Adopt(interconnect::UniqueFd socket, const Gate& gate) {
+std::shared_ptr<Connection> ControlServer::Adopt(interconnect::UniqueFd socket, const Gate& gate) {
   const auto connection = Connection::Serve(loop_, std::move(socket));
   connection->on_request_ = [this, gate, weak = std::weak_ptr(connection)](const Frame& frame) {
     if (auto live = weak.lock())
       Dispatch(live, frame, gate);
   };
+  return connection;
 }
 
 void ControlServer::Dispatch(const std::shared_ptr<Connection>& connection, const Frame& frame,

@@ -80,8 +80,8 @@ class ControlServer {
 
   // False: errno says why. May be called again, for another path.
   bool Listen(const std::string& path, const Gate& gate = {});
-  // A connection that somebody else has accepted.
-  void Adopt(interconnect::UniqueFd socket, const Gate& gate);
+  // A connection that somebody else has accepted; the loop keeps it alive.
+  std::shared_ptr<Connection> Adopt(interconnect::UniqueFd socket, const Gate& gate);
   void SetRelay(Relay relay) { relay_ = std::move(relay); }
   void Handle(const std::string& request, Handler handler) {
     handlers_[request] = std::move(handler);

@@ -67,13 +67,15 @@ std::size_t Daemon::Serve() {
     return served;
   served += link_->Serve();
   // A message may be lost only with its endpoint.
-  for (const PeerId& peer : link_->TakeOverflowed()) {
+  const std::set<PeerId> overflowed = link_->TakeOverflowed();
+  for (const PeerId& peer : overflowed) {
     spdlog::warn("{}: the kernel does not read; its endpoint is broken", peer.Text());
     if (auto route = routes_.find(peer); route != routes_.end())
       route->second->RemovePeer(peer, Status::kEndpointDown);
     routes_.erase(peer);
-    OnView(view_);
   }
+  if (!overflowed.empty())
+    OnView(view_);
   if (link_->broken())
     Distrust("the kernel's words in the rings make no sense");
   return served;
@@ -161,6 +163,7 @@ void Daemon::TryAttach() {
                 auto it = routes_.find(peer);
                 return it == routes_.end() ? nullptr : it->second;
               },
+          .is_member = [this](PeerId peer) { return !over_ && IsMember(peer); },
           .transports =
               [this] {
                 std::vector<Transport*> all;
@@ -390,10 +393,7 @@ void Daemon::OnJoined(const Life& life) {
   link_->GoUp(identity_, static_cast<std::uint64_t>(life.lease));
   TellGuestHandlers(true);
   // Most often the view comes after this.
-  const bool known =
-      std::any_of(view_.members.begin(), view_.members.end(),
-                  [this](const MemberNode& one) { return one.id == identity_.self; });
-  if (known)
+  if (IsMember(identity_.self))
     OnView(ViewOfCluster(view_));
 }
 
@@ -416,8 +416,8 @@ void Daemon::OnControl(const abi::Frame& frame, std::span<const std::byte> paylo
 
 void Daemon::OnView(const ViewOfCluster& view) {
   view_ = view;
-  if (guest_ != Guest::kUp)
-    return;
+  if (guest_ != Guest::kUp || over_)
+    return;  // over: whoever is a member is no peer of this life any more
   std::set<PeerId> members;
   for (const MemberNode& member : view_.members) members.insert(member.id);
   for (auto it = routes_.begin(); it != routes_.end();) {
@@ -444,6 +444,11 @@ void Daemon::OnView(const ViewOfCluster& view) {
   if (members.contains(identity_.self))
     link_->Open();
   TellKernelView();
+}
+
+bool Daemon::IsMember(PeerId node) const {
+  return std::any_of(view_.members.begin(), view_.members.end(),
+                     [node](const MemberNode& one) { return one.id == node; });
 }
 
 void Daemon::TellKernelView() {

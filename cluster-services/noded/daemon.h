@@ -127,6 +127,7 @@ class Daemon final : public interconnect::CarrierEvents, public MembershipEvents
   void Distrust(const std::string& why);
   void ForgetGuest(const std::string& why);
   interconnect::Transport* RouteTo(const MemberNode& member, std::string* address);
+  bool IsMember(interconnect::PeerId node) const;
   void TellKernelView();
   void ApplyFaults(std::uint32_t node);
   void OnControl(const abi::Frame& frame, std::span<const std::byte> payload);

@@ -90,7 +90,7 @@ void EventLoop::Run(const std::function<std::size_t()>& serve, const std::functi
     RunPosted();
     {
       std::lock_guard guard(mutex_);
-      if (stop_)
+      if (std::exchange(stop_, false))
         return;
     }
     bool busy = true;

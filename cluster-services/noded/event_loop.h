@@ -32,7 +32,8 @@ class EventLoop {
   void Post(std::function<void()> work);
   void Stop();
 
-  // `serve` returns how much it did; `arm` the longest sleep in milliseconds.
+  // Until Stop; may run again. `serve` returns how much it did; `arm` the longest sleep in
+  // milliseconds.
   void Run(const std::function<std::size_t()>& serve, const std::function<int()>& arm);
 
  private:

@@ -135,7 +135,12 @@ int main(int argc, char** argv) {
   if (std::string error; !peers.Listen(options.etcd, &error))
     spdlog::warn("other nodes' daemons cannot ask this one: {}", error);
   noded::OffloadService offload(daemon);
-  loop.Run([&] { return daemon.Serve() + offload.Serve(); }, [&daemon] { return daemon.Arm(); });
+  loop.Run(
+      [&] {
+        peers.Serve();
+        return daemon.Serve() + offload.Serve();
+      },
+      [&daemon] { return daemon.Arm(); });
   spdlog::info("stopping");
   daemon.Shutdown();
   return 0;

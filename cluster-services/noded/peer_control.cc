@@ -105,9 +105,17 @@ std::string Text(Address& address) {
   return std::string(host) + ":" + port;
 }
 
-void SendAtOnce(int fd) {
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+// Sends at once, and breaks when the other host is silent for about ten seconds.
+void Prepare(int fd) {
+  const auto set = [fd](int level, int option, int value) {
+    setsockopt(fd, level, option, &value, sizeof value);
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 4);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 2);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 10'000);
 }
 
 }  // namespace
@@ -115,6 +123,8 @@ void SendAtOnce(int fd) {
 struct PeerControl::Incoming {
   UniqueFd socket;
   interconnect::Acceptor acceptor;
+  std::uint64_t deadline_ns = 0;
+  interconnect::PeerId peer;  // as it says, until it has proved that
   Words words;
   bool greeted = false;
 };
@@ -125,6 +135,8 @@ struct PeerControl::Outgoing {
   std::shared_ptr<Connection> connection;
   std::vector<Frame> frames;  // the request, and what has come behind it
   std::string name;
+  interconnect::PeerId peer;
+  std::uint64_t deadline_ns = 0;
   Words words;
   bool greeted = false;
 };
@@ -179,10 +191,13 @@ void PeerControl::Accept() {
     return;
   if (unproved_.size() >= kMostUnproved)
     Drop(unproved_.front());
-  SendAtOnce(socket.get());
+  Prepare(socket.get());
   const int fd = socket.get();
-  auto one = std::make_shared<Incoming>(
-      Incoming{std::move(socket), interconnect::Acceptor(daemon_.identity()), {}});
+  auto one = std::make_shared<Incoming>(Incoming{std::move(socket),
+                                                 interconnect::Acceptor(daemon_.identity()),
+                                                 daemon_.NowNs() + kHandshakeNs,
+                                                 {},
+                                                 {}});
   unproved_.push_back(one);
   daemon_.loop().Watch(fd, EPOLLIN, [this, one](std::uint32_t) { OnIncoming(one); });
 }
@@ -219,12 +234,13 @@ void PeerControl::OnIncoming(const std::shared_ptr<Incoming>& incoming) {
       return Drop(one);
     }
     one->greeted = true;
+    one->peer = member->id;
     return;
   }
   const bool proved = one->acceptor.OnConfirm(bytes) == Status::kOk;
   Drop(one);
   if (proved)
-    server_.Adopt(std::move(one->socket), {{}, true});
+    relayed_.push_back({one->peer, server_.Adopt(std::move(one->socket), {{}, true}), {}});
 }
 
 // -- requests for other nodes -------------------------------------------------------------------
@@ -251,7 +267,7 @@ bool PeerControl::Relay(const std::shared_ptr<Connection>& connection, const std
       ::socket(there->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket || (connect(socket.get(), there->get(), there->size) != 0 && errno != EINPROGRESS))
     return fail(Status::kUnavailable, "the daemon of " + node + ": " + std::strerror(errno));
-  SendAtOnce(socket.get());
+  Prepare(socket.get());
   const int fd = socket.get();
   auto one = std::make_shared<Outgoing>(
       Outgoing{std::move(socket),
@@ -259,7 +275,10 @@ bool PeerControl::Relay(const std::shared_ptr<Connection>& connection, const std
                connection,
                {request},
                node,
+               member->id,
+               daemon_.NowNs() + kHandshakeNs,
                {}});
+  asking_.push_back(one);
   connection->PauseReading(true);  // until there is somebody to read to
   connection->on_frame = [weak = std::weak_ptr(one)](const Frame& frame) {
     if (auto live = weak.lock())
@@ -276,11 +295,7 @@ bool PeerControl::Relay(const std::shared_ptr<Connection>& connection, const std
 
 void PeerControl::OnOutgoing(const std::shared_ptr<Outgoing>& outgoing, std::uint32_t) {
   const auto one = outgoing;
-  const auto fail = [&](const std::string& why) {
-    daemon_.loop().Unwatch(one->socket.get());
-    one->connection->on_gone = nullptr;
-    one->connection->Fail(Status::kUnavailable, "the daemon of " + one->name + " " + why);
-  };
+  const auto fail = [&](const std::string& why) { Fail(one, why); };
   if (!one->greeted) {
     int error = 0;
     socklen_t size = sizeof error;
@@ -309,11 +324,55 @@ void PeerControl::OnOutgoing(const std::shared_ptr<Outgoing>& outgoing, std::uin
   Join(one);
 }
 
+void PeerControl::Fail(const std::shared_ptr<Outgoing>& one, const std::string& why) {
+  daemon_.loop().Unwatch(one->socket.get());
+  one->connection->on_gone = nullptr;
+  one->connection->Fail(Status::kUnavailable, "the daemon of " + one->name + " " + why);
+}
+
 void PeerControl::Join(const std::shared_ptr<Outgoing>& one) {
   const auto peer = Connection::Serve(daemon_.loop(), std::move(one->socket));
   JoinConnections(one->connection, peer);
+  relayed_.push_back({one->peer, peer, one->connection});
   for (const Frame& frame : one->frames) peer->Send(frame.type, frame.payload);
   one->connection->PauseReading(false);
+}
+
+// -- time ---------------------------------------------------------------------------------------
+
+void PeerControl::Serve() {
+  const std::uint64_t now = daemon_.NowNs();
+  if (now < next_look_ns_)
+    return;
+  next_look_ns_ = now + kLookNs;
+  while (!unproved_.empty() && unproved_.front()->deadline_ns <= now) Drop(unproved_.front());
+  // What ends takes itself away: the rest is swept.
+  const auto asking = asking_;
+  for (const auto& weak : asking) {
+    if (const auto one = weak.lock(); one != nullptr && one->socket && one->deadline_ns <= now)
+      Fail(one, "does not answer");
+  }
+  std::erase_if(asking_, [](const auto& one) { return one.expired(); });
+  // Without a view of our own nobody is known to have left.
+  if (!daemon_.view().members.empty()) {
+    for (Relayed& one : relayed_) LookAt(one, now);
+  }
+  std::erase_if(relayed_, [](const Relayed& one) { return one.connection.expired(); });
+}
+
+void PeerControl::LookAt(Relayed& one, std::uint64_t now) {
+  const MemberNode* member = Member(one.peer.node);
+  if (member != nullptr && member->id == one.peer)
+    return;
+  if (one.left_ns == 0)
+    one.left_ns = now;
+  if (now - one.left_ns < kLastWordsNs)
+    return;
+  if (const auto client = one.client.lock())
+    client->Fail(Status::kNodeDead,
+                 "n" + std::to_string(one.peer.node) + " is no member of the cluster any more");
+  if (const auto connection = one.connection.lock())
+    connection->Close();
 }
 
 }  // namespace k42::noded

@@ -166,6 +166,8 @@ void RunService::OnControl(const abi::Frame& frame, std::span<const std::byte> p
       if (payload.size() >= sizeof started)
         std::memcpy(&started, payload.data(), sizeof started);
       auto status = static_cast<Status>(started.status);
+      if (std::exchange(run.started, true))
+        return Fail(number, "the kernel starts it twice");
       if (status == Status::kOk)
         return connection->Reply({{"node", daemon_.options().node}, {"pid", started.process}});
       runs_.erase(it);
@@ -195,12 +197,23 @@ void RunService::OnOutput(std::uint64_t number, Run& run, std::span<const std::b
     return;
   std::string_view bytes(reinterpret_cast<const char*>(payload.data()) + sizeof stream,
                          payload.size() - sizeof stream);
+  if (bytes.empty())
+    return;
+  if (run.owed[stream] + bytes.size() > abi::kRunWindow)
+    return Fail(number, "the kernel sends more output than it may");
   run.owed[stream] += static_cast<std::uint32_t>(bytes.size());
   auto connection = run.connection;
   connection->Send(stream == 1 ? FrameType::kOutput : FrameType::kErrorOutput, bytes);
   auto it = runs_.find(number);  // the connection may have broken just now
   if (it != runs_.end() && connection->Unsent() < kMuchUnsent)
     GiveCredit(number, it->second);
+}
+
+void RunService::Fail(std::uint64_t number, const std::string& why) {
+  const auto connection = runs_.at(number).connection;
+  runs_.erase(number);
+  Tell(abi::ControlKind::kRunAbandon, number);
+  connection->Fail(Status::kCorrupt, why);
 }
 
 void RunService::OnGuest(bool up) {

@@ -5,7 +5,8 @@
 // daemon's generation, so what belongs to a predecessor's runs is recognised and abandoned.
 //
 // Credit both ways (abi::kRunWindow): input is sent as the kernel takes it, and while an operator's
-// connection holds more than a little unsent output, the kernel gets no more credit for it.
+// connection holds more than a little unsent output, the kernel gets no more credit for it. A run
+// whose kernel sends more than it may has failed: all that waits for an operator is bounded.
 //
 // env and cwd are given by having /usr/bin/env start the program: the kernel knows only words.
 #pragma once
@@ -28,7 +29,8 @@ class RunService {
  private:
   struct Run {
     std::shared_ptr<Connection> connection;  // null: the operator has gone
-    std::string input;                       // not yet sent
+    bool started = false;
+    std::string input;  // not yet sent
     bool input_ends = false;
     bool input_ended = false;
     std::uint32_t credit = abi::kRunWindow;
@@ -42,6 +44,7 @@ class RunService {
   void OnOutput(std::uint64_t number, Run& run, std::span<const std::byte> payload);
   void OnGuest(bool up);
   void SendInput(std::uint64_t number, Run& run);
+  void Fail(std::uint64_t number, const std::string& why);
   void GiveCredit(std::uint64_t number, Run& run);
   void Tell(abi::ControlKind kind, std::uint64_t number, std::span<const std::byte> payload = {});
 

@@ -1,5 +1,8 @@
 // `upgrade` of the control socket (control/README.md): what operators ask. Each request is a
 // transaction on the records by their revisions; carrying it out is everybody's own business.
+//
+// A request is read on the loop, where the control server refuses what makes no sense; the worker
+// gets values, no JSON.
 #include "cluster-services/noded/upgrade_service.h"
 #include "cluster-services/upgrade/module_record.h"
 #include "cluster-services/upgrade/records.h"
@@ -46,7 +49,56 @@ std::vector<std::vector<upgrade::NodeId>> CanaryFirst(const view::View& view) {
   return waves;
 }
 
+// What a field holds, if it is that; the JSON library would take -1, 2.5 and true for a number.
+bool Read(const json& value, std::string* into) {
+  if (value.is_string())
+    *into = value.get<std::string>();
+  return value.is_string();
+}
+
+bool Read(const json& value, bool* into) {
+  if (value.is_boolean())
+    *into = value.get<bool>();
+  return value.is_boolean();
+}
+
+bool Read(const json& value, std::uint32_t* into) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > UINT32_MAX)
+    return false;
+  *into = value.get<std::uint32_t>();
+  return true;
+}
+
+template <typename T>
+bool Read(const json& value, std::vector<T>* into) {
+  if (!value.is_array())
+    return false;
+  into->resize(value.size());
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (!Read(value[i], &(*into)[i]))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+Outcome<UpgradeService::StartRequest> UpgradeService::ParseStart(const Json& request) {
+  StartRequest wanted;
+  std::string wrong;
+  const auto read = [&](const char* field, auto* into) {
+    if (const auto found = request.find(field); found != request.end() && !Read(*found, into))
+      wrong = field;
+  };
+  read("class", &wanted.class_name);
+  read("back", &wanted.back);
+  read("digest", &wanted.digest);
+  read("waves", &wanted.waves);
+  read("soak_ms", &wanted.soak_ms);
+  if (!wrong.empty())
+    return {Status::kInvalidArgument, "the request's '" + wrong + "' makes no sense"};
+  return wanted;
+}
 
 void UpgradeService::Serve(std::shared_ptr<Connection> connection, const Json& request) {
   if (store_ == nullptr)
@@ -54,8 +106,12 @@ void UpgradeService::Serve(std::shared_ptr<Connection> connection, const Json& r
   const std::string action = request.value("action", "status");
   if (action == "push")
     return ServePush(std::move(connection));
-  if (action == "start")
-    return Reply(std::move(connection), [this, request] { return Start(request); });
+  if (action == "start") {
+    const auto wanted = ParseStart(request);
+    if (!wanted.ok())
+      return connection->Fail(wanted.status(), wanted.detail());
+    return Reply(std::move(connection), [this, wanted = wanted.value()] { return Start(wanted); });
+  }
   if (action == "abort")
     return Reply(std::move(connection), [this, reason = request.value("reason", "an operator")] {
       return AbortRollout(reason);
@@ -119,7 +175,7 @@ Outcome<nlohmann::json> UpgradeService::Push(const std::string& text) {
               {"to", info->to_version}};
 }
 
-Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
+Outcome<nlohmann::json> UpgradeService::Start(const StartRequest& wanted) {
   const auto current = Authority(false);
   if (current == nullptr)
     return NoLease();
@@ -128,19 +184,19 @@ Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
   if (!records_.unreadable.empty())
     return {Status::kUnavailable,
             "the record at " + *records_.unreadable.begin() + " cannot be read"};
-  const std::string class_name = request.value("class", "");
+  const std::string& class_name = wanted.class_name;
   const upgrade::Release built_in = BuiltIn(class_name);
   if (built_in.version == 0)
     return {Status::kNotFound, "the kernel of n" + std::to_string(node_) + " has no class '" +
                                    class_name + "' that can be upgraded"};
   const upgrade::Path path = records_.committed.PathOf(class_name);
   upgrade::Release to;
-  if (request.value("back", false)) {
+  if (wanted.back) {
     if (path.empty())
       return {Status::kRefused, class_name + " runs what the kernels were built with"};
     to = path.size() == 1 ? built_in : path[path.size() - 2];
   } else {
-    const std::string digest = request.value("digest", "");
+    const std::string& digest = wanted.digest;
     const auto module = FetchModule(digest);
     if (!module.ok())
       return {module.status(), "module " + digest.substr(0, 16) + ": " + module.detail()};
@@ -156,14 +212,12 @@ Outcome<nlohmann::json> UpgradeService::Start(const Json& request) {
                                             "; the cluster runs " + std::to_string(from.version)};
     to = {info->to_version, digest};
   }
-  auto waves = request.value("waves", std::vector<std::vector<upgrade::NodeId>>());
-  if (waves.empty())
-    waves = CanaryFirst(current->view);
+  const auto waves = wanted.waves.empty() ? CanaryFirst(current->view) : wanted.waves;
   const std::string id = class_name + "-" + std::to_string(to.version) + "-" +
                          std::to_string(records_.rollout_revision) + "-" +
                          std::to_string(records_.committed_revision);
   const auto rollout = upgrade::Begin(id, class_name, to, records_.committed, built_in, waves,
-                                      request.value("soak_ms", std::uint32_t{0}), records_.rollout);
+                                      wanted.soak_ms, records_.rollout);
   if (!rollout.ok())
     return Outcome<Json>::From(rollout);
   store::Transaction change;

@@ -129,6 +129,8 @@ void UpgradeService::OnEvents(store::Revision, const std::vector<store::Event>& 
 // -- the worker ---------------------------------------------------------------------------------
 
 void UpgradeService::See(const store::KeyValue& pair, bool deleted) {
+  if (deleted)
+    records_.unreadable.erase(pair.key);
   const auto read = [&](auto decoded, auto* into) {
     if (decoded.ok()) {
       records_.unreadable.erase(pair.key);
@@ -151,13 +153,17 @@ void UpgradeService::See(const store::KeyValue& pair, bool deleted) {
     else
       (void)read(upgrade::DecodeCommitted(pair.value), &records_.committed);
   } else if (pair.key.starts_with(upgrade::ActualPrefix(cluster_))) {
-    upgrade::Actual actual;
+    std::erase_if(records_.actuals, [&](const auto& one) {
+      return upgrade::ActualKey(cluster_, one.first) == pair.key;
+    });
     if (deleted)
-      std::erase_if(records_.actuals, [&](const auto& one) {
-        return upgrade::ActualKey(cluster_, one.first) == pair.key;
-      });
-    else if (read(upgrade::DecodeActual(pair.value), &actual))
-      records_.actuals[actual.node] = actual;
+      return;
+    // What cannot be read is this one node's: it has not said what it runs.
+    const auto actual = upgrade::DecodeActual(pair.value);
+    if (!actual.ok())
+      return spdlog::error("upgrade: {}: {}", pair.key, actual.detail());
+    if (upgrade::ActualKey(cluster_, actual->node) == pair.key)
+      records_.actuals[actual->node] = actual.value();
   }
 }
 
@@ -199,9 +205,17 @@ void UpgradeService::BeginStep(const upgrade::KernelClass& present, const Kernel
     auto module = FetchModule(step.to.digest);
     const Outcome<Done> vouched =
         module.ok() ? Vouched(module.value()) : Outcome<Done>::From(module);
+    const std::string what = present.name + ": module " + step.to.digest.substr(0, 16) + ": ";
+    // A store that does not answer now is no word about the module, and no failure of this node's.
+    const bool no_answer =
+        !module.ok() && module.status() != Status::kNotFound && module.status() != Status::kCorrupt;
+    if (no_answer) {
+      spdlog::warn("upgrade: {}{}; tried again", what, module.Describe());
+      retry_at_ms_ = WallMs() + kRetryMs;
+      return;
+    }
     if (!vouched.ok())
-      return Failed(present.name + ": module " + step.to.digest.substr(0, 16) + ": " +
-                    vouched.detail());
+      return Failed(what + vouched.detail());
     file = std::move(module.value().bytes);
   }
   stepping_ = true;

@@ -34,8 +34,8 @@ struct UpgradeRecords {
   store::Revision rollout_revision = 0;  // 0: there is none
   upgrade::Committed committed;
   store::Revision committed_revision = 0;  // 0: there is none
+  std::set<std::string> unreadable;        // keys of these two, where the records make no sense
   std::map<upgrade::NodeId, upgrade::Actual> actuals;
-  std::set<std::string> unreadable;  // keys whose records make no sense
 };
 
 class UpgradeService final : store::WatchHandler {
@@ -48,11 +48,19 @@ class UpgradeService final : store::WatchHandler {
  private:
   using Json = nlohmann::json;
   using Answer = std::function<Outcome<Json>()>;
+  struct StartRequest {
+    std::string class_name;
+    bool back = false;
+    std::string digest;                               // unless back
+    std::vector<std::vector<upgrade::NodeId>> waves;  // empty: one member first, then the others
+    std::uint32_t soak_ms = 0;
+  };
 
   // -- the daemon's loop --
   void OnAttached(bool adopted, std::function<void()> join);
   void OnGuest(bool up);
   void Serve(std::shared_ptr<Connection> connection, const Json& request);
+  static Outcome<StartRequest> ParseStart(const Json& request);
   void ServePush(std::shared_ptr<Connection> connection);
   void Reply(std::shared_ptr<Connection> connection, Answer answer);
 
@@ -76,7 +84,7 @@ class UpgradeService final : store::WatchHandler {
   // What the lowest member sees, if this node is it and may decide.
   std::shared_ptr<const agent::Installed> Authority(bool lowest) const;
   Outcome<Json> Push(const std::string& text);
-  Outcome<Json> Start(const Json& request);
+  Outcome<Json> Start(const StartRequest& wanted);
   Outcome<Json> AbortRollout(const std::string& reason);
   Outcome<Json> Describe() const;
   upgrade::Release BuiltIn(const std::string& class_name) const;

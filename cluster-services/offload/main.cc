@@ -78,7 +78,8 @@ void Serve(offload::Session& session, offload::Bridge& bridge, offload::Sockets&
   std::uint64_t next_tick = 0;
   std::vector<pollfd> polled;
   while (stopping == 0) {
-    const auto wanted = static_cast<short>(POLLIN | (session.wants_write() ? POLLOUT : 0));
+    const auto wanted =
+        static_cast<short>((session.full() ? 0 : POLLIN) | (session.wants_write() ? POLLOUT : 0));
     polled = {{session.listener(), POLLIN, 0}, {session.descriptor(), wanted, 0}};
     const std::size_t first = polled.size();
     sockets.AddTo(polled, !session.full());

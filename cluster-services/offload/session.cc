@@ -66,7 +66,7 @@ bool Session::Greet(Bridge& bridge, const abi::OffloadHeader& header,
 
 void Session::Receive(Bridge& bridge) {
   std::byte packet[abi::kOffloadPacket];
-  for (int i = 0; i < kPacketsAtOnce && socket_; ++i) {
+  for (int i = 0; i < kPacketsAtOnce && socket_ && !full(); ++i) {
     std::size_t size = 0;
     std::vector<interconnect::UniqueFd> luggage;  // closed: nobody passes us anything
     const Transfer transfer = interconnect::ReceiveUnix(socket_.get(), packet, &size, &luggage);

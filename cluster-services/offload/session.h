@@ -21,7 +21,8 @@ class Session {
   int listener() const { return listener_.get(); }
   int descriptor() const { return socket_.get(); }  // -1: nobody is there
   bool wants_write() const { return !unsent_.empty(); }
-  // The daemon takes slowly: stop reading from outside.
+  // The daemon takes slowly: stop reading, from outside and from it. (What its kernel says may have
+  // answers, one each.)
   bool full() const { return unsent_.size() >= kManyUnsent; }
 
   void Accept();

@@ -86,7 +86,16 @@ CallLayer::Caller* CallLayer::FindCaller(LinkPeer peer, std::uint32_t cpu) {
   return nullptr;
 }
 
+void CallLayer::Drop(Caller& caller) {
+  allocator_.Destroy(caller.replies);
+  caller = {};
+}
+
 CallLayer::Caller* CallLayer::AddCaller(LinkPeer peer, std::uint32_t cpu) {
+  // The word of a peer's end passes a kernel whose daemon is away then; its view does not.
+  for (Caller& caller : callers_)
+    if (caller.replies != nullptr && endpoint_.HasLeft(caller.peer))
+      Drop(caller);
   for (Caller& caller : callers_) {
     if (caller.replies != nullptr)
       continue;
@@ -189,10 +198,8 @@ void CallLayer::OnPeerDown(LinkPeer peer, Status why) {
       End(*found, CallEnd::kNotSent, why);
   }
   for (Caller& caller : callers_) {
-    if (caller.replies != nullptr && caller.peer == peer) {
-      allocator_.Destroy(caller.replies);
-      caller = {};
-    }
+    if (caller.replies != nullptr && caller.peer == peer)
+      Drop(caller);
   }
 }
 

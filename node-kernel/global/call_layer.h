@@ -12,8 +12,8 @@
 // A broken endpoint alone ends nothing. A peer that left the view never comes back as the same
 // incarnation: its calls end as NotSent (with why) if no send was ever accepted, else as Unknown;
 // and its tables of replies go. A call that starts after the word of its peer's end has passed is
-// caught by asking the endpoint, at once and with every repetition. At the deadline: kTimedOut,
-// Unknown if it was ever sent.
+// caught by asking the endpoint, at once and with every repetition; tables are, when another is
+// made. At the deadline: kTimedOut, Unknown if it was ever sent.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +89,7 @@ class CallLayer {
                  Bytes reply);
   Caller* FindCaller(LinkPeer peer, std::uint32_t cpu);
   Caller* AddCaller(LinkPeer peer, std::uint32_t cpu);
+  void Drop(Caller& caller);
 
   Endpoint& endpoint_;
   Executor& executor_;

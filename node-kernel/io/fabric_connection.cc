@@ -57,6 +57,7 @@ Status FabricConnection::Connect(std::uint16_t local_port, std::uint16_t peer_po
 }
 
 Status FabricConnection::Accept(const StreamMessage& open) {
+  accepted_window_ = open.window;
   accepted_from_ = open.from;
   return stream_->Accept(open, open.to_port);
 }

@@ -45,8 +45,11 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
 
   StreamId id() const { return id_; }
   global::LinkPeer peer() const { return peer_; }
-  // The peer's id for it, once known: of accepted ones only.
-  StreamId accepted_from() const { return accepted_from_; }
+  // Of accepted ones only: was it made for this kOpen, or one that this repeats? Ids come round
+  // after 256 streams; a window never does while somebody may remember it.
+  bool AcceptedFor(const StreamMessage& open) const {
+    return accepted_from_ == open.from && accepted_window_ == open.window;
+  }
 
   // -- steps; each pumps --
   Status Connect(std::uint16_t local_port, std::uint16_t peer_port);
@@ -100,6 +103,7 @@ class FabricConnection final : public RemoteConnection, public QueueLink<> {
   const global::LinkPeer peer_;
   const StreamId id_;
   StreamId accepted_from_ = 0;
+  abi::WindowId accepted_window_ = 0;
   cobj::Ref<IFabricStream> stream_;
   global::ArenaRange send_range_, receive_range_;
   FabricRing send_, receive_;

@@ -120,10 +120,10 @@ void FabricNetwork::ForEach(F&& f) {
   }
 }
 
-FabricConnection* FabricNetwork::FindAccepted(global::LinkPeer peer, StreamId from) {
+FabricConnection* FabricNetwork::FindAccepted(global::LinkPeer peer, const StreamMessage& open) {
   std::uint32_t index = 0;
   while (FabricConnection* connection = NextConnection(&index)) {
-    if (connection->peer() == peer && connection->accepted_from() == from)
+    if (connection->peer() == peer && connection->AcceptedFor(open))
       return connection;
     connection->DropReference();
     ++index;
@@ -177,7 +177,7 @@ Status FabricNetwork::Admit(global::LinkPeer from, const StreamMessage& open) {
 }
 
 void FabricNetwork::OnOpen(global::LinkPeer from, const StreamMessage& open) {
-  if (FabricConnection* known = FindAccepted(from, open.from); known != nullptr) {
+  if (FabricConnection* known = FindAccepted(from, open); known != nullptr) {
     known->OnMessage(open);
     return known->DropReference();
   }

@@ -74,7 +74,7 @@ class FabricNetwork final : public RemoteStreams, public global::LinkReceiver {
   // A connection in the table; one reference.
   Result<FabricConnection*> MakeConnection(global::LinkPeer peer);
   FabricConnection* Find(global::LinkPeer peer, StreamId id);
-  FabricConnection* FindAccepted(global::LinkPeer peer, StreamId from);
+  FabricConnection* FindAccepted(global::LinkPeer peer, const StreamMessage& open);
   std::uint32_t RingSize();
   void OnOpen(global::LinkPeer from, const StreamMessage& open);
   Status Admit(global::LinkPeer from, const StreamMessage& open);

@@ -60,6 +60,7 @@ struct Daemon {
       arena,
       {.call = [](std::uint32_t) {},
        .route = [this](PeerId peer) { return peer.node == 2 ? &transport : nullptr; },
+       .is_member = [](PeerId peer) { return peer.node == 3; },
        .transports = [this] { return std::vector<Transport*>{&transport}; },
        .on_control = [this](const abi::Frame&,
                             std::span<const std::byte> payload) { controls += payload.size(); }},

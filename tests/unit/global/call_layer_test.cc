@@ -99,6 +99,26 @@ TEST(CallLayer, ANodeCannotTakeThePlacesOfAllOthers) {
   EXPECT_EQ(sim.calls[0]->end, CallEnd::kDone);
 }
 
+// Their ends came while our daemon was away: nobody says them again, but the view knows.
+TEST(CallLayer, CallersThatHaveLeftGiveTheirPlacesBack) {
+  CallSim sim(1, 3, {});
+  CallSim::Node& home = sim.node(2);
+  const auto ask = [&](LinkPeer from) {
+    abi::Frame frame{};
+    frame.kind = abi::FrameKind::kCall;
+    frame.sequence = 1;
+    frame.budget_ns = 1000 * kMs;
+    home.layer->OnMessage(from, frame, {}, 0);
+  };
+  constexpr std::uint64_t kMany = CallLayer::kMaxCallers + 44;
+  for (std::uint64_t life = 1; life <= kMany; ++life) {
+    ask({3, life});
+    EXPECT_EQ(sim.allocator.blocks(), 1);  // its table, and nobody else's
+    sim.known_dead.insert({2, 3, life});
+  }
+  EXPECT_EQ(home.executed.size(), kMany);
+}
+
 TEST(CallLayer, TheDeadlineEndsACall) {
   CallSim sim(1, 2, {.loss_percent = 100});
   sim.StartCall(1, 2, 5, 100 * kMs);

@@ -7,7 +7,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "interconnect/unix_socket.h"
 
@@ -19,9 +21,10 @@ constexpr std::uint64_t kSize = 8 << 20;
 class Counted final : public CarrierEvents {
  public:
   void OnArena(Arena&) override { ++arenas; }
-  void OnKick() override {}
+  void OnKick() override { ++kicks; }
   void OnGone() override { ++gone; }
   int arenas = 0;
+  int kicks = 0;
   int gone = 0;
 };
 
@@ -108,6 +111,41 @@ TEST_F(CarrierTest, ACallToAStoppedGuestIsMadeWhenItGoesOn) {
   carrier_->Call(0);
   EXPECT_EQ(CallsOfNewDescriptor(), 1u);
   EXPECT_EQ(CallsOfNewDescriptor(), 0u);
+}
+
+// QEMU keeps its end of a kick descriptor that we have closed, and rings it; by then another file
+// of ours has the number.
+TEST_F(CarrierTest, AKickThatIsGoneSpeaksForNoOtherFile) {
+  const std::vector<std::function<void()>> ends{
+      [this] { Tell(VhostRequest::kGetVringBase, VhostVringState{}); },
+      [this] {
+        const UniqueFd another(eventfd(0, EFD_NONBLOCK));
+        Tell(VhostRequest::kSetVringKick, std::uint64_t{0}, another.get());
+      },
+      [this] { Tell(VhostRequest::kSetVringKick, std::uint64_t{kVhostNoFd}); },
+      [this] { carrier_->Forget(); }};
+  for (const auto& end : ends) {
+    carrier_->Forget();
+    Meet();
+    const UniqueFd kick(eventfd(0, EFD_NONBLOCK));
+    Tell(VhostRequest::kSetVringKick, std::uint64_t{0}, kick.get());
+    const std::uint64_t one = 1;
+    events_.kicks = 0;
+    EXPECT_EQ(write(kick.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+    carrier_->Progress();
+    EXPECT_EQ(events_.kicks, 1);
+    end();
+    std::vector<UniqueFd> others;
+    for (int i = 0; i < 8; ++i) others.emplace_back(eventfd(1, EFD_NONBLOCK));
+    events_.kicks = 0;
+    EXPECT_EQ(write(kick.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+    carrier_->Progress();
+    EXPECT_EQ(events_.kicks, 0);
+    for (const UniqueFd& other : others) {
+      std::uint64_t value = 0;
+      EXPECT_EQ(read(other.get(), &value, sizeof value), static_cast<ssize_t>(sizeof value));
+    }
+  }
 }
 
 // Whoever let go of a guest that runs on meets it again.

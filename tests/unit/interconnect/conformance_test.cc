@@ -367,6 +367,21 @@ TEST_P(Conformance, WhatATargetNeverHeardEndsWhenItIsBack) {
   EXPECT_TRUE(fabric.Until([&] { return fabric.Run(1, get).outcome == Outcome::kDone; }));
 }
 
+// A target that breaks its side, for an initiator that has only messages to it and none under way:
+// what it sent last may be lost, so it must hear of it.
+TEST_P(Conformance, AnIdleInitiatorHearsThatItsTargetHasBroken) {
+  constexpr std::uint64_t kSoonNs = 1'000'000'000;
+  TestFabric fabric = Make(2);
+  TestNode& one = fabric.node(1);
+  TestNode& two = fabric.node(2);
+  EXPECT_EQ(fabric.Run(1, Send(one, two, 0, "only")).outcome, Outcome::kDone);
+  ASSERT_TRUE(fabric.Until([&] { return two.recorder.messages.size() == 1; }));
+  two.RemovePeer(one.id(), Status::kEndpointDown);
+  two.AddPeer(TestFabric::InfoOf(one));
+  fabric.Begin(2, Send(two, one, 0, "back"));
+  EXPECT_TRUE(fabric.Until([&] { return !one.recorder.down.empty(); }, kSoonNs));
+}
+
 TEST_P(Conformance, EveryRequestEndsOnce) {
   TestFabric fabric = Make(3);
   abi::WindowId window = fabric.node(3).Open(2, 0, 1 << 20, abi::kAccessAll);

@@ -4,6 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "abi/link_control.h"
 #include "global/link_port.h"
 
 namespace k42::interconnect {
@@ -25,6 +32,7 @@ class LinkTest : public ::testing::Test {
         *arena_,
         LinkHost::Wiring{.call = [this](std::uint32_t) { ++calls_; },
                          .route = [](PeerId) { return nullptr; },
+                         .is_member = [this](PeerId peer) { return members_.contains(peer); },
                          .transports = [] { return std::vector<Transport*>(); },
                          .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
         clock_);
@@ -46,6 +54,7 @@ class LinkTest : public ::testing::Test {
   }
 
   int calls_ = 0;
+  std::set<PeerId> members_;
   MonotonicClock clock_;
   Bell bell_;
   std::unique_ptr<Arena> arena_;
@@ -199,6 +208,102 @@ TEST_F(LinkTest, TheDaemonsWordIsNotLostBehindPeersMessages) {
   EXPECT_EQ(control.count, 1);
 }
 
+// Notifications alike; ends of endpoints and views do not add up behind them.
+TEST_F(LinkTest, WhatAKernelDoesNotReadIsBoundedWhateverPeersDo) {
+  constexpr int kMany = 1'000'000;
+  constexpr std::size_t kEnough = 2 << 20;
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  const PeerId peer{2, 88};
+  for (int i = 0; i < kMany; ++i) host->OnNotify(peer, abi::Channel::kStream, 0, 1);
+  EXPECT_EQ(host->TakeOverflowed(), std::set<PeerId>{peer});
+  EXPECT_LT(host->BacklogBytes(0), kEnough);
+  const std::vector<std::byte> view(4000);
+  for (int i = 0; i < kMany / 100; ++i) {
+    host->OnPeerDown(peer, Status::kEndpointDown);
+    host->SendToKernel(0, abi::FrameKind::kControl,
+                       static_cast<std::uint32_t>(abi::ControlKind::kView), view);
+    host->OnNotify(peer, abi::Channel::kStream, 0, 1);
+  }
+  EXPECT_LT(host->BacklogBytes(0), kEnough);
+  EXPECT_FALSE(host->broken());
+}
+
+class PeerListener final : public global::LinkReceiver {
+ public:
+  void OnMessage(global::LinkPeer, const abi::Frame& frame, Bytes payload) override {
+    std::uint64_t epoch = 0;
+    std::memcpy(&epoch, payload.data(), std::min(sizeof epoch, payload.size()));
+    heard += frame.method == static_cast<std::uint32_t>(abi::ControlKind::kView)
+                 ? "view " + std::to_string(epoch) + ";"
+                 : "word;";
+  }
+  void OnNotify(global::LinkPeer from, std::uint64_t) override {
+    heard += "notify " + std::to_string(from.node) + ";";
+  }
+  void OnPeerDown(global::LinkPeer peer, Status why) override {
+    heard += (global::PeerIsGone(why) ? "gone " : "down ") + std::to_string(peer.node) + ";";
+  }
+  std::string heard;
+};
+
+// Only what says nothing new is left out: something of the peer's in between makes the next end
+// news, and whatever came before a view was not of the next one.
+TEST_F(LinkTest, EndsAndViewsThatWaitAreSaidOnceInTheirPlaces) {
+  PeerListener listener;
+  port_->SetReceiver(abi::Channel::kControl, listener);
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  const std::vector<std::byte> large(8000);
+  while (host->BacklogBytes(0) == 0)  // from here on everything waits
+    host->SendToKernel(0, abi::FrameKind::kControl, 1000, large);
+  const auto view = [&](std::uint64_t epoch) {
+    host->SendToKernel(0, abi::FrameKind::kControl,
+                       static_cast<std::uint32_t>(abi::ControlKind::kView),
+                       std::as_bytes(std::span(&epoch, 1)));
+  };
+  const PeerId two{2, 88}, three{3, 99};
+  view(1);
+  host->OnPeerDown(two, Status::kEndpointDown);
+  host->OnPeerDown(two, Status::kEndpointDown);
+  view(2);
+  host->OnNotify(three, abi::Channel::kControl, 0, 1);
+  view(3);
+  host->OnPeerDown(two, Status::kEndpointDown);
+  host->OnPeerDown(three, Status::kEndpointDown);
+  host->OnNotify(two, abi::Channel::kControl, 0, 1);
+  host->OnPeerDown(two, Status::kEndpointDown);
+  host->OnPeerDown(two, Status::kNodeDead);
+  view(4);
+  view(5);
+  for (int i = 0; i < 100; ++i) {
+    port_->Drain();
+    host->Serve();
+  }
+  while (listener.heard.starts_with("word;")) listener.heard.erase(0, 5);
+  EXPECT_EQ(listener.heard, "down 2;view 2;notify 3;view 3;down 3;notify 2;down 2;gone 2;view 5;");
+  EXPECT_EQ(host->BacklogBytes(0), 0u);
+}
+
+// A kernel has so many operations, and reuses one when it has seen its end.
+TEST_F(LinkTest, AKernelThatSubmitsAndNeverReadsBreaksTheLink) {
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  abi::SubmitProducer forger(arena_->Get<abi::SubmitRingMemory>(arena_->layout().SubmitRingAt(0)));
+  constexpr std::uint32_t kMany = 1'000'000;
+  for (std::uint32_t use = 1; use <= kMany && !host->broken(); ++use) {
+    const std::uint64_t id = abi::MakeOperationId(use, 0);
+    arena_->operation(0).id.store(id);
+    ASSERT_EQ(forger.Push(id), Status::kOk);
+    host->Serve();
+  }
+  EXPECT_TRUE(host->broken());
+  EXPECT_LT(host->BacklogBytes(0), std::size_t{1} << 16);
+}
+
 TEST_F(LinkTest, ABusyKernelDoesNotKeepTheDaemonToItself) {
   auto host = NewDaemon();
   GoUp(*host);
@@ -220,6 +325,31 @@ TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
     port_->Drain();
   }
   for (auto& request : requests) EXPECT_EQ(request.status, Status::kNotInView);
+}
+
+// Of a member that has not said yet how it is reached: its streams go on when it has.
+TEST_F(LinkTest, AMemberToWhomThereIsNoWayYetIsAMember) {
+  members_.insert({2, 88});
+  auto host = NewDaemon();
+  GoUp(*host);
+  host->Open();
+  auto put = Request(abi::OperationKind::kPut);
+  auto message = Request(abi::OperationKind::kSend);
+  message.frame.kind = abi::FrameKind::kOneWay;
+  const auto serve = [&] {
+    put.outcome = message.outcome = Outcome::kNone;
+    port_->Submit(put);
+    port_->Submit(message);
+    host->Serve();
+    port_->Drain();
+    EXPECT_EQ(put.outcome, Outcome::kNotSent);
+    EXPECT_EQ(message.outcome, Outcome::kNotSent);
+    EXPECT_EQ(put.status, message.status);
+    return put.status;
+  };
+  EXPECT_EQ(serve(), Status::kUnavailable);
+  members_.clear();
+  EXPECT_EQ(serve(), Status::kNotInView);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ SocketAddress At(std::uint32_t node, std::uint16_t port) {
   return address;
 }
 
+constexpr std::uint32_t kFabricStreamNobody = 1000;  // a stream that node 1 does not have
+
 std::byte Pattern(std::uint64_t at, unsigned seed) {
   return static_cast<std::byte>((at * 31 + (at >> 9) + seed) & 0xff);
 }
@@ -181,6 +183,46 @@ TEST_F(FabricNetworkTest, NobodyListensThere) {
 
 TEST_F(FabricNetworkTest, ConversationsOnAllCpus) {
   Conversations(4000, 300'000, /*beats=*/false);
+}
+
+// An id comes round after 256 streams; a kOpen under it is a repetition only if it names the same
+// window.
+TEST_F(FabricNetworkTest, AnOpenThatReusesAnIdIsAnotherConnection) {
+  FabricWorld& world = TheFabricWorld();
+  Socket listener = Listening(*world.nodes[1], 2, 4500);
+  const auto open = [&](std::uint64_t window) {
+    std::atomic<bool> done{false};
+    world.threads.Post(0, [&] {
+      StreamMessage message;
+      message.kind = StreamMessageKind::kOpen;
+      message.to_port = 4500;
+      message.from_port = 30'000;
+      message.from = MakeStreamId(kFabricStreamNobody, 7);
+      message.window = window;
+      message.window_size = kMinimumStreamRing;
+      abi::Frame frame{};
+      frame.kind = abi::FrameKind::kOneWay;
+      world.nodes[1]->network.OnMessage(world.nodes[0]->Self(), frame, BytesOf(message));
+      done.store(true);
+    });
+    EXPECT_TRUE(Eventually([&] { return done.load(); }));
+  };
+  const auto accepted = [&] {
+    int count = 0;
+    for (;;) {
+      auto one = listener->Accept();
+      if (!one.ok())
+        return count;
+      Socket::Adopt(static_cast<StreamEndpoint*>(one.value()))->Close();
+      ++count;
+    }
+  };
+  open(100);
+  open(100);
+  open(101);
+  EXPECT_EQ(accepted(), 2);
+  listener->Close();
+  ExpectNothingLeft(true);
 }
 
 // The second put ends well behind the first, which is lost: nothing is put again before that end is

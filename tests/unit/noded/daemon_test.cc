@@ -1,100 +1,18 @@
-// The daemon between a kernel's end of the link (over an arena in this process, without a carrier)
-// and a membership that the test plays.
+// The daemon between its guest and the cluster.
 #include "cluster-services/noded/daemon.h"
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
-#include "global/link_port.h"
+#include "unit/noded/daemon_world.h"
 
 namespace k42::noded {
 namespace {
 
-constexpr std::uint64_t kArenaSize = 8 << 20;
-constexpr std::chrono::milliseconds kHang{800};
-
-class Bell final : public global::LinkDoorbell {
- public:
-  void Kick(machine::CpuId) override {}
-};
-
-class Heard final : public global::LinkReceiver {
- public:
-  void OnMessage(global::LinkPeer, const abi::Frame& frame, Bytes) override {
-    kinds.push_back(static_cast<abi::ControlKind>(frame.method));
-  }
-  bool Has(abi::ControlKind kind) const {
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-  }
-  std::vector<abi::ControlKind> kinds;
-};
-
-class PlayedMembership final : public Membership {
- public:
-  void Join(const Attributes&, const Life& adopted) override {
-    ++joins;
-    last = adopted;
-  }
-  void Leave(const std::string&) override { ++leaves; }
-  std::uint64_t AuthorityDeadlineNs() const override { return 0; }
-  int joins = 0;
-  int leaves = 0;
-  Life last;
-};
-
-class DaemonTest : public ::testing::Test {
- protected:
-  DaemonTest() : arena_(interconnect::Arena::CreateFormatted(kArenaSize, 1)) {
-    char name[] = "/tmp/k42-noded-test-XXXXXX";
-    folder_ = mkdtemp(name);
-    NewKernel();
-    NewDaemon();
-  }
-  ~DaemonTest() override {
-    daemon_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  void NewKernel() {
-    port_ = std::make_unique<global::LinkPort>();
-    EXPECT_EQ(port_->Start(arena_->At(0), kArenaSize, 1, bell_), Status::kOk);
-    port_->SetReceiver(abi::Channel::kControl, heard_);
-  }
-  void NewDaemon(const std::string& transport = "shm") {
-    daemon_.reset();
-    Options options;
-    options.folder = folder_;
-    options.transport = transport;
-    options.hang_ns = std::chrono::nanoseconds(kHang).count();
-    daemon_ = std::make_unique<Daemon>(options, loop_);
-    auto membership = std::make_unique<PlayedMembership>();
-    membership_ = membership.get();
-    daemon_->SetMembership(std::move(membership));
-  }
-  void Attach() {
-    daemon_->OnArena(*arena_);
-    daemon_->OnKick();
-  }
-  Life ALife() {
-    Life life{7, 70, {}};
-    life.secret.fill(std::byte{0x5a});
-    return life;
-  }
-
-  std::string folder_;
-  EventLoop loop_;
-  Bell bell_;
-  Heard heard_;
-  std::unique_ptr<interconnect::Arena> arena_;
-  std::unique_ptr<global::LinkPort> port_;
-  std::unique_ptr<Daemon> daemon_;
-  PlayedMembership* membership_ = nullptr;
-};
+using DaemonTest = DaemonWorld;
 
 TEST_F(DaemonTest, ALifeThatEndedWhileTheDaemonWasAwayIsToldToTheKernel) {
   Attach();
@@ -160,25 +78,64 @@ TEST_F(DaemonTest, AViewBeforeTheLifeWithoutUsIsNone) {
 TEST_F(DaemonTest, AViewWithoutUsOpensNoWays) {
   Attach();
   daemon_->OnJoined(ALife());
-  const auto send = [this] {
-    global::LinkRequest request;
-    request.kind = abi::OperationKind::kPut;
-    request.peer = {2, 88};
-    request.done = [](global::LinkRequest&) {};
-    port_->Submit(request);
-    daemon_->Serve();
-    port_->Drain();
-    return request.status;
-  };
   ViewOfCluster view;
   view.epoch = 3;
   daemon_->OnView(view);
-  EXPECT_EQ(send(), Status::kUnavailable);
+  EXPECT_EQ(PutTo({2, 88}), Status::kUnavailable);
   view.epoch = 4;
   view.members.push_back({});
   view.members.back().id = {1, 7};
   daemon_->OnView(view);
-  EXPECT_EQ(send(), Status::kNotInView);
+  EXPECT_EQ(PutTo({2, 88}), Status::kNotInView);
+}
+
+// A member's record comes behind the view that names it, or is being repaired.
+TEST_F(DaemonTest, AMemberWithoutARecordIsNoStranger) {
+  NewDaemon("tcp");
+  Attach();
+  daemon_->OnJoined(ALife());
+  ViewOfCluster view;
+  view.epoch = 3;
+  for (const PeerId id : {PeerId{1, 7}, PeerId{2, 88}}) {
+    view.members.push_back({});
+    view.members.back().id = id;
+  }
+  daemon_->OnView(view);
+  EXPECT_EQ(PutTo({2, 88}), Status::kUnavailable);
+  EXPECT_EQ(PutTo({2, 87}), Status::kNotInView);
+  view.members.back().attributes["ucx"] = "no address, but a way";
+  daemon_->OnView(view);
+  EXPECT_EQ(PutTo({2, 88}), Status::kPending);  // waits for its endpoint
+}
+
+// Its peers are taken from it before it is told; neither a later view nor a kernel that does not
+// read gives them back.
+TEST_F(DaemonTest, AnExcludedNodeGetsNoPeersBack) {
+  NewDaemon("tcp");
+  Attach();
+  daemon_->OnJoined(ALife());
+  ViewOfCluster view;
+  view.epoch = 3;
+  for (const PeerId id : {PeerId{1, 7}, PeerId{2, 88}}) {
+    view.members.push_back({});
+    view.members.back().id = id;
+    view.members.back().attributes["ucx"] = "no address, but a way";
+  }
+  daemon_->OnView(view);
+  ASSERT_EQ(PutTo({2, 88}), Status::kPending);
+  daemon_->OnExcluded("removed from the view");
+  EXPECT_EQ(PutTo({2, 88}), Status::kNotInView);
+  heard_.kinds.clear();
+  view.epoch = 4;
+  daemon_->OnView(view);
+  EXPECT_EQ(PutTo({2, 88}), Status::kNotInView);
+  EXPECT_FALSE(heard_.Has(abi::ControlKind::kView));
+  while (daemon_->link()->BacklogBytes(0) < (1 << 20) - 100)
+    daemon_->link()->OnNotify({2, 88}, abi::Channel::kStream, 0, 1);
+  for (int i = 0; i < 10; ++i) daemon_->link()->OnNotify({2, 88}, abi::Channel::kStream, 0, 1);
+  daemon_->Serve();
+  while (port_->Drain() != 0) daemon_->Serve();
+  EXPECT_EQ(PutTo({2, 88}), Status::kNotInView);
 }
 
 TEST_F(DaemonTest, ALifeWithoutASecretDoesNotComeUp) {
