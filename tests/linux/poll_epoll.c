@@ -5,9 +5,11 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 
 static int fds[2];
 static void *later(void *argument) {
@@ -74,6 +76,39 @@ static void many_watches(void) {
   close(first);
   for (int i = 0; i < kSets; ++i) close(sets[i]);
   for (int i = 0; i < kDups; ++i) close(dups[i]);
+}
+/* Woken over and over for a byte that somebody else has taken by the time it looks. */
+static void lost_races(int by_select) {
+  enum { kRaces = 3000, kPause = 50000 };
+  int race[2];
+  volatile int *stays = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pipe(race);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    struct pollfd reads = {race[0], POLLIN, 0};
+    fd_set set;
+    int seen, last;
+    do {
+      last = *stays;
+      FD_ZERO(&set);
+      FD_SET(race[0], &set);
+      seen = by_select ? select(race[0] + 1, &set, NULL, NULL, NULL) : poll(&reads, 1, -1);
+    } while (seen == 1 && !last);
+    _exit(seen == 1 ? 9 : 1);
+  }
+  int status, right = 0;
+  char byte;
+  for (int i = 0; i < kRaces; ++i) {
+    right += write(race[1], "x", 1) == 1 && read(race[0], &byte, 1) == 1;
+    for (volatile int j = 0; j < kPause; ++j) {
+    }
+  }
+  *stays = 1;
+  write(race[1], "y", 1);
+  waitpid(child, &status, 0);
+  printf("races %d, in the end %d\n", right, WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+  close(race[0]), close(race[1]);
 }
 int main(void) {
   pipe2(fds, O_NONBLOCK);
@@ -194,5 +229,7 @@ int main(void) {
   VALUE(epoll_wait(epoll, NULL, 0, 0));
   VALUE(epoll_ctl(epoll, EPOLL_CTL_ADD, epoll, &again));
   many_watches();
+  lost_races(0);
+  lost_races(1);
   return 0;
 }

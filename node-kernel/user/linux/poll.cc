@@ -47,29 +47,17 @@ std::int64_t LookAtAll(Thread& thread, PollItem* items, std::uint32_t count) {
   return ready;
 }
 
-// Number of ready items; 0 after the deadline; -ERESTARTNOHAND after a signal.
-std::int64_t PollItems(Thread& thread, PollItem* items, std::uint32_t count,
-                       std::uint64_t deadline_ns) {
-  Here().TakeEvents();
-  std::int64_t ready = LookAtAll(thread, items, count);
-  if (ready != 0) {
-    return ready;
-  }
-  if (deadline_ns != kForever && deadline_ns <= kernel::MonotonicNs()) {
-    return 0;
-  }
-  Buffer memory(count * sizeof(PollWatch));
-  if (!memory) {
-    return -kENOMEM;
-  }
-  auto* watches = memory.As<PollWatch>();
-  std::int64_t failed = 0;
+// Until one of them may be ready, or the deadline. 0, or an error number: -ERESTARTNOHAND after a
+// signal.
+std::int64_t AwaitAny(Thread& thread, const PollItem* items, PollWatch* watches,
+                      std::uint32_t count, std::uint64_t deadline_ns) {
+  std::int64_t result = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
     new (&watches[i]) PollWatch(&thread);
     DescriptionRef description = items[i].fd < 0
                                      ? DescriptionRef()
                                      : Descriptor(thread, static_cast<std::uint32_t>(items[i].fd));
-    if (!description || failed) {
+    if (!description || result != 0) {
       continue;
     }
     const Status status =
@@ -77,10 +65,9 @@ std::int64_t PollItems(Thread& thread, PollItem* items, std::uint32_t count,
     if (status == Status::kOk) {
       watches[i].description = description.Take();
     } else {
-      failed = ErrnoOf(status);
+      result = ErrnoOf(status);
     }
   }
-  std::int64_t result = failed;
   while (result == 0) {
     bool any = false;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -102,15 +89,35 @@ std::int64_t PollItems(Thread& thread, PollItem* items, std::uint32_t count,
       Description::Release(watches[i].description);
     }
   }
-  if (result != 0) {
+  return result;
+}
+
+// Number of ready items; 0 after the deadline; -ERESTARTNOHAND after a signal.
+std::int64_t PollItems(Thread& thread, PollItem* items, std::uint32_t count,
+                       std::uint64_t deadline_ns) {
+  Here().TakeEvents();
+  std::int64_t ready = LookAtAll(thread, items, count);
+  const auto is_over = [&] {
+    return deadline_ns != kForever && deadline_ns <= kernel::MonotonicNs();
+  };
+  if (ready != 0 || is_over()) {
+    return ready;
+  }
+  Buffer memory(count * sizeof(PollWatch));
+  if (!memory) {
+    return -kENOMEM;
+  }
+  // What one was woken for somebody else may have taken: then it sleeps again.
+  for (;;) {
+    const std::int64_t result = AwaitAny(thread, items, memory.As<PollWatch>(), count, deadline_ns);
     ready = LookAtAll(thread, items, count);
-    return ready != 0 ? ready : result;
+    if (ready != 0 || result != 0) {
+      return ready != 0 ? ready : result;
+    }
+    if (is_over()) {
+      return 0;
+    }
   }
-  ready = LookAtAll(thread, items, count);
-  if (ready == 0 && (deadline_ns == kForever || deadline_ns > kernel::MonotonicNs())) {
-    return PollItems(thread, items, count, deadline_ns);  // somebody else took it: sleep again
-  }
-  return ready;
 }
 
 // From a timespec address; null: for ever. -EFAULT, -EINVAL or 0.
