@@ -10,6 +10,7 @@
 #include "user/linux/dispatchers.h"
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
+#include "user/linux/epoll.h"
 #include "user/linux/file_slots.h"
 #include "user/linux/futex.h"
 #include "user/linux/process_locks.h"
@@ -190,8 +191,15 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   self.must_move = !here.Allows(self);
   VectorStateChanged(&self);
   CloseWhatCallsHold();
+  ForgetFutexWaiters();
+  ForgetDescriptorService();
+  ForgetFileSlots();
   const Result<std::uint32_t> number = kernel::GetNumber(0, proc::TaskNumber::kOwn);
   Task& task = *self.task;
+  Description::AllForked();
+  if (task.thread_count > 1 || Tasks().first() != &task || Tasks().Next(&task)) {
+    Description::KeepOnly(*task.files, *task.fs);
+  }
   for (Task* other = Tasks().first(); other;) {
     Task* next = Tasks().Next(other);
     if (other != &task) {
@@ -219,18 +227,11 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   self.signals.pending.Clear();
   self.clear_child_tid = request.flags & kCloneChildClearTid ? request.child_tid : 0;
   self.robust_list = 0;
-  ForgetFutexWaiters();
   InheritSharedMemory();
-  ForgetDescriptorService();
-  ForgetFileSlots();
   if (HasProcessLocks()) {  // the parent's
     SetProcessLocks(false);
   }
-  for (std::uint32_t fd = 0; fd < task.files->size(); ++fd) {
-    if (Description* description = task.files->Peek(fd)) {
-      description->Forked();
-    }
-  }
+  Epoll::WatchAgain();
   if (request.flags & kCloneClearSigHand) {
     ResetHandlers(*task.actions);
   }

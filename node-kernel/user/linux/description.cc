@@ -7,9 +7,12 @@
 #include "user/linux/file_slots.h"
 #include "user/linux/heap.h"
 #include "user/linux/signals.h"
+#include "user/linux/task.h"
 
 namespace k42::personality {
 namespace {
+
+List<Description, &Description::link> all_descriptions;
 
 struct ThreadWatch final : Watch {
   explicit ThreadWatch(Thread* waiter) : Watch(true), thread(waiter) {}
@@ -46,6 +49,41 @@ void Watch::TicketFired(std::uint32_t fired) {
 void Watch::Forget() {
   ticket = kNoTicket;
   waiting = false;
+}
+
+Description::Description(Kind kind, std::uint32_t linux_flags)
+    : kind_(kind), linux_flags_(linux_flags) {
+  all_descriptions.PushBack(this);
+}
+Description::~Description() {
+  all_descriptions.Remove(this);
+}
+
+void Description::AllForked() {
+  for (Description* each = all_descriptions.first(); each; each = all_descriptions.Next(each)) {
+    each->Forked();
+  }
+}
+
+void Description::KeepOnly(const FdTable& files, const FsContext& fs) {
+  for (Description* each = all_descriptions.first(); each; each = all_descriptions.Next(each)) {
+    each->references_ = 0;
+  }
+  for (std::uint32_t fd = 0; fd < files.size(); ++fd) {
+    if (Description* kept = files.Peek(fd)) {
+      ++kept->references_;
+    }
+  }
+  if (fs.directory) {
+    ++fs.directory->references_;
+  }
+  for (Description* each = all_descriptions.first(); each;) {
+    Description* next = all_descriptions.Next(each);
+    if (each->references_ == 0) {
+      each->Destroy();
+    }
+    each = next;
+  }
 }
 
 bool Description::nonblocking() {
@@ -96,7 +134,7 @@ void KernelFile::Destroy() {
 void CloseForGood(KernelFile* file) {
   kernel::Close(file->handle_);
   ForgetSlot(*file);
-  Free(file, sizeof(KernelFile));
+  Delete(file);
 }
 
 std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
@@ -317,6 +355,13 @@ void LocalDescription::StopWatch(Watch* watch) {
   if (watch->waiting) {
     watches_.Discard(watch);
     watch->waiting = false;
+  }
+}
+
+// The watches are on stacks of threads that are no more, or of sets that begin anew.
+void LocalDescription::Forked() {
+  while (Watch* watch = watches_.PopFront()) {
+    watch->Forget();
   }
 }
 

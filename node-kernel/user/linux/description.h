@@ -6,6 +6,10 @@
 //
 // Readiness has one form for both: a Watch waits for `mask` on a description. KernelFile gives the
 // kernel a ticket; a local description keeps its watches in a list and calls Notify.
+//
+// References are held by descriptor tables, by a current directory, and by calls while they last.
+// All descriptions are in one list, for fork: what only calls of the parent's threads had is not
+// the child's.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +22,8 @@
 namespace k42::personality {
 
 class Description;
+class FdTable;
+struct FsContext;
 
 class Watch : public TicketUser {
  public:
@@ -46,8 +52,7 @@ class Description {
  public:
   enum class Kind : std::uint8_t { kFile, kEpoll, kTimer, kNetlink, kSignal, kFolder };
 
-  explicit Description(Kind kind, std::uint32_t linux_flags)
-      : kind_(kind), linux_flags_(linux_flags) {}
+  explicit Description(Kind kind, std::uint32_t linux_flags);
 
   void Retain() { ++references_; }
   // One descriptor has it, and no call.
@@ -72,12 +77,19 @@ class Description {
   // kLimitExceeded for a watch of no call: there are too many.
   virtual Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) = 0;
   virtual void StopWatch(Watch* watch) = 0;
-  // In a forked child: the kernel watches nothing for us any more.
+  // In a forked child: nobody watches it any more, nor does it watch others.
   virtual void Forked() {}
+  // The same for all, before the parent's other threads are gone.
+  static void AllForked();
+  // Then, if there were any: what neither the table nor the context has is closed.
+  static void KeepOnly(const FdTable& files, const FsContext& fs);
+
+  // For the list of all.
+  ListLink<Description> link;
 
  protected:
   virtual void Destroy() = 0;
-  ~Description() = default;
+  ~Description();
 
  private:
   std::uint32_t references_ = 1;
@@ -156,6 +168,7 @@ class LocalDescription : public Description {
   std::int64_t Write(std::uint64_t address, std::uint64_t size) override;
   Status StartWatch(Watch* watch, std::uint32_t mask, std::uint64_t since) override;
   void StopWatch(Watch* watch) override;
+  void Forked() override;
 
  protected:
   ~LocalDescription() = default;

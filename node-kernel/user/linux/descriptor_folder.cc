@@ -81,7 +81,7 @@ DescriptorFolder* DescriptorFolder::Create(std::int32_t pid, std::uint32_t linux
 
 void DescriptorFolder::Destroy() {
   Epoll::DescriptionGone(this);
-  Free(this, sizeof(DescriptorFolder));
+  Delete(this);
 }
 
 std::int64_t DescriptorFolder::Read(std::uint64_t, std::uint64_t) {

@@ -186,10 +186,20 @@ std::uint64_t Epoll::Poll() {
 }
 
 void Epoll::Forked() {
+  LocalDescription::Forked();
   for (EpollItem* item = items_.first(); item; item = items_.Next(item)) {
-    if (item->active() && item->description->kind() == Kind::kFile) {
+    if (item->active()) {
       item->Forget();
-      ArmOrQueue(item);
+    }
+  }
+}
+
+void Epoll::WatchAgain() {
+  for (Epoll* epoll = all_epolls.first(); epoll; epoll = all_epolls.Next(epoll)) {
+    for (EpollItem* item = epoll->items_.first(); item; item = epoll->items_.Next(item)) {
+      if (!item->queued && !item->disabled) {
+        epoll->ArmOrQueue(item);
+      }
     }
   }
 }

@@ -63,6 +63,8 @@ class Epoll final : public LocalDescription {
 
   // The description is about to go: forget it everywhere.
   static void DescriptionGone(Description* description);
+  // In a forked child, once it is known what stays open: what was watched is watched again.
+  static void WatchAgain();
 
  private:
   friend struct EpollItem;

@@ -33,7 +33,10 @@ class TimerFile final : public LocalDescription, public Timer {
   }
   std::uint64_t Poll() override { return Word(count_ != 0 ? abi::kReadable : 0); }
   // The timer itself is not inherited by the copy of the process.
-  void Forked() override { *static_cast<Timer*>(this) = Timer{{}, nullptr, 0, Expired}; }
+  void Forked() override {
+    LocalDescription::Forked();
+    *static_cast<Timer*>(this) = Timer{{}, nullptr, 0, Expired};
+  }
 
   void Set(const LinuxITimerSpec& setting, bool absolute) {
     count_ = 0;

@@ -13,6 +13,9 @@ void Free(void* block, std::size_t) {
   std::free(block);
 }
 
+Description::Description(Kind kind, std::uint32_t linux_flags)
+    : kind_(kind), linux_flags_(linux_flags) {}
+Description::~Description() = default;
 void Description::Release(Description* description) {
   if (--description->references_ == 0) {
     description->Destroy();
