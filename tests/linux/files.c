@@ -133,6 +133,27 @@ int main(void) {
   VALUE(read(null, text, 1));
   VALUE(read(zero, text, 8));
   printf("zero %d\n", text[7]);
+  /* More than is moved at once. */
+  enum { kMuch = (36 << 20) + 5 };
+  int much = open("much", O_RDWR | O_CREAT, 0600);
+  char *bytes = malloc(kMuch + 1);
+  memset(bytes, 'm', kMuch);
+  VALUE(write(much, bytes, kMuch));
+  VALUE(lseek(much, 0, SEEK_SET));
+  bytes[0] = bytes[kMuch - 1] = 0;
+  VALUE(read(much, bytes, kMuch + 1));
+  printf("%c %c\n", bytes[0], bytes[kMuch - 1]);
+  VALUE(lseek(much, 0, SEEK_CUR));
+  VALUE(read(much, bytes, kMuch));
+  bytes[0] = 'a', bytes[kMuch - 2] = 'z';
+  VALUE(pwrite(much, bytes, kMuch - 1, 1));
+  bytes[0] = bytes[kMuch - 2] = 0;
+  VALUE(pread(much, bytes, kMuch + 1, 1));
+  printf("%c %c\n", bytes[0], bytes[kMuch - 2]);
+  VALUE(read(zero, bytes, kMuch));
+  free(bytes);
+  close(much);
+  unlink("much");
   /* The time of a change is the clock's, not only to the second. Linux's is up to a tick old. */
   int dated = open("dated", O_RDWR | O_CREAT, 0600), right = 0;
   for (int i = 0; i < 4; ++i) {

@@ -149,6 +149,7 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
   }
   const std::uint64_t deadline =
       receive_timeout_ns ? kernel::MonotonicNs() + receive_timeout_ns : 0;
+  std::uint64_t done = 0;  // not of a stream, which gives what it has
   for (;;) {
     if (awaited_) {
       const std::int64_t got = ReadOrWait(address, size, deadline);
@@ -156,10 +157,18 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
         return got;
       }
     }
-    const Result<std::uint64_t> got = is_stream ? kernel::ReadStream(handle_, address, size)
-                                                : kernel::Read(handle_, address, size);
+    const Result<std::uint64_t> got = is_stream
+                                          ? kernel::ReadStream(handle_, address, size)
+                                          : kernel::Read(handle_, address + done, size - done);
     if (got.ok()) {
       CountTransfer(*this);
+      done += got.value();
+      if (got.value() == kernel::kMostAtOnce && done < size && !is_stream) {
+        continue;
+      }
+    }
+    if (done != 0) {
+      return static_cast<std::int64_t>(done);
     }
     if (got.status() != Status::kWouldBlock) {
       return ToReply(got);
@@ -248,11 +257,18 @@ std::int64_t KernelFile::ReadAt(std::uint64_t offset, std::uint64_t address, std
       return got;
     }
   }
-  const Result<std::uint64_t> got = kernel::ReadAt(handle_, offset, address, size);
-  if (got.ok()) {
+  for (std::uint64_t done = 0;;) {
+    const Result<std::uint64_t> got =
+        kernel::ReadAt(handle_, offset + done, address + done, size - done);
+    if (!got.ok()) {
+      return done != 0 ? static_cast<std::int64_t>(done) : ToReply(got);
+    }
     CountTransfer(*this);
+    done += got.value();
+    if (got.value() < kernel::kMostAtOnce || done == size) {
+      return static_cast<std::int64_t>(done);
+    }
   }
-  return ToReply(got);
 }
 
 std::int64_t KernelFile::WriteAt(std::uint64_t offset, std::uint64_t address, std::uint64_t size) {
@@ -262,12 +278,18 @@ std::int64_t KernelFile::WriteAt(std::uint64_t offset, std::uint64_t address, st
       return put;
     }
   }
-  const Result<std::uint64_t> put = kernel::WriteAt(handle_, offset, address, size);
-  if (!put.ok()) {
-    return WriteError(put.status());
+  for (std::uint64_t done = 0;;) {
+    const Result<std::uint64_t> put =
+        kernel::WriteAt(handle_, offset + done, address + done, size - done);
+    if (!put.ok()) {
+      return done != 0 ? static_cast<std::int64_t>(done) : WriteError(put.status());
+    }
+    CountTransfer(*this);
+    done += put.value();
+    if (put.value() < kernel::kMostAtOnce || done == size) {
+      return static_cast<std::int64_t>(done);
+    }
   }
-  CountTransfer(*this);
-  return ToReply(put);
 }
 
 std::int64_t KernelFile::Seek(std::int64_t offset, fs::SeekFrom from) {

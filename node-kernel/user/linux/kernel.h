@@ -177,7 +177,7 @@ Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t tran
 // ----------------------
 void Close(Handle handle);
 Result<Handle> Duplicate(Handle handle);
-// Bytes of one transfer: what is larger is cut.
+// A longer transfer ends there; of what is no stream the caller goes on.
 inline constexpr std::uint64_t kMostAtOnce = 16u << 20;
 Result<std::uint64_t> Read(Handle file, std::uint64_t buffer, std::uint64_t size);
 // Of a stream: kPending if there is nothing yet; the ticket fires when there is.
