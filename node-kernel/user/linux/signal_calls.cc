@@ -195,11 +195,9 @@ Reply SigTimedWait(Thread& thread, Address set, Address info_address, Address ti
     if (poll) {
       return -kEAGAIN;
     }
-    // Waited-for signals are usually blocked: unblock them for the sleep only.
-    const SignalSet mask = thread.signals.mask;
-    thread.signals.mask = mask & ~wanted;
+    thread.signals.waits_for = wanted;
     const Wake wake = Here().Block(deadline, true);
-    thread.signals.mask = mask;
+    thread.signals.waits_for = {};
     if (wake == Wake::kTimeout) {
       return -kEAGAIN;
     }

@@ -40,6 +40,7 @@ struct ThreadSignals {
   SignalSet mask;
   SignalSet saved_mask;  // to restore after sigsuspend, ppoll and their like
   bool restore_saved_mask;
+  SignalSet waits_for;  // in sigtimedwait: taken by the call, whatever the mask and action say
   PendingSignals pending;
   LinuxStack alternate{0, kSsDisable, 0, 0};
 };

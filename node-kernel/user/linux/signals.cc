@@ -13,11 +13,15 @@
 namespace k42::personality {
 namespace {
 
+// What may be given to the thread, whatever becomes of it.
+SignalSet TakenBy(const Thread& thread) {
+  return ~thread.signals.mask | thread.signals.waits_for | kUnblockable;
+}
+
 SignalSet WantedBy(Thread& thread) {
-  SignalSet wanted = ~thread.signals.mask | kUnblockable;
   const SignalSet pending = thread.signals.pending.set() | thread.task->pending.set();
-  SignalSet result = wanted & pending;
-  for (SignalSet rest = result; !rest.empty();) {
+  SignalSet result = TakenBy(thread) & pending;
+  for (SignalSet rest = result & ~thread.signals.waits_for; !rest.empty();) {
     const int signal = rest.First();
     rest.Remove(signal);
     if (thread.task->actions->Ignores(signal)) {
@@ -122,7 +126,7 @@ void LeaveToOthers(Thread& thread) {
   const SignalSet left = task.pending.set() & thread.signals.mask;
   for (Thread* other = left.empty() ? nullptr : task.threads.first(); other;
        other = task.threads.Next(other)) {
-    if (other != &thread && !(left & ~other->signals.mask).empty()) {
+    if (other != &thread && !(left & TakenBy(*other)).empty()) {
       Dispatcher::Interrupt(other);
     }
   }
@@ -134,7 +138,7 @@ void HandOnSignals(Task& task) {
   const SignalSet left = task.pending.set();
   for (Thread* other = left.empty() ? nullptr : task.threads.first(); other;
        other = task.threads.Next(other)) {
-    if (!(left & ~other->signals.mask).empty()) {
+    if (!(left & TakenBy(*other)).empty()) {
       Dispatcher::Interrupt(other);
     }
   }
@@ -155,7 +159,7 @@ void PostToTask(Task& task, const LinuxSigInfo& info) {
   // program on another processor looks. Who is ready will.
   Thread* best = nullptr;
   for (Thread* thread = task.threads.first(); thread; thread = task.threads.Next(thread)) {
-    if (thread->signals.mask.Has(info.signo) && !kUnblockable.Has(info.signo)) {
+    if (!TakenBy(*thread).Has(info.signo)) {
       continue;
     }
     if (thread == &Self() && !thread->blocked) {

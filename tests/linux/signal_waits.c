@@ -1,0 +1,100 @@
+/* Waiting for signals, those that are ignored by default among them. */
+#include "check.h"
+#include <pthread.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static void handler(int signal) { (void)signal; }
+static void set(int signal, void (*to)(int), int flags) {
+  struct sigaction action = {.sa_handler = to, .sa_flags = flags};
+  sigaction(signal, &action, NULL);
+}
+static const char *name_of(int signal) {
+  return signal == SIGCHLD ? "SIGCHLD" : signal == SIGURG ? "SIGURG" : signal == SIGCONT ? "SIGCONT" :
+         signal == SIGUSR1 ? "SIGUSR1" : signal < 0 ? strerrorname(errno) : "another";
+}
+static sigset_t set_of(int one, int two) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, one);
+  if (two) sigaddset(&set, two);
+  return set;
+}
+static pid_t kills_later(pid_t whom, int signal, int ms) {
+  pid_t child = fork();
+  if (child == 0) {
+    usleep(ms * 1000);
+    if (signal) kill(whom, signal);
+    _exit(3);
+  }
+  return child;
+}
+
+/* What is ignored by default can be waited for. */
+static void waits_for_ignored(void) {
+  const struct timespec long_time = {20, 0};
+  siginfo_t info;
+  sigset_t old, all = set_of(SIGCHLD, SIGURG);
+  sigaddset(&all, SIGCONT);
+  sigprocmask(SIG_BLOCK, &all, &old);
+  sigset_t wanted = set_of(SIGCHLD, 0);
+  pid_t child = kills_later(0, 0, 100);
+  int got = sigtimedwait(&wanted, &info, &long_time);
+  printf("a child: %s, its number %s, status %d\n", name_of(got), got > 0 && info.si_pid == child ? "right" : "wrong",
+         got > 0 ? info.si_status : 0);
+  waitpid(child, NULL, 0);
+  while (sigtimedwait(&wanted, NULL, &(struct timespec){0, 0}) > 0) {
+  }
+  wanted = set_of(SIGURG, 0);
+  child = kills_later(getpid(), SIGURG, 100);
+  printf("another's: %s\n", name_of(sigtimedwait(&wanted, NULL, &long_time)));
+  waitpid(child, NULL, 0);
+  wanted = set_of(SIGCONT, 0);
+  child = kills_later(getpid(), SIGCONT, 100);
+  printf("go on: %s\n", name_of(sigtimedwait(&wanted, NULL, &long_time)));
+  waitpid(child, NULL, 0);
+  raise(SIGURG);
+  wanted = set_of(SIGURG, 0);
+  printf("waits already: %s\n", name_of(sigtimedwait(&wanted, NULL, &long_time)));
+  /* Another signal, whose handler runs, ends the wait. */
+  set(SIGUSR1, handler, SA_RESTART);
+  child = kills_later(getpid(), SIGUSR1, 100);
+  printf("a handler: %s\n", name_of(sigtimedwait(&wanted, NULL, &long_time)));
+  waitpid(child, NULL, 0);
+  printf("nothing: %s\n", name_of(sigtimedwait(&wanted, NULL, &(struct timespec){0, 20000000})));
+  wanted = set_of(SIGCHLD, 0);
+  while (sigtimedwait(&wanted, NULL, &(struct timespec){0, 0}) > 0) {
+  }
+  sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+static void *waits(void *argument) {
+  int got = 0;
+  return (void *)(long)(sigwait(argument, &got) == 0 ? got : -1);
+}
+/* The thread that waits gets it, though others have it blocked, and though the mask of all is the same. */
+static void in_a_thread(void) {
+  sigset_t old, wanted = set_of(SIGCHLD, SIGURG);
+  pthread_t thread;
+  void *got;
+  sigprocmask(SIG_BLOCK, &wanted, &old);
+  pthread_create(&thread, NULL, waits, &wanted);
+  usleep(100000);
+  kill(getpid(), SIGURG);
+  pthread_join(thread, &got);
+  printf("a thread: %s\n", name_of((int)(long)got));
+  pthread_create(&thread, NULL, waits, &wanted);
+  usleep(100000);
+  pthread_kill(thread, SIGURG);
+  pthread_join(thread, &got);
+  printf("told alone: %s\n", name_of((int)(long)got));
+  sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+int main(void) {
+  setvbuf(stdout, NULL, _IONBF, 0);
+  alarm(60);
+  waits_for_ignored();
+  in_a_thread();
+  return 0;
+}
