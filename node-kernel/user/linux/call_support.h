@@ -144,4 +144,28 @@ inline std::uint64_t DeadlineAfter(std::int64_t ns) {
   return now + delta < now || now + delta > INT64_MAX ? INT64_MAX : now + delta;
 }
 
+// The time limit of a call that is given an interval. A call that starts again, since no handler
+// took the signal that ended its wait (the process was stopped, and goes on), keeps its first one;
+// signals.cc forgets it when a handler starts. To be made before the call can fail.
+class TimeLimit {
+ public:
+  explicit TimeLimit(Thread& thread) : thread_(thread), kept_ns_(thread.kept_deadline_ns) {
+    thread.kept_deadline_ns = 0;
+  }
+  std::uint64_t After(std::int64_t ns) {
+    deadline_ns_ = kept_ns_ != 0 ? kept_ns_ : DeadlineAfter(ns);
+    return deadline_ns_;
+  }
+  // The call's reply passes through.
+  std::int64_t Keep(std::int64_t reply) {
+    thread_.kept_deadline_ns = reply == -kERESTARTNOHAND ? deadline_ns_ : 0;
+    return reply;
+  }
+
+ private:
+  Thread& thread_;
+  const std::uint64_t kept_ns_;
+  std::uint64_t deadline_ns_ = 0;
+};
+
 }  // namespace k42::personality

@@ -32,7 +32,11 @@ std::int64_t AwaitWatch(Description* description, ThreadWatch* watch, std::uint6
     }
     description->StopWatch(watch);
     if (!watch->fired) {
-      return wake == Wake::kSignal ? -kERESTARTSYS : -kEAGAIN;
+      if (wake == Wake::kTimeout) {
+        return -kEAGAIN;
+      }
+      // To begin again would be to wait for all of the time again.
+      return deadline_ns != 0 ? -kEINTR : -kERESTARTSYS;
     }
   }
   return 0;

@@ -184,7 +184,7 @@ class LocalDescription : public Description {
 };
 
 // Blocks the current thread until mask holds on the description.
-// 0, -ERESTARTSYS after a signal, -EAGAIN after the deadline.
+// 0, -EAGAIN after the deadline; after a signal -ERESTARTSYS, or -EINTR if there is a deadline.
 std::int64_t WaitReady(Description* description, std::uint32_t mask, std::uint64_t deadline_ns = 0,
                        std::uint64_t since = abi::kArmLevel);
 

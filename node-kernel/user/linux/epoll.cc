@@ -264,7 +264,9 @@ std::int64_t WaitForEvents(Thread& thread, U32 fd, Address address, I32 count,
       continue;
     }
     if (waited < 0) {
-      return waited == -kEAGAIN ? 0 : waited == -kERESTARTSYS ? -kERESTARTNOHAND : waited;
+      return waited == -kEAGAIN        ? 0
+             : waited == -kERESTARTSYS ? -kEINTR
+                                       : waited;  // never restarted
     }
   }
 }
@@ -274,12 +276,10 @@ std::int64_t WaitMasked(Thread& thread, U32 fd, Address events, I32 count,
   if (const std::int64_t error = UseTemporaryMask(thread, mask, size)) {
     return error;
   }
-  std::int64_t result = WaitForEvents(thread, fd, events, count, deadline_ns);
-  if (result == -kERESTARTNOHAND) {
-    // epoll_wait is never restarted.
-    return -kERESTARTNOHAND;
+  const std::int64_t result = WaitForEvents(thread, fd, events, count, deadline_ns);
+  if (result != -kEINTR) {  // the signal is taken with the mask of the wait
+    EndTemporaryMask(thread);
   }
-  EndTemporaryMask(thread);
   return result;
 }
 

@@ -36,6 +36,11 @@ std::uint32_t WakePrivate(std::uint64_t address, std::uint32_t count, std::uint3
   return woken;
 }
 
+// A wait with an end is not begun again by a handler's wish.
+std::int64_t AfterSignal(std::uint64_t deadline_ns) {
+  return deadline_ns != 0 ? -kERESTARTNOHAND : -kERESTARTSYS;
+}
+
 std::int64_t WaitPrivate(Thread& thread, std::uint64_t address, std::uint32_t expected,
                          std::uint64_t deadline_ns, std::uint32_t bits) {
   std::uint32_t value = 0;
@@ -59,7 +64,7 @@ std::int64_t WaitPrivate(Thread& thread, std::uint64_t address, std::uint32_t ex
       continue;
     }
     queue.Remove(&thread);
-    return wake == Wake::kTimeout ? -kETIMEDOUT : -kERESTARTSYS;
+    return wake == Wake::kTimeout ? -kETIMEDOUT : AfterSignal(deadline_ns);
   }
 }
 
@@ -80,7 +85,7 @@ std::int64_t WaitShared(std::uint64_t address, std::uint32_t expected, std::uint
     case Wake::kTimeout:
       return -kETIMEDOUT;
     default:
-      return -kERESTARTSYS;
+      return AfterSignal(deadline_ns);
   }
 }
 
@@ -254,6 +259,7 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
       if (bits == 0) {
         return -kEINVAL;
       }
+      TimeLimit limit(thread);
       std::uint64_t deadline = 0;
       if (timeout != 0) {
         std::int64_t ns = 0;
@@ -261,7 +267,7 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
           return error;
         }
         if (command == kWait) {
-          deadline = DeadlineAfter(ns);
+          deadline = limit.After(ns);
         } else {  // absolute
           if (operation & kByRealtime) {
             const std::int64_t offset =
@@ -271,8 +277,8 @@ Reply Futex(Thread& thread, Address word, U32 operation, U32 value, Address time
           deadline = ns > 0 ? static_cast<std::uint64_t>(ns) : 1;
         }
       }
-      return is_private ? WaitPrivate(thread, word, value, deadline, bits)
-                        : WaitShared(word, value, deadline, bits);
+      return limit.Keep(is_private ? WaitPrivate(thread, word, value, deadline, bits)
+                                   : WaitShared(word, value, deadline, bits));
     }
     case kWake:
     case kWakeBits: {

@@ -259,10 +259,11 @@ std::int64_t SelectDescriptors(Thread& thread, std::uint32_t count, std::uint64_
 namespace calls {
 
 Reply Poll(Thread& thread, Address fds, U32 count, I32 timeout_ms) {
+  TimeLimit limit(thread);
   const std::uint64_t deadline = timeout_ms < 0    ? kForever
                                  : timeout_ms == 0 ? 0
-                                                   : DeadlineAfter(timeout_ms * 1'000'000ll);
-  return PollDescriptors(thread, fds, count, deadline);
+                                                   : limit.After(timeout_ms * 1'000'000ll);
+  return limit.Keep(PollDescriptors(thread, fds, count, deadline));
 }
 
 Reply PPoll(Thread& thread, Address fds, U32 count, Address timeout, Address mask, U64 size) {

@@ -108,8 +108,11 @@ void ResetHandlers(SignalActions& actions) {
 
 bool SignalActions::Ignores(int signal) {
   const std::uint64_t handler = For(signal).handler;
+  const DefaultAction by_default = DefaultActionOf(signal);
+  // What SIGCONT does was done when it was sent.
   return handler == kSigIgnore ||
-         (handler == kSigDefault && DefaultActionOf(signal) == DefaultAction::kIgnore);
+         (handler == kSigDefault &&
+          (by_default == DefaultAction::kIgnore || by_default == DefaultAction::kContinue));
 }
 
 }  // namespace k42::personality

@@ -106,6 +106,7 @@ bool StartHandler(Thread& thread, const LinuxSigInfo& info) {
   LinuxSignalAction& entry = thread.task->actions->For(info.signo);
   const LinuxSignalAction action = entry;
   FinishCall(thread, &action);
+  thread.kept_deadline_ns = 0;
   if (action.flags & kSaResetHand) {
     entry.handler = kSigDefault;
   }

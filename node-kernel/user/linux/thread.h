@@ -63,6 +63,7 @@ struct Thread {
   bool keeps_dispatcher;     // no other may take it now
   std::int64_t system_call;  // number while a call is served, -1 else (decides restarts)
   std::uint64_t first_argument_rax;
+  std::uint64_t kept_deadline_ns;  // of a call that starts again (call_support.h); 0: none
 
   std::uint64_t trap_number, trap_error, trap_address;  // of the last fault, for signal frames
 

@@ -54,13 +54,10 @@ std::int64_t SleepUntil(std::uint64_t deadline_ns, std::uint64_t remaining) {
       return 0;
     }
     if (wake == Wake::kSignal) {
-      if (remaining == 0) {
-        return -kERESTARTNOHAND;
-      }
       const std::uint64_t now = kernel::MonotonicNs();
       const std::int64_t rest =
           deadline_ns > now ? static_cast<std::int64_t>(deadline_ns - now) : 0;
-      return WriteUser(remaining, ToTimespec(rest)) ? -kEINTR : -kEFAULT;
+      return remaining == 0 || WriteUser(remaining, ToTimespec(rest)) ? -kERESTARTNOHAND : -kEFAULT;
     }
   }
 }
@@ -92,7 +89,8 @@ Reply ClockSetTime(Thread&, U32 clock, Address address) {
   return error != 0 ? error : -kEPERM;
 }
 
-Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining) {
+Reply ClockNanoSleep(Thread& thread, U32 clock, U32 flags, Address request, Address remaining) {
+  TimeLimit limit(thread);
   std::int64_t ns = 0;
   if (const std::int64_t error = ReadTimespec(request, &ns)) {
     return error;
@@ -104,7 +102,7 @@ Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address rem
   if (MonotonicFor(clock, 1) == 0) {
     return ReadClock(clock) < 0 ? -kEINVAL : -kEOPNOTSUPP;
   }
-  return SleepUntil(DeadlineAfter(ns), remaining);
+  return limit.Keep(SleepUntil(limit.After(ns), remaining));
 }
 Reply NanoSleep(Thread& thread, Address request, Address remaining) {
   return ClockNanoSleep(thread, kClockMonotonic, 0, request, remaining);
