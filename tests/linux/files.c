@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
 
@@ -170,6 +171,25 @@ int main(void) {
     nanosleep(&pause, NULL);
   }
   printf("dated right: %d\n", right);
+  /* The mode of a link means nothing; it is not the target's that changes. */
+  struct stat target;
+  close(open("target", O_WRONLY | O_CREAT, 0600));
+  symlink("target", "points");
+  VALUE(syscall(452, AT_FDCWD, "points", 0777, AT_SYMLINK_NOFOLLOW));
+  stat("target", &target);
+  printf("mode %o\n", target.st_mode & 07777);
+  VALUE(syscall(452, AT_FDCWD, "points", 0640, 0));
+  stat("target", &target);
+  printf("mode %o\n", target.st_mode & 07777);
+  VALUE(syscall(452, AT_FDCWD, "target", 0604, AT_SYMLINK_NOFOLLOW));
+  int open_target = open("target", O_RDONLY);
+  VALUE(syscall(452, open_target, "", 0660, AT_EMPTY_PATH));
+  fstat(open_target, &target);
+  printf("mode %o\n", target.st_mode & 07777);
+  VALUE(syscall(452, open_target, "", 0600, 0));
+  VALUE(syscall(452, AT_FDCWD, "target", 0600, AT_SYMLINK_FOLLOW));
+  VALUE(syscall(452, AT_FDCWD, "missing", 0600, AT_SYMLINK_NOFOLLOW));
+  close(open_target);
   mkdir("here", 0700), mkdir("there", 0700);
   chdir("here");
   VALUE(renameat2(AT_FDCWD, "../here", AT_FDCWD, "../there", RENAME_EXCHANGE));

@@ -205,6 +205,21 @@ Reply FChangeMode(Thread& thread, U32 fd, U32 mode) {
 Reply FChangeModeAt(Thread& thread, I32 directory, Address path, U32 mode) {
   return ChangePath(thread, directory, path, 0, ModeChange(mode));
 }
+Reply FChangeModeAt2(Thread& thread, I32 directory, Address path, U32 mode, U32 flags) {
+  if ((flags & ~(kAT_SYMLINK_NOFOLLOW | kAT_EMPTY_PATH)) != 0) {
+    return -kEINVAL;
+  }
+  if (flags & kAT_SYMLINK_NOFOLLOW) {
+    fs::FileAttributes attributes{};
+    if (const std::int64_t error = PathAttributes(thread, directory, path, flags, &attributes)) {
+      return error;
+    }
+    if (attributes.kind == fs::FileKind::kSymbolicLink) {
+      return -kEOPNOTSUPP;  // a link's mode means nothing, and nobody can change it
+    }
+  }
+  return ChangePath(thread, directory, path, flags, ModeChange(mode));
+}
 Reply ChangeOwner(Thread& thread, Address path, U32 user, U32 group) {
   return ChangePath(thread, kAtFdCwd, path, 0, OwnerChange(user, group));
 }

@@ -102,6 +102,7 @@ Reply FStatFs(Thread&, U32 fd, Address result);
 Reply ChangeMode(Thread&, Address path, U32 mode);
 Reply FChangeMode(Thread&, U32 fd, U32 mode);
 Reply FChangeModeAt(Thread&, I32 directory, Address path, U32 mode);
+Reply FChangeModeAt2(Thread&, I32 directory, Address path, U32 mode, U32 flags);
 Reply ChangeOwner(Thread&, Address path, U32 user, U32 group);
 Reply LChangeOwner(Thread&, Address path, U32 user, U32 group);
 Reply FChangeOwner(Thread&, U32 fd, U32 user, U32 group);

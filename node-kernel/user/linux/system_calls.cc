@@ -316,7 +316,7 @@ constexpr Row kRows[] = {
     {437, Adapt<calls::OpenAt2>},
     {439, Adapt<calls::FAccessAt2>},
     {441, Adapt<calls::EpollPWait2>},
-    {452, Adapt<calls::FChangeModeAt>},  // fchmodat2
+    {452, Adapt<calls::FChangeModeAt2>},
 };
 
 constexpr std::uint32_t kNumbers = 512;
