@@ -1,11 +1,12 @@
 // Bytes in and out of descriptors.
 //
 // Buffers are passed to the kernel as the program's addresses: it copies once and reports a bad
-// address itself. Vectors are transferred piece by piece; the first short piece ends the call.
+// address itself. Vectors are transferred piece by piece, the first short piece ends the call;
+// except where others would see the pieces (IsOneOperation).
 #include "user/linux/call_support.h"
 #include "user/linux/descriptor_folder.h"
 #include "user/linux/dispatcher.h"
-#include "user/linux/io_vector.h"
+#include "user/linux/gathered.h"
 #include "user/linux/signals.h"
 
 namespace k42::personality::calls {
@@ -44,6 +45,35 @@ std::int64_t TransferAt(KernelFile& file, Direction direction, std::uint64_t buf
                                        : file.WriteAt(at, buffer, size);
 }
 
+// A message of a socket is one; between the bytes that one call puts at the end of a file, or a few
+// into a pipe, there are no others'.
+bool IsOneOperation(const DescriptionRef& description, Direction direction,
+                    const IoVector& pieces) {
+  constexpr std::uint64_t kPipeAtomic = 4096;
+  const KernelFile* file = description.file();
+  if (!file || pieces.count() < 2 || pieces.total() == 0) {
+    return false;
+  }
+  const bool is_put_at_end = (file->linux_flags() & kO_APPEND) != 0;
+  return file->is_socket ? pieces.total() <= kGatherMax
+                         : direction == Direction::kWrite &&
+                               pieces.total() <= (is_put_at_end ? kGatherMax : kPipeAtomic);
+}
+
+// kNotGathered: nothing has happened, since a piece is not there.
+constexpr std::int64_t kNotGathered = INT64_MIN;
+std::int64_t TransferGathered(KernelFile& file, Direction direction, const IoVector& pieces) {
+  Gathered bytes(pieces, kGatherMax);
+  if (!bytes.ok()) {
+    return -kENOMEM;
+  }
+  if (direction == Direction::kWrite) {
+    return bytes.Gather() ? file.Write(bytes.address(), bytes.size()) : kNotGathered;
+  }
+  const std::int64_t got = file.Read(bytes.address(), bytes.size());
+  return got <= 0 || bytes.Scatter(static_cast<std::uint64_t>(got)) ? got : -kEFAULT;
+}
+
 // Offset -1: at the shared position.
 std::int64_t TransferVector(Thread& thread, Direction direction, std::uint32_t fd,
                             std::uint64_t vector, std::uint64_t count, std::int64_t offset,
@@ -59,6 +89,15 @@ std::int64_t TransferVector(Thread& thread, Direction direction, std::uint32_t f
   if (const std::int64_t error = pieces.Load(vector, count)) {
     return error;
   }
+  if (!at_offset && IsOneOperation(description, direction, pieces)) {
+    const std::int64_t moved = TransferGathered(*description.file(), direction, pieces);
+    if (moved != kNotGathered) {
+      return moved;
+    }
+    if (description.file()->is_stream) {
+      return -kEFAULT;
+    }
+  }  // of a file, what is in front of the bad piece is written
   std::int64_t done = 0;
   for (std::uint64_t i = 0; i < pieces.count(); ++i) {
     const LinuxIovec& piece = pieces[i];
