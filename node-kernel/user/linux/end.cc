@@ -41,6 +41,9 @@ void EndTask(Task& task, std::uint32_t wait_status) {
   task.wait_status = wait_status;
   // The whole process at once, when nothing else lives in it: other threads need not even wake.
   if (task.main && !OtherTaskRuns(task)) {
+    for (Thread* thread = task.threads.first(); thread; thread = task.threads.Next(thread)) {
+      LeaveRobustFutexes(*thread);
+    }
     task.files->CloseRange(0, ~0u);
     ReportEnd(task);
   }

@@ -7,6 +7,7 @@
 #include "user/linux/end.h"
 #include "user/linux/entry.h"
 #include "user/linux/file_slots.h"
+#include "user/linux/futex.h"
 #include "user/linux/log.h"
 #include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
@@ -215,6 +216,7 @@ struct ProgramFile {
 std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   Task& task = *thread.task;
   EndOtherThreads(thread);
+  LeaveRobustFutexes(thread);
   FdTable& files = *task.files;
   std::uint32_t count = 0;
   for (std::uint32_t fd = 0; fd < files.size(); ++fd) {

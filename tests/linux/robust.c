@@ -1,0 +1,98 @@
+/* Robust mutexes of processes that end with them held. */
+#include "check.h"
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static struct shared {
+  pthread_mutex_t mutex, other;
+  int held;
+} *shared;
+
+static void *holds_and_waits(void *argument) {
+  (void)argument;
+  pthread_mutex_lock(&shared->mutex);
+  __sync_fetch_and_add(&shared->held, 1);
+  for (;;) pause();
+}
+static void by_exit(void) {
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  usleep(200000);
+  _exit(0);
+}
+static void by_signal(void) {
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  usleep(200000);
+  raise(SIGTERM);
+}
+static void with_thread(void) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, holds_and_waits, NULL);
+  usleep(200000);
+  _exit(0);
+}
+static void as_thread(void) {
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  usleep(200000);
+  pthread_exit(NULL);
+}
+static const char *self;
+static void by_exec(void) {
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  usleep(200000);
+  execl(self, self, "end", NULL);
+}
+static void two(void) {
+  pthread_mutex_lock(&shared->other);
+  by_exit();
+}
+
+static int lock(pthread_mutex_t *mutex) {
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += 10;
+  return pthread_mutex_timedlock(mutex, &until);
+}
+static void ends(const char *name, void (*child_does)(void)) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&shared->mutex, &attributes);
+  pthread_mutex_init(&shared->other, &attributes);
+  shared->held = 0;
+  pid_t child = fork();
+  if (child == 0) {
+    child_does();
+    _exit(1);
+  }
+  while (__sync_fetch_and_add(&shared->held, 0) == 0) usleep(1000);
+  int waited = lock(&shared->mutex);
+  waitpid(child, NULL, 0);
+  int other = lock(&shared->other);
+  printf("%s: %s, then %s\n", name, waited == EOWNERDEAD ? "left" : waited ? "never free" : "free",
+         other == EOWNERDEAD ? "left" : other ? "never free" : "free");
+  if (waited != EOWNERDEAD) return;
+  pthread_mutex_consistent(&shared->mutex);
+  pthread_mutex_unlock(&shared->mutex);
+  printf("  again: %d\n", lock(&shared->mutex));
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "end") == 0) return 0;
+  self = argv[0];
+  setvbuf(stdout, NULL, _IONBF, 0);
+  shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ends("exit", by_exit);
+  ends("signal", by_signal);
+  ends("exit of another thread", with_thread);
+  ends("end of the last thread", as_thread);
+  ends("exit with two", two);
+  ends("exec", by_exec);
+  return 0;
+}
