@@ -340,11 +340,7 @@ Reply Fcntl(Thread& thread, U32 fd, U32 command, U64 argument) {
     case kF_GETPIPE_SZ:
     case kF_SETPIPE_SZ:
       return file ? PipeCapacity(*file, command, argument) : -kEBADF;
-    case kF_ADD_SEALS:
-      return 0;
-    case kF_GET_SEALS:
-      return 0;
-    default:
+    default:  // no file can be sealed (F_ADD_SEALS, F_GET_SEALS)
       return -kEINVAL;
   }
 }
@@ -502,7 +498,7 @@ Reply EventFd2(Thread& thread, U32 value, U32 flags) {
 }
 
 Reply MemFdCreate(Thread& thread, Address name, U32 flags) {
-  constexpr U32 kCloexec = 1, kAllowSealing = 2;
+  constexpr U32 kCloexec = 1, kAllowSealing = 2;  // the latter may be asked for; there are no seals
   char text[250];
   const std::int64_t length = CopyInString(text, name, sizeof(text));
   if (length < 0) {

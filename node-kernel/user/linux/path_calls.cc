@@ -100,6 +100,50 @@ std::int64_t AwaitPeer(Description* fifo) {
   }
 }
 
+// A file without a name, in a directory that could have one. All such files are in memory: where
+// others would be expected to be kept, there are none.
+std::int64_t OpenTemporary(Thread& thread, PathArgument& path, std::uint32_t flags,
+                           std::uint32_t mode) {
+  if ((flags & kO_DIRECTORY) == 0 || (flags & kO_CREAT) != 0 || (flags & kO_ACCMODE) == kO_RDONLY) {
+    return -kEINVAL;
+  }
+  const std::uint32_t walk = path.Follow(thread, 0);
+  if (path.error()) {
+    return path.error();
+  }
+  const kernel::Path where = path.get();
+  fs::FileAttributes attributes{};
+  fs::FileSystemInfo info{};
+  Status status = kernel::GetAttributes(where, walk, &attributes);
+  if (IsOk(status) && attributes.kind != fs::FileKind::kDirectory) {
+    return -kENOTDIR;
+  }
+  if (IsOk(status)) {
+    status = kernel::CheckAccess(where, walk | fs::kWalkEffective,
+                                 fs::kAccessWrite | fs::kAccessExecute);
+  }
+  if (IsOk(status)) {
+    status = path.followed() ? kernel::FileSystemOf(where.directory, &info)
+                             : kernel::GetFileSystem(where, &info);
+  }
+  if (!IsOk(status)) {
+    return ErrnoOf(status);
+  }
+  if (info.kind != fs::FileSystemKind::kMemory) {
+    return -kEOPNOTSUPP;
+  }
+  const Result<kernel::Handle> unnamed = kernel::MakeUnnamed(fs::kOpenRead | fs::kOpenWrite);
+  if (!unnamed.ok()) {
+    return ErrnoOf(unnamed.status());
+  }
+  fs::AttributeChange change{};
+  change.mask = fs::kSetMode;
+  change.mode = mode & 07777 & ~thread.task->fs->umask;
+  (void)kernel::SetFileAttributes(unnamed.value(), change);
+  KernelFile* file = KernelFile::Create(unnamed.value(), (flags & kO_ACCMODE) | kO_LARGEFILE);
+  return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+}
+
 std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path_address,
                       std::uint32_t flags, std::uint32_t mode) {
   PathArgument path(thread, directory, path_address);
@@ -107,17 +151,8 @@ std::int64_t OpenFile(Thread& thread, std::int32_t directory, std::uint64_t path
     return path.error();
   }
   flags &= kKnownOpenFlags | kO_ACCMODE;
-  const bool temporary = (flags & kO_TMPFILE) == kO_TMPFILE;
-  if (temporary) {
-    if ((flags & kO_ACCMODE) == kO_RDONLY) {
-      return -kEINVAL;
-    }
-    const Result<kernel::Handle> unnamed = kernel::MakeUnnamed(fs::kOpenRead | fs::kOpenWrite);
-    if (!unnamed.ok()) {
-      return ErrnoOf(unnamed.status());
-    }
-    KernelFile* file = KernelFile::Create(unnamed.value(), (flags & kO_ACCMODE) | kO_LARGEFILE);
-    return file ? thread.task->files->Add(file, (flags & kO_CLOEXEC) != 0) : -kENOMEM;
+  if ((flags & kO_TMPFILE & ~kO_DIRECTORY) != 0) {
+    return OpenTemporary(thread, path, flags, mode);
   }
   const DescriptorPath& of = path.descriptor();
   if (of.form == DescriptorPath::Form::kFolder) {
