@@ -10,8 +10,20 @@ namespace k42::personality {
 namespace {
 
 constexpr int kScriptDepth = 5;
-constexpr std::uint64_t kWordsMax = 1u << 20;   // bytes of arguments and environment together
 constexpr std::uint64_t kWordMax = 128 * 1024;  // of one word, Linux's own limit
+
+// Bytes of arguments and environment together, each word with its pointer: a quarter of the stack
+// that the program may have, as on Linux, as far as the blob holds them beside the rest.
+std::uint64_t RoomForWords() {
+  constexpr std::uint64_t kLeast = 128 * 1024;
+  constexpr std::uint64_t kMost = abi::kStartBlobMax - 64 * 1024;
+  proc::Limit limit{};
+  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) != Status::kOk) {
+    return kLeast;
+  }
+  const std::uint64_t quarter = limit.soft / 4;
+  return quarter < kLeast ? kLeast : quarter < kMost ? quarter : kMost;
+}
 
 // Zero-terminated words in a growing buffer.
 class WordList {
@@ -23,8 +35,9 @@ class WordList {
 
   Words words() const { return {bytes_ ? bytes_ : "", size_, count_}; }
 
-  // From a null-terminated array of pointers in the program. A null array is an empty one.
-  std::int64_t LoadFrom(std::uint64_t array) {
+  // From a null-terminated array of pointers in the program. A null array is an empty one. `room`:
+  // what there is for this and other lists, of which it takes its part.
+  std::int64_t LoadFrom(std::uint64_t array, std::uint64_t* room) {
     for (; array != 0; array += 8) {
       std::uint64_t word = 0;
       if (!ReadUser(&word, array)) {
@@ -33,9 +46,15 @@ class WordList {
       if (word == 0) {
         break;
       }
+      const std::uint64_t before = size_;
       if (const std::int64_t error = AppendFrom(word)) {
         return error;
       }
+      const std::uint64_t used = size_ - before + sizeof(word);
+      if (used > *room) {
+        return -kE2BIG;
+      }
+      *room -= used;
     }
     return 0;
   }
@@ -67,9 +86,9 @@ class WordList {
 
  private:
   std::int64_t AppendFrom(std::uint64_t address) {
-    for (std::uint64_t room = 256;; room *= 4) {
-      if (size_ + room > kWordsMax + kWordMax || !Reserve(room)) {
-        return size_ + room > kWordsMax ? -kE2BIG : -kENOMEM;
+    for (std::uint64_t room = 256;; room = room * 4 < kWordMax ? room * 4 : kWordMax) {
+      if (!Reserve(room)) {
+        return -kENOMEM;
       }
       const std::int64_t length = CopyInString(bytes_ + size_, address, room);
       if (length == -kENAMETOOLONG && room < kWordMax) {
@@ -80,7 +99,7 @@ class WordList {
       }
       size_ += static_cast<std::uint64_t>(length) + 1;
       ++count_;
-      return size_ > kWordsMax ? -kE2BIG : 0;
+      return 0;
     }
   }
 
@@ -153,10 +172,11 @@ std::int64_t Run(Thread& thread, std::int32_t directory, std::uint64_t path_addr
     return error;
   }
   WordList arguments, environment;
-  if (const std::int64_t error = arguments.LoadFrom(argument_array)) {
+  std::uint64_t room = RoomForWords();
+  if (const std::int64_t error = arguments.LoadFrom(argument_array, &room)) {
     return error;
   }
-  if (const std::int64_t error = environment.LoadFrom(environment_array)) {
+  if (const std::int64_t error = environment.LoadFrom(environment_array, &room)) {
     return error;
   }
   if (arguments.words().count == 0) {
