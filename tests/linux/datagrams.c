@@ -104,6 +104,29 @@ static void local(void) {
   unlink(at.sun_path);
   unlink(third_at.sun_path);
 }
+/* The time of recvmmsg is looked at between messages. */
+static void many_at_once(void) {
+  int ends[2];
+  char bytes[4][8] = {{0}};
+  struct iovec pieces[4];
+  struct mmsghdr headers[4] = {{{0}}};
+  for (int i = 0; i < 4; ++i) {
+    pieces[i] = (struct iovec){bytes[i], 8};
+    headers[i].msg_hdr.msg_iov = &pieces[i];
+    headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  socketpair(AF_UNIX, SOCK_DGRAM, 0, ends);
+  for (int i = 0; i < 3; ++i) send(ends[0], "abc", i + 1, 0);
+  struct timespec none = {0, 0}, wrong = {0, 2000000000}, some = {5, 0};
+  VALUE(recvmmsg(ends[1], headers, 4, 0, &wrong));
+  VALUE(recvmmsg(ends[1], headers, 4, 0, (struct timespec *)8));
+  VALUE(recvmmsg(ends[1], headers, 4, 0, &none));
+  VALUE(recvmmsg(ends[1], headers, 4, MSG_WAITFORONE, &some));
+  printf("%d %d, time is left: %d\n", headers[0].msg_len, headers[1].msg_len,
+         some.tv_sec == 4 && some.tv_nsec > 0);
+  VALUE(recvmmsg(ends[1], headers, 4, MSG_DONTWAIT, &some));
+  close(ends[0]), close(ends[1]);
+}
 int main(void) {
   char data[16] = "";
   const int server = made(1), client = made(1), third = made(1);
@@ -172,6 +195,7 @@ int main(void) {
   VALUE(send(third, "x", 2, 0));
   only_its_peer();
   shared_port();
+  many_at_once();
   local();
   return 0;
 }

@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
 #include <sys/xattr.h>
+#include <time.h>
 
 static void Attributes(void) {
   char value[16];
@@ -27,6 +30,63 @@ static void Attributes(void) {
   unlink("/tmp/files-link");
 }
 
+struct how {
+  uint64_t flags, mode, resolve;
+};
+static long OpenAs(uint64_t flags, uint64_t mode, uint64_t resolve, size_t size) {
+  struct {
+    struct how how;
+    uint64_t later[2];
+  } request = {{flags, mode, resolve}};
+  return syscall(SYS_openat2, AT_FDCWD, "/dev/null", &request, size);
+}
+static void Openings(void) {
+  SHOW(OpenAs(O_RDONLY, 0, 0, 24));
+  SHOW(OpenAs(O_RDONLY, 0, 0, 40));
+  VALUE(OpenAs(O_RDONLY, 0, 0, 16));
+  VALUE(OpenAs(O_RDONLY, 0600, 0, 24));
+  VALUE(OpenAs(1ull << 40, 0, 0, 24));
+  VALUE(OpenAs(O_RDONLY, 0, 1 << 20, 24));
+  VALUE(OpenAs(O_RDONLY, 0, 8 | 16, 24));
+  struct {
+    struct how how;
+    uint64_t later;
+  } request = {{0}, 1};
+  VALUE(syscall(SYS_openat2, AT_FDCWD, "/dev/null", &request, sizeof(request)));
+  /* Restricted: it is, or the caller is told to do it by himself. */
+  long file = OpenAs(O_RDONLY, 0, 4, 24);
+  if (file < 0 && errno != ENOSYS) printf("no symbolic links: %s\n", strerrorname(errno));
+}
+
+static void Spaces(void) {
+  int ends[2];
+  pipe(ends);
+  VALUE(unshare(0));
+  VALUE(unshare(1 << 3));
+  VALUE(setns(-1, 0));
+  VALUE(setns(ends[0], 0));
+  VALUE(unshare(CLONE_FILES | CLONE_FS));
+  VALUE(close(ends[0]));
+}
+static void Clocks(void) {
+  struct timex timex = {0};
+  printf("clock's state: %d\n", adjtimex(&timex) >= 0);
+  printf("tick %ld, its time %d\n", timex.tick, timex.time.tv_sec > 1000000);
+  timex.modes = 0;
+  printf("the same by number: %d\n", clock_adjtime(CLOCK_REALTIME, &timex) >= 0);
+  VALUE(clock_adjtime(CLOCK_MONOTONIC, &timex));
+  VALUE(clock_adjtime(77, &timex));
+  VALUE(syscall(SYS_adjtimex, (void *)8));
+}
+/* Of one without privileges. */
+static void Refused(void) {
+  struct timex timex = {.modes = ADJ_TICK, .tick = 10000};
+  VALUE(adjtimex(&timex));
+  VALUE(clock_adjtime(CLOCK_REALTIME, &timex));
+  VALUE(unshare(CLONE_NEWNET));
+  VALUE(unshare(CLONE_NEWUTS | CLONE_FILES));
+}
+
 static void Capabilities(void) {
   VALUE(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 10, 0, 0));
   VALUE(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, 10, 0, 0));
@@ -41,12 +101,16 @@ static void Capabilities(void) {
   if (setuid(1000) == 0) {
     VALUE(prctl(PR_CAPBSET_DROP, 10, 0, 0, 0));
     VALUE(prctl(PR_SET_SECUREBITS, 1, 0, 0, 0));
+    Refused();
   }
 }
 
 int main(void) {
   cpu_set_t cpus;
   Attributes();
+  Openings();
+  Spaces();
+  Clocks();
   VALUE(sched_getaffinity(-1, sizeof(cpus), &cpus));
   VALUE(sched_getaffinity(4000000, sizeof(cpus), &cpus));
   Capabilities();

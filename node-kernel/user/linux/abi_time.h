@@ -31,4 +31,18 @@ static_assert(sizeof(LinuxSigEvent) == 64);
 inline constexpr std::int32_t kNotifySignal = 0, kNotifyNone = 1, kNotifyThread = 2,
                               kNotifyThreadId = 4;
 
+// What adjtimex asks and answers.
+struct LinuxTimex {
+  std::uint32_t modes, pad0;
+  std::int64_t offset, frequency, most_error, expected_error;
+  std::int32_t status, pad1;
+  std::int64_t constant, precision, tolerance;
+  LinuxTimeval time;
+  std::int64_t tick, pulses[2];
+  std::int32_t shift, pad2;
+  std::int64_t pulse_counts[5];
+  std::int32_t tai, pad3[11];
+};
+static_assert(sizeof(LinuxTimex) == 208);
+
 }  // namespace k42::personality

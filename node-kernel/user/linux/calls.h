@@ -154,6 +154,8 @@ Reply Clone(Thread&, U64 flags, Address stack, Address parent_tid, Address child
 Reply Clone3(Thread&, Address arguments, U64 size);
 Reply Fork(Thread&);
 Reply VFork(Thread&);
+Reply Unshare(Thread&, U64 flags);
+Reply SetNameSpace(Thread&, U32 fd, U32 kind);
 Reply Execve(Thread&, Address path, Address arguments, Address environment);
 Reply ExecveAt(Thread&, I32 directory, Address path, Address arguments, Address environment,
                U32 flags);
@@ -216,6 +218,8 @@ Reply InotifyRemoveWatch(Thread&, U32 fd, I32 watch);
 Reply ClockGetTime(Thread&, U32 clock, Address result);
 Reply ClockGetRes(Thread&, U32 clock, Address result);
 Reply ClockSetTime(Thread&, U32 clock, Address value);
+Reply AdjustTime(Thread&, Address timex);
+Reply ClockAdjust(Thread&, U32 clock, Address timex);
 Reply ClockNanoSleep(Thread&, U32 clock, U32 flags, Address request, Address remaining);
 Reply NanoSleep(Thread&, Address request, Address remaining);
 Reply GetTimeOfDay(Thread&, Address time, Address zone);

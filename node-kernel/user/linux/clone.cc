@@ -354,5 +354,40 @@ Reply VFork(Thread& thread) {
   return CloneWith(thread, request);
 }
 
+// What threads have together stays so.
+Reply Unshare(Thread& thread, U64 flags) {
+  constexpr U64 kOfThreads = kCloneVm | kCloneSigHand | kCloneThread;
+  constexpr U64 kUndoList = 0x40000;  // of semaphores: each task has its own
+  Task& task = *thread.task;
+  if ((flags & ~(kCloneFs | kCloneFiles | kOfThreads | kUndoList | kCloneNewSpaces)) != 0 ||
+      ((flags & ~kUndoList & ~kCloneNewSpaces) != 0 && task.thread_count > 1)) {
+    return -kEINVAL;
+  }
+  if (flags & kCloneNewSpaces) {
+    return -kEPERM;
+  }
+  FdTable* files = flags & kCloneFiles ? task.files->Copy() : nullptr;
+  FsContext* fs = flags & kCloneFs ? task.fs->Copy() : nullptr;
+  if (files) {
+    FdTable::Release(task.files);
+    task.files = files;
+  }
+  if (fs) {
+    FsContext::Release(task.fs);
+    task.fs = fs;
+  }
+  return ((flags & kCloneFiles) && !files) || ((flags & kCloneFs) && !fs) ? -kENOMEM : 0;
+}
+
+// There is one of each kind, and no file stands for it.
+Reply SetNameSpace(Thread& thread, U32 fd, U32 kind) {
+  DescriptionRef description = Descriptor(thread, fd);
+  if (!description) {
+    return -kEBADF;
+  }
+  const bool of_task = description.file() && description.file()->is_task;
+  return of_task && kind != 0 && (kind & ~kCloneNewSpaces) == 0 ? -kEPERM : -kEINVAL;
+}
+
 }  // namespace calls
 }  // namespace k42::personality

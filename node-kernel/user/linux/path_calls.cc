@@ -243,15 +243,41 @@ Reply OpenAt(Thread& thread, I32 directory, Address path, U32 flags, U32 mode) {
   return OpenFile(thread, directory, path, flags, mode);
 }
 Reply OpenAt2(Thread& thread, I32 directory, Address path, Address how, U64 size) {
+  constexpr U64 kNoCrossing = 1, kNoMagicLinks = 2, kNoLinks = 4, kBeneath = 8, kInRoot = 16,
+                kCached = 32;
   OpenHow request;
   if (size < sizeof(request)) {
     return -kEINVAL;
   }
+  if (size > abi::kPageSize) {
+    return -kE2BIG;
+  }
   if (!ReadUser(&request, how)) {
     return -kEFAULT;
   }
+  for (U64 at = sizeof(request); at < size; ++at) {  // of a later version: asks for nothing if 0
+    char more = 0;
+    if (!ReadUser(&more, how + at)) {
+      return -kEFAULT;
+    }
+    if (more != 0) {
+      return -kE2BIG;
+    }
+  }
+  const U64 known = kKnownOpenFlags | kO_ACCMODE;
+  const bool makes = (request.flags & (kO_CREAT | (kO_TMPFILE & ~kO_DIRECTORY))) != 0;
+  if ((request.flags & ~known) != 0 || (request.mode & ~U64{07777}) != 0 ||
+      (request.mode != 0 && !makes) ||
+      (request.resolve &
+       ~(kNoCrossing | kNoMagicLinks | kNoLinks | kBeneath | kInRoot | kCached)) != 0 ||
+      (request.resolve & (kBeneath | kInRoot)) == (kBeneath | kInRoot)) {
+    return -kEINVAL;
+  }
+  if (request.resolve & kCached) {
+    return -kEAGAIN;  // who asks so is ready to ask again without
+  }
   if (request.resolve != 0) {
-    return -kEOPNOTSUPP;  // restricted resolution is not served: better refused than ignored
+    return -kENOSYS;  // better refused than ignored; callers then walk by themselves
   }
   return OpenFile(thread, directory, path, static_cast<U32>(request.flags),
                   static_cast<U32>(request.mode));

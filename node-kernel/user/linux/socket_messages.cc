@@ -382,8 +382,14 @@ Reply SendMMsg(Thread& thread, U32 fd, Address messages, U32 count, U32 flags) {
 }
 
 Reply RecvMMsg(Thread& thread, U32 fd, Address messages, U32 count, U32 flags, Address timeout) {
+  // As on Linux, it is looked at between messages only: one that does not come is waited for.
+  std::uint64_t deadline = ~0ull;
   if (timeout != 0) {
-    return -kEINVAL;  // the timeout of recvmmsg is checked between messages only: not served
+    std::int64_t ns = 0;
+    if (const std::int64_t error = ReadTimespec(timeout, &ns)) {
+      return error;
+    }
+    deadline = DeadlineAfter(ns);
   }
   count = count < kIovMax ? count : static_cast<U32>(kIovMax);
   for (U32 i = 0; i < count; ++i) {
@@ -391,11 +397,24 @@ Reply RecvMMsg(Thread& thread, U32 fd, Address messages, U32 count, U32 flags, A
     const U32 how = i > 0 && (flags & kMsgWaitForOne) ? flags | kMsgDontWait : flags;
     const std::int64_t got = ReceiveMessage(thread, fd, at, how & ~kMsgWaitForOne);
     if (got < 0) {
-      return i ? static_cast<Reply>(i) : got;
+      if (i == 0) {
+        return got;
+      }
+      count = i;
+      break;
     }
     if (!WriteUser(at + offsetof(LinuxMMsgHdr, size), static_cast<U32>(got))) {
       return -kEFAULT;
     }
+    if (timeout != 0 && kernel::MonotonicNs() >= deadline) {
+      count = i + 1;
+    }
+  }
+  if (timeout != 0 && count != 0) {
+    const std::uint64_t now = kernel::MonotonicNs();
+    const std::uint64_t rest = now < deadline ? deadline - now : 0;
+    return WriteUser(timeout, ToTimespec(static_cast<std::int64_t>(rest))) ? Reply{count}
+                                                                           : -kEFAULT;
   }
   return count;
 }

@@ -192,6 +192,7 @@ constexpr Row kRows[] = {
     {153, Adapt<calls::Nothing>},  // vhangup
     {157, Adapt<calls::Prctl>},
     {158, Adapt<calls::ArchPrctl>},
+    {159, Adapt<calls::AdjustTime>},
     {160, Adapt<calls::SetRlimit>},
     {161, Adapt<calls::ChangeRoot>},
     {162, Adapt<calls::Sync>},
@@ -265,6 +266,7 @@ constexpr Row kRows[] = {
     {269, Adapt<calls::FAccessAt>},
     {270, Adapt<calls::PSelect6>},
     {271, Adapt<calls::PPoll>},
+    {272, Adapt<calls::Unshare>},
     {273, Adapt<calls::SetRobustList>},
     {274, Adapt<calls::GetRobustList>},
     {275, Adapt<calls::Splice>},
@@ -292,8 +294,10 @@ constexpr Row kRows[] = {
     {297, Adapt<calls::ThreadSigQueueInfo>},
     {299, Adapt<calls::RecvMMsg>},
     {302, Adapt<calls::PrLimit64>},
+    {305, Adapt<calls::ClockAdjust>},
     {306, Adapt<calls::FSync>},  // syncfs
     {307, Adapt<calls::SendMMsg>},
+    {308, Adapt<calls::SetNameSpace>},
     {309, Adapt<calls::GetCpu>},
     {310, Adapt<calls::ProcessVmRead>},
     {311, Adapt<calls::ProcessVmWrite>},

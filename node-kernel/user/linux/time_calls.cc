@@ -108,6 +108,41 @@ Reply NanoSleep(Thread& thread, Address request, Address remaining) {
   return ClockNanoSleep(thread, kClockMonotonic, 0, request, remaining);
 }
 
+Reply AdjustTime(Thread& thread, Address address) {
+  return ClockAdjust(thread, kClockRealtime, address);
+}
+// The clock runs as the host's: it can be asked, not steered.
+Reply ClockAdjust(Thread&, U32 clock, Address address) {
+  constexpr U32 kReadOffset = 0xa001;
+  constexpr I32 kNotSynchronized = 0x40;
+  constexpr Reply kStateError = 5;
+  LinuxTimex timex{};
+  if (ReadClock(clock) < 0) {
+    return -kEINVAL;
+  }
+  if (clock != kClockRealtime) {
+    return -kEOPNOTSUPP;
+  }
+  if (!ReadUser(&timex, address)) {
+    return -kEFAULT;
+  }
+  if (timex.modes != 0 && timex.modes != kReadOffset) {
+    return -kEPERM;
+  }
+  const U32 modes = timex.modes;
+  timex = {};
+  timex.modes = modes;
+  timex.most_error = timex.expected_error = 16'000'000;  // microseconds: it is not known
+  timex.status = kNotSynchronized;
+  timex.constant = 2;
+  timex.precision = 1;
+  timex.tolerance = 32'768'000;
+  timex.tick = 10'000;
+  const std::int64_t now = kernel::RealtimeNs();
+  timex.time = {now / kNsPerSecond, now % kNsPerSecond / 1000};
+  return WriteUser(address, timex) ? kStateError : -kEFAULT;
+}
+
 Reply GetTimeOfDay(Thread&, Address time, Address zone) {
   const std::int64_t now = kernel::RealtimeNs();
   const LinuxTimeval value{now / kNsPerSecond, now % kNsPerSecond / 1000};
