@@ -3,6 +3,55 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
+static int run(int code);
+
+/* Its child leaves nothing. */
+static void no_zombies(const char *when) {
+  pid_t child = fork();
+  if (child == 0) _exit(0);
+  usleep(200000);
+  printf("%s: ", when);
+  VALUE(waitpid(-1, NULL, WNOHANG));
+  fflush(stdout);
+}
+static void on_child(int signal) { (void)signal; }
+static void child_actions(const char *self) {
+  int status;
+  fflush(stdout);
+  signal(SIGCHLD, SIG_IGN);
+  if (fork() == 0) {
+    no_zombies("ignored, forked");
+    execl(self, self, "executed", "ignored, executed", (char *)0);
+    _exit(1);
+  }
+  waitpid(-1, NULL, 0);
+  if (vfork() == 0) {
+    execl(self, self, "executed", "ignored, vforked", (char *)0);
+    _exit(1);
+  }
+  waitpid(-1, NULL, 0);
+  struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDWAIT | SA_NOCLDSTOP};
+  sigaction(SIGCHLD, &action, NULL);
+  if (fork() == 0) {
+    no_zombies("not wanted, forked");
+    _exit(0);
+  }
+  while (waitpid(-1, NULL, 0) < 0 && errno == EINTR) continue;
+  /* What the handler said ends with it: the children of the program leave a status again. */
+  if (fork() == 0) {
+    execl(self, self, "executed", "not wanted, executed", (char *)0);
+    _exit(1);
+  }
+  while (waitpid(-1, NULL, 0) < 0 && errno == EINTR) continue;
+  signal(SIGCHLD, SIG_DFL);
+  if (fork() == 0) {
+    signal(SIGCHLD, SIG_DFL);
+    printf("default: %d\n", run(3));
+    fflush(stdout);
+    _exit(0);
+  }
+  wait(&status);
+}
 static int run(int code) {
   pid_t child = fork();
   if (child == 0) _exit(code);
@@ -10,7 +59,15 @@ static int run(int code) {
   if (waitpid(child, &status, 0) != child) return -1;
   return WEXITSTATUS(status);
 }
-int main(void) {
+int main(int count, char **words) {
+  if (count == 3 && strcmp(words[1], "executed") == 0) {
+    pid_t zombie = fork();
+    if (zombie == 0) _exit(3);
+    usleep(200000);
+    int left = waitpid(-1, NULL, WNOHANG);
+    printf("%s: %s\n", words[2], left == zombie ? "a zombie" : left < 0 ? strerrorname(errno) : "none");
+    return 0;
+  }
   printf("codes %d %d %d\n", run(0), run(1), run(255));
   VALUE(waitpid(-1, NULL, 0));
   VALUE(waitpid(-1, NULL, WNOHANG));
@@ -95,6 +152,7 @@ int main(void) {
   if (child == 0) _exit(0);
   VALUE(waitpid(child, NULL, 0));
   signal(SIGCHLD, SIG_DFL);
+  child_actions(words[0]);
   for (int i = 0; i < 40; ++i) { /* a storm */
     if (fork() == 0) _exit(i & 1);
   }

@@ -15,6 +15,7 @@
 #include "user/linux/futex.h"
 #include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
+#include "user/linux/signals.h"
 #include "user/linux/sysv_record.h"
 #include "user/linux/task_descriptor.h"
 #include "user/linux/vector_state.h"
@@ -166,6 +167,9 @@ std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
   }
   task->exit_signal = request.exit_signal;
   task->cpu_limit = parent.task->cpu_limit;
+  if (HasChildOptions(*task)) {
+    SetChildOptions(*task);
+  }
   StoreVectorState(&parent);
   CopyThread(parent, request, child);
   (void)StoreTids(request, number, false);
@@ -234,6 +238,9 @@ void BecomeChild(Thread& self, const CloneRequest& request) {
   Epoll::WatchAgain();
   if (request.flags & kCloneClearSigHand) {
     ResetHandlers(*task.actions);
+  }
+  if (HasChildOptions(task)) {
+    SetChildOptions(task);
   }
   if (request.flags & kCloneSetTls) {
     self.regs.fs_base = request.tls;

@@ -11,6 +11,7 @@
 #include "user/linux/log.h"
 #include "user/linux/process_locks.h"
 #include "user/linux/shared_memory.h"
+#include "user/linux/signals.h"
 #include "user/linux/vector_state.h"
 
 namespace k42::personality {
@@ -244,6 +245,7 @@ std::int64_t PassOn(Thread& thread, const ExecTarget& target) {
   header.interpreter = target.interpreter;
   header.no_new_privileges = task.no_new_privileges;
   header.process_locks = task.main && HasProcessLocks();
+  header.child_options = HasChildOptions(task);
   header.path_size = std::strlen(target.path) + 1;
   header.argument_size = target.arguments.size;
   header.argument_count = target.arguments.count;
@@ -366,6 +368,9 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
       info.signo = signal;
       (void)task.pending.Post(info);
     }
+  }
+  if (header->child_options != 0) {
+    SetChildOptions(task);
   }
   for (std::uint32_t i = 0; i < kIntervalTimers; ++i) {
     if (header->timers[i].left_ns != 0) {

@@ -34,7 +34,8 @@ struct ExecHeader {
   kernel::Handle program;
   kernel::Handle interpreter;  // kNoHandle: none
   std::uint32_t no_new_privileges;
-  std::uint32_t process_locks, pad;
+  std::uint32_t process_locks;
+  std::uint32_t child_options;  // the kernel has some from a SIGCHLD action that exec ends
   std::uint64_t path_size, argument_size, argument_count, environment_size, environment_count;
 };
 

@@ -89,10 +89,11 @@ Reply SigAction(Thread& thread, I32 signal, Address action, Address old, U64 siz
       }
     }
     if (signal == kSIGCHLD) {
-      const bool reap = next.handler == kSigIgnore || (next.flags & kSaNoChildWait) != 0;
-      (void)kernel::SetOption(0, proc::TaskOption::kReapChildren, reap);
-      (void)kernel::SetOption(0, proc::TaskOption::kNoStopNotice,
-                              (next.flags & kSaNoChildStop) != 0);
+      for (Task* each = Tasks().first(); each; each = Tasks().Next(each)) {
+        if (each->actions == thread.task->actions) {
+          SetChildOptions(*each);
+        }
+      }
     }
   }
   return old == 0 || WriteUser(old, previous) ? 0 : -kEFAULT;

@@ -207,6 +207,20 @@ void ForceSignal(Thread& thread, const LinuxSigInfo& info) {
   (void)thread.signals.pending.Post(info);
 }
 
+bool HasChildOptions(Task& task) {
+  const LinuxSignalAction& action = task.actions->For(kSIGCHLD);
+  return action.handler == kSigIgnore || (action.flags & (kSaNoChildWait | kSaNoChildStop)) != 0;
+}
+
+void SetChildOptions(Task& task) {
+  const LinuxSignalAction& action = task.actions->For(kSIGCHLD);
+  const auto number = static_cast<std::uint32_t>(task.pid);
+  const bool reap = action.handler == kSigIgnore || (action.flags & kSaNoChildWait) != 0;
+  (void)kernel::SetOption(number, proc::TaskOption::kReapChildren, reap);
+  (void)kernel::SetOption(number, proc::TaskOption::kNoStopNotice,
+                          (action.flags & kSaNoChildStop) != 0);
+}
+
 void TakeKernelSignals() {
   for (Task* task = Tasks().first(); task; task = Tasks().Next(task)) {
     proc::SignalInfo from{};

@@ -21,6 +21,11 @@ void RaiseSignal(Thread& thread, int signal);
 // A fault of the program: cannot be blocked or ignored, then the default action happens.
 void ForceSignal(Thread& thread, const LinuxSigInfo& info);
 
+// What the action of SIGCHLD means for children that end or stop is done by the kernel, for each
+// task as its option says; a new task has none set.
+bool HasChildOptions(Task& task);
+void SetChildOptions(Task& task);
+
 // Moves signals posted in the kernel to the tasks they are for.
 void TakeKernelSignals();
 
