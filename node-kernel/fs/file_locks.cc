@@ -2,7 +2,9 @@
 
 #include <utility>
 
+#include "machine/thread.h"
 #include "mem/heap.h"
+#include "proc/ticket_number.h"
 
 namespace k42::fs {
 namespace {
@@ -11,20 +13,29 @@ constexpr int kMaxChain = 16;  // holders looked at for a deadlock
 }  // namespace
 
 FileLocks::~FileLocks() {
+  Leftovers left;
   for (LockSet* set : {&ranges_, &whole_}) {
-    List granted;
-    List gone;
-    gone.Append(set->held);
-    gone.Append(set->waiting);
-    Finish(gone, granted);
+    left.locks.Append(set->held);
+    left.locks.Append(set->waiting);
   }
+  Free(left);
 }
 
-FileLocks::Lock* FileLocks::Conflict(const List& held, const Lock& wanted) {
-  for (Lock& lock : held) {
-    if (!(lock.holder == wanted.holder) && lock.start < wanted.end && wanted.start < lock.end &&
-        (lock.kind == LockKind::kExclusive || wanted.kind == LockKind::kExclusive)) {
-      return &lock;
+void FileLocks::Dispose() {
+  mem::Delete(this);
+}
+
+bool FileLocks::IsInTheWay(const Lock& lock, const Lock& wanted) {
+  return !(lock.holder == wanted.holder) && lock.start < wanted.end && wanted.start < lock.end &&
+         (lock.kind == LockKind::kExclusive || wanted.kind == LockKind::kExclusive);
+}
+
+FileLocks::Lock* FileLocks::Conflict(const LockSet& set, const Lock& wanted) {
+  for (const List* list : {&set.held, &set.promised}) {
+    for (Lock& lock : *list) {
+      if (IsInTheWay(lock, wanted)) {
+        return &lock;
+      }
     }
   }
   return nullptr;
@@ -36,7 +47,7 @@ bool FileLocks::WaitsFor(const LockSet& set, const LockHolder& who, const LockHo
     if (!(waiter.holder == who)) {
       continue;
     }
-    const Lock* in_the_way = Conflict(set.held, waiter);
+    const Lock* in_the_way = Conflict(set, waiter);
     if (in_the_way != nullptr &&
         (in_the_way->holder == whom ||
          (depth > 0 && WaitsFor(set, in_the_way->holder, whom, depth - 1)))) {
@@ -73,86 +84,151 @@ void FileLocks::Carve(List& held, const Lock& change, List& gone, Lock** spare) 
   }
 }
 
-// A granted waiter leaves the queue as a held lock; its ticket goes to `granted` on a record that
-// was made with it (`spare`), so that nothing is allocated here.
-void FileLocks::GrantWaiters(LockSet& set, List& gone, List& granted) {
+void FileLocks::Hold(LockSet& set, Lock* lock, Leftovers& left) {
+  Carve(set.held, *lock, left.locks, &lock->spare);
+  if (lock->spare != nullptr) {
+    left.locks.PushBack(std::exchange(lock->spare, nullptr));
+  }
+  set.held.PushBack(lock);
+}
+
+void FileLocks::PromiseWaiters(LockSet& set, Leftovers& left) {
   Lock* next = nullptr;
   for (Lock* waiter = set.waiting.Front(); waiter != nullptr; waiter = next) {
     next = set.waiting.Next(waiter);
-    if (Conflict(set.held, *waiter) != nullptr) {
-      continue;
+    if (Conflict(set, *waiter) == nullptr) {
+      List::Remove(waiter);
+      set.promised.PushBack(waiter);
+      left.promises = true;
     }
-    List::Remove(waiter);
-    Lock* notice = std::exchange(waiter->spare, nullptr);
-    Carve(set.held, *waiter, gone, &notice->spare);
-    notice->ticket = waiter->ticket;
-    set.held.PushBack(waiter);
-    granted.PushBack(notice);
   }
 }
 
-// After the lock is dropped.
-void FileLocks::Finish(List& gone, List& granted) {
-  while (Lock* lock = granted.PopFront()) {
-    (void)lock->ticket.Fire(Status::kOk, 0);
-    gone.PushBack(lock);
-  }
-  while (Lock* lock = gone.PopFront()) {
-    if (lock->spare != nullptr) {
-      gone.PushBack(lock->spare);
+// Each promise is told by one thread, which alone takes it off its list.
+void FileLocks::Settle(LockSet FileLocks::*which) {
+  for (;;) {
+    Lock* promise = nullptr;
+    {
+      machine::MutexGuard guard(lock_);
+      for (Lock& each : (this->*which).promised) {
+        if (!each.fired) {
+          promise = &each;
+          promise->fired = true;
+          break;
+        }
+      }
     }
+    if (promise == nullptr) {
+      return;
+    }
+    const bool was_told = IsOk(promise->ticket.Fire(Status::kOk, 0));
+    Leftovers left;
+    {
+      machine::MutexGuard guard(lock_);
+      LockSet& set = this->*which;
+      List::Remove(promise);
+      if (was_told && !promise->dropped) {
+        Hold(set, promise, left);
+      } else {
+        left.locks.PushBack(promise);
+      }
+      PromiseWaiters(set, left);  // passed on, or exclusive made shared
+    }
+    Free(left);
+  }
+}
+
+void FileLocks::Free(Leftovers& left) {
+  while (Lock* lock = left.locks.PopFront()) {
+    mem::Delete(lock->spare);
     mem::Delete(lock);
   }
+  while (LockingProcess* process = left.processes.PopFront()) {
+    process->Leave();
+    process->DropReference();
+  }
+}
+
+void FileLocks::Finish(Leftovers& left) {
+  if (left.promises) {
+    Settle(&FileLocks::ranges_);
+    Settle(&FileLocks::whole_);
+  }
+  Free(left);
+}
+
+void FileLocks::ForgetWait(LockSet& set, const cobj::Ticket& ticket, Leftovers& left) {
+  for (Lock& waiter : set.waiting) {
+    if (proc::SameNumber(waiter.ticket, ticket)) {
+      List::Remove(&waiter);
+      left.locks.PushBack(&waiter);
+      return;  // there is one of a number
+    }
+  }
+}
+
+Status FileLocks::SetLocked(LockSet& set, Lock*& lock, Leftovers& left) {
+  for (const Lock& promise : set.promised) {
+    if (promise.holder == lock->holder) {
+      return Status::kBusy;
+    }
+  }
+  const bool releases = lock->kind == LockKind::kNone;
+  if (!releases && lock->holder.process != 0 && !IsKnownLocked(lock->holder.process)) {
+    return Status::kNotFound;
+  }
+  const Lock* in_the_way = releases ? nullptr : Conflict(set, *lock);
+  if (in_the_way == nullptr) {
+    if (releases) {
+      Carve(set.held, *lock, left.locks, &lock->spare);
+    } else {
+      Hold(set, std::exchange(lock, nullptr), left);
+    }
+    PromiseWaiters(set, left);  // a release, or exclusive made shared
+    return Status::kOk;
+  }
+  if (!lock->ticket) {
+    return Status::kWouldBlock;
+  }
+  ForgetWait(set, lock->ticket, left);  // an earlier one that was given up
+  if (WaitsFor(set, in_the_way->holder, lock->holder, kMaxChain)) {
+    return Status::kDeadlock;
+  }
+  set.waiting.PushBack(std::exchange(lock, nullptr));
+  return Status::kPending;
 }
 
 Status FileLocks::SetIn(LockSet FileLocks::*which, const Lock& wanted) {
-  // Made before the lock is taken: the lock, the notice of its granting, a split.
-  Lock* made[3] = {};
-  for (Lock*& lock : made) {
-    const auto result = mem::New<Lock>();
-    if (!result.ok()) {
-      for (Lock* unused : made) {
-        mem::Delete(unused);
-      }
-      return result.status();
-    }
-    lock = result.value();
+  // Made before the lock is taken: what is to be held, and what a split needs.
+  Lock* lock = TRY(mem::New<Lock>());
+  const auto spare = mem::New<Lock>();
+  if (!spare.ok()) {
+    mem::Delete(lock);
+    return spare.status();
   }
-  auto& [lock, notice, split] = made;
   lock->holder = wanted.holder;
   lock->kind = wanted.kind;
   lock->start = wanted.start;
   lock->end = wanted.end;
-  List gone;
-  List granted;
-  Status status = Status::kOk;
-  {
-    machine::MutexGuard guard(lock_);
-    LockSet& set = this->*which;
-    const Lock* in_the_way = wanted.kind == LockKind::kNone ? nullptr : Conflict(set.held, wanted);
-    if (in_the_way == nullptr) {
-      Carve(set.held, wanted, gone, &split);
-      if (wanted.kind != LockKind::kNone) {
-        set.held.PushBack(std::exchange(lock, nullptr));
-      }
-      GrantWaiters(set, gone, granted);  // a release, or exclusive made shared
-    } else if (!wanted.ticket) {
-      status = Status::kWouldBlock;
-    } else if (WaitsFor(set, in_the_way->holder, wanted.holder, kMaxChain)) {
-      status = Status::kDeadlock;
-    } else {
-      lock->ticket = wanted.ticket;
-      notice->spare = std::exchange(split, nullptr);
-      lock->spare = std::exchange(notice, nullptr);
-      set.waiting.PushBack(std::exchange(lock, nullptr));
-      status = Status::kPending;
+  lock->ticket = wanted.ticket;
+  lock->spare = spare.value();
+  for (;;) {
+    Leftovers left;
+    Status status;
+    {
+      machine::MutexGuard guard(lock_);
+      DropEndedLocked(left);
+      status = SetLocked(this->*which, lock, left);
     }
+    if (status != Status::kBusy && lock != nullptr) {
+      left.locks.PushBack(lock);
+    }
+    Finish(left);
+    if (status != Status::kBusy) {
+      return status;
+    }
+    machine::Thread::Yield();  // another thread is telling
   }
-  for (Lock* unused : made) {
-    mem::Delete(unused);
-  }
-  Finish(gone, granted);
-  return status;
 }
 
 Status FileLocks::Set(const LockHolder& holder, const RangeLock& wanted, cobj::Ticket ticket) {
@@ -184,48 +260,130 @@ void FileLocks::Query(const LockHolder& holder, const RangeLock& wanted, RangeLo
   lock.end = wanted.length == 0 || wanted.length > kEndless - wanted.start
                  ? kEndless
                  : wanted.start + wanted.length;
-  machine::MutexGuard guard(lock_);
-  const Lock* first = nullptr;
-  for (const Lock& held : ranges_.held) {
-    if (!(held.holder == holder) && held.start < lock.end && lock.start < held.end &&
-        (held.kind == LockKind::kExclusive || wanted.kind == LockKind::kExclusive) &&
-        (first == nullptr || held.start < first->start)) {
-      first = &held;
+  Leftovers left;
+  {
+    machine::MutexGuard guard(lock_);
+    DropEndedLocked(left);
+    const Lock* first = nullptr;
+    for (const List* list : {&ranges_.held, &ranges_.promised}) {
+      for (const Lock& each : *list) {
+        if (IsInTheWay(each, lock) && (first == nullptr || each.start < first->start)) {
+          first = &each;
+        }
+      }
+    }
+    if (first != nullptr) {
+      found->kind = first->kind;
+      found->start = first->start;
+      found->length = first->end == kEndless ? 0 : first->end - first->start;
+      found->process = first->holder.process;
+      found->owner =
+          first->holder.open_file != nullptr ? LockOwner::kOpenFile : LockOwner::kProcess;
     }
   }
-  if (first == nullptr) {
-    return;
-  }
-  found->kind = first->kind;
-  found->start = first->start;
-  found->length = first->end == kEndless ? 0 : first->end - first->start;
-  found->process = first->holder.process;
-  found->owner = first->holder.open_file != nullptr ? LockOwner::kOpenFile : LockOwner::kProcess;
+  Finish(left);
 }
 
-void FileLocks::DropIn(LockSet& set, const LockHolder& holder, List& gone, List& granted) {
+void FileLocks::DropIn(LockSet& set, const LockHolder& holder, Leftovers& left) {
   for (List* list : {&set.held, &set.waiting}) {
     Lock* next = nullptr;
     for (Lock* lock = list->Front(); lock != nullptr; lock = next) {
       next = list->Next(lock);
       if (lock->holder == holder) {
         List::Remove(lock);
-        gone.PushBack(lock);
+        left.locks.PushBack(lock);
       }
     }
   }
-  GrantWaiters(set, gone, granted);
+  for (Lock& promise : set.promised) {
+    promise.dropped |= promise.holder == holder;
+  }
+  PromiseWaiters(set, left);
 }
 
 void FileLocks::DropOwner(const LockHolder& holder) {
-  List gone;
-  List granted;
+  Leftovers left;
   {
     machine::MutexGuard guard(lock_);
-    DropIn(ranges_, holder, gone, granted);
-    DropIn(whole_, holder, gone, granted);
+    DropIn(ranges_, holder, left);
+    DropIn(whole_, holder, left);
+    LockingProcess* next = nullptr;
+    for (LockingProcess* process = processes_.Front(); process != nullptr; process = next) {
+      next = processes_.Next(process);
+      if (process->number() == holder.process) {
+        Processes::Remove(process);
+        left.processes.PushBack(process);
+      }
+    }
   }
-  Finish(gone, granted);
+  Finish(left);
+}
+
+void FileLocks::Withdraw(const cobj::Ticket& ticket) {
+  Leftovers left;
+  {
+    machine::MutexGuard guard(lock_);
+    ForgetWait(ranges_, ticket, left);
+    ForgetWait(whole_, ticket, left);
+  }
+  Free(left);
+}
+
+// -- processes ------------------------------------------------------------------------------------
+
+bool FileLocks::IsKnownLocked(std::uint32_t number) const {
+  for (const LockingProcess& process : processes_) {
+    if (process.number() == number) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool FileLocks::AddProcess(LockingProcess& process) {
+  Leftovers left;
+  bool added = false;
+  {
+    machine::MutexGuard guard(lock_);
+    DropEndedLocked(left);
+    if (!IsKnownLocked(process.number())) {
+      process.AddReference();
+      processes_.PushBack(&process);
+      added = true;
+    }
+  }
+  Finish(left);
+  return added;
+}
+
+void FileLocks::DropEndedLocked(Leftovers& left) {
+  LockingProcess* next = nullptr;
+  for (LockingProcess* process = processes_.Front(); process != nullptr; process = next) {
+    next = processes_.Next(process);
+    if (process->has_ended()) {
+      Processes::Remove(process);
+      left.processes.PushBack(process);
+      DropIn(ranges_, LockHolder::Process(process->number()), left);
+    }
+  }
+}
+
+void FileLocks::DropEnded() {
+  Leftovers left;
+  {
+    machine::MutexGuard guard(lock_);
+    DropEndedLocked(left);
+  }
+  Finish(left);
+}
+
+void FileLocks::FileGone() {
+  Leftovers left;
+  {
+    machine::MutexGuard guard(lock_);
+    left.processes.Append(processes_);
+  }
+  Free(left);
 }
 
 }  // namespace k42::fs

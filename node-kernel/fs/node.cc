@@ -8,7 +8,10 @@
 namespace k42::fs {
 
 Node::~Node() {
-  mem::Delete(locks_.load(std::memory_order_relaxed));
+  if (FileLocks* locks = locks_.load(std::memory_order_relaxed)) {
+    locks->FileGone();
+    locks->DropReference();
+  }
   if (NodeWatches* watches = watches_.load(std::memory_order_relaxed)) {
     EndWatchesOf(*this, *watches);
     mem::Delete(watches);
@@ -16,6 +19,13 @@ Node::~Node() {
 }
 
 namespace {
+
+void Discard(FileLocks* made) {
+  made->DropReference();
+}
+void Discard(NodeWatches* made) {
+  mem::Delete(made);
+}
 
 // What `place` points to, made by whoever is the first to need it.
 template <typename T>
@@ -26,7 +36,7 @@ Result<T*> MadeAtFirstUse(std::atomic<T*>& place) {
   }
   T* made = TRY(mem::New<T>());
   if (!place.compare_exchange_strong(found, made, std::memory_order_acq_rel)) {
-    mem::Delete(made);
+    Discard(made);
     return found;
   }
   return made;

@@ -13,6 +13,7 @@
 #include "fs/name_tree.h"
 #include "io/control.types.h"
 #include "mem/heap.h"
+#include "proc/services.h"
 
 namespace k42::fs {
 namespace {
@@ -355,7 +356,13 @@ Status OpenFile::LockRange(const cobj::CallContext& caller, const RangeLock& loc
   FileLocks* locks = TRY(node_->Locks());
   const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
   node_->EndLease(lease_);
-  return locks->Set(HolderOf(caller, lock, this), lock, ticket);
+  const LockHolder holder = HolderOf(caller, lock, this);
+  const Status status = locks->Set(holder, lock, ticket);
+  if (status != Status::kNotFound) {
+    return status;
+  }
+  TRY(FollowProcess(*locks, proc::node_processes->tasks, holder.process));
+  return locks->Set(holder, lock, ticket);
 }
 
 Status OpenFile::QueryLock(const cobj::CallContext& caller, const RangeLock& lock,
@@ -377,6 +384,14 @@ Status OpenFile::LockWhole(const cobj::CallContext& caller, LockKind kind, bool 
   const cobj::Ticket ticket = TRY(LockTicket(caller, wait));
   node_->EndLease(lease_);
   return locks->SetWhole(LockHolder::OpenFile(this), kind, ticket);
+}
+
+// A wait for a lock is the only thing a file has armed.
+Status OpenFile::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
+  if (FileLocks* locks = node_->LocksIfAny()) {
+    locks->Withdraw({caller.SinkOf(number), number});
+  }
+  return Status::kOk;
 }
 
 Status OpenFile::DropProcessLocks(const cobj::CallContext& caller) {

@@ -21,7 +21,7 @@ class OpenFile final : public OpenFileBase<IOpenFile> {
   // Files never make anybody wait for readiness: readable and writable, always.
   Result<std::uint64_t> PollState() override;
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready) override;
-  Status Disarm(const cobj::CallContext&, std::uint32_t) override { return Status::kOk; }
+  Status Disarm(const cobj::CallContext& caller, std::uint32_t number) override;
 
   Result<std::uint64_t> Read(const cobj::CallContext& caller, BufferOut data) override;
   Result<std::uint64_t> Write(const cobj::CallContext& caller, BufferIn data) override;

@@ -1,5 +1,5 @@
 /* Many processes take one lock of a file in turn, each waiting for the others: all three kinds. What
- * ends the locks of a process. */
+ * ends the locks of a process, and what is left of a wait that was given up. */
 #include "check.h"
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -93,6 +93,97 @@ static int executed(int fd) {
   return 0;
 }
 
+/* Descriptors are not closed by whom they end with. */
+static void end_without_closing(const char *how, int signal) {
+  int ready[2], status = 0;
+  pipe(ready);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    locked(path, 0);
+    write(ready[1], "x", 1);
+    if (signal == 0) _exit(0);
+    if (signal == SIGSEGV) *(volatile int *)8 = 1;
+    for (;;) pause();
+  }
+  char byte;
+  read(ready[0], &byte, 1);
+  if (signal == SIGKILL) {
+    look(path, "before its end");
+    kill(child, SIGKILL);
+  }
+  waitpid(child, &status, 0);
+  look(path, how);
+  close(ready[0]);
+  close(ready[1]);
+}
+
+/* Who waits for it is woken by the end of who has it. */
+static void inherits(void) {
+  int ready[2], status = 0;
+  pipe(ready);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    locked(path, 0);
+    write(ready[1], "x", 1);
+    for (;;) pause();
+  }
+  char byte;
+  read(ready[0], &byte, 1);
+  if (fork() == 0) {
+    usleep(200000);
+    kill(child, SIGKILL);
+    _exit(0);
+  }
+  int fd = open(path, O_RDWR);
+  VALUE(take(1, fd));
+  close(fd);
+  while (wait(&status) > 0) continue;
+  close(ready[0]);
+  close(ready[1]);
+}
+
+static void on_alarm(int signal) { (void)signal; }
+
+/* We have the lock; a child waits for it and is interrupted, and lives on. Then we let go. */
+static void gives_up(int kind) {
+  int gone[2], done[2], status = 0;
+  pipe(gone);
+  pipe(done);
+  int fd = open(path, O_RDWR | O_CREAT, 0600);
+  take(kind, fd);
+  fflush(stdout);
+  if (fork() == 0) {
+    char byte;
+    int own = open(path, O_RDWR);
+    struct sigaction action = {.sa_handler = on_alarm};
+    sigaction(SIGALRM, &action, NULL);
+    alarm(1);
+    VALUE(take(kind, own));
+    fflush(stdout);
+    write(gone[1], "x", 1);
+    close(done[1]);
+    read(done[0], &byte, 1);
+    _exit(0);
+  }
+  char byte;
+  read(gone[0], &byte, 1);
+  struct flock none = {F_UNLCK, SEEK_SET, 0, 0, 0}, all = {F_WRLCK, SEEK_SET, 0, 0, 0};
+  if (kind == 0) flock(fd, LOCK_UN);
+  else fcntl(fd, kind == 1 ? F_SETLK : F_OFD_SETLK, &none);
+  int third = open(path, O_RDWR);
+  VALUE(kind == 0 ? flock(third, LOCK_EX | LOCK_NB) : fcntl(third, kind == 1 ? F_SETLK : F_OFD_SETLK, &all));
+  close(third);
+  close(fd);
+  close(done[0]);
+  close(done[1]);
+  wait(&status);
+  printf("given up %d: %x\n", kind, status);
+  close(gone[0]);
+  close(gone[1]);
+}
+
 int main(int count, char **words) {
   if (count == 3 && strcmp(words[1], "executed") == 0) return executed(atoi(words[2]));
   mkdir("/tmp/files", 0700);
@@ -117,6 +208,13 @@ int main(int count, char **words) {
     printf("kind %d: %d turns, %d failed\n", kind, count, failed);
     close(keep);
   }
+  alarm(40); /* who waits in vain */
+  end_without_closing("after _exit", 0);
+  end_without_closing("after kill", SIGKILL);
+  end_without_closing("after a crash", SIGSEGV);
+  inherits();
+  for (int kind = 0; kind < 3; ++kind) gives_up(kind);
+  alarm(0);
   ends(words[0]);
   return 0;
 }

@@ -288,14 +288,16 @@ Status Sync(Handle file, bool data_only) {
   return Await([&](std::uint32_t ticket) { return File(file).Sync(data_only, ticket); }).status();
 }
 Status LockRange(Handle file, const fs::RangeLock& lock, bool wait) {
-  return Await([&](std::uint32_t ticket) { return File(file).LockRange(lock, wait, ticket); }, true)
+  return Await([&](std::uint32_t ticket) { return File(file).LockRange(lock, wait, ticket); },
+               [&](std::uint32_t ticket) { (void)File(file).Disarm(ticket); })
       .status();
 }
 Status QueryLock(Handle file, const fs::RangeLock& lock, fs::RangeLock* found) {
   return File(file).QueryLock(lock, found);
 }
 Status LockWhole(Handle file, fs::LockKind kind, bool wait) {
-  return Await([&](std::uint32_t ticket) { return File(file).LockWhole(kind, wait, ticket); }, true)
+  return Await([&](std::uint32_t ticket) { return File(file).LockWhole(kind, wait, ticket); },
+               [&](std::uint32_t ticket) { (void)File(file).Disarm(ticket); })
       .status();
 }
 void DropProcessLocks(Handle file) {

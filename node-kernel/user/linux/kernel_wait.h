@@ -1,6 +1,9 @@
 // How the seam's native side waits for calls that the kernel answers with kPending.
 #pragma once
 
+#include <cstddef>
+#include <type_traits>
+
 #include "user/linux/dispatcher.h"
 #include "user/linux/kernel.h"
 #include "user/linux/monitor.h"
@@ -37,10 +40,12 @@ Result<std::uint64_t> AtOnce(Call call) {
 }
 
 // Runs call(ticket), outside the monitor; where it goes on in the kernel, sleeps until it has
-// ended. `interruptible`: a signal cancels it (kCancelled) if it can still be cancelled. The answer
-// is status and value. Hardly any call has to wait, so it is asked without a ticket first.
-template <typename Call>
-Result<std::uint64_t> Await(Call call, bool interruptible = false) {
+// ended. The answer is status and value. Hardly any call has to wait, so it is asked without a
+// ticket first. A signal cancels it (kCancelled) if it can still be cancelled and there is a
+// give_up(ticket), which tells whom it waits for.
+template <typename Call, typename GiveUp = std::nullptr_t>
+Result<std::uint64_t> Await(Call call, GiveUp give_up = nullptr) {
+  constexpr bool kInterruptible = !std::is_same_v<GiveUp, std::nullptr_t>;
   ScopedTicket ticket(kLater);
   for (;;) {
     const Result<std::uint64_t> answer = [&] {
@@ -57,7 +62,10 @@ Result<std::uint64_t> Await(Call call, bool interruptible = false) {
       return answer;
     }
     ticket.SetArmed();
-    if (ticket.Wait(0, interruptible) != Wake::kEvent) {
+    if (ticket.Wait(0, kInterruptible) != Wake::kEvent) {
+      if constexpr (kInterruptible) {
+        give_up(ticket.number());
+      }
       return Status::kCancelled;
     }
     return TicketResult(ticket.number());
