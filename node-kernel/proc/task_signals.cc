@@ -173,7 +173,9 @@ Status TaskTable::Stop(std::uint32_t caller, std::uint32_t number, std::uint32_t
     Task* task = FindOwnLocked(caller, number);
     if (task == nullptr)
       return Status::kNoProcess;
-    StopLocked(*task, signal, &fired);
+    // What a terminal's keys stop somebody must be able to continue.
+    if (signal == abi::kSignalStop || !IsOrphanedLocked(task->group))
+      StopLocked(*task, signal, &fired);
   }
   Fire(fired);
   return Status::kOk;

@@ -290,6 +290,24 @@ TEST_F(TaskTableTest, AStoppedGroupThatIsOrphanedIsWokenAndHungUp) {
   EXPECT_NE(job->signals.pending() & abi::SignalBit(abi::kSignalHangup), 0u);
 }
 
+// Nobody could continue it.
+TEST_F(TaskTableTest, KeysDoNotStopAnOrphanedGroup) {
+  FakeHost hosts[2];
+  Task* shell = New(1, &hosts[0]);
+  ASSERT_TRUE(tasks_.NewSession(shell->number).ok());
+  Task* job = New(shell->number, &hosts[1]);
+  for (const std::uint32_t signal :
+       {abi::kSignalTerminalStop, abi::kSignalTerminalInput, abi::kSignalTerminalOutput}) {
+    EXPECT_EQ(tasks_.Stop(job->number, 0, signal), Status::kOk);
+    EXPECT_FALSE(hosts[1].stopped);
+  }
+  EXPECT_EQ(tasks_.Stop(shell->number, 0, abi::kSignalStop), Status::kOk);
+  EXPECT_TRUE(hosts[0].stopped);
+  ASSERT_EQ(tasks_.SetGroup(shell->number, job->number, 0), Status::kOk);
+  EXPECT_EQ(tasks_.Stop(job->number, 0, abi::kSignalTerminalStop), Status::kOk);
+  EXPECT_TRUE(hosts[1].stopped);
+}
+
 TEST_F(TaskTableTest, TasksInOneProcessEndWithIt) {
   FakeHost host;
   Task* main = New(1, &host);
