@@ -65,6 +65,18 @@ bool Terminal::ReadableLocked() const {
   return discipline_.committed() >= std::max<std::uint32_t>(least, 1);
 }
 
+bool Terminal::AwaitsBytesLocked() const {
+  const TerminalSettings& settings = discipline_.settings();
+  return (settings.local & kLocalCanonical) != 0 ||
+         settings.keys[static_cast<std::uint32_t>(TerminalKey::kMinimum)] != 0;
+}
+
+std::uint32_t Terminal::FirstByteTimeLocked() const {
+  return AwaitsBytesLocked()
+             ? 0
+             : discipline_.settings().keys[static_cast<std::uint32_t>(TerminalKey::kTime)];
+}
+
 // With nothing to be read and no line end in sight, a full line discards what more is typed: else a
 // master that writes one endless line would wait for ever.
 bool Terminal::CanTypeLocked() const {
@@ -116,26 +128,20 @@ void Terminal::Closed() {
   UpdateLocked(0, 0, wakeups);
 }
 
-// The group of `caller` may go on, or has been signalled.
-Status Terminal::CheckForeground(Caller caller, std::uint32_t signal) {
+Result<bool> Terminal::IsBackground(Caller caller, std::uint32_t* group) {
   Place place;
   TRY(jobs_.Find(caller, &place));
-  {
-    MutexGuard guard(lock_);
-    if (place.task == 0 || session_ == 0 || place.session != session_ ||
-        place.group == foreground_) {
-      return Status::kOk;
-    }
-  }
-  if (jobs_.IsOrphaned(place.group)) {
-    return Status::kIoError;
-  }
-  jobs_.SignalGroup(place.group, signal);
-  return Status::kWouldBlock;
+  *group = place.group;
+  MutexGuard guard(lock_);
+  return place.task != 0 && session_ != 0 && place.session == session_ &&
+         place.group != foreground_;
 }
 
 Result<std::uint64_t> Terminal::Read(Caller caller, BufferOut data) {
-  TRY(CheckForeground(caller, abi::kSignalTerminalInput));
+  std::uint32_t group = 0;
+  if (TRY(IsBackground(caller, &group))) {
+    return Status::kNotOwner;
+  }
   MutexGuard reader(reader_lock_);
   std::uint64_t done = 0;
   for (bool ended = false; !ended && done < data.size();) {
@@ -143,12 +149,9 @@ Result<std::uint64_t> Terminal::Read(Caller caller, BufferOut data) {
     std::size_t size;
     {
       MutexGuard guard(lock_);
-      const bool raw = (discipline_.settings().local & kLocalCanonical) == 0;
-      const bool takes_what_there_is =
-          raw &&
-          discipline_.settings().keys[static_cast<std::uint32_t>(TerminalKey::kMinimum)] == 0;
       if (done == 0 && !ReadableLocked()) {
-        if (hung_up_ || takes_what_there_is) {
+        const bool waits = AwaitsBytesLocked() || FirstByteTimeLocked() != 0;
+        if (hung_up_ || !waits) {
           return std::uint64_t{0};
         }
         return Status::kWouldBlock;
@@ -180,9 +183,14 @@ Result<std::uint64_t> Terminal::Write(Caller caller, BufferIn data) {
     MutexGuard guard(lock_);
     stops_background = (discipline_.settings().local & kLocalStopOutput) != 0;
   }
-  if (stops_background) {
-    TRY(CheckForeground(caller, abi::kSignalTerminalOutput));
+  std::uint32_t group = 0;
+  if (stops_background && TRY(IsBackground(caller, &group))) {
+    return Status::kNotOwner;
   }
+  return WriteBytes(data);
+}
+
+Result<std::uint64_t> Terminal::WriteBytes(BufferIn data) {
   std::uint64_t done = 0;
   const std::uint64_t all = std::min(data.size(), kMostAtOnce);
   while (done < all) {

@@ -6,11 +6,11 @@
 //
 // Sessions: a terminal belongs to at most one session, whose foreground group gets the signals of
 // the keyboard. A member of another group of that session that reads (or writes, with
-// kLocalStopOutput) is signalled instead, and told kWouldBlock: it tries again when it has been
-// continued. Whether a background member may change settings and the foreground group depends on
-// what it does about the signal, which only its personality knows: that is checked there. Raw
-// reads: with key kMinimum zero a read takes what there is, kTime is not honoured (first version:
-// whoever waits has timers of its own).
+// kLocalStopOutput) is told kNotOwner. What becomes of it, and whether a background member may
+// change settings and the foreground group, depends on what it does about the signals for that,
+// which only its personality knows: it asks kTerminalIsBackground, and has its group signalled. Raw
+// reads: with key kMinimum zero a read takes what there is; with kTime, and nothing there, it is
+// kWouldBlock, and whoever waits has a timer of its own. Between bytes kTime is not honoured.
 //
 // Hung up (a pair's master has closed, or the session's leader has ended on it): reads find the
 // end, writes kIoError, for good for a pair, until the next opening for the console.
@@ -84,9 +84,15 @@ class Terminal final : public RefCounted, private TerminalEffects {
   void DropOutput() override;
   void HoldOutput(bool hold) override;
 
-  Status CheckForeground(Caller caller, std::uint32_t signal);
+  Result<bool> IsBackground(Caller caller, std::uint32_t* group);
+  Result<std::uint64_t> SignalBackground(Caller caller, BufferIn input);
+  Result<std::uint64_t> WriteBytes(BufferIn data);
   std::size_t TypeLocked(std::span<const std::uint8_t> bytes) K42_REQUIRES(lock_);
   bool ReadableLocked() const K42_REQUIRES(lock_);
+  // A read waits for a line, or for a number of bytes, however long it takes.
+  bool AwaitsBytesLocked() const K42_REQUIRES(lock_);
+  // Else: how long for the first byte, in tenths of a second.
+  std::uint32_t FirstByteTimeLocked() const K42_REQUIRES(lock_);
   bool CanTypeLocked() const K42_REQUIRES(lock_);
   std::uint32_t ScreenRoomLocked() const K42_REQUIRES(lock_) {
     return kScreenBytes - (screen_tail_ - screen_head_);

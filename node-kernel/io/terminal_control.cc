@@ -70,9 +70,37 @@ Result<std::uint64_t> Terminal::Control(Caller caller, std::uint32_t operation, 
       Type({&byte, 1});
       return std::uint64_t{0};
     }
+    case kTerminalIsBackground: {
+      std::uint32_t group = 0;
+      return std::uint64_t{TRY(IsBackground(caller, &group))};
+    }
+    case kTerminalSignalBackground:
+      return SignalBackground(caller, input);
+    case kTerminalWriteAnyway:
+      return WriteBytes(input);
+    case kTerminalGetReadTime: {
+      MutexGuard guard(lock_);
+      return std::uint64_t{FirstByteTimeLocked()};
+    }
     default:
       return SessionControl(caller, operation, input);
   }
+}
+
+Result<std::uint64_t> Terminal::SignalBackground(Caller caller, BufferIn input) {
+  const std::uint32_t signal = TRY(input.As<std::uint32_t>());
+  if (signal != abi::kSignalTerminalInput && signal != abi::kSignalTerminalOutput) {
+    return Status::kInvalidArgument;
+  }
+  std::uint32_t group = 0;
+  if (!TRY(IsBackground(caller, &group))) {
+    return std::uint64_t{0};
+  }
+  if (jobs_.IsOrphaned(group)) {
+    return Status::kIoError;
+  }
+  jobs_.SignalGroup(group, signal);
+  return std::uint64_t{1};
 }
 
 // Output never waits here longer than its reader does; there is nothing to drain for the console,
@@ -139,12 +167,12 @@ Result<std::uint64_t> Terminal::SessionControl(Caller caller, std::uint32_t oper
   const bool mine = session != 0 && place.session == session;
   switch (operation) {
     case kTerminalGetForeground:
-      if (!mine) {
+      if (!mine && place.task != 0) {
         return Status::kNotTerminal;
       }
       return std::uint64_t{foreground};
     case kTerminalGetSession:
-      if (!mine) {
+      if (session == 0 || (!mine && place.task != 0)) {
         return Status::kNotTerminal;
       }
       return std::uint64_t{session};

@@ -167,8 +167,13 @@ Result<std::uint64_t> TerminalMaster::Control(Caller caller, std::uint32_t opera
     case kTerminalFlushInput:
     case kTerminalFlushOutput:
     case kTerminalFlushBoth:
+    case kTerminalGetForeground:
+    case kTerminalGetSession:
       // The master may always; it belongs to no session of the terminal.
       return terminal_->Control(cobj::CallContext::Kernel(), operation, input, output);
+    case kTerminalWriteAnyway:
+    case kTerminalGetReadTime:
+      return Status::kNotTerminal;  // what programs ask of their side
     default:
       return terminal_->Control(caller, operation, input, output);
   }

@@ -8,6 +8,7 @@
 #include "user/linux/heap.h"
 #include "user/linux/signals.h"
 #include "user/linux/task.h"
+#include "user/linux/terminal.h"
 
 namespace k42::personality {
 namespace {
@@ -153,6 +154,7 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
   }
   const std::uint64_t deadline =
       receive_timeout_ns ? kernel::MonotonicNs() + receive_timeout_ns : 0;
+  std::uint64_t typing_deadline = 0;
   std::uint64_t done = 0;  // not of a stream, which gives what it has
   for (;;) {
     if (awaited_) {
@@ -174,6 +176,13 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
     if (done != 0) {
       return static_cast<std::int64_t>(done);
     }
+    if (got.status() == Status::kNotOwner) {
+      const std::int64_t stopped = InBackground(kSIGTTIN);
+      if (stopped < 0) {
+        return stopped;
+      }
+      continue;
+    }
     if (got.status() != Status::kWouldBlock) {
       return ToReply(got);
     }
@@ -181,12 +190,28 @@ std::int64_t KernelFile::Read(std::uint64_t address, std::uint64_t size) {
     if (nonblocking()) {
       return ToReply(got);
     }
-    awaited_ = true;
-    const std::int64_t waited = WaitReady(this, abi::kReadable, deadline);
+    is_terminal_ = is_terminal_ || (!awaited_ && !is_socket && FirstByteTime(*this) >= 0);
+    awaited_ = !is_terminal_;
+    const std::int64_t waited =
+        is_terminal_ ? WaitForTyping(&typing_deadline) : WaitReady(this, abi::kReadable, deadline);
     if (waited < 0) {
-      return waited;
+      return is_terminal_ && waited == -kEAGAIN ? 0 : waited;
     }
   }
+}
+
+std::int64_t KernelFile::InBackground(int signal) {
+  const std::int64_t stopped = StopInBackground(Self(), *this, signal);
+  return stopped == -kENOTTY ? -kEPERM : stopped;
+}
+
+// The settings may be others after each wait; the time counts from the first.
+std::int64_t KernelFile::WaitForTyping(std::uint64_t* deadline) {
+  const std::int64_t time = FirstByteTime(*this);
+  if (time > 0 && *deadline == 0) {
+    *deadline = kernel::MonotonicNs() + static_cast<std::uint64_t>(time);
+  }
+  return WaitReady(this, abi::kReadable, time > 0 ? *deadline : 0);
 }
 
 std::int64_t KernelFile::ReadOrWait(std::uint64_t address, std::uint64_t size,
@@ -207,6 +232,17 @@ std::int64_t KernelFile::ReadOrWait(std::uint64_t address, std::uint64_t size,
   return ToReply(got);
 }
 
+namespace {
+
+Result<std::uint64_t> WriteAnyway(kernel::Handle terminal, std::uint64_t address,
+                                  std::uint64_t size) {
+  constexpr std::uint64_t kMost = 4096;  // of one control operation
+  return kernel::Control(terminal, io::kTerminalWriteAnyway, reinterpret_cast<const void*>(address),
+                         size < kMost ? size : kMost, nullptr, 0);
+}
+
+}  // namespace
+
 std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
   if (slot != abi::FileSlots::kNone) {
     const std::int64_t put = WriteInSlot(*this, address, size, kAtPosition);
@@ -219,10 +255,12 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
   }
   const std::uint64_t deadline = send_timeout_ns ? kernel::MonotonicNs() + send_timeout_ns : 0;
   std::uint64_t done = 0;
+  bool anyway = false;  // a terminal that stops the background's output, but not this one's
   for (;;) {
     const Result<std::uint64_t> put =
-        is_stream ? kernel::WriteStream(handle_, address + done, size - done)
-                  : kernel::Write(handle_, address + done, size - done);
+        anyway      ? WriteAnyway(handle_, address + done, size - done)
+        : is_stream ? kernel::WriteStream(handle_, address + done, size - done)
+                    : kernel::Write(handle_, address + done, size - done);
     if (put.ok()) {
       CountTransfer(*this);
       done += put.value();
@@ -238,6 +276,14 @@ std::int64_t KernelFile::Write(std::uint64_t address, std::uint64_t size) {
           return static_cast<std::int64_t>(done);
         }
       }
+      continue;
+    }
+    if (put.status() == Status::kNotOwner && done == 0) {
+      const std::int64_t stopped = InBackground(kSIGTTOU);
+      if (stopped < 0) {
+        return stopped;
+      }
+      anyway = true;
       continue;
     }
     is_stream = is_stream || put.status() == Status::kWouldBlock;

@@ -154,9 +154,16 @@ class KernelFile final : public Description {
   static constexpr std::int64_t kNotYet = INT64_MIN;
   std::int64_t ReadOrWait(std::uint64_t address, std::uint64_t size, std::uint64_t deadline);
 
+  // What becomes of who was told that it is in its terminal's background: StopInBackground.
+  std::int64_t InBackground(int signal);
+  // For input of a terminal; `deadline` is set by the first wait.
+  std::int64_t WaitForTyping(std::uint64_t* deadline);
+
   kernel::Handle handle_;
   // It has answered that there is nothing yet, and may do so again: we ask and wait in one call.
   bool awaited_ = false;
+  // Known then, too: how long it waits is in its settings.
+  bool is_terminal_ = false;
 };
 
 // Base of the kinds that live here.

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "user/linux/call_support.h"
+#include "user/linux/dispatcher.h"
 
 namespace k42::personality {
 namespace {
@@ -98,7 +99,11 @@ std::int64_t SetFromInt(KernelFile& file, std::uint32_t operation, std::uint64_t
   return Ask(file, operation, &value, sizeof(value));
 }
 
-std::int64_t SetSettings(KernelFile& file, std::uint32_t operation, std::uint64_t argument) {
+std::int64_t SetSettings(Thread& thread, KernelFile& file, std::uint32_t operation,
+                         std::uint64_t argument) {
+  if (const std::int64_t error = StopInBackground(thread, file, kSIGTTOU)) {
+    return error;
+  }
   LinuxTermios termios;
   if (!ReadUser(&termios, argument)) {
     return -kEFAULT;
@@ -140,6 +145,29 @@ io::TerminalSettings FromTermios(const LinuxTermios& termios) {
   return settings;
 }
 
+std::int64_t StopInBackground(Thread& thread, KernelFile& file, int signal) {
+  const std::int64_t background = Ask(file, io::kTerminalIsBackground);
+  if (background <= 0) {
+    return background;
+  }
+  if (thread.signals.mask.Has(signal) || thread.task->actions->For(signal).handler == kSigIgnore) {
+    return signal == kSIGTTIN ? -kEIO : 0;
+  }
+  const auto number = static_cast<std::uint32_t>(signal);
+  const std::int64_t sent = Ask(file, io::kTerminalSignalBackground, &number, sizeof(number));
+  if (sent <= 0) {
+    return sent;
+  }
+  Here().TakeEvents();
+  return -kERESTARTSYS;
+}
+
+std::int64_t FirstByteTime(KernelFile& file) {
+  constexpr std::int64_t kTenth = 100'000'000;
+  const std::int64_t tenths = Ask(file, io::kTerminalGetReadTime);
+  return tenths > 0 ? tenths * kTenth : tenths;
+}
+
 std::int64_t TerminalIoctl(Thread& thread, KernelFile& file, std::uint32_t request,
                            std::uint64_t argument) {
   switch (request) {
@@ -153,20 +181,29 @@ std::int64_t TerminalIoctl(Thread& thread, KernelFile& file, std::uint32_t reque
       return WriteUser(argument, ToTermios(settings)) ? 0 : -kEFAULT;
     }
     case kTcSets:
-      return SetSettings(file, io::kTerminalSetSettings, argument);
+      return SetSettings(thread, file, io::kTerminalSetSettings, argument);
     case kTcSetsW:
-      return SetSettings(file, io::kTerminalSetSettingsDrain, argument);
+      return SetSettings(thread, file, io::kTerminalSetSettingsDrain, argument);
     case kTcSetsF:
-      return SetSettings(file, io::kTerminalSetSettingsFlush, argument);
+      return SetSettings(thread, file, io::kTerminalSetSettingsFlush, argument);
     case kTcSbrk:
     case kTcSbrkP:
+      if (const std::int64_t error = StopInBackground(thread, file, kSIGTTOU)) {
+        return error;
+      }
       return Ask(file, io::kTerminalSendBreak);
     case kTcXonc:
+      if (const std::int64_t error = StopInBackground(thread, file, kSIGTTOU)) {
+        return error;
+      }
       return argument > 3    ? -kEINVAL
              : argument == 0 ? Ask(file, io::kTerminalHoldOutput)
              : argument == 1 ? Ask(file, io::kTerminalReleaseOutput)
                              : 0;
     case kTcFlsh:
+      if (const std::int64_t error = StopInBackground(thread, file, kSIGTTOU)) {
+        return error;
+      }
       return argument == 0   ? Ask(file, io::kTerminalFlushInput)
              : argument == 1 ? Ask(file, io::kTerminalFlushOutput)
              : argument == 2 ? Ask(file, io::kTerminalFlushBoth)
@@ -183,6 +220,9 @@ std::int64_t TerminalIoctl(Thread& thread, KernelFile& file, std::uint32_t reque
     case kTiocGpgrp:
       return StoreAnswer(Ask(file, io::kTerminalGetForeground), argument);
     case kTiocSpgrp:
+      if (const std::int64_t error = StopInBackground(thread, file, kSIGTTOU)) {
+        return error == -kEIO ? -kENOTTY : error;
+      }
       return SetFromInt(file, io::kTerminalSetForeground, argument);
     case kTiocGsid:
       return StoreAnswer(Ask(file, io::kTerminalGetSession), argument);

@@ -20,6 +20,13 @@ static_assert(sizeof(LinuxTermios) == 36);
 LinuxTermios ToTermios(const io::TerminalSettings& settings);
 io::TerminalSettings FromTermios(const LinuxTermios& termios);
 
+// The thread is about to do something to its terminal that stops background processes. 0: it may go
+// on; -kEIO; -kERESTARTSYS: its group got the signal (SIGTTIN, SIGTTOU). -kENOTTY: no terminal.
+std::int64_t StopInBackground(Thread& thread, KernelFile& file, int signal);
+// How many ns a read waits for its first byte; 0: for ever. Negative: not a terminal's program
+// side.
+std::int64_t FirstByteTime(KernelFile& file);
+
 std::int64_t TerminalIoctl(Thread& thread, KernelFile& file, std::uint32_t request,
                            std::uint64_t argument);
 

@@ -383,6 +383,8 @@ Result<std::uint64_t> Control(Handle file, std::uint32_t operation, const void* 
       const LinuxTermios termios = ToTermios(*static_cast<const io::TerminalSettings*>(in));
       return Value(Call(kIoctl, FdOf(file), 0x5402, Word(&termios)));
     }
+    case io::kTerminalIsBackground:
+      return std::uint64_t{0};  // the host stops us where it has to
     case io::kControlBytesReadable: {
       int count = 0;
       const long result = Call(kIoctl, FdOf(file), 0x541b, Word(&count));

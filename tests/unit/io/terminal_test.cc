@@ -132,12 +132,77 @@ TEST_F(TerminalTest, KeysSignalTheForegroundGroup) {
 TEST_F(TerminalTest, BackgroundReadersAreStopped) {
   EXPECT_TRUE(Control<std::uint32_t>(10, kTerminalSetForeground, 11).ok());
   Type("data\n");
-  EXPECT_EQ(Read(12), "kWouldBlock");
-  EXPECT_EQ(jobs.signals.back(), std::make_pair(12u, std::uint32_t{abi::kSignalTerminalInput}));
+  jobs.signals.clear();
+  EXPECT_EQ(Read(12), "kNotOwner");
+  EXPECT_TRUE(jobs.signals.empty());
+  const std::uint32_t input = abi::kSignalTerminalInput;
+  EXPECT_EQ(terminal->Control(As(12), kTerminalIsBackground, {}, {}).value(), 1u);
+  EXPECT_EQ(Control(12, kTerminalSignalBackground, input).value(), 1u);
+  EXPECT_EQ(jobs.signals.back(), std::make_pair(12u, input));
   jobs.orphaned = 12;
-  EXPECT_EQ(Read(12), "kIoError");
+  EXPECT_EQ(Control(12, kTerminalSignalBackground, input).status(), Status::kIoError);
+  EXPECT_EQ(jobs.signals.size(), 1u);
   EXPECT_EQ(Read(11), "data\n");
   EXPECT_EQ(Write(12, "allowed"), Status::kOk);
+}
+
+// Neither who is in the foreground, nor another session's; and no signal but these two.
+TEST_F(TerminalTest, OnlyTheBackgroundIsSignalled) {
+  EXPECT_TRUE(Control<std::uint32_t>(10, kTerminalSetForeground, 11).ok());
+  jobs.signals.clear();
+  for (const std::uint32_t task : {11u, 20u}) {
+    EXPECT_EQ(terminal->Control(As(task), kTerminalIsBackground, {}, {}).value(), 0u);
+    EXPECT_EQ(
+        Control<std::uint32_t>(task, kTerminalSignalBackground, abi::kSignalTerminalOutput).value(),
+        0u);
+  }
+  EXPECT_EQ(Control<std::uint32_t>(12, kTerminalSignalBackground, abi::kSignalKill).status(),
+            Status::kInvalidArgument);
+  EXPECT_TRUE(jobs.signals.empty());
+}
+
+TEST_F(TerminalTest, BackgroundOutputIsRefusedIfTheTerminalSaysSo) {
+  TerminalSettings settings{};
+  ASSERT_TRUE(terminal
+                  ->Control(As(10), kTerminalGetSettings, {},
+                            BufferOut::Kernel(&settings, sizeof(settings)))
+                  .ok());
+  settings.local |= kLocalStopOutput;
+  EXPECT_TRUE(Control(10, kTerminalSetSettings, settings).ok());
+  EXPECT_TRUE(Control<std::uint32_t>(10, kTerminalSetForeground, 11).ok());
+  EXPECT_EQ(Write(12, "no"), Status::kNotOwner);
+  EXPECT_EQ(Write(11, "yes"), Status::kOk);
+  EXPECT_EQ(Control<std::uint8_t>(12, kTerminalWriteAnyway, '!').value(), 1u);
+  EXPECT_EQ(Screen(), "yes!");
+}
+
+TEST_F(TerminalTest, ARawReadThatWaitsForTimeHasNothingYet) {
+  TerminalSettings settings{};
+  ASSERT_TRUE(terminal
+                  ->Control(As(10), kTerminalGetSettings, {},
+                            BufferOut::Kernel(&settings, sizeof(settings)))
+                  .ok());
+  settings.local &= ~kLocalCanonical;
+  settings.keys[static_cast<std::size_t>(TerminalKey::kMinimum)] = 0;
+  settings.keys[static_cast<std::size_t>(TerminalKey::kTime)] = 0;
+  EXPECT_TRUE(Control(10, kTerminalSetSettings, settings).ok());
+  EXPECT_EQ(Read(10), "");
+  settings.keys[static_cast<std::size_t>(TerminalKey::kTime)] = 5;
+  EXPECT_TRUE(Control(10, kTerminalSetSettings, settings).ok());
+  EXPECT_EQ(Read(10), "kWouldBlock");
+  EXPECT_EQ(terminal->Control(As(10), kTerminalGetReadTime, {}, {}).value(), 5u);
+  Type("x");
+  EXPECT_EQ(Read(10), "x");
+}
+
+// As a master asks: it belongs to no session of its terminal.
+TEST_F(TerminalTest, TheKernelIsToldWhoseItIs) {
+  const auto kernel = cobj::CallContext::Kernel();
+  EXPECT_EQ(terminal->Control(kernel, kTerminalGetForeground, {}, {}).value(), 10u);
+  EXPECT_EQ(terminal->Control(kernel, kTerminalGetSession, {}, {}).value(), 10u);
+  terminal->SessionEnded(10);
+  EXPECT_EQ(terminal->Control(kernel, kTerminalGetForeground, {}, {}).value(), 0u);
+  EXPECT_EQ(terminal->Control(kernel, kTerminalGetSession, {}, {}).status(), Status::kNotTerminal);
 }
 
 TEST_F(TerminalTest, AnotherSessionCannotTakeIt) {
