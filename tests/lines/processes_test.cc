@@ -18,7 +18,7 @@ class ProcessLines : public ::testing::Test {
   static constexpr double kMostPerFork = 0.5;
   // And the lock of their program's pages, the same file for all: a spawned one is shown them at
   // once, where it took that lock for its first faults before.
-  static constexpr double kMostPerSpawn = 1.5;
+  static constexpr double kMostPerSpawn = 1.8;
   void Report(const char* what, const LineReport& report, double most) {
     std::printf("%s: %s", what, report.Text().c_str());
     RecordProperty("shared_per_operation", std::to_string(report.shared_per_operation));
