@@ -69,13 +69,10 @@ bool InfoOf(std::uint64_t task, proc::TaskInfo* info) {
 }
 
 std::size_t TextOfTask(std::uint64_t task, proc::TaskText which, std::span<char> space) {
-  std::size_t size = 0;
-  (void)Sources().processes->tasks.Visit(
-      static_cast<std::uint32_t>(task), 0, [&](const proc::Task& found) {
-        size = found.texts.Get(which).copy(space.data(), space.size());
-        return Status::kOk;
-      });
-  return size;
+  proc::ProcessServices& processes = *Sources().processes;
+  proc::HeldText text(processes.allocator);
+  (void)processes.tasks.GetText(static_cast<std::uint32_t>(task), 0, which, &text);
+  return text.view().copy(space.data(), space.size());
 }
 
 void PrintText(TextWriter& text, std::uint64_t task, proc::TaskText which) {

@@ -145,13 +145,11 @@ Result<std::uint64_t> NodeObject::ReadLog(std::uint64_t, BufferOut) {
 Status NodeObject::NoteUnserved(const cobj::CallContext& caller, std::uint32_t number) {
   char program[UnservedCalls::kProgram];
   std::size_t size = 0;
-  TRY(services_.tasks.Visit(static_cast<std::uint32_t>(caller.process_id), 0,
-                            [&](const Task& task) {
-                              const std::string_view text = task.texts.Get(TaskText::kProgram);
-                              size = std::min(text.size(), sizeof(program));
-                              std::memcpy(program, text.data() + text.size() - size, size);
-                              return Status::kOk;
-                            }));
+  HeldText text(services_.allocator);
+  TRY(services_.tasks.GetText(static_cast<std::uint32_t>(caller.process_id), 0, TaskText::kProgram,
+                              &text));
+  size = std::min(text.view().size(), sizeof(program));
+  std::memcpy(program, text.view().data() + text.view().size() - size, size);
   services_.unserved.Note(number, {program, size});
   return Status::kOk;
 }

@@ -82,7 +82,8 @@ void Process::IdentityChanged(Task& task) {
     return;
   constexpr auto kRelaxed = std::memory_order_relaxed;
   abi::DispatcherPage* page = first()->scheduled().page();
-  page->parent.store(task.parent == nullptr ? 0 : task.parent->number, kRelaxed);
+  const Task* parent = task.parent;
+  page->parent.store(parent == nullptr ? 0 : parent->number, kRelaxed);
   page->user.store(task.credential.user, kRelaxed);
   page->effective_user.store(task.credential.effective_user, kRelaxed);
   page->group.store(task.credential.group, kRelaxed);

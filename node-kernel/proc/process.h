@@ -21,8 +21,8 @@
 // looks afterwards whether it was told meanwhile. A process is replaced while its first one alone
 // runs.
 //
-// Locking: own state is atomics; adding_ for who adds a dispatcher; the task table's lock for tasks
-// (TaskHost is called under it).
+// Locking: own state is atomics; adding_ for who adds a dispatcher; the lock of each task for that
+// task (TaskHost is called under it).
 //
 // Files: process.cc (life), process_make.cc (new, fork, spawn, replace), process_dispatchers.cc,
 // process_memory.cc, process_tasks.cc, process_signals.cc, process_identity.cc, process_handles.cc,
@@ -187,6 +187,7 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   Result<Process*> HoldOther(const cobj::CallContext& caller, std::uint32_t task);
   // A task that has ended, or lives elsewhere now: its number may be another's soon.
   void NoLongerActsFor(std::uint32_t task);
+  void AddUse(TaskInfo& info) const;
   std::uint32_t Number(const cobj::CallContext& caller) const {
     return static_cast<std::uint32_t>(caller.process_id);
   }

@@ -88,7 +88,7 @@ Result<std::uint32_t> Process::AddDispatcher(ProcessDispatcher& caller, std::uin
   machine::InitVectorState(scheduled.vector_state());
   scheduled.InheritEntries(caller.scheduled());
   added->ActFor(main_number_);
-  // Under the table's lock nobody stops or continues the process, or gives it another share of the
+  // Under the task's lock nobody stops or continues the process, or gives it another share of the
   // processors. Its end may have gone past the slot before it was filled.
   const Status admitted = services_.tasks.Visit(main_number_, 0, [&](const Task& task) {
     scheduled.InheritParameters(caller.scheduled());

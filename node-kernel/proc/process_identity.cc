@@ -97,24 +97,28 @@ Status Process::SetSchedule(const cobj::CallContext& caller, std::uint32_t task,
   TRY(services_.tasks.RequireControl(Number(caller), task));
   Credential credential;
   TRY(services_.tasks.GetCredential(Number(caller), 0, &credential));
-  return services_.tasks.Visit(Number(caller), task, [&](Task& found) {
-    auto* process = static_cast<Process*>(found.host);
-    if (process == nullptr)
-      return Status::kNoProcess;
-    const sched::Dispatcher& dispatcher = process->first()->scheduled();
-    const std::uint32_t weight = wanted.weight != 0 ? wanted.weight : sched::WeightOf(wanted.nice);
-    const bool more =
-        wanted.nice < found.nice || wanted.band < dispatcher.band || weight > dispatcher.weight;
-    if (more && credential.effective_user != 0)
-      return Status::kPermissionDenied;
-    found.nice = wanted.nice;
-    process->cpus_ = wanted.cpus;
-    // Each is one word that the dispatcher's CPU reads when it next decides; the band counts from
-    // the next time the dispatcher becomes ready, since a queue is found by it.
-    process->ForEachDispatcher(
-        [&](ProcessDispatcher& each) { each.scheduled().SetParameters(wanted); });
-    return Status::kOk;
-  });
+  return services_.tasks.Visit(
+      Number(caller), task,
+      [&](Task& found) {
+        auto* process = static_cast<Process*>(found.host);
+        if (process == nullptr)
+          return Status::kNoProcess;
+        const sched::Dispatcher& dispatcher = process->first()->scheduled();
+        const std::uint32_t weight =
+            wanted.weight != 0 ? wanted.weight : sched::WeightOf(wanted.nice);
+        const bool more =
+            wanted.nice < found.nice || wanted.band < dispatcher.band || weight > dispatcher.weight;
+        if (more && credential.effective_user != 0)
+          return Status::kPermissionDenied;
+        found.nice = wanted.nice;
+        process->cpus_ = wanted.cpus;
+        // Each is one word that the dispatcher's CPU reads when it next decides; the band counts
+        // from the next time the dispatcher becomes ready, since a queue is found by it.
+        process->ForEachDispatcher(
+            [&](ProcessDispatcher& each) { each.scheduled().SetParameters(wanted); });
+        return Status::kOk;
+      },
+      kDispatchersHold);
 }
 
 }  // namespace k42::proc

@@ -62,33 +62,42 @@ Status Process::EndThread(const cobj::CallContext& caller, std::uint32_t thread)
 
 Status Process::GetTask(const cobj::CallContext& caller, std::uint32_t task, TaskInfo& info) {
   TRY(services_.tasks.GetInfo(Number(caller), task, &info));
-  const std::uint64_t now_ns = machine::MonotonicNs();
-  (void)services_.tasks.Visit(Number(caller), task, [&info, now_ns](Task& found) {
-    auto* process = static_cast<Process*>(found.host);
-    if (process == nullptr)
-      return Status::kOk;
-    bool running = false;
-    info.cpu = process->first()->scheduled().cpu();
-    process->ForEachDispatcher([&](const ProcessDispatcher& each) {
-      const sched::Dispatcher& dispatcher = each.scheduled();
-      if (found.is_main)
-        info.user_ns += dispatcher.run_ns(now_ns);
-      info.switches += dispatcher.switches();
-      if (each.parked())
-        return;
-      ++info.dispatchers;
-      if (running || dispatcher.state() == sched::Dispatcher::State::kWaiting ||
-          dispatcher.state() == sched::Dispatcher::State::kIdle)
-        return;
-      running = true;
-      info.cpu = dispatcher.cpu();
-    });
-    if (info.state == TaskState::kRunning && !running)
-      info.state = TaskState::kWaiting;
-    info.process = process->main_number_;
+  Process* process = nullptr;
+  (void)services_.tasks.Visit(Number(caller), task, [&process](Task& found) {
+    auto* host = static_cast<Process*>(found.host);
+    if (host != nullptr && host->TryHold())
+      process = host;
     return Status::kOk;
   });
+  if (process != nullptr) {
+    process->AddUse(info);
+    process->Drop();
+  }
   return Status::kOk;
+}
+
+// What its dispatchers say. The caller has a hold.
+void Process::AddUse(TaskInfo& info) const {
+  const std::uint64_t now_ns = machine::MonotonicNs();
+  bool running = false;
+  info.cpu = first()->scheduled().cpu();
+  ForEachDispatcher([&](const ProcessDispatcher& each) {
+    const sched::Dispatcher& dispatcher = each.scheduled();
+    if (info.task == main_number_)
+      info.user_ns += dispatcher.run_ns(now_ns);
+    info.switches += dispatcher.switches();
+    if (each.parked())
+      return;
+    ++info.dispatchers;
+    if (running || dispatcher.state() == sched::Dispatcher::State::kWaiting ||
+        dispatcher.state() == sched::Dispatcher::State::kIdle)
+      return;
+    running = true;
+    info.cpu = dispatcher.cpu();
+  });
+  if (info.state == TaskState::kRunning && !running)
+    info.state = TaskState::kWaiting;
+  info.process = main_number_;
 }
 
 // The frequent questions: an answer in a register, where GetTask collects and copies all there is.
@@ -98,7 +107,8 @@ Result<std::uint32_t> Process::GetNumber(const cobj::CallContext& caller, std::u
   TRY(services_.tasks.Visit(Number(caller), task, [&number, which](const Task& found) {
     switch (which) {
       case TaskNumber::kParent:
-        number = found.parent == nullptr ? 0 : found.parent->number;
+        if (const Task* parent = found.parent)
+          number = parent->number;
         break;
       case TaskNumber::kGroup:
         number = found.group;
@@ -164,19 +174,11 @@ Result<std::uint32_t> Process::GetText(const cobj::CallContext& caller, std::uin
   // Words that others may not see; /proc's file has its own permission.
   if (text == TaskText::kEnvironment)
     TRY(services_.tasks.RequireControl(Number(caller), task));
-  auto* copy = static_cast<char*>(services_.allocator.Allocate(kTextMax, 1));
-  if (copy == nullptr)
-    return Status::kNoMemory;
-  std::uint32_t size = 0;
-  Status status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
-    size = static_cast<std::uint32_t>(found.texts.Get(text).copy(copy, buffer.size()));
-    return Status::kOk;
-  });
-  if (status == Status::kOk)
-    status = buffer.CopyFrom(copy, 0, size);
-  services_.allocator.Free(copy, kTextMax);
-  if (status != Status::kOk)
-    return status;
+  HeldText held(services_.allocator);
+  TRY(services_.tasks.GetText(Number(caller), task, text, &held));
+  const auto size =
+      static_cast<std::uint32_t>(std::min<std::size_t>(held.view().size(), buffer.size()));
+  TRY(buffer.CopyFrom(held.view().data(), 0, size));
   return size;
 }
 
@@ -191,25 +193,21 @@ Status Process::SetText(const cobj::CallContext& caller, std::uint32_t task, Tas
     return Status::kNoMemory;
   auto* made = ::new (room) SharedText;
   made->size = size;
-  Status status = value.CopyTo(made->bytes, 0, size);
+  HeldText held(services_.allocator);
+  held.Exchange(made);
+  TRY(value.CopyTo(held.bytes(), 0, size));
   char name[kNameSize] = {};
-  if (status == Status::kOk && text == TaskText::kName)
-    std::copy_n(made->bytes, size, name);
-  if (status == Status::kOk) {
-    status = services_.tasks.Visit(Number(caller), task, [&](Task& found) {
-      if (found.host != this)
-        return Status::kPermissionDenied;
-      std::swap(found.texts.text[static_cast<std::uint32_t>(text)], made);
-      if (made != nullptr && --made->references != 0)
-        made = nullptr;  // others still show it
-      return Status::kOk;
-    });
-  }
-  if (status == Status::kOk && text == TaskText::kName)
+  if (text == TaskText::kName)
+    std::copy_n(held.bytes(), size, name);
+  TRY(services_.tasks.Visit(Number(caller), task, [&](Task& found) {
+    if (found.host != this)
+      return Status::kPermissionDenied;
+    held.Exchange(found.texts.Of(text));
+    return Status::kOk;
+  }));
+  if (text == TaskText::kName)
     TraceName(task == 0 ? Number(caller) : task, {name, size});
-  if (made != nullptr)
-    services_.allocator.Free(made, SharedText::Room(made->size));
-  return status;
+  return Status::kOk;
 }
 
 Result<std::uint64_t> Process::GetOption(const cobj::CallContext& caller, std::uint32_t task,

@@ -1,4 +1,4 @@
-// SignalState: what is pending for one task. Plain data under the task table's lock.
+// SignalState: what is pending for one task. Plain data under the task's lock.
 //
 // A number is pending at most once, except from kSignalFirstQueued on, where each send that found
 // room in the queue counts. Entries of the queue tell who sent; a signal whose entry found no room

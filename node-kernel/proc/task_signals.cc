@@ -1,5 +1,4 @@
 // TaskTable: signals, stopping and continuing.
-#include "base/assert.h"
 #include "proc/credential.h"
 #include "proc/task_table.h"
 
@@ -15,140 +14,144 @@ constexpr std::uint64_t kStopSignals =
 
 }  // namespace
 
-template <typename F>
-void TaskTable::ForEachLocked(F visit) const {
-  for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;)
-    visit(*numbers_.Find(number).task);
-}
-
-void TaskTable::StopLocked(Task& task, std::uint32_t signal, Fired* fired) {
-  if (task.state != TaskState::kRunning || task.host == nullptr)
-    return;
-  task.state = TaskState::kStoppedState;
-  task.stop_signal = signal;
-  task.report_stop = true;
-  task.report_continue = false;
+TaskChange TaskTable::StopLocked(Task& task, std::uint32_t signal) {
+  if (task.state.load(std::memory_order_relaxed) != TaskState::kRunning || task.host == nullptr)
+    return {};
+  task.state.store(TaskState::kStoppedState, std::memory_order_relaxed);
   task.host->StopRunning();
-  TellParentLocked(task, ExitKind::kStopped, signal, fired);
+  return {ExitKind::kStopped, signal, ++task.turn, task.credential.user};
 }
 
-void TaskTable::PostLocked(Task& task, const SignalInfo& info, Fired* fired) {
-  if (task.state == TaskState::kZombie || task.host == nullptr)
-    return;
+TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
+  if (task.host == nullptr)
+    return {};
   const std::uint64_t bit = abi::SignalBit(info.signal);
   if (info.signal == abi::kSignalKill && task.is_main) {
     task.host->EndRunning(ExitKind::kKilled, abi::kSignalKill);
-    return;
+    return {};
   }
   if (info.signal == abi::kSignalStop) {
     task.signals.Drop(abi::SignalBit(abi::kSignalContinue));
-    StopLocked(task, abi::kSignalStop, fired);
-    return;
+    return StopLocked(task, abi::kSignalStop);
   }
+  TaskChange change;
   if (info.signal == abi::kSignalContinue) {
     task.signals.Drop(kStopSignals);
-    if (task.state == TaskState::kStoppedState) {
-      task.state = TaskState::kRunning;
-      task.report_stop = false;
-      task.report_continue = true;
+    if (task.state.load(std::memory_order_relaxed) == TaskState::kStoppedState) {
+      task.state.store(TaskState::kRunning, std::memory_order_relaxed);
       task.host->ContinueRunning();
-      TellParentLocked(task, ExitKind::kContinued, abi::kSignalContinue, fired);
+      change = {ExitKind::kContinued, abi::kSignalContinue, ++task.turn, task.credential.user};
     }
   } else if ((bit & kStopSignals) != 0) {
     task.signals.Drop(abi::SignalBit(abi::kSignalContinue));
   }
   (void)task.signals.Add(info);
   task.host->SignalsChanged(task);
+  return change;
+}
+
+TaskTable::Sent TaskTable::Send(const Sender& sender, Task& task, const SignalInfo& info,
+                                Fired* fired) {
+  TaskChange change;
+  {
+    SpinGuard guard(task.lock, kSignalHold);
+    if (!sender.is_kernel && !MaySignal(sender.credential, task.credential) &&
+        !(info.signal == abi::kSignalContinue && sender.session == task.session))
+      return Sent::kRefused;
+    if (info.signal != 0)
+      change = PostLocked(task, info);
+  }
+  TellParent(task, change, fired);
+  return Sent::kReached;
+}
+
+std::uint32_t TaskTable::SendAll(const Sender& sender, const SignalInfo& info,
+                                 FunctionRef<bool(const Task&)> concerns, std::uint32_t* refused) {
+  Fired fired;
+  std::uint32_t reached = 0;
+  {
+    const Walk walk(*this);
+    ForEach([&](Task& task) {
+      if (concerns(task))
+        ++(Send(sender, task, info, &fired) == Sent::kReached ? reached : *refused);
+    });
+  }
+  Fire(fired);
+  return reached;
 }
 
 Result<std::uint32_t> TaskTable::Kill(std::uint32_t caller, const SignalRequest& request) {
   if (request.info.signal > abi::kSignalMax)
     return Status::kInvalidArgument;
-  Fired fired;
-  std::uint32_t reached = 0, refused = 0;
+  const Task* self = Find(caller);
+  if (self == nullptr)
+    return Status::kNoProcess;
+  Sender sender;
+  sender.is_kernel = false;
+  sender.session = self->session;
   {
-    SpinGuard guard(lock_);
-    const Task* self = FindLocked(caller);
-    if (self == nullptr)
-      return Status::kNoProcess;
-    SignalInfo info = request.info;
-    info.sender = self->number;
-    info.sender_user = self->credential.user;
-    info.thread = request.thread;
-    const auto send = [&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock is held
-      const bool may = MaySignal(self->credential, task.credential) ||
-                       (info.signal == abi::kSignalContinue && self->session == task.session);
-      if (!may) {
-        ++refused;
-        return;
-      }
-      ++reached;
-      if (info.signal != 0)
-        PostLocked(task, info, &fired);
-    };
-    const std::uint32_t own = self->number;
-    switch (request.selector) {
-      case Selector::kTask:
-        if (Task* task = FindLocked(request.id == 0 ? own : request.id))
-          send(*task);
-        break;
-      case Selector::kThread: {
-        const NumberTable::Slot slot = numbers_.Find(request.id);
-        if (slot.task != nullptr) {
-          info.thread = request.id;
-          send(*slot.task);
-        }
-        break;
-      }
-      case Selector::kGroup: {
-        const std::uint32_t group = request.id == 0 ? self->group : request.id;
-        ForEachLocked([&](Task& task) {
-          if (task.group == group)
-            send(task);
-        });
-        break;
-      }
-      case Selector::kAll:
-        ForEachLocked([&](Task& task) {
-          if (!task.heads_family && task.number != own)
-            send(task);
-        });
-        break;
-    }
+    SpinGuard guard(self->lock);
+    sender.credential.user = self->credential.user;
+    sender.credential.effective_user = self->credential.effective_user;
   }
-  Fire(fired);
+  SignalInfo info = request.info;
+  info.sender = caller;
+  info.sender_user = sender.credential.user;
+  info.thread = request.thread;
+  std::uint32_t reached = 0, refused = 0;
+  Task* task = nullptr;
+  switch (request.selector) {
+    case Selector::kTask:
+      task = Find(request.id == 0 ? caller : request.id);
+      break;
+    case Selector::kThread:
+      task = numbers_.Find(request.id).task;
+      info.thread = request.id;
+      break;
+    case Selector::kGroup: {
+      const std::uint32_t group = request.id == 0 ? self->group.load() : request.id;
+      reached = SendAll(
+          sender, info, [group](const Task& other) { return other.group == group; }, &refused);
+      break;
+    }
+    case Selector::kAll:
+      reached = SendAll(
+          sender, info,
+          [caller](const Task& other) { return !other.heads_family && other.number != caller; },
+          &refused);
+      break;
+  }
+  if (task != nullptr) {
+    Fired fired;
+    ++(Send(sender, *task, info, &fired) == Sent::kReached ? reached : refused);
+    Fire(fired);
+  }
   if (reached == 0)
     return refused != 0 ? Status::kPermissionDenied : Status::kNoProcess;
   return reached;
 }
 
 void TaskTable::KillGroup(std::uint32_t group, const SignalInfo& info) {
-  Fired fired;
-  {
-    SpinGuard guard(lock_);
-    ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock is held
-      if (task.group == group)
-        PostLocked(task, info, &fired);
-    });
-  }
-  Fire(fired);
+  std::uint32_t refused = 0;
+  (void)SendAll(
+      {}, info, [group](const Task& task) { return task.group == group; }, &refused);
 }
 
 void TaskTable::KillTask(std::uint32_t number, const SignalInfo& info) {
   Fired fired;
-  {
-    SpinGuard guard(lock_);
-    if (Task* task = FindLocked(number))
-      PostLocked(*task, info, &fired);
-  }
+  if (Task* task = Find(number))
+    (void)Send({}, *task, info, &fired);
   Fire(fired);
 }
 
 Status TaskTable::Take(std::uint32_t caller, std::uint32_t number, std::uint64_t allowed,
                        SignalInfo* info) {
-  SpinGuard guard(lock_);
-  Task* task = FindOwnLocked(caller, number);
+  const TaskHost* host = nullptr;
+  Task* task = FindOwn(caller, number, &host);
   if (task == nullptr)
+    return Status::kNoProcess;
+  SpinGuard guard(task->lock, kSignalHold);
+  if (task->host != host)
     return Status::kNoProcess;
   if (!task->signals.Take(allowed, info))
     return Status::kNotFound;
@@ -157,9 +160,12 @@ Status TaskTable::Take(std::uint32_t caller, std::uint32_t number, std::uint64_t
 }
 
 Result<std::uint64_t> TaskTable::Pending(std::uint32_t caller, std::uint32_t number) {
-  SpinGuard guard(lock_);
-  const Task* task = FindOwnLocked(caller, number);
+  const TaskHost* host = nullptr;
+  const Task* task = FindOwn(caller, number, &host);
   if (task == nullptr)
+    return Status::kNoProcess;
+  SpinGuard guard(task->lock);
+  if (task->host != host)
     return Status::kNoProcess;
   return task->signals.pending();
 }
@@ -167,54 +173,24 @@ Result<std::uint64_t> TaskTable::Pending(std::uint32_t caller, std::uint32_t num
 Status TaskTable::Stop(std::uint32_t caller, std::uint32_t number, std::uint32_t signal) {
   if (signal == 0 || signal > abi::kSignalMax || (abi::SignalBit(signal) & kStopSignals) == 0)
     return Status::kInvalidArgument;
-  Fired fired;
+  const TaskHost* host = nullptr;
+  Task* task = FindOwn(caller, number, &host);
+  if (task == nullptr)
+    return Status::kNoProcess;
+  // What a terminal's keys stop somebody must be able to continue.
+  if (signal != abi::kSignalStop && IsOrphaned(task->group))
+    return Status::kOk;
+  TaskChange change;
   {
-    SpinGuard guard(lock_);
-    Task* task = FindOwnLocked(caller, number);
-    if (task == nullptr)
+    SpinGuard guard(task->lock, kSignalHold);
+    if (task->host != host)
       return Status::kNoProcess;
-    // What a terminal's keys stop somebody must be able to continue.
-    if (signal == abi::kSignalStop || !IsOrphanedLocked(task->group))
-      StopLocked(*task, signal, &fired);
+    change = StopLocked(*task, signal);
   }
+  Fired fired;
+  TellParent(*task, change, &fired);
   Fire(fired);
   return Status::kOk;
-}
-
-// -- orphaned groups: here because they end in signals ------------------------------------------
-
-// A group is orphaned if no member has a parent outside the group but inside the session.
-bool TaskTable::IsOrphanedLocked(std::uint32_t group) const {
-  bool orphaned = true;
-  ForEachLocked([&](const Task& task) {
-    if (task.group == group && task.state != TaskState::kZombie && task.parent != nullptr &&
-        task.parent->group != group && task.parent->session == task.session)
-      orphaned = false;
-  });
-  return orphaned;
-}
-
-bool TaskTable::IsOrphaned(std::uint32_t group) {
-  SpinGuard guard(lock_);
-  return IsOrphanedLocked(group);
-}
-
-void TaskTable::WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) {
-  bool stopped = false;
-  ForEachLocked([&](const Task& task) {
-    stopped |= task.group == group && task.state == TaskState::kStoppedState;
-  });
-  if (!stopped)
-    return;
-  ForEachLocked([&](Task& task) K42_NO_THREAD_SAFETY_ANALYSIS {  // the lock is held
-    if (task.group != group)
-      return;
-    for (const std::uint32_t signal : {abi::kSignalHangup, abi::kSignalContinue}) {
-      SignalInfo info = {};
-      info.signal = signal;
-      PostLocked(task, info, fired);
-    }
-  });
 }
 
 }  // namespace k42::proc

@@ -1,20 +1,31 @@
 // TaskTable: all tasks of a node: numbers, the family tree, groups, sessions, signals, waiting.
 //
-// One spin lock for everything, because each operation looks at several tasks at once and is short
-// (at most a walk over all tasks, for groups). Nothing is called under it but TaskHost's methods;
-// tickets are fired after it was dropped.
+// No lock for everything: each task has its own (task.h), and processes that come and go on
+// different CPUs, of different parents, write no line in common. A task is found by its number
+// without a lock. What concerns many tasks (groups, sessions) walks over the numbers and looks at
+// one task at a time; births keep out of such walks where one that is missed would matter
+// (birth_gate.h), and so do other walks. Nothing is called under a lock but TaskHost's methods;
+// tickets are fired, and listeners told, without any.
 //
-// `caller` is the number of the task on whose behalf is asked. A task named 0 is the caller.
+// `caller` is the number of the task on whose behalf is asked. A task named 0 is the caller. The
+// calling thread is active (cobj/grace.h): tasks that it found stay until it is not.
+//
+// Files: task_table.cc (birth, death), task_family.cc (what parents and children know of each
+// other's change), task_wait.cc, task_signals.cc, task_groups.cc, task_info.cc, task_listeners.cc.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
 #include "base/allocator.h"
+#include "base/function_ref.h"
 #include "base/result.h"
+#include "machine/cpu.h"
 #include "machine/spin_lock.h"
+#include "proc/birth_gate.h"
 #include "proc/number_table.h"
 #include "proc/task.h"
+#include "proc/task_holds.h"
 
 namespace k42::proc {
 
@@ -38,10 +49,7 @@ class alignas(64) TaskTable {
                                std::uint32_t exit_signal, TaskHost* host, bool is_main,
                                std::uint64_t now_ns);
   // There is no first process: its number, and with it what follows from its end, is nobody else's.
-  void PassFirstNumber() {
-    machine::SpinGuard guard(lock_);
-    numbers_.PassFirst();
-  }
+  void PassFirstNumber() { numbers_.PassFirst(); }
   // kLimitExceeded if the caller's user may have no more tasks.
   Status RequireRoom(std::uint32_t caller);
   // The task, which lived as one of several in a process, is now the main task of `host`.
@@ -51,7 +59,7 @@ class alignas(64) TaskTable {
   };
   // The process has gone: its main task ends as said, others as killed.
   void EndHost(TaskHost* host, ExitKind kind, std::uint32_t code, const Times& times);
-  // All but its main task end as killed.
+  // All but its main task end as killed. Nobody makes one meanwhile.
   void EndGuests(TaskHost* host);
   // A task that is not its process's main one.
   Status EndOwn(TaskHost* host, std::uint32_t number, ExitKind kind, std::uint32_t code);
@@ -86,22 +94,23 @@ class alignas(64) TaskTable {
   Status SetTerminal(std::uint32_t caller, std::uint64_t terminal);
   Status SetForeground(std::uint32_t caller, std::uint32_t group);
   // True if a background group that nobody outside it in its session could continue.
-  bool IsOrphaned(std::uint32_t group);
-  bool IsOwnTask(const TaskHost& host, std::uint32_t number);
+  bool IsOrphaned(std::uint32_t group) const;
+  bool IsOwnTask(const TaskHost& host, std::uint32_t number) const;
 
   // -- what is known of a task --
-  // Calls visit(task) under the lock; kNoProcess. `visit` must be short and call nobody.
-  static constexpr machine::HoldReason kVisit{4000,
-                                              "at most 63 dispatchers of a process are looked at"};
+  // Calls visit(task) under its lock; kNoProcess. `visit` must be short and call nobody.
   template <typename Visitor>
-  Status Visit(std::uint32_t caller, std::uint32_t number, Visitor visit) {
-    machine::SpinGuard guard(lock_, kVisit);
-    Task* task = FindLocked(number == 0 ? caller : number);
+  Status Visit(std::uint32_t caller, std::uint32_t number, Visitor visit,
+               const machine::HoldReason& reason = kRecordHold) {
+    Task* task = Find(number == 0 ? caller : number);
     if (task == nullptr)
       return Status::kNoProcess;
+    machine::SpinGuard guard(task->lock, reason);
     return visit(*task);
   }
   Status GetInfo(std::uint32_t caller, std::uint32_t number, TaskInfo* info);
+  // A reference to the text, which may be long.
+  Status GetText(std::uint32_t caller, std::uint32_t number, TaskText which, HeldText* text);
   std::uint32_t List(std::uint32_t after, bool threads_of, std::uint32_t task,
                      std::span<std::uint32_t> numbers);
   Status GetCredential(std::uint32_t caller, std::uint32_t task, Credential* credential);
@@ -109,55 +118,127 @@ class alignas(64) TaskTable {
                        const Credential& credential);
   // May the caller control that task (its memory, limits, schedule)?
   Status RequireControl(std::uint32_t caller, std::uint32_t task);
-  std::uint32_t count() const { return count_; }
+  // Never less than there are.
+  std::uint32_t count() const;
 
  private:
   // Those whom a change concerns; told when it is over, without the lock.
-  using Fired = IntrusiveList<ChildWaiter>;
-  static constexpr std::uint32_t kMaxWaiters = 4096;  // of one task
+  using Fired = ChildWaiters::List;
 
-  // What is left to tell without the lock after a task has ended.
+  // What is left to do without the lock after a task has ended.
   struct Ending {
     Fired fired;
-    std::uint32_t session = 0;  // it has lost its leader
-    std::uint64_t terminal = 0;
-    bool listeners = false;  // are to be told
+    TaskChange change;
+    std::uint32_t threads = 1;
+    std::uint64_t terminal = 0;  // the session's, if it has led one
   };
+  // Who sends a signal.
+  struct Sender {
+    bool is_kernel = true;
+    std::uint32_t session = 0;
+    Credential credential;  // the user's numbers only, and only of a task
+  };
+  // While it lives no task is born, and nobody else's group or session changes.
+  class Walk {
+   public:
+    explicit Walk(TaskTable& table);
+    ~Walk();
+    Walk(const Walk&) = delete;
+    Walk& operator=(const Walk&) = delete;
 
-  Task* FindOfLocked(const TaskHost* host, bool is_main) const K42_REQUIRES(lock_);
-  // Finds and ends within one hold of the lock: nobody else has ended it in between.
-  bool EndOneOf(const TaskHost* host, bool is_main, ExitKind kind, std::uint32_t code,
-                const Times& times);
-  void EndLocked(Task* task, ExitKind kind, std::uint32_t code, const Times& times, Ending* ending)
-      K42_REQUIRES(lock_);
-  void Tell(Ending& ending);
-  void Fire(Fired& fired);
-  Status WaitLocked(std::uint32_t caller, const WaitRequest& request, ChildWaiter** waiter,
-                    WaitResult* found) K42_REQUIRES(lock_);
-  Task* FindLocked(std::uint32_t number) const K42_REQUIRES(lock_);
-  // The task `number` if it lives in the caller's process.
-  Task* FindOwnLocked(std::uint32_t caller, std::uint32_t number) const K42_REQUIRES(lock_);
+   private:
+    BirthGate& gate_;
+  };
+  // While it lives no walk is on. Whoever has one does not wait.
+  class Birth {
+   public:
+    explicit Birth(BirthGate& gate);
+    ~Birth() { gate_.Leave(cpu_); }
+    Birth(const Birth&) = delete;
+    Birth& operator=(const Birth&) = delete;
+
+   private:
+    BirthGate& gate_;
+    machine::CpuId cpu_ = 0;
+  };
+  struct alignas(64) PerCpu {  // written by the CPU's own threads
+    std::atomic<std::uint32_t> born{0};
+    std::atomic<std::uint32_t> gone{0};
+    Task* released = nullptr;
+    std::uint32_t released_count = 0;
+  };
+  static constexpr std::uint32_t kReleasedPiece = 32;
+
+  // One that has ended has no host, and is nobody's own.
+  Task* Find(std::uint32_t number) const {
+    const NumberTable::Slot slot = numbers_.Find(number);
+    return slot.is_thread ? nullptr : slot.task;
+  }
+  static TaskHost* HostOf(const Task& task);
+  // The task `number` if it lives in the caller's process, `host`; which is to be asked again under
+  // the task's lock.
+  Task* FindOwn(std::uint32_t caller, std::uint32_t number, const TaskHost** host) const;
   template <typename F>
-  void ForEachLocked(F visit) const K42_REQUIRES(lock_);
-  void PostLocked(Task& task, const SignalInfo& info, Fired* fired) K42_REQUIRES(lock_);
-  void StopLocked(Task& task, std::uint32_t signal, Fired* fired) K42_REQUIRES(lock_);
-  void TellParentLocked(Task& child, ExitKind kind, std::uint32_t code, Fired* fired)
-      K42_REQUIRES(lock_);
-  void ReparentLocked(Task& task, Fired* fired) K42_REQUIRES(lock_);
-  bool IsOrphanedLocked(std::uint32_t group) const K42_REQUIRES(lock_);
-  void WakeOrphanedGroupLocked(std::uint32_t group, Fired* fired) K42_REQUIRES(lock_);
-  void ReleaseLocked(Task* task) K42_REQUIRES(lock_);
-  void TellListeners();
-  Task* LeaderLocked(const Task& task) const K42_REQUIRES(lock_);
+  void ForEach(F visit) const {
+    for (std::uint32_t number = 0; (number = numbers_.Next(number, false)) != 0;) {
+      if (Task* task = Find(number))
+        visit(*task);
+    }
+  }
+
+  // task_table.cc
+  static bool Bear(Task& parent, const TaskHost* caller, Task& child) K42_REQUIRES(parent.lock);
+  static bool Finish(Task& task, TaskHost* host, bool is_main, ExitKind kind, std::uint32_t code,
+                     const Times& times, Ending* ending);
+  void End(Task& task, Ending& ending);
+  void FreeThreads(Task& task, std::uint32_t count);
+  void Release(Task& task);
+  void Fire(Fired& fired);
+
+  // task_family.cc
+  void TellParent(Task& child, TaskChange change, Fired* fired);
+  void TellEnd(Task& task, const TaskChange& change, Fired* fired);
+  static TaskChange NoteEndLocked(Task& parent, Task& child, Fired* fired)
+      K42_REQUIRES(parent.lock);
+  void HandOverChildren(Task& task, Fired* fired);
+  Task* SettleWith(Task& child, Task* heir, bool is_over, Fired* fired);
+  static Task* HeirOf(const Task& task);
+  void TellOrphan(Task& child, const Task& parent, bool has_heir, Fired* fired);
+  static bool IsLink(const Task& task, const Task* parent);
+  void WakeIfOrphaned(std::uint32_t group, Fired* fired);
+
+  // task_wait.cc
+  struct Look {              // over the children, in pieces
+    Task* last = nullptr;    // looked at; null: begin with the first
+    std::uint32_t news = 0;  // the parent's, when the look began
+    bool any = false;        // there is one that is waited for
+    Task* gone = nullptr;    // to be released
+  };
+  static Status LookLocked(Task& parent, const WaitRequest& request, Look& look, WaitResult* found)
+      K42_REQUIRES(parent.lock);
+  Status WaitForOne(Task& parent, const TaskHost* host, const WaitRequest& request,
+                    ChildWaiter** waiter, WaitResult* found);
+
+  // task_signals.cc: what the parent is to be told then.
+  static TaskChange PostLocked(Task& task, const SignalInfo& info) K42_REQUIRES(task.lock);
+  static TaskChange StopLocked(Task& task, std::uint32_t signal) K42_REQUIRES(task.lock);
+  enum class Sent { kReached, kRefused };
+  Sent Send(const Sender& sender, Task& task, const SignalInfo& info, Fired* fired);
+  std::uint32_t SendAll(const Sender& sender, const SignalInfo& info,
+                        FunctionRef<bool(const Task&)> concerns, std::uint32_t* refused);
+
+  bool HasMember(std::uint32_t group, std::uint32_t session) const;
+  Task* LeaderOf(const Task& task) const;
+  void TellListeners(Task& task);
 
   Allocator& allocator_;
   SessionEnded session_ended_ = nullptr;
-  // One cache line for what each birth and each end writes: these, and the numbers' first words.
-  std::uint32_t count_ = 0;
-  machine::SpinLock<LockRank::kTasks> lock_;
-  NumberTable numbers_ K42_GUARDED_BY(lock_);
-  // Of tasks that have ended, still to be told.
-  IntrusiveList<TaskEndListener, ByListener> to_tell_ K42_GUARDED_BY(lock_);
+  NumberTable numbers_;
+  BirthGate births_;
+  PerCpu cpus_[machine::kMaxCpus];
+  machine::SpinLock<LockRank::kTasks> listeners_;
+  // Of tasks that are over, still to be told.
+  IntrusiveList<TaskEndListener, ByListener> to_tell_ K42_GUARDED_BY(listeners_);
 };
 
 }  // namespace k42::proc

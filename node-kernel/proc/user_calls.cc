@@ -112,6 +112,7 @@ bool IsOwnTask(const ProcessDispatcher& caller, std::uint32_t task) {
       break;
     case DispatcherCall::kSetTask: {
       const auto task = static_cast<std::uint32_t>(a);
+      machine::Thread::BecomeActive();  // tasks are looked at
       if (a > UINT32_MAX || !IsOwnTask(caller, task)) {
         status = Status::kNoProcess;
         break;
@@ -131,6 +132,7 @@ bool IsOwnTask(const ProcessDispatcher& caller, std::uint32_t task) {
       break;
     }
     case DispatcherCall::kAddDispatcher: {
+      machine::Thread::BecomeActive();
       const Result<std::uint32_t> index = caller.process().AddDispatcher(caller, a, b);
       status = index.status();
       value = index.ValueOr(0);

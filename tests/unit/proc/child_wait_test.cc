@@ -67,6 +67,38 @@ TEST_F(ChildWaitTest, WhatWasGivenUpIsReplaced) {
   EXPECT_EQ(fired_, (std::multiset<std::uint32_t>{8, 7 + 9'999 * kNextUse}));
 }
 
+TEST_F(ChildWaitTest, OnlySoManyWaitForOneTask) {
+  FakeHost host;
+  Task* child = New(1, &host);
+  for (std::uint32_t i = 0; i < ChildWaiters::kMost; ++i)
+    ASSERT_EQ(WaitWith(1, i * 3), Status::kPending);
+  EXPECT_EQ(WaitWith(1, 1), Status::kLimitExceeded);
+  EXPECT_EQ(WaitWith(1, 3 + abi::kTicketCount), Status::kPending);  // has its earlier use's place
+  End(child, ExitKind::kExited, 0, {});
+  EXPECT_EQ(fired_.size(), ChildWaiters::kMost);
+  EXPECT_EQ(fired_.count(3), 0u);
+  EXPECT_EQ(fired_.count(3 + abi::kTicketCount), 1u);
+}
+
+// More than are looked at in one piece.
+TEST_F(ChildWaitTest, OneOfManyChildrenIsFound) {
+  constexpr std::uint32_t kChildren = 100;
+  FakeHost hosts[kChildren];
+  Task* last = nullptr;
+  for (FakeHost& host : hosts) last = New(1, &host);
+  const std::uint32_t number = last->number;
+  EXPECT_EQ(WaitWith(1, 0), Status::kPending);
+  WaitRequest nobodys = Any();
+  nobodys.selector = Selector::kGroup;
+  nobodys.id = 4711;
+  EXPECT_EQ(Wait(1, nobodys), Status::kNoChild);
+  End(last, ExitKind::kExited, 7, {});
+  EXPECT_EQ(fired_.size(), 1u);
+  EXPECT_EQ(Wait(1, Any()), Status::kOk);
+  EXPECT_EQ(found_.task, number);
+  EXPECT_EQ(Wait(1, Any()), Status::kWouldBlock);
+}
+
 // An end concerns two parents: the heir of a zombie child, and its own.
 TEST_F(ChildWaitTest, AnEndThatConcernsTwoTellsAllOfBoth) {
   FakeHost parent_host, child_host, zombie_host;

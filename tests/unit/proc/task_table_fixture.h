@@ -5,13 +5,15 @@
 
 #include "mem/heap.h"
 #include "proc/task_table.h"
+#include "support/node_fixture.h"
 
 namespace k42::proc {
 
 struct FakeHost final : TaskHost {
   void SignalsChanged(Task&) override { ++signals; }
   void IdentityChanged(Task& task) override {
-    parent = task.parent == nullptr ? 0 : task.parent->number;
+    const Task* of = task.parent;
+    parent = of == nullptr ? 0 : of->number;
     user = task.credential.user;
   }
   void StopRunning() override { stopped = true; }
@@ -48,7 +50,10 @@ inline SignalRequest To(std::uint32_t task, std::uint32_t signal,
 
 class TaskTableTest : public ::testing::Test {
  protected:
-  TaskTableTest() { first_ = New(0, &first_host_); }
+  TaskTableTest() {
+    (void)test::TestNode::Get();  // released tasks wait for its grace periods
+    first_ = New(0, &first_host_);
+  }
   Task* New(std::uint32_t parent, FakeHost* host, std::uint32_t signal = abi::kSignalChild) {
     return At(tasks_.Create(parent == 0 ? nullptr : At(parent)->host, parent, signal, host, true, 0)
                   .value());
