@@ -108,11 +108,8 @@ void ResetHandlers(SignalActions& actions) {
 
 bool SignalActions::Ignores(int signal) {
   const std::uint64_t handler = For(signal).handler;
-  const DefaultAction by_default = DefaultActionOf(signal);
-  // What SIGCONT does was done when it was sent.
   return handler == kSigIgnore ||
-         (handler == kSigDefault &&
-          (by_default == DefaultAction::kIgnore || by_default == DefaultAction::kContinue));
+         (handler == kSigDefault && DefaultActionOf(signal) == DefaultAction::kIgnore);
 }
 
 }  // namespace k42::personality

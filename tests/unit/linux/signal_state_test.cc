@@ -75,7 +75,6 @@ TEST(PendingSignals, TakesWhatIsAllowedAndFaultsFirst) {
 TEST(SignalActions, DefaultsAndExec) {
   SignalActions actions;
   EXPECT_TRUE(actions.Ignores(kSIGCHLD));
-  EXPECT_TRUE(actions.Ignores(kSIGCONT));
   EXPECT_FALSE(actions.Ignores(kSIGTERM));
   actions.For(kSIGTERM).handler = kSigIgnore;
   actions.For(kSIGCHLD).handler = 0x1000;
