@@ -120,6 +120,7 @@ class PutEchoTest : public ::testing::Test {
   LinkHost host_{*arena_,
                  {.call = [](std::uint32_t) {},
                   .route = [this](PeerId) { return &transport_; },
+                  .is_member = [](PeerId) { return true; },
                   .transports = [this] { return std::vector<Transport*>{&transport_}; },
                   .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
                  clock_};
