@@ -108,6 +108,8 @@ class alignas(64) Task final : public ListLink<BySiblings> {  // the link: paren
  public:
   static constexpr std::uint32_t kLimits = 16;
 
+  // Guards what is said below to be under it. Not annotated yet: who makes a task sets its fields
+  // before anybody else knows it.
   mutable machine::SpinLock<LockRank::kTasks> lock;
 
   // -- constant once it is found --

@@ -50,8 +50,8 @@ void Command(std::uint32_t apic_id, std::uint32_t command) {
   Write(kCommandLow, command);
 }
 
-// From a trap that nothing keeps out (an NMI, a single step): it may have come between the two words
-// of a Command, whose first it leaves as it was.
+// From a trap that nothing keeps out (an NMI, a single step): it may have come between the two
+// words of a Command, whose first it leaves as it was.
 void CommandFromTrap(std::uint32_t apic_id, std::uint32_t command) {
   const std::uint32_t interrupted = Read(kCommandHigh);
   Command(apic_id, command);
