@@ -6,7 +6,7 @@
 namespace k42::io {
 namespace {
 
-constexpr int kSome = 8;
+constexpr std::uint32_t kSome = 8;
 constexpr machine::HoldReason kLook{600, "8 tickets that wait for this end are looked at"};
 
 void DeleteAll(IntrusiveList<ArmedTicket>& list) {
@@ -58,7 +58,28 @@ std::uint64_t ReadyList::Word() {
 }
 
 template <typename Take>
-bool ReadyList::TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTicket>& taken) {
+[[gnu::always_inline]] inline bool ReadyList::TakeLocked(std::optional<Cursor>& cursor, Take take,
+                                                         IntrusiveList<ArmedTicket>& taken) {
+  if (cursor || armed_count_ > kSome) [[unlikely]] {
+    if (!cursor)
+      cursor.emplace();
+    return TakeSomeLocked(*cursor, take, taken);
+  }
+  for (ArmedTicket* at = armed_.Front(); at != nullptr;) {
+    ArmedTicket* const next = armed_.Next(at);
+    if (!at->is_cursor && take(*at)) {
+      at->Unlink();
+      --armed_count_;
+      taken.PushBack(at);
+    }
+    at = next;
+  }
+  return false;
+}
+
+template <typename Take>
+[[gnu::noinline]] bool ReadyList::TakeSomeLocked(Cursor& cursor, Take take,
+                                                 IntrusiveList<ArmedTicket>& taken) {
   ArmedTicket* at = armed_.Front();
   if (cursor.started) {
     at = armed_.Next(&cursor);
@@ -67,7 +88,8 @@ bool ReadyList::TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTic
     cursor.started = true;
     cursor.end = armed_ever_;
   }
-  for (int left = kSome; at != nullptr && (at->is_cursor || at->order < cursor.end); --left) {
+  for (std::uint32_t left = kSome; at != nullptr && (at->is_cursor || at->order < cursor.end);
+       --left) {
     if (left == 0) {
       armed_.InsertBefore(at, &cursor);
       return true;
@@ -85,8 +107,8 @@ bool ReadyList::TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTic
 
 void ReadyList::Change(std::uint32_t mask, std::uint32_t value, std::uint32_t activity,
                        Wakeups& wakeups) {
-  IntrusiveList<ArmedTicket> fired;
-  Cursor cursor;
+  IntrusiveList<ArmedTicket>& fired = wakeups.fired();
+  std::optional<Cursor> cursor;
   std::uint32_t now = 0;
   std::uint64_t word = 0;
   const auto fires = [&](ArmedTicket& armed) {
@@ -106,14 +128,16 @@ void ReadyList::Change(std::uint32_t mask, std::uint32_t value, std::uint32_t ac
     }
     read_edges_ += (activity & abi::kReadSide) != 0;
     write_edges_ += (activity & abi::kWriteSide) != 0;
+    if (armed_count_ == 0) {
+      return;
+    }
     word = WordLocked().Pack();
-    more = TakeSomeLocked(cursor, fires, fired);
+    more = TakeLocked(cursor, fires, fired);
   }
   while (more) {
     machine::SpinGuard guard(lock_, kLook);
-    more = TakeSomeLocked(cursor, fires, fired);
+    more = TakeLocked(cursor, fires, fired);
   }
-  wakeups.Add(fired);
 }
 
 Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ticket) {
@@ -125,10 +149,10 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
   const IsSame same{ticket.sink, ticket.number};
   Discarded discarded;
   Wakeups wakeups;
-  Cursor cursor;
+  std::optional<Cursor> cursor;
   for (;;) {
     machine::SpinGuard guard(lock_, kLook);
-    if (TakeSomeLocked(cursor, same, discarded)) {
+    if (TakeLocked(cursor, same, discarded)) {
       continue;
     }
     const abi::PollWord word = WordLocked();
@@ -158,11 +182,11 @@ Status ReadyList::Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket tick
 void ReadyList::Disarm(const cobj::CallContext& caller, std::uint32_t number) {
   const IsSame same{caller.SinkOf(number), number};
   Discarded discarded;
-  Cursor cursor;
+  std::optional<Cursor> cursor;
   bool more = true;
   while (more) {
     machine::SpinGuard guard(lock_, kLook);
-    more = TakeSomeLocked(cursor, same, discarded);
+    more = TakeLocked(cursor, same, discarded);
   }
 }
 

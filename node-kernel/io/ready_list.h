@@ -18,6 +18,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
 #include "abi/readiness.h"
 #include "base/intrusive_list.h"
@@ -47,7 +48,7 @@ class Wakeups {
   Wakeups(const Wakeups&) = delete;
   Wakeups& operator=(const Wakeups&) = delete;
   void Add(ArmedTicket* ticket) { fired_.PushBack(ticket); }
-  void Add(IntrusiveList<ArmedTicket>& tickets) { fired_.Append(tickets); }
+  IntrusiveList<ArmedTicket>& fired() { return fired_; }
 
  private:
   IntrusiveList<ArmedTicket> fired_;
@@ -86,7 +87,11 @@ class ReadyList {
     bool started = false;
     std::uint64_t end = 0;  // those armed from there on are not looked at
   };
-  // Those of the next few that `take` says go to `taken`. False: that was all.
+  // Those that `take` says go to `taken`. False: that was all. Few, as nearly always, are looked at
+  // in one go; else some at a time, from the cursor on.
+  template <typename Take>
+  bool TakeLocked(std::optional<Cursor>& cursor, Take take, IntrusiveList<ArmedTicket>& taken)
+      K42_REQUIRES(lock_);
   template <typename Take>
   bool TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTicket>& taken)
       K42_REQUIRES(lock_);

@@ -192,7 +192,7 @@ Result<std::uint64_t> Terminal::Write(Caller caller, BufferIn data) {
 
 Result<std::uint64_t> Terminal::WriteBytes(BufferIn data) {
   std::uint64_t done = 0;
-  const std::uint64_t all = std::min(data.size(), kMostAtOnce);
+  const std::uint64_t all = screen_ != nullptr ? std::min(data.size(), kMostAtOnce) : data.size();
   while (done < all) {
     std::uint8_t bytes[kCopy];
     const std::size_t size = std::min(kCopy, all - done);
