@@ -186,7 +186,7 @@ TEST_F(SpaceTest, RemapDoesNotWrapRound) {
     larger.may_move = true;
     EXPECT_EQ(space->Remap(larger).status(), Status::kOutOfRange);
     larger.fixed = true;
-    larger.new_address = at + 64 * kPageSize;
+    larger.new_address = at - 64 * kPageSize;
     EXPECT_EQ(space->Remap(larger).status(), Status::kOutOfRange);
     ASSERT_EQ(space->Unmap(at, kPageSize), Status::kOk);
   }
@@ -196,7 +196,7 @@ TEST_F(SpaceTest, RemapDoesNotWrapRound) {
 TEST_F(SpaceTest, AMoveCountsNothingTwice) {
   const std::uint64_t at = MapAnonymous(8);
   const std::uint64_t peak = space->Use().peak_mapped;
-  const std::uint64_t to = at + 64 * kPageSize;
+  const std::uint64_t to = at - 64 * kPageSize;
   ASSERT_EQ(space
                 ->Remap({.address = at,
                          .size = 8 * kPageSize,
@@ -209,7 +209,7 @@ TEST_F(SpaceTest, AMoveCountsNothingTwice) {
   EXPECT_EQ(space->Use().peak_mapped, peak);
   // What a fixed move replaces makes room for it.
   const std::uint64_t there =
-      space->Map({.address = to + 64 * kPageSize, .size = 8 * kPageSize, .protection = kReadWrite})
+      space->Map({.address = to - 64 * kPageSize, .size = 8 * kPageSize, .protection = kReadWrite})
           .value();
   space->SetLimit(space->Use().mapped);
   EXPECT_EQ(space
