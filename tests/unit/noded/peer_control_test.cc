@@ -27,7 +27,7 @@ class PeerControlTest : public DaemonWorld {
     EXPECT_TRUE(peers_->Listen("", &error)) << error;
     Attach();
     daemon_->OnJoined(ALife());
-    listener_.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    listener_.Reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
