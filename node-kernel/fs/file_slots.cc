@@ -1,8 +1,19 @@
 #include "fs/file_slots.h"
 
+#include "fs/open_file.dispatch.h"
 #include "mem/memory_object.h"
 
 namespace k42::fs {
+namespace {
+
+// As the call comes by a handle of the file with these rights.
+cobj::CallContext With(const cobj::CallContext& caller, std::uint32_t rights) {
+  cobj::CallContext by_file = caller;
+  by_file.rights = rights;
+  return by_file;
+}
+
+}  // namespace
 
 Result<cobj::Granted<IOpenFile>> FileSlots::Open(const cobj::CallContext& caller,
                                                  cobj::Ref<IOpenFile> directory, BufferIn path,
@@ -10,14 +21,18 @@ Result<cobj::Granted<IOpenFile>> FileSlots::Open(const cobj::CallContext& caller
   const auto opened = names_->Open(caller, directory, path, static_cast<std::uint32_t>(how),
                                    static_cast<std::uint32_t>(how >> 32));
   if (opened.ok()) {
-    (void)opened.value().ref->UseSlot(caller, *memory_, slot, 0);
+    (void)opened.value().ref->UseSlot(With(caller, opened.value().rights), *memory_, slot, 0);
   }
   return opened;
 }
 
-Status FileSlots::Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file,
-                      std::uint32_t slot, std::uint32_t transfers) {
-  return file->UseSlot(caller, *memory_, slot, transfers);
+Status FileSlots::Use(const cobj::CallContext& caller, cobj::ObjectRef file, std::uint32_t slot,
+                      std::uint32_t transfers) {
+  if (!file.info->IsA(kOpenFileInfo)) {
+    return Status::kBadHandle;
+  }
+  return cobj::Ref<IOpenFile>::FromBits(file.ref)->UseSlot(With(caller, file.rights), *memory_,
+                                                           slot, transfers);
 }
 
 Result<cobj::Granted<mem::IMemoryObject>> FileSlots::Memory(const cobj::CallContext&) {

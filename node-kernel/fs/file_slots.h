@@ -25,7 +25,7 @@ class FileSlots final : public IFileSlots {
   Result<cobj::Granted<IOpenFile>> Open(const cobj::CallContext& caller,
                                         cobj::Ref<IOpenFile> directory, BufferIn path,
                                         std::uint64_t how, std::uint32_t slot) override;
-  Status Use(const cobj::CallContext& caller, cobj::Ref<IOpenFile> file, std::uint32_t slot,
+  Status Use(const cobj::CallContext& caller, cobj::ObjectRef file, std::uint32_t slot,
              std::uint32_t transfers) override;
   Result<cobj::Granted<mem::IMemoryObject>> Memory(const cobj::CallContext& caller) override;
   Result<cobj::Granted<mem::IMemoryObject>> Windows(const cobj::CallContext& caller) override;

@@ -64,6 +64,11 @@ Status OpenFile::UseSlot(const cobj::CallContext& caller, SlotMemory& memory, st
   if ((flags() & kOpenPathOnly) != 0 || node_->kind() != FileKind::kRegular) {
     return Status::kNotSupported;
   }
+  // A handle that may do less than the opening gets no memory in which it could do all.
+  constexpr std::uint32_t kBytes = kRightRead | kRightWrite;
+  if ((RightsFor(flags()) & kBytes & ~caller.rights) != 0) {
+    return Status::kNotSupported;
+  }
   std::uint64_t size_limit = ~std::uint64_t{0};
   if ((flags() & kOpenWrite) != 0) {
     Identity who;

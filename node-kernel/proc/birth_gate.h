@@ -21,6 +21,8 @@ class BasicBirthGate {
  public:
   // False: a walk is on, try again later.
   [[nodiscard]] bool TryEnter(machine::CpuId cpu) {
+    if (closed_.load(std::memory_order_relaxed)) [[unlikely]]
+      return false;  // or those who try again would keep the walker from seeing it empty
     inside_[cpu].word.store(1, std::memory_order_seq_cst);
     if (!closed_.load(std::memory_order_seq_cst)) [[likely]]
       return true;

@@ -30,6 +30,12 @@ SignalInfo Notice(const Task& child, std::uint32_t signal, ExitKind kind, std::u
   return info;
 }
 
+// Of a child that nobody will wait for.
+void TakeTimesLocked(Task& parent, const Task& child) {
+  parent.children_user_ns += child.user_ns + child.children_user_ns;
+  parent.children_system_ns += child.system_ns + child.children_system_ns;
+}
+
 }  // namespace
 
 // A stopped or continued child; its parent's end or stop may be news to the parent's parent.
@@ -90,8 +96,7 @@ void TaskTable::TellEnd(Task& task, const TaskChange& change, Fired* fired) {
     of_parent = NoteEndLocked(*parent, task, fired);
     is_nobodys = parent->options[kReap].load(std::memory_order_relaxed) != 0;
     if (is_nobodys) {
-      parent->children_user_ns += task.user_ns + task.children_user_ns;
-      parent->children_system_ns += task.system_ns + task.children_system_ns;
+      TakeTimesLocked(*parent, task);
       IntrusiveList<Task, BySiblings>::Remove(&task);
     }
     is_told = true;
@@ -102,12 +107,14 @@ void TaskTable::TellEnd(Task& task, const TaskChange& change, Fired* fired) {
 }
 
 Task* TaskTable::HeirOf(const Task& task) {
+  const auto is_over = [](const Task& heir) {
+    return heir.state.load(std::memory_order_relaxed) == TaskState::kZombie;
+  };
   Task* heir = task.parent.load(std::memory_order_acquire);
   while (heir != nullptr && !heir->heads_family &&
-         (heir->options[kAdopts].load(std::memory_order_relaxed) == 0 ||
-          heir->state.load(std::memory_order_relaxed) == TaskState::kZombie))
+         (heir->options[kAdopts].load(std::memory_order_relaxed) == 0 || is_over(*heir)))
     heir = heir->parent.load(std::memory_order_acquire);
-  return heir;
+  return heir != nullptr && is_over(*heir) ? nullptr : heir;
 }
 
 // The child's parent is `heir` already. Returns whom it has at last.
@@ -115,12 +122,16 @@ Task* TaskTable::SettleWith(Task& child, Task* heir, bool is_over, Fired* fired)
   while (heir != nullptr) {
     Task* const next = HeirOf(*heir);
     TaskChange change;
-    bool has_come = false;
+    bool has_come = false, is_nobodys = false;
     {
       SpinGuard guard(heir->lock, kSignalHold);
       is_over = child.over.load(std::memory_order_relaxed);
       has_come = heir->host != nullptr;
-      if (has_come) {
+      is_nobodys = has_come && is_over && heir->options[kReap].load(std::memory_order_relaxed) != 0;
+      if (is_nobodys) {
+        TakeTimesLocked(*heir, child);
+        change = NoteEndLocked(*heir, child, fired);
+      } else if (has_come) {
         heir->children.PushBack(&child);
         if (is_over) {
           change = NoteEndLocked(*heir, child, fired);
@@ -132,6 +143,8 @@ Task* TaskTable::SettleWith(Task& child, Task* heir, bool is_over, Fired* fired)
         child.parent.store(next, std::memory_order_release);
       }
     }
+    if (is_nobodys)
+      Release(child);
     TellParent(*heir, change, fired);
     if (has_come)
       return heir;

@@ -1,7 +1,8 @@
 // TaskTable: who is told of a task's end beside its parent, and after it. The ended task's
-// listeners are marked, some at a time, and moved to one list of those that are to be told; then
-// they are told, without the lock. Whoever comes to listen looks afterwards whether the task is
-// over: then it is told by whoever still finds it listening.
+// listeners are marked (by who ended it, or before by its parent, if that has waited for it
+// already), some at a time, and moved to one list of those that are to be told; then they are told,
+// without the lock. Whoever comes to listen looks afterwards whether the task is over: then it is
+// told by whoever still finds it listening.
 #include "proc/task_table.h"
 
 namespace k42::proc {
@@ -47,8 +48,8 @@ void TaskTable::StopListening(TaskEndListener& listener) {
   listener.DropReference();
 }
 
-void TaskTable::TellListeners(Task& task) {
-  for (bool more = true; more;) {
+void TaskTable::MarkListeners(Task& task) {
+  for (bool more = task.listened.load(); more;) {
     SpinGuard guard(listeners_, kListenersHold);
     for (std::uint32_t i = 0; i < kPiece && more; ++i) {
       TaskEndListener* listener = task.end_listeners.PopFront();
@@ -59,6 +60,9 @@ void TaskTable::TellListeners(Task& task) {
       }
     }
   }
+}
+
+void TaskTable::TellListeners() {
   while (true) {
     TaskEndListener* listener = nullptr;
     {

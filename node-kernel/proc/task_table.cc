@@ -173,9 +173,14 @@ void TaskTable::Release(Task& task) {
   here.released_count = 0;
   task.departure.allocator = &allocator_;
   task.departure.first = &task;
-  task.departure.done = [](cobj::GraceWait* wait) {
-    const Task::Departure& departure = *static_cast<Task::Departure*>(wait);
-    FreeReleased(*departure.allocator, departure.first);
+  // Two grace periods: until the first is over somebody may still make it another task's parent, or
+  // not yet have taken it away there; until the second somebody may have read that.
+  task.departure.done = [](cobj::GraceWait* first) {
+    first->done = [](cobj::GraceWait* second) {
+      const Task::Departure& departure = *static_cast<Task::Departure*>(second);
+      FreeReleased(*departure.allocator, departure.first);
+    };
+    cobj::node_objects->grace().AfterGlobal(first);
   };
   cobj::node_objects->grace().AfterGlobal(&task.departure);
 }
@@ -230,9 +235,10 @@ void TaskTable::End(Task& task, Ending& ending) {
   if (IsLink(task, task.parent))
     WakeIfOrphaned(group, &ending.fired);
   TellEnd(task, ending.change, &ending.fired);
+  MarkListeners(task);
   Fire(ending.fired);
   if (task.listened.load())
-    TellListeners(task);
+    TellListeners();
   if (leads_terminal && session_ended_ != nullptr)
     session_ended_(session, ending.terminal);
 }

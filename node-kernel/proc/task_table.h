@@ -212,6 +212,7 @@ class alignas(64) TaskTable {
     Task* last = nullptr;    // looked at; null: begin with the first
     std::uint32_t news = 0;  // the parent's, when the look began
     bool any = false;        // there is one that is waited for
+    Task* over = nullptr;    // what was found is its end
     Task* gone = nullptr;    // to be released
   };
   static Status LookLocked(Task& parent, const WaitRequest& request, Look& look, WaitResult* found)
@@ -229,7 +230,10 @@ class alignas(64) TaskTable {
 
   bool HasMember(std::uint32_t group, std::uint32_t session) const;
   Task* LeaderOf(const Task& task) const;
-  void TellListeners(Task& task);
+  // Its listeners know that it is over: before its parent does something because of that. Told they
+  // are by who has ended it.
+  void MarkListeners(Task& task);
+  void TellListeners();
 
   Allocator& allocator_;
   SessionEnded session_ended_ = nullptr;

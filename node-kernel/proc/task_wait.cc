@@ -92,7 +92,8 @@ Status TaskTable::LookLocked(Task& parent, const WaitRequest& request, Look& loo
     if (Matches(parent, *child, request)) {
       look.any = true;
       if (Report(*child, request, found)) {
-        if (child->over && (request.flags & kWaitKeep) == 0) {
+        look.over = child->over.load(std::memory_order_relaxed) ? child : nullptr;
+        if (look.over != nullptr && (request.flags & kWaitKeep) == 0) {
           parent.children_user_ns += found->user_ns;
           parent.children_system_ns += found->system_ns;
           IntrusiveList<Task, BySiblings>::Remove(child);
@@ -132,6 +133,8 @@ Status TaskTable::WaitForOne(Task& parent, const TaskHost* host, const WaitReque
     if (added == ChildWaiters::Added::kNew)
       *waiter = nullptr;
   }
+  if (look.over != nullptr)
+    MarkListeners(*look.over);
   if (look.gone != nullptr)
     Release(*look.gone);
   return status;

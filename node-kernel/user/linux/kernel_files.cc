@@ -215,7 +215,7 @@ Status CheckAgain(const Path& path, Handle file, std::uint32_t flags) {
       .status();
 }
 Status UseSlot(Handle slots, Handle file, std::uint32_t slot, std::uint32_t transfers) {
-  return fs::FileSlotsStub(slots).Use(File(file), slot, transfers);
+  return fs::FileSlotsStub(slots).Use(file, slot, transfers);
 }
 
 // -- open files ----------------------------------------------------------------------------------
