@@ -58,6 +58,18 @@ std::uint64_t ReadyList::Word() {
 }
 
 template <typename Take>
+[[gnu::always_inline]] inline ArmedTicket* ReadyList::TakeOneLocked(
+    ArmedTicket* at, Take& take, IntrusiveList<ArmedTicket>& taken) {
+  ArmedTicket* const next = armed_.Next(at);
+  if (!at->is_cursor && take(*at)) {
+    at->Unlink();
+    --armed_count_;
+    taken.PushBack(at);
+  }
+  return next;
+}
+
+template <typename Take>
 [[gnu::always_inline]] inline bool ReadyList::TakeLocked(std::optional<Cursor>& cursor, Take take,
                                                          IntrusiveList<ArmedTicket>& taken) {
   if (cursor || armed_count_ > kSome) [[unlikely]] {
@@ -65,15 +77,7 @@ template <typename Take>
       cursor.emplace();
     return TakeSomeLocked(*cursor, take, taken);
   }
-  for (ArmedTicket* at = armed_.Front(); at != nullptr;) {
-    ArmedTicket* const next = armed_.Next(at);
-    if (!at->is_cursor && take(*at)) {
-      at->Unlink();
-      --armed_count_;
-      taken.PushBack(at);
-    }
-    at = next;
-  }
+  for (ArmedTicket* at = armed_.Front(); at != nullptr;) at = TakeOneLocked(at, take, taken);
   return false;
 }
 
@@ -94,13 +98,7 @@ template <typename Take>
       armed_.InsertBefore(at, &cursor);
       return true;
     }
-    ArmedTicket* const next = armed_.Next(at);
-    if (!at->is_cursor && take(*at)) {
-      at->Unlink();
-      --armed_count_;
-      taken.PushBack(at);
-    }
-    at = next;
+    at = TakeOneLocked(at, take, taken);
   }
   return false;
 }

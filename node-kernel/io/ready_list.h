@@ -93,6 +93,9 @@ class ReadyList {
   bool TakeLocked(std::optional<Cursor>& cursor, Take take, IntrusiveList<ArmedTicket>& taken)
       K42_REQUIRES(lock_);
   template <typename Take>
+  ArmedTicket* TakeOneLocked(ArmedTicket* at, Take& take, IntrusiveList<ArmedTicket>& taken)
+      K42_REQUIRES(lock_);
+  template <typename Take>
   bool TakeSomeLocked(Cursor& cursor, Take take, IntrusiveList<ArmedTicket>& taken)
       K42_REQUIRES(lock_);
 
