@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "cobj/make.h"
 #include "fs/cached_data.h"
 #include "fs/file_leases.h"
 #include "fs/memory_fs.h"
+#include "fs/open_file.h"
 #include "mem/heap.h"
 #include "support/node_fixture.h"
 #include "unit/mem/test_space.h"
@@ -123,6 +125,28 @@ TEST_F(FileWindowsTest, OneThatIsUsedOftenIsShown) {
   EXPECT_EQ(KernelReads(), std::string(50000, 'a'));
   EXPECT_FALSE(Holds(0));
   EXPECT_EQ(Byte(0, 49999, &byte, mem::Access::kRead), Status::kOutOfRange);
+}
+
+// The opening may more than this handle of it.
+TEST_F(FileWindowsTest, AHandleWithFewerRightsGetsNoMemory) {
+  for (const std::uint64_t size : {std::uint64_t{100}, std::uint64_t{50000}}) {
+    KernelWrites(0, std::string(size, 'a'));
+    const auto file =
+        cobj::MakeShared<OpenFile>(RefPtr<Entry>(), RefPtr<Node>(file_), kBoth).value();
+    EXPECT_EQ(file->HandleAdded(), Status::kOk);
+    cobj::CallContext caller = cobj::CallContext::Kernel();
+    for (const std::uint32_t rights :
+         {std::uint32_t{kRightRead}, std::uint32_t{kRightWrite}, kAllRights & ~kRightWrite}) {
+      caller.rights = rights;
+      EXPECT_EQ(file->UseSlot(caller, *processes_[0].slots, kSlot, 8), Status::kNotSupported);
+      EXPECT_FALSE(Holds(0));
+    }
+    caller.rights = kRightRead | kRightWrite;
+    EXPECT_EQ(file->UseSlot(caller, *processes_[0].slots, kSlot, 8), Status::kOk);
+    EXPECT_TRUE(Holds(0));
+    (void)file->HandleDropped();
+    EXPECT_FALSE(Holds(0));
+  }
 }
 
 TEST_F(FileWindowsTest, WhoMayOnlyReadOrOnlyWriteGetsNoMore) {

@@ -97,6 +97,37 @@ TEST_F(TaskRaces, AParentAndItsChildEndAtOnce) {
   EXPECT_EQ(Wait(1, Any()), Status::kNoChild);
 }
 
+// A parent that has waited may rely on it that nobody takes the child for alive any more.
+TEST_F(TaskRaces, WhoHasWaitedFindsListenersThatKnow) {
+  constexpr int kListeners = 2000;  // who ends the child has something to do after that
+  std::deque<Listener> listeners;
+  std::atomic<std::uint32_t> child{0};
+  FakeHost host;
+  Pair pair;
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    for (int round = 0; cpu < 2 && round < kRounds / 50; ++round) {
+      if (cpu == 0) {
+        child = tasks_.Create(&first_host_, 1, 17, &host, true, 0).value();
+        for (int i = 0; i < kListeners; ++i) {
+          listeners.emplace_back();
+          EXPECT_TRUE(tasks_.ListenForEnd(1, child, listeners.back()).ok());
+        }
+      }
+      pair.Meet();
+      WaitResult found;
+      if (cpu == 1)
+        tasks_.EndHost(&host, ExitKind::kExited, 0, {});
+      while (cpu == 0 && tasks_.Wait(1, Any(), {}, &found) != Status::kOk) {
+      }
+      if (cpu == 0) {
+        EXPECT_TRUE(listeners.back().has_ended());
+      }
+      pair.Meet();
+    }
+  });
+  for (const Listener& listener : listeners) EXPECT_EQ(listener.told.load(), 1);
+}
+
 // Signals to a group come one after the other while a parent bears children whose numbers are below
 // its own: a walk that has passed them may not find the parent later.
 TEST_F(TaskRaces, ASignalToAGroupMissesNobody) {

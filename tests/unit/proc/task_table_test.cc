@@ -212,6 +212,21 @@ TEST_F(TaskTableTest, WhoListensIsToldOfOneThatLeavesNoZombie) {
   EXPECT_EQ(listener.told, 1);
 }
 
+// The first task's heirs may be over when they come to it.
+TEST_F(TaskTableTest, WhoWantsToKnowOfNoChildGetsNoZombieAsHeir) {
+  first_->options[static_cast<std::uint32_t>(TaskOption::kReapChildren)] = 1;
+  FakeHost parent_host, child_host;
+  const Task* parent = New(first_->number, &parent_host);
+  const Task* child = New(parent->number, &child_host);
+  End(child, ExitKind::kExited, 0, {.user_ns = 5, .system_ns = 7, .peak_resident = 0});
+  EXPECT_EQ(tasks_.count(), 3u);
+  End(parent, ExitKind::kExited, 0, {});
+  EXPECT_EQ(tasks_.count(), 1u);
+  EXPECT_EQ(Wait(first_->number, Any()), Status::kNoChild);
+  EXPECT_EQ(first_->children_user_ns.load(), 5u);
+  EXPECT_EQ(first_->children_system_ns.load(), 7u);
+}
+
 TEST_F(TaskTableTest, StopAndContinueAreReportedOnce) {
   FakeHost host;
   Task* child = New(1, &host);
