@@ -6,9 +6,9 @@
 //
 // Locking: each task has a lock, and nobody holds two. What changes two of them (a child's state,
 // which its parent is told) is done one after the other, see task_family.cc. Fields say what guards
-// them. A task is reached by its number, or by lists of other tasks under their lock; its memory
-// stays until the grace period after its release, so a pointer is good without a lock while the
-// thread is active.
+// them. A task is reached by its number, or by words and lists of other tasks; its memory stays for
+// two grace periods after its release (TaskTable::Release), so a pointer is good without a lock
+// while the thread is active.
 #pragma once
 
 #include <atomic>
