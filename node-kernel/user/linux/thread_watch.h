@@ -5,6 +5,8 @@
 
 namespace k42::personality {
 
+class Thread;
+
 struct ThreadWatch final : Watch {
   explicit ThreadWatch(Thread* waiter) : Watch(true), thread(waiter) {}
   void Ready() override;
