@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 #include "base/intrusive_list.h"
 #include "cobj/instance.h"
@@ -85,10 +86,16 @@ class Factory final : public UpgradableClass {
   }
   Result<std::uint64_t> Retry() override {
     Allocator& allocator = node_objects->allocator();
-    CodeUse& code = *code_.load(std::memory_order_acquire);
     std::uint64_t failed = 0;
     InstanceList::Claim claim;
-    while (instances_.ClaimOutdated(&code, &claim)) {
+    const CodeUse* swept_for = nullptr;
+    for (;;) {
+      // During a swap another update may have come, and the old code's module have gone.
+      CodeUse& code = *code_.load(std::memory_order_acquire);
+      if (std::exchange(swept_for, &code) != &code)
+        claim = {};
+      if (!instances_.ClaimOutdated(&code, &claim))
+        return failed;
       const Result<Root*> root = Make(code, allocator);
       const Status status =
           root.ok() ? SwapObject(Ref<I>::FromBits(claim.bits), root.value()) : root.status();
@@ -99,7 +106,6 @@ class Factory final : public UpgradableClass {
       }
       instances_.EndClaim(claim, status == Status::kOk, &code);
     }
-    return failed;
   }
   SwapFailure LastFailure() override {
     const machine::SpinGuard guard(present_lock_);

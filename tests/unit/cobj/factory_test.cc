@@ -110,5 +110,27 @@ TEST_F(Factories, WhatCouldNotBeSwappedIsTriedAgain) {
   EXPECT_TRUE(Eventually([&] { return factory.count() == 0; }));
 }
 
+// The next update comes while an object is swapped, which may take long.
+TEST_F(Factories, AnUpdateThatWasOvertakenUndoesNothing) {
+  static Factory<ICounter>* factory = nullptr;
+  static ClassVersion next;
+  factory = new Factory<ICounter>(1, &MakeFirst);
+  constexpr std::size_t kObjects = 5;
+  std::vector<Ref<ICounter>> objects;
+  for (std::size_t i = 0; i < kObjects; ++i) objects.push_back(factory->Create().value());
+  next = Version(3, &MakeFirst);
+  const auto overtaken = [](Allocator& allocator) -> Result<Root*> {
+    if (factory->version() == 2) {
+      EXPECT_EQ(factory->Update(next).value(), 0u);
+    }
+    return MakeSecond(allocator);
+  };
+  EXPECT_EQ(factory->Update(Version(2, overtaken)).value(), 0u);
+  EXPECT_EQ(factory->version(), 3u);
+  EXPECT_EQ(factory->Outdated(), 0u);
+  for (const auto object : objects) EXPECT_EQ(Destroy(object), Status::kOk);
+  EXPECT_TRUE(Eventually([&] { return factory->count() == 0; }));
+}
+
 }  // namespace
 }  // namespace k42::cobj
