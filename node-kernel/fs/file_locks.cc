@@ -9,7 +9,7 @@
 namespace k42::fs {
 namespace {
 constexpr std::uint64_t kEndless = ~std::uint64_t{0};
-constexpr int kMaxChain = 16;  // holders looked at for a deadlock
+constexpr int kMostLooks = 64;  // at what stands in somebody's way, for a deadlock
 }  // namespace
 
 FileLocks::~FileLocks() {
@@ -42,15 +42,18 @@ FileLocks::Lock* FileLocks::Conflict(const LockSet& set, const Lock& wanted) {
 }
 
 bool FileLocks::WaitsFor(const LockSet& set, const LockHolder& who, const LockHolder& whom,
-                         int depth) {
+                         int* looks) {
   for (const Lock& waiter : set.waiting) {
     if (!(waiter.holder == who)) {
       continue;
     }
+    if (--*looks < 0) {
+      return false;
+    }
+    machine::Thread::PreemptionPoint();
     const Lock* in_the_way = Conflict(set, waiter);
     if (in_the_way != nullptr &&
-        (in_the_way->holder == whom ||
-         (depth > 0 && WaitsFor(set, in_the_way->holder, whom, depth - 1)))) {
+        (in_the_way->holder == whom || WaitsFor(set, in_the_way->holder, whom, looks))) {
       return true;
     }
   }
@@ -96,6 +99,7 @@ void FileLocks::PromiseWaiters(LockSet& set, Leftovers& left) {
   Lock* next = nullptr;
   for (Lock* waiter = set.waiting.Front(); waiter != nullptr; waiter = next) {
     next = set.waiting.Next(waiter);
+    machine::Thread::PreemptionPoint();
     if (Conflict(set, *waiter) == nullptr) {
       List::Remove(waiter);
       set.promised.PushBack(waiter);
@@ -191,7 +195,8 @@ Status FileLocks::SetLocked(LockSet& set, Lock*& lock, Leftovers& left) {
     return Status::kWouldBlock;
   }
   ForgetWait(set, lock->ticket, left);  // an earlier one that was given up
-  if (WaitsFor(set, in_the_way->holder, lock->holder, kMaxChain)) {
+  int looks = kMostLooks;
+  if (lock->holder.process != 0 && WaitsFor(set, in_the_way->holder, lock->holder, &looks)) {
     return Status::kDeadlock;
   }
   set.waiting.PushBack(std::exchange(lock, nullptr));

@@ -3,8 +3,9 @@
 // A range lock belongs to a process or to an open file; a whole-file lock to an open file. Locks of
 // one holder never conflict; a new one replaces the holder's earlier ones where they overlap.
 // Waiters stand in a queue per set and are granted in order as far as possible, when something is
-// released. A wait that would close a cycle of holders within this file is refused (kDeadlock);
-// cycles through several files are not looked for (first version).
+// released. A wait that would close a cycle of processes within this file is refused (kDeadlock);
+// long cycles are not seen, nor those through several files or open files' locks: as on Linux,
+// which does not look for the latter either.
 //
 // States of a record: waiting -> promised -> held. What a waiter waited for is promised to it until
 // its ticket has been fired: it is in others' way, and is held only if somebody was still there to
@@ -106,8 +107,9 @@ class FileLocks final : public RefCounted {
 
   static bool IsInTheWay(const Lock& lock, const Lock& wanted);
   static Lock* Conflict(const LockSet& set, const Lock& wanted);
+  // Within so many looks at what a holder waits for; beyond them: no.
   static bool WaitsFor(const LockSet& set, const LockHolder& who, const LockHolder& whom,
-                       int depth);
+                       int* looks);
   static void ForgetWait(LockSet& set, const cobj::Ticket& ticket, Leftovers& left);
   // Removes what `change` covers of its holder's locks. `spare` is used up if one must be split.
   static void Carve(List& held, const Lock& change, List& gone, Lock** spare);

@@ -172,6 +172,41 @@ TEST_F(FileLocksTest, AWithdrawnWaitIsNoReasonForADeadlock) {
   EXPECT_EQ(Wait(0, Range(LockKind::kExclusive, 1, 1), 2), Status::kPending);
 }
 
+// What would be a long search is none: each of many waits for the next one, in many ways at once.
+TEST_F(FileLocksTest, ASearchForADeadlockEnds) {
+  constexpr std::uint32_t kHolders = 18, kWays = 10;
+  proc::FakeHost hosts[kHolders];
+  LockHolder ring[kHolders];
+  for (std::uint32_t i = 0; i < kHolders; ++i) {
+    ring[i] = LockHolder::Process(New(1, &hosts[i])->number);
+    ASSERT_EQ(FollowProcess(*locks_, tasks_, ring[i].process), Status::kOk);
+    ASSERT_EQ(locks_->Set(ring[i], Range(LockKind::kExclusive, i, 1), {}), Status::kOk);
+  }
+  for (std::uint32_t i = 0; i + 1 < kHolders; ++i) {
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+      EXPECT_EQ(locks_->Set(ring[i], Range(LockKind::kExclusive, i + 1, 1),
+                            {sink_, (i * kWays + way) | kGivenUp}),
+                Status::kPending);
+    }
+  }
+  EXPECT_EQ(Wait(0, Range(LockKind::kExclusive, 0, 1), 512), Status::kPending);
+  for (const LockHolder& each : ring) locks_->DropOwner(each);
+}
+
+// Linux does not look for them.
+TEST_F(FileLocksTest, OpenFilesWaitForEachOther) {
+  int file = 0;
+  const LockHolder one = LockHolder::OpenFile(&file), other = LockHolder::OpenFile(&file + 1);
+  const RangeLock first = Range(LockKind::kExclusive, 0, 1),
+                  second = Range(LockKind::kExclusive, 1, 1);
+  EXPECT_EQ(locks_->Set(one, first, {}), Status::kOk);
+  EXPECT_EQ(locks_->Set(other, second, {}), Status::kOk);
+  EXPECT_EQ(locks_->Set(one, second, {sink_, 1 | kGivenUp}), Status::kPending);
+  EXPECT_EQ(locks_->Set(other, first, {sink_, 2 | kGivenUp}), Status::kPending);
+  locks_->DropOwner(one);
+  locks_->DropOwner(other);
+}
+
 TEST_F(FileLocksTest, OneTicketWaitsOnce) {
   EXPECT_EQ(Set(0, kWriteAll), Status::kOk);
   for (std::uint32_t use = 0; use < 100; ++use) {
