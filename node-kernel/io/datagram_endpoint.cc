@@ -44,7 +44,7 @@ bool DatagramEndpoint::connected() {
 void DatagramEndpoint::ConnectTo(const SocketAddress& address) {
   SetPeerAddress(address);
   if (const RefPtr<SocketName> own = name()) {
-    services().NoteConnected(*own, address);
+    services().NoteConnected(*own, this->address(), address);
   }
   machine::SpinGuard guard(lock_);
   by_address_ = true;
@@ -87,7 +87,7 @@ Status DatagramEndpoint::Disconnect() {
   RefPtr<DatagramEndpoint> peer;
   SetPeerAddress({});
   if (const RefPtr<SocketName> own = name()) {
-    services().NoteConnected(*own, {});
+    services().NoteConnected(*own, address(), {});
   }
   (void)inbox_->TakeRefusal();
   machine::SpinGuard guard(lock_);

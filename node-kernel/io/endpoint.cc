@@ -56,7 +56,7 @@ void Endpoint::Unbind() {
   }
   if (name) {
     name->Set(nullptr);
-    services_.Remove(*name);
+    services_.Remove(*name, address());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "machine/thread.h"
 #include "mem/heap.h"
 
 namespace k42::io {
@@ -17,9 +18,21 @@ bool IsPath(const SocketAddress& address) {
 }  // namespace
 
 SocketServices::~SocketServices() {
-  while (Entry* entry = entries_.PopFront()) {
-    mem::Delete(entry);
+  for (IntrusiveList<Entry>& entries : entries_) {
+    while (Entry* entry = entries.PopFront()) {
+      mem::Delete(entry);
+    }
   }
+}
+
+IntrusiveList<SocketServices::Entry>& SocketServices::EntriesOf(const SocketAddress& address) {
+  std::uint32_t hash = address.port;
+  if (address.family == SocketFamily::kLocal) {
+    for (const char each : NameOf(address)) {
+      hash = hash * 31 + static_cast<std::uint8_t>(each);
+    }
+  }
+  return entries_[hash % kLists];
 }
 
 // Whether an entry is what a caller of `address` reaches.
@@ -44,7 +57,7 @@ bool SocketServices::Shares(const Endpoint& endpoint) {
 
 bool SocketServices::TakenLocked(const Endpoint& endpoint, const SocketAddress& address) {
   const bool reuse = Shares(endpoint);
-  for (const Entry& entry : entries_) {
+  for (const Entry& entry : EntriesOf(address)) {
     if (Same(entry, endpoint.type(), address) && !(reuse && entry.reuse)) {
       return true;
     }
@@ -62,18 +75,19 @@ Status SocketServices::BindNumber(Endpoint& endpoint, SocketAddress address) {
   {
     machine::MutexGuard guard(lock_);
     const bool choose = address.family == SocketFamily::kInternet && address.port == 0;
-    std::uint32_t tries = choose ? kLastEphemeral - kFirstEphemeral : 1;
+    std::uint32_t tries = choose ? kLastEphemeral - kFirstEphemeral + 1 : 1;
     do {
       if (choose) {
         address.port = next_port_;
         next_port_ = next_port_ == kLastEphemeral ? kFirstEphemeral
                                                   : static_cast<std::uint16_t>(next_port_ + 1);
+        machine::Thread::PreemptionPoint();
       }
       taken = TakenLocked(endpoint, address);
     } while (taken && --tries != 0);
     if (!taken) {
       entry->address = address;
-      entries_.PushFront(entry);
+      EntriesOf(address).PushFront(entry);
     }
   }
   if (taken) {
@@ -130,7 +144,7 @@ Result<Endpoint*> SocketServices::Find(const cobj::CallContext& caller, SocketTy
     name = RefPtr<SocketName>::Adopt(TRY(names_.Find(caller, directory, NameOf(address))));
   } else {
     machine::MutexGuard guard(lock_);
-    for (const Entry& entry : entries_) {
+    for (const Entry& entry : EntriesOf(address)) {
       if (Same(entry, type, address)) {
         name = entry.name;
         break;
@@ -144,7 +158,7 @@ Result<Endpoint*> SocketServices::FindReceiver(const SocketAddress& to, const So
   RefPtr<SocketName> name;
   {
     machine::MutexGuard guard(lock_);
-    for (const Entry& entry : entries_) {
+    for (const Entry& entry : EntriesOf(to)) {
       if (!Same(entry, SocketType::kDatagram, to)) {
         continue;
       }
@@ -161,9 +175,10 @@ Result<Endpoint*> SocketServices::FindReceiver(const SocketAddress& to, const So
   return Behind(std::move(name), SocketType::kDatagram);
 }
 
-void SocketServices::NoteConnected(const SocketName& name, const SocketAddress& peer) {
+void SocketServices::NoteConnected(const SocketName& name, const SocketAddress& address,
+                                   const SocketAddress& peer) {
   machine::MutexGuard guard(lock_);
-  for (Entry& entry : entries_) {
+  for (Entry& entry : EntriesOf(address)) {
     if (entry.name.get() == &name) {
       entry.connected = peer.family != SocketFamily::kNone;
       entry.peer_port = peer.port;
@@ -185,11 +200,11 @@ Result<Endpoint*> SocketServices::Behind(RefPtr<SocketName> name, SocketType typ
   return endpoint;
 }
 
-void SocketServices::Remove(SocketName& name) {
+void SocketServices::Remove(SocketName& name, const SocketAddress& address) {
   Entry* found = nullptr;
   {
     machine::MutexGuard guard(lock_);
-    for (Entry& entry : entries_) {
+    for (Entry& entry : EntriesOf(address)) {
       if (entry.name.get() == &name) {
         found = &entry;
         break;

@@ -1,7 +1,7 @@
 // SocketServices: what the sockets of a node share: names outside any directory, ports, and the
 // ways to what is not on this node. Made by boot/, or by a test.
 //
-// Locking: lock_ guards the list of names, blocking, since there are as many as programs like; a
+// Locking: lock_ guards the lists of names, blocking, since there are as many as programs like; a
 // leaf.
 #pragma once
 
@@ -70,11 +70,13 @@ class SocketServices {
   // not connected at all.
   Result<Endpoint*> FindReceiver(const SocketAddress& to, const SocketAddress& from);
   // A datagram socket of that name hears `peer` alone from now on; family kNone: everybody.
-  void NoteConnected(const SocketName& name, const SocketAddress& peer);
+  void NoteConnected(const SocketName& name, const SocketAddress& address,
+                     const SocketAddress& peer);
   // The name stands for nobody any more.
-  void Remove(SocketName& name);
+  void Remove(SocketName& name, const SocketAddress& address);
 
  private:
+  static constexpr std::uint32_t kLists = 1024;
   struct Entry : ListLink<> {
     SocketAddress address;
     SocketType type;
@@ -88,6 +90,8 @@ class SocketServices {
   static Result<Endpoint*> Behind(RefPtr<SocketName> name, SocketType type);
   static bool Same(const Entry& entry, SocketType type, const SocketAddress& address);
   bool TakenLocked(const Endpoint& endpoint, const SocketAddress& address) K42_REQUIRES(lock_);
+  // Where all names that are, or overlap, that one are.
+  IntrusiveList<Entry>& EntriesOf(const SocketAddress& address) K42_REQUIRES(lock_);
   Status BindNumber(Endpoint& endpoint, SocketAddress address);
 
   const std::uint32_t internet_;
@@ -96,7 +100,7 @@ class SocketServices {
   RemoteStreams* outside_ = nullptr;
   SocketList open_sockets_;
   machine::Mutex<LockRank::kSocketNames> lock_;
-  IntrusiveList<Entry> entries_ K42_GUARDED_BY(lock_);
+  IntrusiveList<Entry> entries_[kLists] K42_GUARDED_BY(lock_);
   std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;
 };
 

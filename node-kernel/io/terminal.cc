@@ -206,7 +206,10 @@ Result<std::uint64_t> Terminal::WriteBytes(BufferIn data) {
     Wakeups wakeups;
     MutexGuard guard(lock_);
     if (hung_up_) {
-      return Status::kIoError;
+      if (done == 0) {
+        return Status::kIoError;
+      }
+      break;
     }
     std::size_t taken = 0;
     // A byte may become two on the screen.

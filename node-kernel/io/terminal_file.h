@@ -33,9 +33,13 @@ class TerminalFile final : public fs::OpenFileBase<fs::IOpenFile> {
   }
   Result<std::uint64_t> Control(Caller caller, std::uint32_t operation, BufferIn input,
                                 BufferOut output) override {
-    return operation == kTerminalWriteAnyway && (flags() & fs::kOpenWrite) == 0
-               ? Status::kBadHandle
-               : terminal_->Control(caller, operation, input, output);
+    if (operation == kTerminalWriteAnyway) {
+      TRY(caller.Require(kRightWrite));
+      if ((flags() & fs::kOpenWrite) == 0) {
+        return Status::kBadHandle;
+      }
+    }
+    return terminal_->Control(caller, operation, input, output);
   }
   Status GetAttributes(fs::FileAttributes& attributes) override;
   Status GetFileSystem(fs::FileSystemInfo& info) override;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "io/datagram_endpoint.h"
 #include "io/socket_services.h"
@@ -121,6 +122,30 @@ TEST_F(SocketTest, BacklogIsLimitedAndFallsWithTheListener) {
   for (auto& client : clients) {
     client->Close();
   }
+}
+
+// Each once, to the last; then one that comes free.
+TEST_F(SocketTest, AllPortsAreChosen) {
+  constexpr std::uint32_t kPorts =
+      SocketServices::kLastEphemeral - SocketServices::kFirstEphemeral + 1;
+  std::vector<RefPtr<StreamEndpoint>> bound;
+  std::vector<bool> taken(1 << 16);
+  for (std::uint32_t i = 0; i < kPorts; ++i) {
+    bound.push_back(Stream());
+    ASSERT_EQ(services.Bind(kernel, *bound.back(), {}, At(0), 0), Status::kOk) << i;
+    const std::uint16_t port = bound.back()->address().port;
+    EXPECT_TRUE(port >= SocketServices::kFirstEphemeral && port <= SocketServices::kLastEphemeral);
+    EXPECT_FALSE(taken[port]);
+    taken[port] = true;
+  }
+  auto late = Stream();
+  EXPECT_EQ(services.Bind(kernel, *late, {}, At(0), 0), Status::kAddressInUse);
+  const std::uint16_t freed = bound[kPorts / 2]->address().port;
+  bound[kPorts / 2]->Close();
+  EXPECT_EQ(services.Bind(kernel, *late, {}, At(0), 0), Status::kOk);
+  EXPECT_EQ(late->address().port, freed);
+  late->Close();
+  for (auto& each : bound) each->Close();
 }
 
 TEST_F(SocketTest, PortsAreChosenAndGuarded) {
