@@ -67,7 +67,7 @@ struct ProcessStart {
   std::uint32_t node;
   std::uint64_t vector_components;  // XCR0 & what the kernel saves
   std::uint32_t vector_size;        // bytes of an XSAVE image with these components
-  std::uint32_t flags;              // StartRequest flags, as given
+  std::uint32_t reserved;           // 0
 };
 
 }  // namespace k42::abi

@@ -26,6 +26,8 @@
 #include "machine/boot_info.h"
 #include "machine/log.h"
 
+#include "proc/process.h"
+
 namespace k42::boot {
 namespace {
 
@@ -74,6 +76,12 @@ constexpr std::string_view kMergedFolders[] = {"bin", "sbin", "lib", "lib32", "l
 Status IdentityOfTask(const cobj::CallContext& caller, bool real, fs::Identity* identity) {
   const auto number = static_cast<std::uint32_t>(caller.process_id);
   return Processes().tasks.Visit(number, 0, [&](const proc::Task& task) {
+    // A call may have waited for a thread to run on, and its task's number be a stranger's by now.
+    if (caller.process != 0 &&
+        (task.host == nullptr ||
+         static_cast<const proc::Process*>(task.host)->self().bits() != caller.process)) {
+      return Status::kNoProcess;
+    }
     const proc::Credential& credential = task.credential;
     identity->session = identity->task_group = 0;
     identity->file_size_limit =

@@ -62,14 +62,22 @@ Result<NumberTable::Chunk*> NumberTable::ChunkAt(std::uint32_t index) {
   return other;
 }
 
-void NumberTable::GrowIfHalfUsed() {
+std::uint32_t NumberTable::used() const {
   std::uint32_t used = 0;
   for (const Turn& turn : turns_) {
     used += turn.taken.load(std::memory_order_relaxed);
     used -= turn.freed.load(std::memory_order_relaxed);
   }
+  return used;
+}
+
+bool NumberTable::IsScarce() const {
+  return limit() == kMax && used() >= kMax - kKept;
+}
+
+void NumberTable::GrowIfHalfUsed() {
   std::uint32_t old = limit();
-  if (used >= old / 2 && old < kMax)
+  if (used() >= old / 2 && old < kMax)
     (void)limit_.compare_exchange_strong(old, old * 2);
 }
 

@@ -35,6 +35,7 @@ class NumberTable {
   static constexpr std::uint32_t kFirstLimit = 1u << 15;  // Linux's with few CPUs
   static constexpr std::uint32_t kFirst = 1;
   static constexpr std::uint32_t kTurn = 32;
+  static constexpr std::uint32_t kKept = 4096;  // for user 0
 
   struct Slot {
     Task* task = nullptr;    // null: nobody's
@@ -53,6 +54,8 @@ class NumberTable {
   // Published -> reserved.
   void Withdraw(std::uint32_t number);
   void Free(std::uint32_t number);
+  // Fewer are left than user 0 may want.
+  bool IsScarce() const;
   // The first number stays free until the numbers come round.
   void PassFirst();
   Slot Find(std::uint32_t number) const;
@@ -85,6 +88,7 @@ class NumberTable {
   void EndTurn();
   // Where the next turn begins; 0: no number is free.
   std::uint32_t PlaceOfTurn() K42_REQUIRES(lock_);
+  std::uint32_t used() const;
   void GrowIfHalfUsed();
   // The chunk's state may have changed as others see it.
   void Settle(std::uint32_t index);

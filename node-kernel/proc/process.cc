@@ -91,11 +91,25 @@ void Process::IdentityChanged(Task& task) {
 }
 
 void Process::StopRunning() {
-  ForEachDispatcher([](ProcessDispatcher& each) { each.scheduled().Stop(); });
+  stops_.fetch_add(1, std::memory_order_seq_cst);
+  ObeyStops();
 }
 
 void Process::ContinueRunning() {
-  ForEachDispatcher([](ProcessDispatcher& each) { each.scheduled().Continue(); });
+  stops_.fetch_sub(1, std::memory_order_seq_cst);
+  ObeyStops();
+}
+
+// Who has told the dispatchers what does not hold any more tells them again, so the last to tell
+// says what holds.
+void Process::ObeyStops() {
+  bool stopped = false;
+  do {
+    stopped = is_stopped();
+    ForEachDispatcher([stopped](ProcessDispatcher& each) {
+      stopped ? each.scheduled().Stop() : each.scheduled().Continue();
+    });
+  } while (stopped != is_stopped());
 }
 
 void Process::EndRunning(ExitKind kind, std::uint32_t code) {

@@ -90,6 +90,7 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   void StopRunning() override;
   void ContinueRunning() override;
   void EndRunning(ExitKind kind, std::uint32_t code) override;
+  bool is_ending() const override { return ending_.load(std::memory_order_seq_cst); }
 
   // IProcess: memory
   Result<std::uint64_t> Map(const MapRequest& request, cobj::ObjectRef object) override;
@@ -206,6 +207,8 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
         visit(*found);
     }
   }
+  bool is_stopped() const { return stops_.load(std::memory_order_seq_cst) != 0; }
+  void ObeyStops();
   // The one whose call this is; the first, if another process calls.
   ProcessDispatcher& Calling() const;
   Result<ProcessDispatcher*> MakeDispatcher(std::uint32_t index, std::uint32_t cpu);
@@ -224,6 +227,7 @@ class Process final : public IProcess, public TaskHost, public cobj::TicketSpace
   std::uint32_t main_number_ = 0;                  // of its main task, once there is one
   std::atomic<std::uint32_t> holds_{1};
   std::atomic<bool> ending_{false};
+  std::atomic<std::uint32_t> stops_{0};  // not yet continued
   std::atomic<bool> waited_for_words_{false};
   ExitKind exit_kind_ = ExitKind::kExited;
   std::uint32_t exit_code_ = 0;

@@ -83,7 +83,8 @@ void ProcessDispatcher::Reset() {
   scheduled_.SetTimer(0);
   abi::DispatcherPage* page = scheduled_.page();
   page->disabled = 1;
-  page->pending.store(0, std::memory_order_relaxed);
+  // A signal or limit that has come meanwhile is the task's still.
+  page->pending.fetch_and(abi::kEventSignal | abi::kEventLimits, std::memory_order_relaxed);
   page->thread = nullptr;
   page->stack = 0;
   page->faults_completed.store(0, std::memory_order_relaxed);

@@ -88,14 +88,15 @@ Result<std::uint32_t> Process::AddDispatcher(ProcessDispatcher& caller, std::uin
   machine::InitVectorState(scheduled.vector_state());
   scheduled.InheritEntries(caller.scheduled());
   added->ActFor(main_number_);
-  // Under the task's lock nobody stops or continues the process, or gives it another share of the
-  // processors. Its end may have gone past the slot before it was filled.
-  const Status admitted = services_.tasks.Visit(main_number_, 0, [&](const Task& task) {
+  // Its end, or a stop, may have gone past the slot before it was filled.
+  bool stopped = false;
+  do {  // as ObeyStops does
+    stopped = is_stopped();
+    stopped ? scheduled.Stop() : scheduled.Continue();
+  } while (stopped != is_stopped());
+  // Under the task's lock nobody gives the process another share of the processors.
+  const Status admitted = services_.tasks.Visit(main_number_, 0, [&](const Task&) {
     scheduled.InheritParameters(caller.scheduled());
-    if (task.state == TaskState::kStoppedState)
-      scheduled.Stop();
-    else
-      scheduled.Continue();
     scheduled.Ask(sched::Dispatcher::kAdmit);
     return Status::kOk;
   });

@@ -27,7 +27,7 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
   process.main_number_ =
       TRY(services.tasks.Create(nullptr, 0, 0, &process, true, machine::MonotonicNs()));
   process.first()->ActFor(process.main_number_);
-  (void)block.Finish(abi::kStartFirst, image, process.main_number_, 0, 0);
+  (void)block.Finish(abi::kStartFirst, image, process.main_number_, 0);
   const std::uint32_t number = process.main_number_;
   maker.Run(stopped, 0);
   return number;
@@ -36,7 +36,7 @@ Result<std::uint32_t> Process::StartFirst(ProcessServices& services, const Image
 Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
                                         const ForkRequest& request) {
   TRY(services_.tasks.RequireRoom(Number(caller)));
-  if (request.exit_signal > abi::kSignalMax)
+  if (request.exit_signal > abi::kSignalMax || request.reserved != 0)
     return Status::kInvalidArgument;
   ProcessMaker maker(services_);
   mem::AddressSpace* copy = TRY(space_->ForkCopy());
@@ -64,7 +64,7 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   page->stack = from->stack;
   for (std::size_t i = 0; i < std::size(page->scratch); ++i) page->scratch[i] = from->scratch[i];
   const std::uint32_t number = child.main_number_;
-  maker.Run((request.flags & kStartStopped) != 0, Number(caller));
+  maker.Run(false, Number(caller));
   return number;
 }
 
@@ -73,7 +73,7 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
   const Image* image = request.image == 0 ? image_ : services_.images.Get(request.image);
   if (image == nullptr)
     return Status::kNotFound;
-  if (request.exit_signal > abi::kSignalMax)
+  if (request.exit_signal > abi::kSignalMax || request.reserved != 0)
     return Status::kInvalidArgument;
   TRY(services_.tasks.RequireRoom(Number(caller)));
   StartBlock block;
@@ -96,9 +96,9 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
                                                     machine::MonotonicNs()));
   }
   child.first()->ActFor(child.main_number_);
-  (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent, request.flags);
+  (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent);
   const std::uint32_t number = child.main_number_;
-  maker.Run((request.flags & kStartStopped) != 0, Number(caller));
+  maker.Run(false, Number(caller));
   return number;
 }
 
@@ -117,7 +117,7 @@ Status Process::Replace(const cobj::CallContext& caller, const StartRequest& req
   TRY(block.Build(services_, blob, handles));
   TaskInfo info;
   TRY(services_.tasks.GetInfo(main_number_, 0, &info));
-  TRY(block.Finish(abi::kStartReplace, *image, main_number_, info.parent, request.flags));
+  TRY(block.Finish(abi::kStartReplace, *image, main_number_, info.parent));
   // The point of no return.
   trace::Log(trace::kProcessReplace, main_number_);
   services_.tasks.EndGuests(this);

@@ -108,9 +108,9 @@ void ProcessMaker::Run(bool stopped, std::uint32_t parent) {
   sched::Dispatcher& dispatcher = process.first()->scheduled();
   dispatcher.SetName(process.main_number_);
   trace::Log(trace::kProcessMake, process.main_number_, parent);
-  // In one word: nobody continues it before, since its task does not show as stopped.
-  dispatcher.Ask(sched::Dispatcher::kAdmit |
-                 (stopped ? std::uint32_t{sched::Dispatcher::kStop} : 0u));
+  if (stopped)
+    process.StopRunning();
+  dispatcher.Ask(sched::Dispatcher::kAdmit);
 }
 
 }  // namespace k42::proc

@@ -65,7 +65,7 @@ Status StartBlock::Write(BufferIn blob) {
 }
 
 Status StartBlock::Finish(abi::StartKind kind, const Image& image, std::uint32_t task,
-                          std::uint32_t parent, std::uint32_t flags) {
+                          std::uint32_t parent) {
   abi::ProcessStart start = {};
   start.magic = abi::kStartMagic;
   start.version = abi::kStartVersion;
@@ -86,7 +86,6 @@ Status StartBlock::Finish(abi::StartKind kind, const Image& image, std::uint32_t
   start.cpu_count = machine::CpuCount();
   start.vector_components = machine::VectorComponents();
   start.vector_size = machine::VectorSize();
-  start.flags = flags;
   TRY(memory_->Write(0, BufferIn::Kernel(&start, sizeof(start)), mem::Waiting::kYes));
   return Status::kOk;
 }

@@ -24,8 +24,7 @@ class StartBlock {
   Status BuildFor(ProcessServices& services, BufferIn blob, std::span<const abi::Handle> handles);
 
   // Fills in the rest of the header. Cannot fail for want of memory.
-  Status Finish(abi::StartKind kind, const Image& image, std::uint32_t task, std::uint32_t parent,
-                std::uint32_t flags);
+  Status Finish(abi::StartKind kind, const Image& image, std::uint32_t task, std::uint32_t parent);
 
   std::span<const abi::Handle> handles() const { return {handles_, handle_count_}; }
   mem::FcmFile* memory() const { return memory_; }

@@ -38,10 +38,14 @@ class TaskHost {
   // The task has another parent (it is new, has become a main task, or its parent has ended), or
   // another credential.
   virtual void IdentityChanged(Task& task) = 0;
+  // The process stands still while it was stopped more often than continued: once for each of its
+  // tasks that is stopped. The locks of several tasks may be held meanwhile.
   virtual void StopRunning() = 0;
   virtual void ContinueRunning() = 0;
   // Ends the process as if its main task had said so.
   virtual void EndRunning(ExitKind kind, std::uint32_t code) = 0;
+  // It has been said so.
+  virtual bool is_ending() const = 0;
 
   // What the table knows of it.
   struct Tasks {
@@ -123,6 +127,7 @@ class alignas(64) Task final : public ListLink<BySiblings> {  // the link: paren
   std::atomic<bool> over{false};              // changed under the parent's lock
   std::atomic<std::uint32_t> exit_signal{0};  // likewise
   std::atomic<bool> listened{false};          // somebody listens for the end
+  std::atomic<bool> has_led{false};           // its number has named a group or session
   // Changed while no task is born, by one thread at a time.
   std::atomic<std::uint32_t> group{0};
   std::atomic<std::uint32_t> session{0};
@@ -140,6 +145,7 @@ class alignas(64) Task final : public ListLink<BySiblings> {  // the link: paren
   std::uint32_t foreground_group = 0;  // of that terminal
   Credential credential = {};
   SignalState signals;
+  bool was_met = false;  // by a walk's signal: before a child is born, its process looks at signals
   Limit limits[kLimits] = {};
   TaskTexts texts;
   IntrusiveList<Task, BySiblings> children;  // running, stopped and zombies
@@ -169,6 +175,7 @@ class alignas(64) Task final : public ListLink<BySiblings> {  // the link: paren
     Task* first = nullptr;
   };
   Departure departure;
+  Task* next_retired = nullptr;
   Task* next_released = nullptr;
 };
 

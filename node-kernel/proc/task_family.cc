@@ -7,6 +7,7 @@
 // meanwhile that is noted, and whoever brings it tells the heir. An heir that has ended takes no
 // child: it goes further up, to nobody (null) at last, and who is nobody's is released by whoever
 // comes second: the one that ends it, or the one that brings it.
+#include "machine/thread.h"
 #include "proc/task_table.h"
 
 namespace k42::proc {
@@ -28,12 +29,6 @@ SignalInfo Notice(const Task& child, std::uint32_t signal, ExitKind kind, std::u
   info.sender_user = child.told_user;
   info.status = code;
   return info;
-}
-
-// Of a child that nobody will wait for.
-void TakeTimesLocked(Task& parent, const Task& child) {
-  parent.children_user_ns += child.user_ns + child.children_user_ns;
-  parent.children_system_ns += child.system_ns + child.children_system_ns;
 }
 
 }  // namespace
@@ -95,10 +90,8 @@ void TaskTable::TellEnd(Task& task, const TaskChange& change, Fired* fired) {
       return;  // on its way to this parent
     of_parent = NoteEndLocked(*parent, task, fired);
     is_nobodys = parent->options[kReap].load(std::memory_order_relaxed) != 0;
-    if (is_nobodys) {
-      TakeTimesLocked(*parent, task);
+    if (is_nobodys)
       IntrusiveList<Task, BySiblings>::Remove(&task);
-    }
     is_told = true;
   }
   if (is_nobodys)
@@ -129,7 +122,6 @@ Task* TaskTable::SettleWith(Task& child, Task* heir, bool is_over, Fired* fired)
       has_come = heir->host != nullptr;
       is_nobodys = has_come && is_over && heir->options[kReap].load(std::memory_order_relaxed) != 0;
       if (is_nobodys) {
-        TakeTimesLocked(*heir, child);
         change = NoteEndLocked(*heir, child, fired);
       } else if (has_come) {
         heir->children.PushBack(&child);
@@ -156,7 +148,7 @@ Task* TaskTable::SettleWith(Task& child, Task* heir, bool is_over, Fired* fired)
 }
 
 // Its process shows who the parent is, and it may want a signal.
-void TaskTable::TellOrphan(Task& child, const Task& parent, bool has_heir, Fired* fired) {
+void TaskTable::TellOrphan(Task& child, const Task& parent, Fired* fired) {
   TaskChange change;
   {
     SpinGuard guard(child.lock, kSignalHold);
@@ -164,7 +156,7 @@ void TaskTable::TellOrphan(Task& child, const Task& parent, bool has_heir, Fired
       return;
     child.host->IdentityChanged(child);
     const std::uint64_t signal = child.options[kDeathSignal].load(std::memory_order_relaxed);
-    if (has_heir && signal != 0) {
+    if (signal != 0) {
       SignalInfo info = {};
       info.signal = static_cast<std::uint32_t>(signal);
       info.sender = parent.number;
@@ -190,10 +182,11 @@ void TaskTable::HandOverChildren(Task& task, Fired* fired) {
       is_over = child->over.load(std::memory_order_relaxed);
     }
     const Task* settled = SettleWith(*child, heir, is_over, fired);
-    if (settled != nullptr && IsLink(*child, &task) && !IsLink(*child, settled) &&
+    if (IsLink(*child, &task) && !IsLink(*child, settled) &&
         child->state.load(std::memory_order_relaxed) != TaskState::kZombie)
       WakeIfOrphaned(child->group, fired);
-    TellOrphan(*child, task, settled != nullptr, fired);
+    TellOrphan(*child, task, fired);
+    machine::Thread::PreemptionPoint();
   }
 }
 
@@ -229,7 +222,7 @@ void TaskTable::WakeIfOrphaned(std::uint32_t group, Fired* fired) {
     info.signal = signal;
     ForEach([&](Task& task) {
       if (task.group == group)
-        (void)Send({}, task, info, fired);
+        (void)Send({}, task, info, true, fired);
     });
   }
 }

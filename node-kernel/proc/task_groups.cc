@@ -33,6 +33,8 @@ Status TaskTable::SetGroup(std::uint32_t caller, std::uint32_t number, std::uint
   if (group != task->number && !HasMember(group, self->session))
     return Status::kPermissionDenied;
   task->group.store(group);
+  if (group == task->number)
+    task->has_led.store(true, std::memory_order_relaxed);
   return Status::kOk;
 }
 
@@ -45,6 +47,7 @@ Result<std::uint32_t> TaskTable::NewSession(std::uint32_t caller) {
   ForEach([&](const Task& task) { exists |= task.group == caller; });
   if (exists)
     return Status::kPermissionDenied;
+  self->has_led.store(true, std::memory_order_relaxed);
   self->session.store(caller);
   self->group.store(caller);
   SpinGuard guard(self->lock);

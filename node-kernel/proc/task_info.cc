@@ -105,8 +105,8 @@ Status TaskTable::RequireControl(std::uint32_t caller, std::uint32_t number) {
     host = self->host;
   }
   SpinGuard guard(task->lock);
-  return host == task->host || MayControl(mine, task->credential) ? Status::kOk
-                                                                  : Status::kPermissionDenied;
+  const bool is_own = host != nullptr && host == task->host;
+  return is_own || MayControl(mine, task->credential) ? Status::kOk : Status::kPermissionDenied;
 }
 
 }  // namespace k42::proc

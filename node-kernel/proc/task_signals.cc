@@ -51,7 +51,7 @@ TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
 }
 
 TaskTable::Sent TaskTable::Send(const Sender& sender, Task& task, const SignalInfo& info,
-                                Fired* fired) {
+                                bool to_many, Fired* fired) {
   TaskChange change;
   {
     SpinGuard guard(task.lock, kSignalHold);
@@ -60,6 +60,7 @@ TaskTable::Sent TaskTable::Send(const Sender& sender, Task& task, const SignalIn
       return Sent::kRefused;
     if (info.signal != 0)
       change = PostLocked(task, info);
+    task.was_met |= to_many;
   }
   TellParent(task, change, fired);
   return Sent::kReached;
@@ -73,7 +74,7 @@ std::uint32_t TaskTable::SendAll(const Sender& sender, const SignalInfo& info,
     const Walk walk(*this);
     ForEach([&](Task& task) {
       if (concerns(task))
-        ++(Send(sender, task, info, &fired) == Sent::kReached ? reached : *refused);
+        ++(Send(sender, task, info, true, &fired) == Sent::kReached ? reached : *refused);
     });
   }
   Fire(fired);
@@ -123,7 +124,7 @@ Result<std::uint32_t> TaskTable::Kill(std::uint32_t caller, const SignalRequest&
   }
   if (task != nullptr) {
     Fired fired;
-    ++(Send(sender, *task, info, &fired) == Sent::kReached ? reached : refused);
+    ++(Send(sender, *task, info, false, &fired) == Sent::kReached ? reached : refused);
     Fire(fired);
   }
   if (reached == 0)
@@ -140,7 +141,7 @@ void TaskTable::KillGroup(std::uint32_t group, const SignalInfo& info) {
 void TaskTable::KillTask(std::uint32_t number, const SignalInfo& info) {
   Fired fired;
   if (Task* task = Find(number))
-    (void)Send({}, *task, info, &fired);
+    (void)Send({}, *task, info, false, &fired);
   Fire(fired);
 }
 
@@ -185,6 +186,9 @@ Status TaskTable::Stop(std::uint32_t caller, std::uint32_t number, std::uint32_t
     SpinGuard guard(task->lock, kSignalHold);
     if (task->host != host)
       return Status::kNoProcess;
+    // One that is pending has come after the stop signal, which would have dropped it.
+    if ((task->signals.pending() & abi::SignalBit(abi::kSignalContinue)) != 0)
+      return Status::kOk;
     change = StopLocked(*task, signal);
   }
   Fired fired;

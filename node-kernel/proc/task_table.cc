@@ -35,7 +35,13 @@ TaskTable::~TaskTable() {
     }
   });
   ForEach([this](Task& task) { allocator_.Destroy(&task); });
-  for (PerCpu& cpu : cpus_) FreeReleased(allocator_, cpu.released);
+  for (PerCpu& cpu : cpus_) {
+    FreeReleased(allocator_, cpu.released);
+    while (Task* task = cpu.retired) {
+      cpu.retired = task->next_retired;
+      allocator_.Destroy(task);
+    }
+  }
 }
 
 TaskTable::Walk::Walk(TaskTable& table) : gate_(table.births_) {
@@ -65,9 +71,11 @@ Task* TaskTable::FindOwn(std::uint32_t caller, std::uint32_t number, const TaskH
   return *host == nullptr ? nullptr : task;
 }
 
-bool TaskTable::Bear(Task& parent, const TaskHost* caller, Task& child) {
-  if (parent.host == nullptr || parent.host != caller)
-    return false;
+Status TaskTable::Bear(Task& parent, const TaskHost* caller, Task& child) {
+  if (parent.host == nullptr || parent.host != caller || parent.host->is_ending())
+    return Status::kNoProcess;
+  if (std::exchange(parent.was_met, false) || parent.state == TaskState::kStoppedState)
+    return Status::kCancelled;
   constexpr auto kDumpable = static_cast<std::uint32_t>(TaskOption::kDumpable);
   constexpr auto kRelaxed = std::memory_order_relaxed;
   child.parent.store(&parent, kRelaxed);
@@ -84,7 +92,7 @@ bool TaskTable::Bear(Task& parent, const TaskHost* caller, Task& child) {
   }
   child.host->IdentityChanged(child);
   parent.children.PushBack(&child);
-  return true;
+  return Status::kOk;
 }
 
 Result<std::uint32_t> TaskTable::Create(const TaskHost* caller, std::uint32_t parent_number,
@@ -109,23 +117,24 @@ Result<std::uint32_t> TaskTable::Create(const TaskHost* caller, std::uint32_t pa
     host->own_tasks.guests.fetch_add(1, std::memory_order_relaxed);
   if (parent_number == 0) {
     task->heads_family = true;
+    task->has_led.store(true, std::memory_order_relaxed);
     task->group.store(task->number, std::memory_order_relaxed);
     task->session.store(task->number, std::memory_order_relaxed);
     for (Limit& limit : task->limits) limit = {~std::uint64_t{0}, ~std::uint64_t{0}};
     numbers_.Publish(number.value(), task, false);
     return number;
   }
-  bool is_born = false;
+  Status born = Status::kNoProcess;
   {
     const Birth birth(births_);
     if (Task* parent = Find(parent_number)) {
       SpinGuard guard(parent->lock, kRecordHold);
-      is_born = Bear(*parent, caller, *task);
-      if (is_born)
+      born = Bear(*parent, caller, *task);
+      if (IsOk(born))
         numbers_.Publish(number.value(), task, false);
     }
   }
-  if (is_born)
+  if (IsOk(born))
     return number;
   if (is_main)
     host->own_tasks.main.store(0, std::memory_order_relaxed);
@@ -134,7 +143,7 @@ Result<std::uint32_t> TaskTable::Create(const TaskHost* caller, std::uint32_t pa
   Count(cpus_[machine::CurrentCpu()].gone);
   numbers_.Free(number.value());
   allocator_.Destroy(task);
-  return Status::kNoProcess;
+  return born;
 }
 
 Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from,
@@ -151,6 +160,15 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
   from->own_tasks.guests.fetch_sub(1, std::memory_order_relaxed);
   host->own_tasks.main.store(found->number, std::memory_order_relaxed);
   host->IdentityChanged(*found);
+  if (found->state == TaskState::kStoppedState) {
+    host->StopRunning();
+    from->ContinueRunning();
+  }
+  // What had come before, its old process has not taken, nor will it.
+  if ((found->signals.pending() & abi::SignalBit(abi::kSignalKill)) != 0)
+    host->EndRunning(ExitKind::kKilled, abi::kSignalKill);
+  else if (found->signals.pending() != 0)
+    host->SignalsChanged(*found);
   return Status::kOk;
 }
 
@@ -162,9 +180,15 @@ void TaskTable::Release(Task& task) {
     std::swap(texts, task.texts);
   }
   for (SharedText* text : texts.text) SharedText::Drop(text, allocator_);
+  Count(cpus_[machine::CurrentCpu()].gone);
+  if (task.has_led.load(std::memory_order_relaxed))
+    return Retire(task);
   numbers_.Free(task.number);
+  FreeMemory(task);
+}
+
+void TaskTable::FreeMemory(Task& task) {
   PerCpu& here = cpus_[machine::CurrentCpu()];
-  Count(here.gone);
   task.next_released = here.released;
   here.released = &task;
   if (++here.released_count < kReleasedPiece)
@@ -192,6 +216,8 @@ bool TaskTable::Finish(Task& task, TaskHost* host, bool is_main, ExitKind kind, 
   if (task.host != host || task.is_main != is_main)
     return false;
   task.host = nullptr;
+  if (!is_main && task.state == TaskState::kStoppedState)
+    host->ContinueRunning();
   task.exit_kind = kind;
   task.exit_code = code;
   task.user_ns = times.user_ns;
@@ -217,6 +243,7 @@ void TaskTable::FreeThreads(Task& task, std::uint32_t count) {
       numbers_.Free(thread);
       --count;
     }
+    machine::Thread::PreemptionPoint();
   }
 }
 
@@ -283,12 +310,14 @@ Status TaskTable::RequireRoom(std::uint32_t caller) {
     most = self->limits[static_cast<std::uint32_t>(LimitKind::kTasks)].soft;
     user = self->credential.user;
   }
+  if (numbers_.IsScarce())
+    return Status::kLimitExceeded;
   if (most == ~std::uint64_t{0})
     return Status::kOk;
   std::uint64_t count = 0;
   ForEach([&](const Task& task) {
     SpinGuard guard(task.lock);
-    count += task.credential.user == user ? 1 : 0;
+    count += task.credential.user == user ? task.threads : 0;
   });
   return count < most ? Status::kOk : Status::kLimitExceeded;
 }
@@ -298,6 +327,7 @@ Result<std::uint32_t> TaskTable::NewThread(std::uint32_t caller, std::uint32_t n
   Task* task = FindOwn(caller, number, &host);
   if (task == nullptr)
     return Status::kNoProcess;
+  TRY(RequireRoom(caller));
   const std::uint32_t thread = TRY(numbers_.Reserve());
   {
     SpinGuard guard(task->lock);

@@ -10,8 +10,9 @@
 // `caller` is the number of the task on whose behalf is asked. A task named 0 is the caller. The
 // calling thread is active (cobj/grace.h): tasks that it found stay until it is not.
 //
-// Files: task_table.cc (birth, death), task_family.cc (what parents and children know of each
-// other's change), task_wait.cc, task_signals.cc, task_groups.cc, task_info.cc, task_listeners.cc.
+// Files: task_table.cc (birth, death), task_retired.cc, task_family.cc (what parents and children
+// know of each other's change), task_wait.cc, task_signals.cc, task_groups.cc, task_info.cc,
+// task_listeners.cc.
 #pragma once
 
 #include <cstdint>
@@ -44,13 +45,15 @@ class alignas(64) TaskTable {
   // a stranger's since the call began: kNoProcess); 0: a task that the kernel starts itself. Such a
   // task heads a family of its own: orphans below it are its children at last, and who is orphaned
   // by its end is nobody's. Its number: another dispatcher of the host may end the task before its
-  // maker looks at anything.
+  // maker looks at anything. kCancelled: the parent was stopped, or a signal to many has reached
+  // it, which its child must not escape: once for each such signal.
   Result<std::uint32_t> Create(const TaskHost* caller, std::uint32_t parent,
                                std::uint32_t exit_signal, TaskHost* host, bool is_main,
                                std::uint64_t now_ns);
   // There is no first process: its number, and with it what follows from its end, is nobody else's.
   void PassFirstNumber() { numbers_.PassFirst(); }
-  // kLimitExceeded if the caller's user may have no more tasks.
+  // kLimitExceeded if the caller's user may have no more tasks and threads, or, for user 0 can
+  // still make some then, the node nearly has no numbers left.
   Status RequireRoom(std::uint32_t caller);
   // The task, which lived as one of several in a process, is now the main task of `host`.
   Status Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* from, TaskHost* host);
@@ -166,8 +169,12 @@ class alignas(64) TaskTable {
     std::atomic<std::uint32_t> gone{0};
     Task* released = nullptr;
     std::uint32_t released_count = 0;
+    Task* retired = nullptr;
+    std::uint32_t retired_count = 0;
+    std::uint32_t retired_most = kRetiredFirst;
   };
   static constexpr std::uint32_t kReleasedPiece = 32;
+  static constexpr std::uint32_t kRetiredFirst = 256;
 
   // One that has ended has no host, and is nobody's own.
   Task* Find(std::uint32_t number) const {
@@ -187,13 +194,18 @@ class alignas(64) TaskTable {
   }
 
   // task_table.cc
-  static bool Bear(Task& parent, const TaskHost* caller, Task& child) K42_REQUIRES(parent.lock);
+  static Status Bear(Task& parent, const TaskHost* caller, Task& child) K42_REQUIRES(parent.lock);
   static bool Finish(Task& task, TaskHost* host, bool is_main, ExitKind kind, std::uint32_t code,
                      const Times& times, Ending* ending);
   void End(Task& task, Ending& ending);
   void FreeThreads(Task& task, std::uint32_t count);
   void Release(Task& task);
+  void FreeMemory(Task& task);
   void Fire(Fired& fired);
+
+  // task_retired.cc
+  void Retire(Task& task);
+  Task* Unnamed(Task* retired, Task** named);
 
   // task_family.cc
   void TellParent(Task& child, TaskChange change, Fired* fired);
@@ -203,7 +215,7 @@ class alignas(64) TaskTable {
   void HandOverChildren(Task& task, Fired* fired);
   Task* SettleWith(Task& child, Task* heir, bool is_over, Fired* fired);
   static Task* HeirOf(const Task& task);
-  void TellOrphan(Task& child, const Task& parent, bool has_heir, Fired* fired);
+  void TellOrphan(Task& child, const Task& parent, Fired* fired);
   static bool IsLink(const Task& task, const Task* parent);
   void WakeIfOrphaned(std::uint32_t group, Fired* fired);
 
@@ -212,19 +224,21 @@ class alignas(64) TaskTable {
     Task* last = nullptr;    // looked at; null: begin with the first
     std::uint32_t news = 0;  // the parent's, when the look began
     bool any = false;        // there is one that is waited for
+    bool is_late = false;    // there were news during a whole look
     Task* over = nullptr;    // what was found is its end
     Task* gone = nullptr;    // to be released
   };
   static Status LookLocked(Task& parent, const WaitRequest& request, Look& look, WaitResult* found)
       K42_REQUIRES(parent.lock);
   Status WaitForOne(Task& parent, const TaskHost* host, const WaitRequest& request,
-                    ChildWaiter** waiter, WaitResult* found);
+                    ChildWaiter** waiter, Look& look, WaitResult* found);
 
   // task_signals.cc: what the parent is to be told then.
   static TaskChange PostLocked(Task& task, const SignalInfo& info) K42_REQUIRES(task.lock);
   static TaskChange StopLocked(Task& task, std::uint32_t signal) K42_REQUIRES(task.lock);
   enum class Sent { kReached, kRefused };
-  Sent Send(const Sender& sender, Task& task, const SignalInfo& info, Fired* fired);
+  // `to_many`: to whoever is found in a walk.
+  Sent Send(const Sender& sender, Task& task, const SignalInfo& info, bool to_many, Fired* fired);
   std::uint32_t SendAll(const Sender& sender, const SignalInfo& info,
                         FunctionRef<bool(const Task&)> concerns, std::uint32_t* refused);
 

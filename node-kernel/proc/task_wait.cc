@@ -1,5 +1,6 @@
 // TaskTable: waiting for children. A parent's children are looked at in pieces, each under one hold
 // of its lock; the tickets of those who wait are fired without it.
+#include "machine/thread.h"
 #include "proc/task_table.h"
 #include "proc/ticket_number.h"
 
@@ -78,8 +79,8 @@ constexpr std::uint32_t kPiece = 16;  // children looked at in one hold
 
 }  // namespace
 
-// The next piece. kWouldBlock: look on, for it was not the last one, or some had news meanwhile.
-// kPending: none has anything to tell. kOk: one had; `look.gone`: and is nobody's child any more.
+// The next piece. kWouldBlock: look on, for it was not the last one. kPending: none had anything to
+// tell when it was looked at. kOk: one had; `look.gone`: and is nobody's child any more.
 Status TaskTable::LookLocked(Task& parent, const WaitRequest& request, Look& look,
                              WaitResult* found) {
   // The last one of the piece before may have gone: then all over again.
@@ -107,23 +108,19 @@ Status TaskTable::LookLocked(Task& parent, const WaitRequest& request, Look& loo
   }
   if (child != nullptr)
     return Status::kWouldBlock;
-  if (look.news != parent.news) {
-    look = {};
-    return Status::kWouldBlock;
-  }
+  look.is_late = look.news != parent.news;
   return look.any ? Status::kPending : Status::kNoChild;
 }
 
 Status TaskTable::WaitForOne(Task& parent, const TaskHost* host, const WaitRequest& request,
-                             ChildWaiter** waiter, WaitResult* found) {
-  Look look;
+                             ChildWaiter** waiter, Look& look, WaitResult* found) {
   Status status = Status::kWouldBlock;
-  while (status == Status::kWouldBlock) {
+  for (; status == Status::kWouldBlock; machine::Thread::PreemptionPoint()) {
     SpinGuard guard(parent.lock, kChildrenHold);
     if (parent.host != host)
       return Status::kNoProcess;
     status = LookLocked(parent, request, look, found);
-    if (status != Status::kPending)
+    if (status != Status::kPending || look.is_late)
       continue;
     if (*waiter == nullptr)
       return Status::kWouldBlock;
@@ -133,8 +130,12 @@ Status TaskTable::WaitForOne(Task& parent, const TaskHost* host, const WaitReque
     if (added == ChildWaiters::Added::kNew)
       *waiter = nullptr;
   }
-  if (look.over != nullptr)
+  if (look.over != nullptr) {
     MarkListeners(*look.over);
+    // Who has ended it may have told all before the last one came.
+    if (look.over->listened.load())
+      TellListeners();
+  }
   if (look.gone != nullptr)
     Release(*look.gone);
   return status;
@@ -156,9 +157,16 @@ Status TaskTable::Wait(std::uint32_t caller, const WaitRequest& request, const c
     if (waiter != nullptr)
       waiter->ticket = ticket;
   }
-  const Status status = WaitForOne(*parent, host, request, &waiter, found);
+  Look look;
+  const Status status = WaitForOne(*parent, host, request, &waiter, look, found);
   if (waiter != nullptr)
     allocator_.Destroy(waiter);
+  // Some had news behind the look's back: to ask again is worth while now.
+  if (status == Status::kPending && look.is_late) {
+    if (!ticket)
+      return Status::kWouldBlock;
+    (void)ticket.Fire(Status::kOk, 0);
+  }
   return status == Status::kWouldBlock && ticket ? Status::kNoMemory : status;
 }
 

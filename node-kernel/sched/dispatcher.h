@@ -117,7 +117,7 @@ class Dispatcher : public Entity {
 
   // -- any CPU, thread context --
   void Ask(std::uint32_t requests);
-  // Of these the last one counts; the caller's lock says which that is.
+  // Of these the last one counts; callers see to it which that is.
   void Stop();
   void Continue();
   // Sets events in the page and sees to it that they are noticed.

@@ -144,10 +144,38 @@ std::int64_t StartThread(Thread& parent, const CloneRequest& request) {
   return number;
 }
 
+// No child escapes a signal that its parent could have had before: `make` is asked again after a
+// look at what has come.
+template <typename Make>
+Result<std::uint32_t> MakeChild(Thread& parent, Make make) {
+  for (;;) {
+    if (HasSignalToDeliver(parent)) {
+      return Status::kCancelled;
+    }
+    const Result<std::uint32_t> child = make();
+    if (child.status() != Status::kCancelled) {
+      return child;
+    }
+    Here().TakeEvents();
+  }
+}
+
+std::int64_t ErrnoOfChild(Status status) {
+  switch (status) {
+    case Status::kCancelled:
+      return -kERESTARTNOINTR;
+    case Status::kLimitExceeded:
+      return -kEAGAIN;
+    default:
+      return ErrnoOf(status);
+  }
+}
+
 std::int64_t StartTask(Thread& parent, const CloneRequest& request) {
-  const Result<std::uint32_t> pid = kernel::NewTask(request.exit_signal);
+  const Result<std::uint32_t> pid =
+      MakeChild(parent, [&] { return kernel::NewTask(request.exit_signal); });
   if (!pid.ok()) {
-    return ErrnoOf(pid.status());
+    return ErrnoOfChild(pid.status());
   }
   const auto number = static_cast<std::int32_t>(pid.value());
   Task* task = NewTaskFor(*parent.task, number, request.flags);
@@ -259,9 +287,10 @@ std::int64_t ForkProcess(Thread& self, const CloneRequest& request) {
     BecomeChild(Self(), request);
     return 0;
   }
-  const Result<std::uint32_t> child = kernel::Fork(context, request.exit_signal);
+  const Result<std::uint32_t> child =
+      MakeChild(self, [&] { return kernel::Fork(context, request.exit_signal); });
   if (!child.ok()) {
-    return child.status() == Status::kLimitExceeded ? -kEAGAIN : ErrnoOf(child.status());
+    return ErrnoOfChild(child.status());
   }
   const auto pid = static_cast<std::int32_t>(child.value());
   (void)GivePidFd(self, request, child.value());  // there was room for it

@@ -5,6 +5,19 @@
 extern "C" [[gnu::returns_twice]] int SaveState(k42::abi::UserState* state);
 
 namespace k42::runtime {
+namespace {
+
+// Signals mean nothing to a program of this runtime: no reason not to have a child.
+template <typename Make>
+Result<std::uint32_t> Insist(Make make) {
+  for (;;) {
+    const Result<std::uint32_t> child = make();
+    if (child.status() != Status::kCancelled)
+      return child;
+  }
+}
+
+}  // namespace
 
 Result<std::uint32_t> Fork(std::uint32_t exit_signal) {
   abi::UserState state = {};  // the child has its own copy of this stack
@@ -13,11 +26,11 @@ Result<std::uint32_t> Fork(std::uint32_t exit_signal) {
   proc::ForkRequest request = {};
   request.state = reinterpret_cast<std::uint64_t>(&state);
   request.exit_signal = exit_signal;
-  return kProcess.ForkCopy(request);
+  return Insist([&] { return kProcess.ForkCopy(request); });
 }
 
 Result<std::uint32_t> SpawnSelf(const char* words, std::size_t size) {
-  return kProcess.Spawn({}, words, size, nullptr, 0);
+  return Insist([&] { return kProcess.Spawn({}, words, size, nullptr, 0); });
 }
 
 }  // namespace k42::runtime

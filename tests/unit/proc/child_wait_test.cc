@@ -1,11 +1,14 @@
 // Threads that wait until a child has something to tell: all of them hear of it.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
+#include <vector>
 
 #include "abi/dispatcher_page.h"
 #include "cobj/make.h"
 #include "cobj/ticket.idl.h"
+#include "machine/hosted.h"
 #include "support/node_fixture.h"
 #include "unit/proc/task_table_fixture.h"
 
@@ -97,6 +100,29 @@ TEST_F(ChildWaitTest, OneOfManyChildrenIsFound) {
   EXPECT_EQ(Wait(1, Any()), Status::kOk);
   EXPECT_EQ(found_.task, number);
   EXPECT_EQ(Wait(1, Any()), Status::kWouldBlock);
+}
+
+// A child that is stopped and continued all the time does not hold up who waits for another's end.
+TEST_F(ChildWaitTest, NewsDoNotKeepALookGoing) {
+  constexpr std::uint32_t kChildren = 400, kLooks = 200;
+  std::vector<FakeHost> hosts(kChildren);
+  for (FakeHost& host : hosts) New(1, &host);
+  const std::uint32_t restless = New(1, &first_host_)->number;
+  std::atomic<bool> over{false};
+  machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+    for (std::uint32_t i = 0; cpu == 1 && !over.load(); ++i)
+      EXPECT_TRUE(
+          tasks_.Kill(1, To(restless, i % 2 == 0 ? abi::kSignalStop : abi::kSignalContinue)).ok());
+    for (std::uint32_t i = 0; cpu == 0 && i < kLooks; ++i) {
+      WaitResult found;
+      EXPECT_EQ(tasks_.Wait(1, Any(), {sink_, i}, &found), Status::kPending);
+      EXPECT_EQ(tasks_.Wait(1, Any(), {}, &found), Status::kWouldBlock);
+    }
+    if (cpu == 0)
+      over = true;
+  });
+  EXPECT_TRUE(tasks_.Kill(1, To(restless, abi::kSignalContinue)).ok());
+  for (std::uint32_t i = 0; i < kLooks; ++i) EXPECT_LE(fired_.count(i), 1u);
 }
 
 // An end concerns two parents: the heir of a zombie child, and its own.

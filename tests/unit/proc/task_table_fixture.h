@@ -16,17 +16,18 @@ struct FakeHost final : TaskHost {
     parent = of == nullptr ? 0 : of->number;
     user = task.credential.user;
   }
-  void StopRunning() override { stopped = true; }
-  void ContinueRunning() override { stopped = false; }
+  void StopRunning() override { ++stopped; }
+  void ContinueRunning() override { --stopped; }
   void EndRunning(ExitKind kind, std::uint32_t code) override {
     ended = true;
     exit_kind = kind;
     exit_code = code;
   }
+  bool is_ending() const override { return ended; }
   int signals = 0;
   std::uint32_t parent = 0;
   std::uint32_t user = ~0u;
-  bool stopped = false;
+  int stopped = 0;  // tasks
   bool ended = false;
   ExitKind exit_kind = ExitKind::kExited;
   std::uint32_t exit_code = 0;
