@@ -1,7 +1,5 @@
 #include "boot/start_objects.h"
 
-#include <atomic>
-
 #include "base/assert.h"
 #include "boot/activity_watch.h"
 #include "cobj/object_system.h"
@@ -14,15 +12,6 @@ namespace k42::boot {
 namespace {
 
 constinit cobj::ObjectSystem objects;
-// Threads have run before there were objects: they count from their next activity on. None of them
-// can hold a reference yet.
-constinit std::atomic<bool> counting[machine::kMaxCpus] = {};
-
-void Activate(machine::ThreadContext& context) {
-  if (counting[machine::CurrentCpu()].load(std::memory_order_relaxed)) {
-    cobj::ActivateThread(context);
-  }
-}
 
 void Deactivate(machine::ThreadContext& context) {
   if (context.thread != nullptr) {  // Activate was told
@@ -36,9 +25,13 @@ void StartObjects() {
   objects.Start(mem::TheHeap());
   for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu)
     K42_ASSERT(IsOk(objects.AddCpu(cpu)), "memory for a CPU's object table");
-  machine::SetActivityHooks({Activate, Deactivate});
-  for (machine::CpuId cpu = 0; cpu < machine::CpuCount(); ++cpu)
-    counting[cpu].store(true, std::memory_order_relaxed);
+  // Threads have run before there were objects: they count from their next activity on. None of
+  // them can hold a reference yet. The end of what is counted must be known everywhere first.
+  machine::ActivityHooks hooks;
+  hooks.deactivate = Deactivate;
+  machine::SetActivityHooks(hooks);
+  hooks.activate = cobj::ActivateThread;
+  machine::SetActivityHooks(hooks);
   if constexpr (kDebugChecks)
     WatchActivity();
 }

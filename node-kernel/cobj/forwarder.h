@@ -50,6 +50,7 @@ class ForwardPolicy {
 class ForwardedCall {
  public:
   ForwardedCall(ForwardPolicy& policy, std::uint32_t method) : policy_(policy) {
+    machine::Thread::BecomeActive();  // Enter may block, and others may be gone afterwards
     record_.policy = &policy;
     record_.method = method;
     const Result<void*> object = policy.Enter(record_);

@@ -48,6 +48,7 @@ void ObjectSystem::Unreserve(Root& root) {
 }
 
 ObjectSystem::MissAnswer ObjectSystem::OnMiss(RefBits bits, std::uint32_t method) {
+  machine::Thread::BecomeActive();  // a mediator may have it wait
   if (ObjectManager* manager = manager_root_.rep(machine::CurrentCpu()))
     manager->CountMiss();
   trace::Log(trace::kObjectMiss, bits, method);

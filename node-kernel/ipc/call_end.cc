@@ -7,6 +7,7 @@
 #include "ipc/exported.dispatch.h"
 #include "machine/clock.h"
 #include "machine/interrupts.h"
+#include "machine/local_table.h"
 #include "machine/thread.h"
 #include "machine/user_copy.h"
 #include "sched/cpu_scheduler.h"
@@ -59,8 +60,9 @@ Entity& CallEnd::PayerOf(const Call* serving) {
 }
 
 // Has it, idle now, something to do? What came while it was busy has told it in vain.
-inline bool CallEnd::HasWork() const {
-  for (const Call* call = calls_; call != nullptr; call = call->next_of_caller) {
+// `calls`: those of its own that can have ended.
+inline bool CallEnd::HasWork(const Call* calls) const {
+  for (const Call* call = calls; call != nullptr; call = call->next_of_caller) {
     if (call->word.state() == Word::kDone)
       return true;
   }
@@ -68,96 +70,118 @@ inline bool CallEnd::HasWork() const {
          (in_serve_ && dispatcher_.page()->pending.load(std::memory_order_seq_cst) != 0);
 }
 
-// The present frame, in which the words are, enters the server's code.
-inline void CallEnd::Enter(std::uint64_t number, const CallNote& note, TrapFrame* frame) {
+// The present frame, in which the words are, enters the server's code. RCX and R11 of a call's
+// frame are zero.
+inline void CallEnd::Enter(const Call& call, const Told& told, TrapFrame* frame) {
   dispatcher_.page()->disabled = 1;
-  frame->rax = number;
-  frame->rbx = note.cookie;
-  frame->rbp = note.method;
-  frame->r12 = note.identity;
-  frame->r13 = note.rights;
+  frame->rax = call.number;
+  frame->rbx = told.cookie;
+  frame->rbp = told.method;
+  frame->r12 = call.note.identity;
+  frame->r13 = told.rights;
   frame->r14 = frame->r15 = frame->rsp = 0;
-  frame->rcx = frame->r11 = 0;
   frame->rip = dispatcher_.entries().call_entry;
   frame->rflags = sched::kFixedFlags;
 }
 
 // -- caller ---------------------------------------------------------------------------------------
 
-// kOk: the frame is the server's, interrupts are off. Nothing waits from here on.
-[[gnu::always_inline]] inline Status CallEnd::Begin(TrapFrame* frame, Call& call,
-                                                    const CallNote& note) {
-  CallTable& table = *call.table;
+// Nobody has been called.
+[[gnu::noinline, gnu::cold]] void CallEnd::Refuse(TrapFrame* frame, Status status) {
+  frame->rax = static_cast<std::uint64_t>(status);
+  frame->rdx = 0;
+}
+[[gnu::noinline, gnu::cold]] void CallEnd::Refuse(TrapFrame* frame, Call& call, Status status) {
+  call.table->Give(call);
+  Refuse(frame, status);
+}
+
+// The frame becomes the server's, and interrupts are off; or the call is refused, or queued.
+[[gnu::always_inline]] inline void CallEnd::Begin(TrapFrame* frame, CallTable& table, Call& call,
+                                                  const Told& told, bool plain) {
   machine::DisableInterrupts();
   // While arguments were copied the server may have ended, or this caller been told to.
   if (table.closed()) [[unlikely]] {
     machine::EnableInterrupts();
-    return Status::kEndpointDown;
+    return Refuse(frame, call, Status::kEndpointDown);
   }
+  call.note.object = told.object;
   Dispatcher& server = table.server();
-  call.remote = server.cpu() != dispatcher_.cpu();
-  if (call.remote || !server.IsCallable() || !dispatcher_.may_hand_over()) [[unlikely]]
-    return Enqueue(frame, call, note);
-  call.plain = call.layout.count == 0 && (call.flags & abi::kServedHandle) == 0;
+  if (server.cpu() != dispatcher_.cpu() || !server.IsCallable() || !dispatcher_.may_hand_over())
+      [[unlikely]]
+    return Enqueue(frame, call, told.cookie, told.method, told.rights);
+  call.remote = false;
+  call.plain = plain;
   call.back.Save(*frame, *dispatcher_.page());
   CallEnd& end = *server.calls;
-  end.Enter(call.number, note, frame);
+  end.Enter(call, told, frame);
   call.caller = this;
   call.outer = serving_;
-  call.note.object = note.object;
-  call.note.identity = note.identity;
-  call.next_of_caller = calls_;
+  Call* const others = calls_;
+  call.next_of_caller = others;
   calls_ = &call;
   serving_ = nullptr;
   call.word.Run();
   end.serving_ = &call;
   CpuScheduler& here = CpuScheduler::InUse();
-  here.HandOver(server, dispatcher_.payer());
-  if (HasWork()) [[unlikely]]
+  here.HandOver(dispatcher_, server, dispatcher_.payer());
+  if (HasWork(others)) [[unlikely]]
     here.WakeIdle(dispatcher_);
-  return Status::kOk;
 }
 
-void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
+// The thread need not be active: until the frame is the server's it does not give up the CPU, and
+// for as long no grace period of this CPU ends. What goes another way begins with BecomeActive.
+void CallEnd::CallOut(TrapFrame* frame, cobj::RefBits object, std::uint32_t rights,
                       std::uint32_t method, std::uint64_t identity) {
-  Status status = Status::kOk;
-  Call* call = nullptr;
-  if (method >= target.method_count) {
-    status = Status::kNoMethod;
-  } else if (const abi::ServedMethod& shape = target.method[method];
-             (rights & shape.rights) != shape.rights) {
-    status = Status::kPermissionDenied;
-  } else if (call = target.table->Take(); call == nullptr) {
-    status = target.table->closed() ? Status::kEndpointDown : Status::kBusy;
-  } else {
-    call->flags = shape.flags;
-    call->layout.count = 0;
-    const std::uint64_t cookie = target.cookie;
-    const ReleasedObject* const object = target.object;
-    if ((target.bulk_methods >> method & 1) != 0) [[unlikely]]
-      status = CopyIn(*call, abi::ServedMethod(shape), frame);
-    if (status == Status::kOk)
-      status = Begin(frame, *call, {cookie, identity, method, rights, object});
-    if (status != Status::kOk)
-      call->table->Give(*call);
-  }
-  if (status != Status::kOk) [[unlikely]] {
-    frame->rax = static_cast<std::uint64_t>(status);
-    frame->rdx = 0;
-  }
+  // Not by Ref, which wants an active thread.
+  const auto found = static_cast<IExported*>(machine::LoadSlot(object))->Target();
+  if (!found.ok()) [[unlikely]]
+    return Refuse(frame, found.status());
+  const ExportTarget& target = *found.value();
+  if (method >= target.method_count) [[unlikely]]
+    return Refuse(frame, Status::kNoMethod);
+  const abi::ServedMethod& shape = target.method[method];
+  if ((shape.rights & ~rights) != 0) [[unlikely]]
+    return Refuse(frame, Status::kPermissionDenied);
+  CallTable& table = *target.table;
+  Call* const call = table.Take();
+  if (call == nullptr) [[unlikely]]
+    return Refuse(frame, table.closed() ? Status::kEndpointDown : Status::kBusy);
+  call->flags = shape.flags;
+  call->layout.count = 0;
+  call->note.identity = identity;
+  if ((target.long_methods >> method & 1) != 0) [[unlikely]]
+    return CallAtLength(frame, *call, target, method, rights);
+  Begin(frame, table, *call, {target.cookie, target.object, method, rights}, true);
+}
+
+[[gnu::noinline]] void CallEnd::CallAtLength(TrapFrame* frame, Call& call,
+                                             const ExportTarget& target, std::uint32_t method,
+                                             std::uint32_t rights) {
+  machine::Thread::BecomeActive();
+  const Told told = {target.cookie, target.object, method, rights};
+  const Status status = CopyIn(call, abi::ServedMethod(target.method[method]), frame);
+  if (status != Status::kOk)
+    return Refuse(frame, call, status);
+  Begin(frame, *call.table, call, told, false);
 }
 
 // Comes back only if the call is refused.
-[[gnu::noinline]] Status CallEnd::Enqueue(TrapFrame* frame, Call& call, const CallNote& note) {
+[[gnu::noinline]] void CallEnd::Enqueue(TrapFrame* frame, Call& call, std::uint64_t cookie,
+                                        std::uint32_t method, std::uint32_t rights) {
+  machine::Thread::BecomeActive();
   if (dispatcher_.ending()) {
     machine::EnableInterrupts();
-    return Status::kCancelled;
+    return Refuse(frame, call, Status::kCancelled);
   }
+  call.remote = call.table->server().cpu() != dispatcher_.cpu();
   call.caller = this;
   call.outer = serving_;
   call.back.Save(*frame, *dispatcher_.page());
   call.plain = false;
-  call.note = note;
+  call.note.cookie = cookie;
+  call.note.method = method;
+  call.note.rights = rights;
   call.words[0] = frame->rdi, call.words[1] = frame->rsi, call.words[2] = frame->rdx;
   call.words[3] = frame->r10, call.words[4] = frame->r8, call.words[5] = frame->r9;
   const Entity& payer = dispatcher_.payer();
@@ -167,7 +191,7 @@ void CallEnd::CallOut(TrapFrame* frame, const ExportTarget& target, std::uint32_
   reached_elsewhere_ |= call.remote;  // before its server can end the call
   if (!call.table->Push(call)) {
     machine::EnableInterrupts();
-    return Status::kEndpointDown;
+    return Refuse(frame, call, Status::kEndpointDown);
   }
   call.next_of_caller = calls_;
   calls_ = &call;
@@ -265,8 +289,8 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
                   answer == Status::kOk ? value : 0);
   table_->Give(*call);  // on one CPU nobody looks at it between its end and this
   CpuScheduler& here = CpuScheduler::InUse();
-  here.HandOver(back->dispatcher_, back->PayerOf(back->serving_));
-  if (HasWork()) [[unlikely]]
+  here.HandOver(dispatcher_, back->dispatcher_, back->PayerOf(back->serving_));
+  if (HasWork(calls_)) [[unlikely]]
     here.WakeIdle(dispatcher_);
 }
 
@@ -311,8 +335,8 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   back->serving_ = call.outer;
   call.back.Load(frame, back->dispatcher_.page(), static_cast<std::uint64_t>(call.status),
                  call.status == Status::kOk ? value : 0);
-  here.HandOver(back->dispatcher_, back->PayerOf(call.outer));
-  if (HasWork())
+  here.HandOver(dispatcher_, back->dispatcher_, back->PayerOf(call.outer));
+  if (HasWork(calls_))
     here.WakeIdle(dispatcher_);
   machine::EnableInterrupts();
   back->Complete(call, frame);
@@ -401,7 +425,8 @@ bool CallEnd::FindActivity() {
     TrapFrame frame = {};
     frame.rdi = call->words[0], frame.rsi = call->words[1], frame.rdx = call->words[2];
     frame.r10 = call->words[3], frame.r8 = call->words[4], frame.r9 = call->words[5];
-    Enter(call->number, call->note, &frame);
+    const CallNote& note = call->note;
+    Enter(*call, {note.cookie, note.object, note.method, note.rights}, &frame);
     sched::StateFromFrame(frame, &state);
     dispatcher_.SetPayer(PayerOf(call));
     return true;

@@ -47,7 +47,8 @@ class CallEnd {
   const Call* serving() const { return serving_; }
 
   // -- native calls of the dispatcher: the answer is in the frame, or the frame is another's --
-  void CallOut(machine::TrapFrame* frame, const ExportTarget& target, std::uint32_t rights,
+  // `object`: an IExported.
+  void CallOut(machine::TrapFrame* frame, cobj::RefBits object, std::uint32_t rights,
                std::uint32_t method, std::uint64_t identity);
   void Return(machine::TrapFrame* frame, std::uint64_t number, std::int64_t status,
               std::uint64_t value);
@@ -67,16 +68,28 @@ class CallEnd {
   bool reached_elsewhere() const { return reached_elsewhere_; }
 
  private:
-  Status Begin(machine::TrapFrame* frame, Call& call, const CallNote& note);
-  Status Enqueue(machine::TrapFrame* frame, Call& call, const CallNote& note);
+  // What is known of a call beside what its Call keeps from the first.
+  struct Told {
+    std::uint64_t cookie;
+    const ReleasedObject* object;
+    std::uint32_t method;
+    std::uint32_t rights;
+  };
+  static void Refuse(machine::TrapFrame* frame, Status status);
+  static void Refuse(machine::TrapFrame* frame, Call& call, Status status);
+  void Begin(machine::TrapFrame* frame, CallTable& table, Call& call, const Told& told, bool plain);
+  void CallAtLength(machine::TrapFrame* frame, Call& call, const ExportTarget& target,
+                    std::uint32_t method, std::uint32_t rights);
+  void Enqueue(machine::TrapFrame* frame, Call& call, std::uint64_t cookie, std::uint32_t method,
+               std::uint32_t rights);
   Status CopyIn(Call& call, const abi::ServedMethod& shape, machine::TrapFrame* frame);
   void ReturnAtLength(machine::TrapFrame* frame, Call& call, Status status, std::uint64_t value);
   void Complete(Call& call, machine::TrapFrame* frame);
-  void Enter(std::uint64_t number, const CallNote& note, machine::TrapFrame* frame);
+  void Enter(const Call& call, const Told& told, machine::TrapFrame* frame);
   void TakeResultObject(Call& call);
   bool ServesObject(const cobj::ObjectRef& object) const;
   sched::Entity& PayerOf(const Call* serving);
-  bool HasWork() const;
+  bool HasWork(const Call* calls) const;
   void TellOfKeptBack();
   void Forget(Call& call);
   void AbandonCalls();

@@ -51,11 +51,12 @@ constexpr Status CheckShape(const abi::ServedMethod& method) {
                                                                     : Status::kOk;
 }
 
-constexpr bool HasBulk(const abi::ServedMethod& method) {
+// Words alone go there and come back.
+constexpr bool IsPlain(const abi::ServedMethod& method) {
   for (const std::uint32_t word : method.word)
     if (abi::KindOfWord(word) != abi::WordKind::kValue)
-      return true;
-  return false;
+      return false;
+  return method.flags == 0;
 }
 
 // One stretch of a slot's bulk.

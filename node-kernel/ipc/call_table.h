@@ -105,6 +105,7 @@ class CallTable {
     if (slot == SlotWord::kNone) [[unlikely]]
       return nullptr;
     Call* call = &calls_[slot];
+    asm("" : "+r"(call));  // one register for it: it is not to be computed for each use
     call->word.Fill();
     return call;
   }

@@ -15,7 +15,7 @@ struct ExportTarget {
   std::uint64_t cookie = 0;
   const ReleasedObject* object = nullptr;  // which it is: cookies may be the same
   std::uint32_t method_count = 0;
-  std::uint64_t bulk_methods = 0;  // bit n: method n passes something by address
+  std::uint64_t long_methods = 0;  // bit n: more than words goes with method n, there or back
   abi::ServedMethod method[abi::kMaxMethods];
 };
 

@@ -35,10 +35,10 @@ class BasicSlotWord {
     }
     return kNone;
   }
-  // True: nobody is left.
+  // Precondition: taken. True: nobody is left.
   [[nodiscard]] bool Give(std::uint32_t slot) {
     const std::uint64_t bit = std::uint64_t{1} << slot;
-    return (word_.fetch_or(bit, std::memory_order_acq_rel) | bit) == all_;
+    return word_.fetch_add(bit, std::memory_order_acq_rel) + bit == all_;
   }
 
   void Hold() { word_.fetch_add(kHold, std::memory_order_relaxed); }

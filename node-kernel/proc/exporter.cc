@@ -83,7 +83,7 @@ Result<abi::Handle> Exporter::Export(const cobj::CallContext& caller, const Expo
     TRY(methods.CopyTo(target->method, 0, methods.size()));
     for (std::uint32_t i = 0; i < target->method_count; ++i) {
       TRY(ipc::CheckShape(target->method[i]));
-      target->bulk_methods |= std::uint64_t{ipc::HasBulk(target->method[i]) ? 1u : 0u} << i;
+      target->long_methods |= std::uint64_t{ipc::IsPlain(target->method[i]) ? 0u : 1u} << i;
     }
     ipc::ReleasedObject* note = TRY(table->NewObject(request.cookie));
     target->object = note;

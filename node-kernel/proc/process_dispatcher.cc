@@ -101,8 +101,9 @@ void ProcessDispatcher::Park() {
 }
 
 void ProcessDispatcher::LoadSpace() {
-  machine::Thread::Current()->context().space = &process_.space();
-  process_.LoadSpace();
+  mem::AddressSpace& space = process_.space();
+  machine::Thread::Current()->context().space = &space;
+  space.Activate();
 }
 
 void ProcessDispatcher::Ended() {

@@ -158,36 +158,26 @@ bool IsOwnTask(const ProcessDispatcher& caller, std::uint32_t task) {
 NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object,
                         std::uint32_t method, const cobj::Words& words) {
   Process& process = caller.process();
-  cobj::CallContext context;
-  context.handles = &process.handles();
-  context.process = process.self().bits();
-  context.process_id = caller.task();
-  context.tickets = caller.sink();
-  context.ticket_space = &process;
-  context.rights = object.rights;
+  // All of it named: else it is cleared first.
+  cobj::CallContext context = {.handles = &process.handles(),
+                               .process = process.self().bits(),
+                               .process_id = caller.task(),
+                               .tickets = caller.sink(),
+                               .ticket_space = &process,
+                               .rights = object.rights,
+                               .ticket = 0,
+                               .node = 0};
   const NativeResult result = object.info->invoke(object.ref, method, words, context);
   if (result.status != Status::kWouldBlock || !object.info->Blocks(method))
     return result;
   return {AsyncCall::Start(caller, object, method, words, context), 0};
 }
 
-// An object that a program serves: the frame may be the server's afterwards.
-[[gnu::noinline]] void CallProgram(ProcessDispatcher& caller, machine::TrapFrame* frame,
-                                   cobj::RefBits ref, std::uint32_t rights, std::uint32_t method) {
-  const auto target = cobj::Ref<ipc::IExported>::FromBits(ref)->Target();
-  if (!target.ok()) [[unlikely]] {
-    frame->rax = static_cast<std::uint64_t>(target.status());
-    frame->rdx = 0;
-    return;
-  }
-  const std::uint64_t identity = std::uint64_t{caller.process().main_task()} << 32 | caller.task();
-  return caller.calls().CallOut(frame, *target.value(), rights, method, identity);
-}
-
 [[gnu::noinline]] void CallKernel(ProcessDispatcher& caller, machine::TrapFrame* frame,
                                   cobj::ObjectRef object, Status found, std::uint32_t method) {
   const cobj::Words words = {
       {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9}};
+  machine::Thread::BecomeActive();
   // Whoever had this thread before may have left it set: this call is not to blame for that.
   machine::Thread::Current()->context().destroyed = false;
   const NativeResult result =
@@ -205,12 +195,20 @@ NativeResult CallObject(ProcessDispatcher& caller, const cobj::ObjectRef& object
 
 [[gnu::noinline]] void CallHandle(ProcessDispatcher& caller, machine::TrapFrame* frame,
                                   abi::Handle handle, std::uint32_t method) {
-  trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
   cobj::ObjectRef object;
   const Status found = caller.process().handles().Resolve(handle, &object);
-  if (object.info == &ipc::kExportedInfo)
-    return CallProgram(caller, frame, object.ref, object.rights, method);
+  if (object.info == &ipc::kExportedInfo) {  // a program serves it: the frame may be its afterwards
+    const std::uint64_t identity =
+        std::uint64_t{caller.process().main_task()} << 32 | caller.task();
+    return caller.calls().CallOut(frame, object.ref, object.rights, method, identity);
+  }
   return CallKernel(caller, frame, object, found, method);
+}
+
+[[gnu::noinline]] void TraceAndCallHandle(ProcessDispatcher& caller, machine::TrapFrame* frame,
+                                          abi::Handle handle, std::uint32_t method) {
+  trace::Log(trace::kNativeCall, caller.scheduled().name(), handle, method);
+  return CallHandle(caller, frame, handle, method);
 }
 
 }  // namespace
@@ -220,8 +218,11 @@ void OnNativeCall(machine::TrapFrame* frame) {
   ProcessDispatcher& caller = ProcessDispatcher::Of(*sched::Dispatcher::Current());
   const auto handle = static_cast<abi::Handle>(frame->rax >> 8 & 0xff'ffff);
   const auto method = static_cast<std::uint32_t>(frame->rax & 0xff);
-  if (handle != abi::kDispatcherHandle)
+  if (handle != abi::kDispatcherHandle) {
+    if (trace::IsOn(trace::kNativeCall.info.event_class)) [[unlikely]]
+      return TraceAndCallHandle(caller, frame, handle, method);
     return CallHandle(caller, frame, handle, method);
+  }
   if (method == static_cast<std::uint32_t>(DispatcherCall::kReturnCall))
     return caller.calls().Return(frame, frame->rdi, static_cast<std::int64_t>(frame->rsi),
                                  frame->rdx);

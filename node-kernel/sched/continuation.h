@@ -22,7 +22,8 @@ struct Continuation {
     disabled = page.disabled;
   }
 
-  // Into the frame of another native call of this CPU, which leaves as any does.
+  // Into the frame of another native call of this CPU, which leaves as any does. RCX and R11 of
+  // such a frame are zero.
   void Load(machine::TrapFrame* frame, abi::DispatcherPage* page, std::uint64_t rax,
             std::uint64_t rdx) const {
     frame->rax = rax, frame->rdx = rdx;
@@ -30,7 +31,6 @@ struct Continuation {
     frame->r12 = r12, frame->r13 = r13, frame->r14 = r14, frame->r15 = r15;
     frame->rip = rip, frame->rflags = rflags;
     frame->rsi = frame->rdi = frame->r8 = frame->r9 = frame->r10 = 0;
-    frame->rcx = frame->r11 = 0;  // the other program's, were it to leave by a trap's way
     page->disabled = disabled;
   }
   // Into the state of a dispatcher that does not run. %fs stays what it is.

@@ -396,6 +396,7 @@ void CpuScheduler::BeginTurn(Dispatcher& dispatcher, Entity& payer) {
   turn_began_ns_ = now;
   quantum_timer_.Cancel();
   dispatcher.now_.switch_wanted = grace_given_ = false;
+  ConsiderPreemption();
 }
 
 void CpuScheduler::GoIdle() {

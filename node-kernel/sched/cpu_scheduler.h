@@ -64,10 +64,10 @@ class alignas(64) CpuScheduler {
   void Apply(Dispatcher& dispatcher, std::uint32_t requests);
 
   // -- for protected calls; interrupts off, on the dispatchers' CPU --
-  // The current dispatcher, whose code has been put away, is idle; `to`, which was idle, has the
-  // CPU, on `payer`'s time. What it goes on with is in the present frame when this call returns to
-  // user space. In hand_over.h.
-  void HandOver(Dispatcher& to, Entity& payer);
+  // `from`, the current dispatcher, whose code has been put away, is idle; `to`, which was idle,
+  // has the CPU, on `payer`'s time. What it goes on with is in the present frame when this call
+  // returns to user space. In hand_over.h.
+  void HandOver(Dispatcher& from, Dispatcher& to, Entity& payer);
   // The same, and nobody has the CPU. Its own dispatcher need not be current any more.
   [[noreturn]] void GoIdle();
   // If it is idle and has something to do by now, it is ready.
@@ -94,8 +94,7 @@ class alignas(64) CpuScheduler {
   void LeaveCurrent(machine::TrapFrame* frame, Dispatcher::State state);
   void TakeCpu(Dispatcher& dispatcher);
   void BeginTurn(Dispatcher& dispatcher, Entity& payer);
-  // Those registers of a dispatcher that live in this CPU: to its memory, from its memory.
-  void FlushRegisters();
+  // Those registers of a dispatcher that live in this CPU: its owner's to memory, its from memory.
   void LoadRegisters(Dispatcher& dispatcher);
   [[noreturn]] void Enter(Dispatcher& dispatcher);
   [[noreturn]] void ToLoop();

@@ -9,35 +9,29 @@
 
 namespace k42::sched {
 
-inline void CpuScheduler::FlushRegisters() {
-  if (owner_ == nullptr)
-    return;
-  owner_->user_state_.fs_base = machine::ReadFsBase();
-  machine::SaveVectorState(owner_->vector_state_);
-  owner_ = nullptr;
-}
-
 inline void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
   if (owner_ == &dispatcher)
     return;
-  FlushRegisters();
-  machine::LoadVectorState(dispatcher.vector_state_);
+  if (owner_ != nullptr) [[likely]] {
+    owner_->user_state_.fs_base = machine::ReadFsBase();
+    machine::SwitchVectorState(owner_->vector_state_, dispatcher.vector_state_);
+  } else {
+    machine::LoadVectorState(dispatcher.vector_state_);
+  }
   machine::WriteFsBase(dispatcher.user_state_.fs_base);
   owner_ = &dispatcher;
 }
 
-[[gnu::always_inline]] inline void CpuScheduler::HandOver(Dispatcher& to, Entity& payer) {
-  Dispatcher& from = *current_;
-  trace::Log(trace::kHandOver, from.name(), to.name());
+[[gnu::always_inline]] inline void CpuScheduler::HandOver(Dispatcher& from, Dispatcher& to,
+                                                          Entity& payer) {
+  if (trace::IsOn(trace::kHandOver.info.event_class)) [[unlikely]]  // else no names are looked up
+    trace::Log(trace::kHandOver, from.name(), to.name());
   trace::SetContext(to.name());
   from.now_.state = Dispatcher::State::kIdle;
   from.payer_ = &from;
   to.now_.switch_wanted = from.now_.switch_wanted;
   from.now_.switch_wanted = false;
   to.now_.state = Dispatcher::State::kRunning;
-  const bool another_pays = &payer != payer_;
-  if (another_pays) [[unlikely]]
-    BeginTurn(to, payer);
   payer.runs = &to;
   to.payer_ = &payer;
   current_ = &to;
@@ -46,8 +40,8 @@ inline void CpuScheduler::LoadRegisters(Dispatcher& dispatcher) {
   machine::SetUserGsBase(to.user_page_);
   LoadRegisters(to);
   to.owner_.LoadSpace();
-  if (another_pays) [[unlikely]]
-    ConsiderPreemption();
+  if (&payer != payer_) [[unlikely]]
+    BeginTurn(to, payer);
 }
 
 }  // namespace k42::sched

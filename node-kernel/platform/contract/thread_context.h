@@ -28,7 +28,7 @@ struct ActivityHooks {
   void (*activate)(ThreadContext&) = [](ThreadContext&) {};
   void (*deactivate)(ThreadContext&) = [](ThreadContext&) {};
 };
-// Once, by boot/, before the first thread other than the boot thread is created.
+// By boot/, before anybody calls an object. Other threads may run meanwhile.
 void SetActivityHooks(const ActivityHooks& hooks);
 
 }  // namespace k42::machine

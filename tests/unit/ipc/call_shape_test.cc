@@ -27,6 +27,13 @@ TEST(CallShape, WhatTheGeneratorWritesIsAccepted) {
   for (const ServedMethod& method : proc::kNodeServed) EXPECT_EQ(CheckShape(method), Status::kOk);
 }
 
+TEST(CallShape, PlainIsWordsAlone) {
+  EXPECT_TRUE(IsPlain(Words({})));
+  EXPECT_FALSE(IsPlain(Words({0, 0, 0, 0, 0, ServedWord(WordKind::kOut, 8)})));
+  EXPECT_FALSE(IsPlain(Words({ServedWord(WordKind::kInBuffer, 8), ServedWord(WordKind::kSize)})));
+  EXPECT_FALSE(IsPlain(Words({}, abi::kServedHandle)));
+}
+
 TEST(CallShape, Refused) {
   const std::uint32_t in = ServedWord(WordKind::kInBuffer, 8);
   const std::uint32_t out = ServedWord(WordKind::kOutBuffer, 8);

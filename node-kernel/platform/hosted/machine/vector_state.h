@@ -21,6 +21,7 @@ inline void InitVectorState(unsigned char* state) {
 }
 inline void SaveVectorState(unsigned char*) {}
 inline void LoadVectorState(const unsigned char*) {}
+inline void SwitchVectorState(unsigned char*, const unsigned char*) {}
 inline Status SanitizeVectorState(unsigned char*) {
   return Status::kOk;
 }

@@ -69,6 +69,10 @@ void CheckMayCall() {
     Panic("object called while holding a spin lock");
   }
   Thread* self = Thread::Current();
+  if (self != nullptr && self->context().user_call != nullptr &&
+      self->context().thread == nullptr) {
+    Panic("object called by a thread that is not active");
+  }
   for (std::uint32_t i = 0; self != nullptr && i < ThreadLocks::Count(*self); ++i) {
     const LockRank rank = ThreadLocks::Held(*self)[i].rank;
     if (!MayBeHeldAcrossCalls(rank)) {

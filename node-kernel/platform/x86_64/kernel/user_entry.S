@@ -30,6 +30,46 @@
 #define USER_CODE 0x23
 #define SYSCALL_VECTOR 256
 
+#define FRAME_VECTOR 15 * 8
+#define FRAME_RIP 17 * 8
+#define FRAME_RFLAGS 19 * 8
+#define TRAP_FLAG 0x100
+#define USER_BITS 47
+
+// The frame that an interrupt would have left (machine/trap_frame.h), but for RCX and R11, which
+// the instruction itself has overwritten; then the C++ function, which comes back with interrupts off.
+    .macro call_with_frame function
+    movq %gs:AREA_STACK, %rsp
+    pushq $USER_DATA
+    pushq %gs:AREA_USER_RSP
+    pushq %r11
+    pushq $USER_CODE
+    pushq %rcx
+    pushq $0
+    pushq $SYSCALL_VECTOR
+    pushq %r15
+    pushq %r14
+    pushq %r13
+    pushq %r12
+    pushq $0                         // R11
+    pushq %r10
+    pushq %r9
+    pushq %r8
+    pushq %rbp
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq $0                         // RCX
+    pushq %rbx
+    pushq %rax
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    .cfi_startproc
+    .cfi_undefined rip               // for debuggers: a kernel stack begins here
+    call \function
+    .cfi_endproc
+    .endm
+
     .text
     .balign 64
     .globl user_syscall_entry
@@ -67,42 +107,27 @@ user_syscall_entry:
 slow_call:
     movq ENTRY_RIP(%rsp), %rcx
     movq ENTRY_R11(%rsp), %r11
+    call_with_frame HandleLinuxCall
+    jmp syscall_return
 native_call:
-    // The frame that an interrupt would have left (machine/trap_frame.h).
-    movq %gs:AREA_STACK, %rsp
-    pushq $USER_DATA
-    pushq %gs:AREA_USER_RSP
-    pushq %r11
-    pushq $USER_CODE
-    pushq %rcx
-    pushq $0
-    pushq $SYSCALL_VECTOR
-    pushq %r15
-    pushq %r14
-    pushq %r13
-    pushq %r12
-    pushq %r11
-    pushq %r10
-    pushq %r9
-    pushq %r8
-    pushq %rbp
-    pushq %rdi
-    pushq %rsi
-    pushq %rdx
-    pushq %rcx
-    pushq %rbx
-    pushq %rax
-    movq %rsp, %rdi
-    xorl %ebp, %ebp
-    .cfi_startproc
-    .cfi_undefined rip               // for debuggers: a kernel stack begins here
-    call HandleSystemCall            // interrupts off afterwards; RAX: may leave by sysret
-    .cfi_endproc
-    testl %eax, %eax
-    jz trap_return
+    call_with_frame HandleNativeCall
+
+// sysret takes RIP and RFLAGS from RCX and R11. On a RIP that is not canonical it faults in kernel
+// mode (on some processors), and single steps would be lost: those go by iret. Who makes a frame of
+// other segments, or of registers that all matter, says so in the vector.
+syscall_return:
+    cmpl $SYSCALL_VECTOR, FRAME_VECTOR(%rsp)
+    jne trap_return
+    movq FRAME_RIP(%rsp), %rcx
+    movq %rcx, %rdx
+    shrq $USER_BITS, %rdx
+    jnz trap_return
+    movq FRAME_RFLAGS(%rsp), %r11
+    testl $TRAP_FLAG, %r11d
+    jnz trap_return
     popq %rax
     popq %rbx
-    addq $8, %rsp                    // RCX: becomes the return address
+    addq $8, %rsp                    // RCX is the return address
     popq %rdx
     popq %rsi
     popq %rdi
@@ -110,14 +135,12 @@ native_call:
     popq %r8
     popq %r9
     popq %r10
-    addq $8, %rsp                    // R11: becomes RFLAGS
+    addq $8, %rsp                    // R11 is RFLAGS
     popq %r12
     popq %r13
     popq %r14
     popq %r15
-    movq 16(%rsp), %rcx              // behind vector and error code: RIP
-    movq 32(%rsp), %r11              // RFLAGS
-    movq 40(%rsp), %rsp
+    movq 40(%rsp), %rsp              // behind vector, error code and three more
     swapgs
     sysretq
     .section .note.GNU-stack, "", @progbits

@@ -46,6 +46,13 @@ void LoadVectorState(const unsigned char* state) {
                : "memory");
 }
 
+void SwitchVectorState(unsigned char* save, const unsigned char* load) {
+  asm volatile("xsave64 %0; xrstor64 %1"
+               : "+m"(*reinterpret_cast<Image*>(save))
+               : "m"(*reinterpret_cast<const Image*>(load)), "a"(~0u), "d"(~0u)
+               : "memory");
+}
+
 Status SanitizeVectorState(unsigned char* state) {
   std::uint32_t mxcsr;
   std::memcpy(&mxcsr, state + kMxcsr, sizeof(mxcsr));

@@ -24,8 +24,8 @@ struct HeldLock {
   const HoldReason* reason;
 };
 
-// Panics if the caller holds a lock: objects drop theirs before they call another. Blocking locks
-// of a rank that says so may be held (MayBeHeldAcrossCalls).
+// Panics if the caller holds a lock: objects drop theirs before they call another (but for blocking
+// ones that say so, MayBeHeldAcrossCalls); or if it serves user code and is not active.
 void CheckMayCall();
 inline void AssertMayCall() {
   if constexpr (kDebugChecks) {

@@ -37,12 +37,10 @@ inline void SetUserEntry(abi::DispatcherPage* page, std::uint64_t syscall_entry,
 }
 
 // %gs base that user code will find, when it was stopped and goes on elsewhere. This CPU,
-// interrupts off, from a trap.
+// interrupts off, from a trap, outside of any SteppedRange. What comes all the same (NMI, machine
+// check) finds its CPU by its own stack, and leaves both bases as they were (trap_entry.S).
 inline void SetUserGsBase(std::uint64_t base) {
-  constexpr std::uint32_t kMsrKernelGsBase = 0xc000'0102;
-  asm volatile("wrmsr" ::"c"(kMsrKernelGsBase), "a"(static_cast<std::uint32_t>(base)),
-               "d"(static_cast<std::uint32_t>(base >> 32))
-               : "memory");
+  asm volatile("swapgs; wrgsbase %0; swapgs" ::"r"(base) : "memory");
 }
 
 }  // namespace k42::machine

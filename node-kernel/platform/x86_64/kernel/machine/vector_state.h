@@ -20,6 +20,8 @@ void InitVectorState(unsigned char* state);
 // Not inline: no vector instruction stands outside the platform (tests/checks/slot_loads.py).
 void SaveVectorState(unsigned char* state);
 void LoadVectorState(const unsigned char* state);
+// Save and Load.
+void SwitchVectorState(unsigned char* save, const unsigned char* load);
 // Clears what the machine would refuse; kInvalidArgument where that would change its meaning.
 Status SanitizeVectorState(unsigned char* state);
 
