@@ -92,7 +92,11 @@ inline void CallEnd::Enter(const Call& call, const Told& told, TrapFrame* frame)
   frame->rdx = 0;
 }
 [[gnu::noinline, gnu::cold]] void CallEnd::Refuse(TrapFrame* frame, Call& call, Status status) {
-  call.table->Give(call);
+  CallTable& table = *call.table;
+  // An object's end may have been kept back for this call alone.
+  if (!table.closed())
+    table.server().Post(abi::kEventMessage);
+  table.Give(call);
   Refuse(frame, status);
 }
 
@@ -105,7 +109,6 @@ inline void CallEnd::Enter(const Call& call, const Told& told, TrapFrame* frame)
     machine::EnableInterrupts();
     return Refuse(frame, call, Status::kEndpointDown);
   }
-  call.note.object = told.object;
   Dispatcher& server = table.server();
   if (server.cpu() != dispatcher_.cpu() || !server.IsCallable() || !dispatcher_.may_hand_over())
       [[unlikely]]
@@ -150,6 +153,9 @@ void CallEnd::CallOut(TrapFrame* frame, cobj::RefBits object, std::uint32_t righ
   call->flags = shape.flags;
   call->layout.count = 0;
   call->note.identity = identity;
+  // From here on the server does not hear that the object is gone; nor could it before, within the
+  // grace period that its end waits for (exported_object.h).
+  call->note.object = target.object;
   if ((target.long_methods >> method & 1) != 0) [[unlikely]]
     return CallAtLength(frame, *call, target, method, rights);
   Begin(frame, table, *call, {target.cookie, target.object, method, rights}, true);
@@ -304,11 +310,9 @@ void CallEnd::Return(TrapFrame* frame, std::uint64_t number, std::int64_t status
   CpuScheduler& here = CpuScheduler::InUse();
   CallEnd* const back = call.caller;
   serving_ = nullptr;
-  if (call.remote || back == nullptr) {
-    // The call's account is not ours to charge once the call has ended.
-    const InterruptsOff off;
-    here.ChangePayer(dispatcher_.payer(), dispatcher_);
-  }
+  // The call's account is not ours to charge once the call has ended.
+  if (call.remote || back == nullptr)
+    here.LeavePayer(dispatcher_);
   if (call.remote) {
     if (call.word.End())
       back->dispatcher_.Ask(Dispatcher::kReply);

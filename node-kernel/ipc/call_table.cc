@@ -1,5 +1,7 @@
 #include "ipc/call_table.h"
 
+#include "cobj/object_system.h"
+
 namespace k42::ipc {
 
 namespace {
@@ -102,16 +104,31 @@ Result<ReleasedObject*> CallTable::NewObject(std::uint64_t cookie) {
   return Status::kLimitExceeded;
 }
 
-bool CallTable::Released(ReleasedObject* object) {
+// Whoever has found the object by a handle, and not yet put it into a slot, has by then.
+void CallTable::Released(ReleasedObject* object) {
+  Hold();
+  object->table = this;
+  object->done = [](cobj::GraceWait* wait) {
+    auto* const released = static_cast<ReleasedObject*>(wait);
+    CallTable* const table = released->table;
+    table->TellReleased(released);
+    table->Drop();
+  };
+  cobj::node_objects->grace().AfterGlobal(object);
+}
+
+void CallTable::TellReleased(ReleasedObject* object) {
+  bool told = false;
   {
     const SpinGuard guard(lock_);
-    if (!closed_.load(std::memory_order_relaxed)) {
+    told = !closed_.load(std::memory_order_relaxed);
+    if (told)
       released_.PushBack(object);
-      return true;
-    }
   }
-  allocator_.Destroy(object);
-  return false;
+  if (told)
+    server_.Post(abi::kEventMessage);
+  else
+    allocator_.Destroy(object);
 }
 
 // A call that is at the object still: its method may be suspended in a call of its own.
@@ -124,7 +141,8 @@ bool CallTable::IsUsed(const ReleasedObject& object) const {
   return false;
 }
 
-// Whether one is used is asked without the lock: none is called any more, so it only becomes less.
+// Whether one is used is asked without the lock: calls that were on their way to it when its last
+// handle went are in their slots, and no other comes, so it only becomes less.
 Result<std::uint64_t> CallTable::TakeReleased() {
   IntrusiveQueue<ReleasedObject> objects, used;
   {

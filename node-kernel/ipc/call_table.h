@@ -17,6 +17,7 @@
 #include "base/allocator.h"
 #include "base/intrusive_queue.h"
 #include "base/result.h"
+#include "cobj/grace.h"
 #include "cobj/interface_info.h"
 #include "cobj/ticket.h"
 #include "ipc/call_shape.h"
@@ -79,9 +80,11 @@ struct alignas(512) Call : QueueLink<> {
   sched::Entity time;
 };
 
-// An object that was exported and has no handle any more: for the server to know.
-struct ReleasedObject : QueueLink<> {
+// An object that was exported and has no handle any more: for the server to know, once all calls
+// that found it have said so in their slots.
+struct ReleasedObject : QueueLink<>, cobj::GraceWait {
   std::uint64_t cookie = 0;
+  CallTable* table = nullptr;
 };
 
 class CallTable {
@@ -143,8 +146,8 @@ class CallTable {
   // Exported objects, at most kMaxObjects with those whose end the server has not taken note of.
   static constexpr std::uint32_t kMaxObjects = 4096;
   Result<ReleasedObject*> NewObject(std::uint64_t cookie);
-  // The last handle has gone. True: the server should be told.
-  bool Released(ReleasedObject* object);
+  // The last handle has gone: the server is told after a grace period.
+  void Released(ReleasedObject* object);
   // The cookie of an object that was released, and that no call is at any more; kNotFound.
   Result<std::uint64_t> TakeReleased();
   // A call has ended: was such an object's cookie kept back? Once. The server's CPU.
@@ -167,6 +170,7 @@ class CallTable {
 
  private:
   bool IsUsed(const ReleasedObject& object) const;
+  void TellReleased(ReleasedObject* object);
   // Of those who wait for room, so many at most, in order.
   void TellWaiters(std::uint32_t most, Status status);
 

@@ -15,8 +15,7 @@ ExportedObject::~ExportedObject() {
 
 Status ExportedObject::HandleDropped() {
   if (handles_.Drop()) {
-    if (target_.table->Released(note_))
-      target_.table->server().Post(abi::kEventMessage);
+    target_.table->Released(note_);
     (void)cobj::Destroy(self_);
   }
   return Status::kOk;

@@ -1,5 +1,5 @@
 // ExportedObject: stands behind the handles of an object that a program serves. It lives as long as
-// there are handles; then the program is told (CallTable::Released).
+// there are handles; then, after a grace period, the program is told (CallTable::Released).
 #pragma once
 
 #include "cobj/handle_count.h"

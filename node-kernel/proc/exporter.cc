@@ -89,7 +89,7 @@ Result<abi::Handle> Exporter::Export(const cobj::CallContext& caller, const Expo
     target->object = note;
     const auto object = cobj::MakeShared<ipc::ExportedObject>(*target, note);
     if (!object.ok())
-      (void)table->Released(note);  // the server hears of it as of any other
+      table->Released(note);  // the server hears of it as of any other
     return object;
   }();
   services_.allocator.Destroy(target);

@@ -58,6 +58,7 @@ Result<std::uint32_t> Process::ForkCopy(const cobj::CallContext& caller,
   child.first()->ActFor(child.main_number_);
   const sched::Dispatcher& calling = Calling().scheduled();
   dispatcher.InheritEntries(calling);
+  dispatcher.InheritParameters(calling);
   const abi::DispatcherPage* from = calling.page();
   abi::DispatcherPage* page = dispatcher.page();
   page->thread = from->thread;
@@ -96,6 +97,7 @@ Result<std::uint32_t> Process::Spawn(const cobj::CallContext& caller, const Star
                                                     machine::MonotonicNs()));
   }
   child.first()->ActFor(child.main_number_);
+  child.first()->scheduled().InheritParameters(Calling().scheduled());
   (void)block.Finish(abi::kStartSpawn, *image, child.main_number_, parent);
   const std::uint32_t number = child.main_number_;
   maker.Run(false, Number(caller));

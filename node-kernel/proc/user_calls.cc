@@ -44,8 +44,7 @@ constexpr std::size_t kLogMax = 256;
   abi::DispatcherEntries entries;
   TRY(machine::CopyIn(&entries, address, sizeof(entries)));
   TRY(caller.scheduled().SetEntries(entries));
-  const machine::InterruptsOff off;
-  machine::SetUserEntry(caller.scheduled().page(), entries.syscall_entry, caller.user_page());
+  CpuScheduler::Here().ShowEntry(caller.scheduled());
   return Status::kOk;
 }
 
@@ -58,7 +57,7 @@ constexpr std::size_t kLogMax = 256;
     return Status::kBadAddress;
   const machine::InterruptsOff off;
   sched::FrameFromState(state, frame);
-  machine::WriteFsBase(state.fs_base);
+  CpuScheduler::Here().SetFsBaseOf(caller.scheduled(), state.fs_base);
   caller.scheduled().page()->disabled = 0;  // an event pending by now upcalls before it starts
   return Status::kOk;
 }

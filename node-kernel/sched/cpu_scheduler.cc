@@ -212,6 +212,20 @@ std::uint64_t CpuScheduler::FsBaseOf(const Dispatcher& dispatcher) const {
   return owner_ == &dispatcher ? machine::ReadFsBase() : dispatcher.user_state_.fs_base;
 }
 
+void CpuScheduler::SetFsBaseOf(Dispatcher& dispatcher, std::uint64_t base) {
+  if (owner_ == &dispatcher)
+    machine::WriteFsBase(base);
+  else
+    dispatcher.user_state_.fs_base = base;
+}
+
+void CpuScheduler::ShowEntry(const Dispatcher& dispatcher) {
+  const machine::InterruptsOff off;
+  if (current_ == &dispatcher)  // else TakeCpu shows it
+    machine::SetUserEntry(dispatcher.page_, dispatcher.entries_.syscall_entry,
+                          dispatcher.user_page_);
+}
+
 // To itself: what its threads have used is seen without a call.
 void CpuScheduler::TellUse(Dispatcher& dispatcher) {
   dispatcher.page_->used.store(dispatcher.account.word(), std::memory_order_relaxed);
@@ -427,6 +441,7 @@ void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
   Dispatcher* runs = from.runs;
   if (runs == nullptr || &from == &to)
     return;
+  K42_ASSERT(to.runs == nullptr, "an entity pays for one dispatcher at a time");
   const bool queued = runs->now_.state == State::kReady;
   if (queued)
     queue_.Remove(&from);
@@ -441,6 +456,18 @@ void CpuScheduler::ChangePayer(Entity& from, Entity& to) {
     payer_ = &to;
     payer_->account.Run(since_ns_);
   }
+}
+
+// Not by ChangePayer to its own entity: that may pay for a server that it has called itself.
+void CpuScheduler::LeavePayer(Dispatcher& dispatcher) {
+  const machine::InterruptsOff off;
+  if (current_ == &dispatcher) {
+    SetState(dispatcher, State::kInKernel);
+    GiveUpCpu();
+  }
+  if (dispatcher.payer_->runs == &dispatcher)
+    dispatcher.payer_->runs = nullptr;
+  dispatcher.payer_ = &dispatcher;
 }
 
 void CpuScheduler::EndCurrent() {
@@ -472,7 +499,10 @@ void CpuScheduler::Restart() {
   owner_ = owner_ == &dispatcher ? nullptr : owner_;  // its memory says what it goes on with
   if (current_ == &dispatcher)
     GiveUpCpu();
-  MakeReady(dispatcher);
+  if (dispatcher.now_.ending)
+    Finish(dispatcher);
+  else
+    MakeReady(dispatcher);
   ToLoop();
 }
 

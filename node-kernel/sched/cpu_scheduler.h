@@ -72,11 +72,17 @@ class alignas(64) CpuScheduler {
   [[noreturn]] void GoIdle();
   // If it is idle and has something to do by now, it is ready.
   void WakeIdle(Dispatcher& dispatcher);
-  // What `from` pays for is paid by `to` from now on.
+  // What `from` pays for is paid by `to`, which pays for nothing, from now on.
   void ChangePayer(Entity& from, Entity& to);
+  // Its thread has little left to do before it goes idle, and nobody pays for that: whose time it
+  // has run on may go now. The present dispatcher, wherever its CPU is.
+  void LeavePayer(Dispatcher& dispatcher);
 
   // Of a dispatcher of this CPU, wherever it is now.
   std::uint64_t FsBaseOf(const Dispatcher& dispatcher) const;
+  // The machine's registers and tables may be another's by now: its thread may have waited.
+  void SetFsBaseOf(Dispatcher& dispatcher, std::uint64_t base);
+  void ShowEntry(const Dispatcher& dispatcher);
 
   Dispatcher* current() const { return current_; }
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }

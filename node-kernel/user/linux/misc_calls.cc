@@ -379,6 +379,7 @@ Reply SetPriority(Thread&, U32 which, I32 who, I32 priority) {
     return ErrnoOf(status);
   }
   schedule.nice = priority < -20 ? -20 : priority > 19 ? 19 : priority;
+  schedule.weight = 0;  // what goes with it
   return ErrnoOf(kernel::SetSchedule(task, schedule));
 }
 
