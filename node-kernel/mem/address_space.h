@@ -102,9 +102,9 @@ struct MemoryUse {  // bytes, and counts
 };
 
 // What a word in memory is called by everybody who shares it (shared futexes). Equal keys: same
-// word.
+// word. A key may be kept for longer than the memory is there: no other word gets it.
 struct WordKey {
-  const void* object = nullptr;
+  std::uint64_t object = 0;  // Fcm::Serial
   std::uint64_t offset = 0;
   friend bool operator==(const WordKey&, const WordKey&) = default;
 };

@@ -13,6 +13,9 @@
 // images of programs and the time page, is *permanent*: nobody counts, so that processes that come
 // and go on different CPUs have no word in common.
 //
+// An Fcm's address may be another's later. What is to name it for longer than a reference is held
+// (WordKey) is its serial number.
+//
 // Locking: each Fcm has one spin lock of its own, held while page tables are changed for its pages,
 // so that mapping and unmapping a page cannot pass each other. An FcmPrivate's lock is taken inside
 // the lock of the FcmFile it is a view of. Nothing waits under these locks: what must wait for
@@ -68,6 +71,11 @@ class Fcm {
   bool HasOneReference() const {
     return !permanent_ && references_.load(std::memory_order_acquire) == 1;
   }
+
+  // No other Fcm of the node has it or had it. Given when it is first asked for, as the next of
+  // `last`: few are ever asked, and those that come and go on different CPUs have no word in
+  // common.
+  std::uint64_t Serial(std::atomic<std::uint64_t>& last);
 
   // -- pages -------------------------------------------------------------------------------------
   // Makes the page accessible in the region's address space. Answers: mem/types.h.
@@ -127,6 +135,17 @@ class Fcm {
  private:
   std::atomic<std::uint32_t> references_{1};
   bool permanent_ = false;
+  std::atomic<std::uint64_t> serial_{0};  // 0: not yet
 };
+
+inline std::uint64_t Fcm::Serial(std::atomic<std::uint64_t>& last) {
+  std::uint64_t serial = serial_.load(std::memory_order_relaxed);
+  if (serial == 0) {
+    const std::uint64_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    serial =
+        serial_.compare_exchange_strong(serial, mine, std::memory_order_relaxed) ? mine : serial;
+  }
+  return serial;
+}
 
 }  // namespace k42::mem

@@ -1,5 +1,9 @@
 #include "mem/address_space.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "mem/fcm_on_demand.h"
 #include "mem/fcm_pinned.h"
 #include "unit/mem/test_space.h"
@@ -117,6 +121,22 @@ TEST_F(SpaceTest, SharedAnonymousMemoryIsOneInParentAndChild) {
   const std::uint64_t own = MapAnonymous(1);
   EXPECT_FALSE(space->KeyOf(own).value() == space->KeyOf(at).value());
   child->Destroy();
+}
+
+// What comes after lies where it lay: a waiter that nobody woke must not wait for that.
+TEST_F(SpaceTest, AWordOfMemoryThatIsGoneNeverBecomesAnother) {
+  std::vector<WordKey> keys;
+  for (const bool shared : {true, false}) {
+    for (int i = 0; i < 50; ++i) {
+      const std::uint64_t at =
+          space->Map({.size = kPageSize, .protection = kReadWrite, .shared = shared}).value();
+      const WordKey key = space->KeyOf(at + 4).value();
+      EXPECT_EQ(key, space->KeyOf(at + 4).value());
+      EXPECT_EQ(std::count(keys.begin(), keys.end(), key), 0);
+      keys.push_back(key);
+      ASSERT_EQ(space->Unmap(at, kPageSize), Status::kOk);
+    }
+  }
 }
 
 TEST_F(SpaceTest, ForkPoliciesOmitAndWipe) {
