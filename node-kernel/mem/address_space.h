@@ -197,7 +197,8 @@ class AddressSpace {
   Result<Region*> NewRegion(const MapRequest& request, std::uint64_t address, std::uint64_t size);
   Region* Extendable(const MapRequest& request, std::uint64_t address);
   bool ExtendNeighbour(const MapRequest& request, std::uint64_t address, std::uint64_t size);
-  void Insert(Region* region);
+  // Takes it over, also where it fails (as Fcm::Attach).
+  Status Insert(Region* region);
   Status UnmapClosed(std::uint64_t start, std::uint64_t end);
   static void GiveBack(IntrusiveList<Region>& gone);
   void Populate(std::uint64_t start, std::uint64_t end, Access access);

@@ -96,7 +96,7 @@ Status AddressSpace::CopyRegion(Region& region, Copying& copying) {
   Region* made = TRY(child.CopyOf(region, region.start));
   fcm->AddReference();
   made->fcm = fcm;
-  child.Insert(made);
+  TRY(child.Insert(made));
   if (fcm->is_private() && region.fork == ForkPolicy::kCopy) {
     std::uint32_t& own = region.personality ? copying.own_personality : copying.own_program;
     return static_cast<FcmPrivate*>(fcm)->ForkFrom(*static_cast<FcmPrivate*>(region.fcm), region,

@@ -86,8 +86,9 @@ class Fcm {
   virtual Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) = 0;
 
   // -- regions: called by the address space, region stopped, its lock_ held (Hide: without) -------
-  virtual void Attach(Region* region) = 0;
-  virtual void Split(Region* low, Region* high, std::uint64_t at) = 0;
+  // kLimitExceeded: so many show it already.
+  virtual Status Attach(Region* region) = 0;
+  virtual Status Split(Region* low, Region* high, std::uint64_t at) = 0;
   virtual void Merge(Region* low, Region* high) = 0;
   virtual void Grow(Region* region, std::uint64_t end) = 0;
   // (Without lock_, too: it takes its time.)
