@@ -184,6 +184,9 @@ std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint3
 
 void Hat::MapLeaves(const Leaves& leaves) {
   const SpinGuard guard(lock_, kPieceAndTables);
+  if (IsLoadedElsewhere() && loaded_.unfinished.Others(bucket_, 0)) {
+    return;  // what is gone may be on some CPU still: faults wait for that (ShowLocked)
+  }
   TlbGather nothing(frames_);  // nothing was mapped, so no entry is replaced
   std::uint64_t base = ~std::uint64_t{0};
   Entry* table = nullptr;
