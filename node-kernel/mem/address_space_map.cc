@@ -322,7 +322,10 @@ Status AddressSpace::Advise(std::uint64_t address, std::uint64_t size, Advice ad
   const Closure closed(*this, address, end);
   if (advice == Advice::kDontNeed) {
     TlbGather gather(services_.frames);
-    hat_.Unmap(address, end, gather);
+    for (std::uint64_t at = address; at < end;) {
+      at = hat_.UnmapPiece(address, at, end, gather);
+      machine::Thread::PreemptionPoint();
+    }
     gather.Finish();
   }
   const Status status = ForEachWhole(address, end, [&](Region* region) {

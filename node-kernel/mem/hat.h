@@ -95,7 +95,8 @@ class Hat {
   // too. Unmap, Restrict and Map do so by themselves.
   void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);
 
-  // Pages present in [start, end). Large pages count as what they cover.
+  // Pages present in [start, end). Large pages count as what they cover. In pieces: no spin lock
+  // held.
   std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end,
                              std::uint64_t* by_large_pages = nullptr);
   // The entry that translates `address`; 0 if none.
