@@ -14,13 +14,21 @@ namespace {
 
 constexpr std::size_t kSmall = 64;
 
-// The frames of a run as segments, `size` bytes in all; neighbours in memory become one.
+// What comes next in the file.
+std::uint64_t NextOf(const mem::PageRequest& pages) {
+  return pages.offset() + pages.done();
+}
+
+// The frames of a run from there on as segments, `size` bytes in all; neighbours in memory become
+// one.
 template <typename Add>
 void AddFrames(const mem::PageRequest& pages, std::uint64_t size, Add add) {
   ninep::Segment segment{0, 0};
-  for (std::uint32_t i = 0; i < pages.pages() && size != 0; ++i) {
-    const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(size, mem::kPageSize));
-    const machine::PhysAddr address = machine::VirtToPhys(pages.PageData(i).data());
+  std::uint64_t within = pages.done() % mem::kPageSize;
+  for (auto i = static_cast<std::uint32_t>(pages.done() / mem::kPageSize); size != 0; ++i) {
+    const auto part =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(size, mem::kPageSize - within));
+    const machine::PhysAddr address = machine::VirtToPhys(pages.PageData(i).data() + within);
     if (segment.size != 0 && segment.address + segment.size == address) {
       segment.size += part;
     } else {
@@ -30,6 +38,7 @@ void AddFrames(const mem::PageRequest& pages, std::uint64_t size, Add add) {
       segment = {address, part};
     }
     size -= part;
+    within = 0;
   }
   if (segment.size != 0) {
     add(segment);
@@ -67,10 +76,10 @@ Status NinePPages::SendRead(mem::PageRequest* pages) {
     fid = write_fid.load(std::memory_order_acquire);
   }
   Request* request = TRY(Request::Make(client_, kSmall, ninep::kReadReplyHeader));
-  const auto size = std::min<std::uint64_t>(pages->pages() * mem::kPageSize, client_.max_data());
+  const auto size = std::min<std::uint64_t>(pages->size() - pages->done(), client_.max_data());
   Writer& message = request->Begin(Type::kRead);
   message.U32(fid);
-  message.U64(pages->offset());
+  message.U64(NextOf(*pages));
   message.U32(static_cast<std::uint32_t>(size));
   AddFrames(*pages, size, [&](ninep::Segment segment) { request->AddIn(segment); });
   request->user = pages;
@@ -111,15 +120,16 @@ void NinePPages::OnSize(Request* answer) {
   ninep::Attributes attributes;
   // A server may know a file by its name, and ours has none any more: how large it gets is nobody's
   // concern then.
-  std::uint64_t within = pages->size();
+  const std::uint64_t all = pages->size() - pages->done();
+  std::uint64_t within = all;
   if (IsOk(answer->status()) && IsOk(ninep::ParseAttributes(answer->reply(), &attributes))) {
     const std::uint64_t size = attributes.values.size;
-    within = std::min(within, size - std::min(size, pages->offset()));
+    within = std::min(within, size - std::min(size, NextOf(*pages)));
   }
   answer->Free();
   const Status status = within != 0 ? owner->SendWrite(pages, within) : Status::kOk;
   if (within == 0 || !IsOk(status)) {
-    pages->Complete(status, 0);
+    pages->Complete(status, within == 0 ? all : 0);
   }
 }
 
@@ -128,7 +138,7 @@ Status NinePPages::SendWrite(mem::PageRequest* pages, std::uint64_t size) {
   size = std::min<std::uint64_t>(size, client_.max_data());
   Writer& message = request->Begin(Type::kWrite);
   message.U32(write_fid.load(std::memory_order_acquire));
-  message.U64(pages->offset());
+  message.U64(NextOf(*pages));
   message.U32(static_cast<std::uint32_t>(size));
   AddFrames(*pages, size, [&](ninep::Segment segment) { request->AddOut(segment); });
   request->user = pages;

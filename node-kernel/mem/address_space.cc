@@ -127,10 +127,19 @@ Status AddressSpace::SplitAt(std::uint64_t at) {
   high->personality = low->personality;
   high->large = low->large;
   high->fcm->AddReference();
-  const SpinGuard guard(lock_, kRegion);
-  low->fcm->Split(low, high, at);
-  regions_.Insert(high);
-  return Status::kOk;
+  Status status = Status::kOk;
+  {
+    const SpinGuard guard(lock_, kRegion);
+    status = low->fcm->Split(low, high, at);
+    if (IsOk(status)) {
+      regions_.Insert(high);
+    }
+  }
+  if (!IsOk(status)) {
+    high->fcm->DropReference();
+    Delete(high);
+  }
+  return status;
 }
 
 // The references of `high` are the caller's to drop, without locks.

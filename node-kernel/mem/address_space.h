@@ -23,6 +23,7 @@
 #include "abi/dispatcher_page.h"
 #include "machine/mutex.h"
 #include "machine/spin_lock.h"
+#include "machine/thread.h"
 #include "mem/fcm.h"
 #include "mem/hat.h"
 #include "mem/region.h"
@@ -102,9 +103,9 @@ struct MemoryUse {  // bytes, and counts
 };
 
 // What a word in memory is called by everybody who shares it (shared futexes). Equal keys: same
-// word.
+// word. A key may be kept for longer than the memory is there: no other word gets it.
 struct WordKey {
-  const void* object = nullptr;
+  std::uint64_t object = 0;  // Fcm::Serial
   std::uint64_t offset = 0;
   friend bool operator==(const WordKey&, const WordKey&) = default;
 };
@@ -158,8 +159,13 @@ class AddressSpace {
   void RefuseLargePages(bool refuse) { large_refused_.store(refuse, std::memory_order_relaxed); }
   bool refuses_large_pages() const { return large_refused_.load(std::memory_order_relaxed); }
   Hat& hat() { return hat_; }
-  // This CPU runs a thread of this address space from now on.
-  void Activate() { hat_.Activate(); }
+  // The calling thread reads and writes this address space from now on, on this CPU.
+  void Activate() {
+    hat_.Activate();
+    if (copier_.load(std::memory_order_seq_cst) != nullptr) [[unlikely]] {
+      DisturbCopier();
+    }
+  }
 
   explicit AddressSpace(MemoryServices& services);
   ~AddressSpace() = default;
@@ -197,7 +203,8 @@ class AddressSpace {
   Result<Region*> NewRegion(const MapRequest& request, std::uint64_t address, std::uint64_t size);
   Region* Extendable(const MapRequest& request, std::uint64_t address);
   bool ExtendNeighbour(const MapRequest& request, std::uint64_t address, std::uint64_t size);
-  void Insert(Region* region);
+  // Takes it over, also where it fails (as Fcm::Attach).
+  Status Insert(Region* region);
   Status UnmapClosed(std::uint64_t start, std::uint64_t end);
   static void GiveBack(IntrusiveList<Region>& gone);
   void Populate(std::uint64_t start, std::uint64_t end, Access access);
@@ -214,6 +221,8 @@ class AddressSpace {
                              std::uint64_t new_size);
   Result<Region*> CopyOf(const Region& region, std::uint64_t to);
   struct Copying;  // what is common to the regions of one copy
+  Result<AddressSpace*> CopyClosed(bool alone);
+  void DisturbCopier();
   Status CopyRegions(Copying& copying);
   Status CopyRegion(Region& region, Copying& copying);
   void DropCopies();
@@ -246,6 +255,9 @@ class AddressSpace {
   std::uint64_t limit_ K42_GUARDED_BY(lock_) = kNoLimit;
   std::uint64_t faults_waited_ K42_GUARDED_BY(lock_) = 0;
   std::atomic<bool> large_refused_{false};
+  // Who makes a copy and takes it that nobody else uses the memory meanwhile; whoever does takes
+  // the name away (address_space_fork.cc).
+  std::atomic<const machine::Thread*> copier_{nullptr};
 };
 
 }  // namespace k42::mem

@@ -72,8 +72,13 @@ Status AddressSpace::HandleFault(std::uint64_t address, Access access, FaultWait
       return status;
     }
     TlbGather gather(services_.frames);
-    status = region->fcm->MapPage(
-        {region, PageFloor(address), access, waiter, MayUseLarge(*region, address)}, gather);
+    const FaultRequest request{region, PageFloor(address), access, waiter,
+                               MayUseLarge(*region, address)};
+    status = region->fcm->MapPage(request, gather);
+    while (gather.HoldsBack() && IsOk(status)) [[unlikely]] {
+        gather.Finish();
+        status = region->fcm->MapPage(request, gather);
+      }
     region->requests.Leave();
     gather.Finish();
     if (status == Status::kPending) {
@@ -117,6 +122,10 @@ Result<std::uint64_t> AddressSpace::CopyPages(std::uint64_t address, std::uint64
       status = region->fcm->WithPage(
           {region, PageFloor(at), access, &waiter, MayUseLarge(*region, at)},
           [&](unsigned char* page) { copy(page + at % kPageSize, done, count); }, gather);
+      // A CPU that has another page there still must see it.
+      if (access == Access::kWrite) {
+        hat_.JoinUnfinished(PageFloor(at), PageFloor(at) + kPageSize, gather);
+      }
       region->requests.Leave();
       gather.Finish();
       if (IsOk(status)) {

@@ -8,9 +8,16 @@
 //
 // Some pages are copied at once: a page that was written since the last copy will mostly be written
 // by the parent again, and that would cost two faults and the same copy. So the personality's (its
-// stack, its tables), which both sides go on with, and a few of the program's; not where another
-// CPU may be writing meanwhile. The page table's dirty bits tell which were written; nothing else
-// depends on them.
+// stack, its tables), which both sides go on with, and a few of the program's. They stay writable,
+// so that is for a copier whose memory nobody else can write meanwhile: the copy would have some of
+// what another thread did, and not what it did before. The page table's dirty bits tell which were
+// written; nothing else depends on them.
+//
+// Nobody else: no other CPU has the tables loaded at the start, and none loads them, nor does
+// another thread of this CPU go on with them, up to the end. Whoever does takes copier_ away, and
+// the copy is made again, without such pages. It says first that it is in the active set and looks
+// at copier_ then; the copier sets copier_ and looks at the active set then: one of them sees the
+// other.
 #include "mem/address_space_closure.h"
 #include "mem/fcm_private.h"
 #include "mem/heap.h"
@@ -30,20 +37,36 @@ struct AddressSpace::Copying {
 };
 
 Result<AddressSpace*> AddressSpace::ForkCopy() {
-  AddressSpace* child = TRY(Create(services_));
-  Status status = Status::kOk;
-  {
-    const MutexGuard guard(change_);
-    const Closure closed(*this, 0, abi::kUserLimit);
-    TlbGather gather(services_.frames);
-    Copying copying{*child, gather};
-    if (!(hat_.active() - CpuSet::Of(machine::CurrentCpu())).empty()) {
-      copying.own_personality = copying.own_program = 0;
-    }
-    status = CopyRegions(copying);
-    gather.Finish();
-    DropCopies();
+  const MutexGuard guard(change_);
+  const Closure closed(*this, 0, abi::kUserLimit);
+  copier_.store(machine::Thread::Current(), std::memory_order_seq_cst);
+  const bool alone = (hat_.active() - CpuSet::Of(machine::CurrentCpu())).empty();
+  const Result<AddressSpace*> copy = CopyClosed(alone);
+  const bool undisturbed = copier_.exchange(nullptr, std::memory_order_seq_cst) != nullptr;
+  if (!copy.ok() || !alone || undisturbed) {
+    return copy;
   }
+  copy.value()->Destroy();
+  return CopyClosed(false);
+}
+
+void AddressSpace::DisturbCopier() {
+  const machine::Thread* copier = copier_.load(std::memory_order_relaxed);
+  if (copier != machine::Thread::Current()) {
+    copier_.compare_exchange_strong(copier, nullptr, std::memory_order_seq_cst);
+  }
+}
+
+Result<AddressSpace*> AddressSpace::CopyClosed(bool alone) {
+  AddressSpace* child = TRY(Create(services_));
+  TlbGather gather(services_.frames);
+  Copying copying{*child, gather};
+  if (!alone) {
+    copying.own_personality = copying.own_program = 0;
+  }
+  const Status status = CopyRegions(copying);
+  gather.Finish();
+  DropCopies();
   if (!IsOk(status)) {
     child->Destroy();
     return status;
@@ -96,7 +119,7 @@ Status AddressSpace::CopyRegion(Region& region, Copying& copying) {
   Region* made = TRY(child.CopyOf(region, region.start));
   fcm->AddReference();
   made->fcm = fcm;
-  child.Insert(made);
+  TRY(child.Insert(made));
   if (fcm->is_private() && region.fork == ForkPolicy::kCopy) {
     std::uint32_t& own = region.personality ? copying.own_personality : copying.own_program;
     return static_cast<FcmPrivate*>(fcm)->ForkFrom(*static_cast<FcmPrivate*>(region.fcm), region,

@@ -136,12 +136,15 @@ Result<std::uint64_t> AddressSpace::Map(const MapRequest& request) {
     address = TRY(Place(request, size));
     TRY(CheckLimit(size, MappedIn(address, address + size)));
     if (IsFree(address, address + size) && Extendable(request, address) == nullptr) {
-      Insert(TRY(NewRegion(request, address, size)));  // no region changes: none need be closed
+      // No region changes: none need be closed.
+      Region* const region = TRY(NewRegion(request, address, size));
+      TRY(Insert(region));
     } else {
       const Closure closed(*this, address, address + size);
       TRY(UnmapClosed(address, address + size));
       if (!ExtendNeighbour(request, address, size)) {
-        Insert(TRY(NewRegion(request, address, size)));
+        Region* const region = TRY(NewRegion(request, address, size));
+        TRY(Insert(region));
       }
     }
     AddMapped(static_cast<std::int64_t>(size));
@@ -217,10 +220,20 @@ Result<Region*> AddressSpace::NewRegion(const MapRequest& request, std::uint64_t
   return region;
 }
 
-void AddressSpace::Insert(Region* region) {
-  const SpinGuard guard(lock_, kRegion);
-  region->fcm->Attach(region);
-  regions_.Insert(region);
+Status AddressSpace::Insert(Region* region) {
+  Status status = Status::kOk;
+  {
+    const SpinGuard guard(lock_, kRegion);
+    status = region->fcm->Attach(region);
+    if (IsOk(status)) {
+      regions_.Insert(region);
+    }
+  }
+  if (!IsOk(status)) {
+    region->fcm->DropReference();
+    Delete(region);
+  }
+  return status;
 }
 
 // -- unmap ----------------------------------------------------------------------------------------
@@ -309,7 +322,10 @@ Status AddressSpace::Advise(std::uint64_t address, std::uint64_t size, Advice ad
   const Closure closed(*this, address, end);
   if (advice == Advice::kDontNeed) {
     TlbGather gather(services_.frames);
-    hat_.Unmap(address, end, gather);
+    for (std::uint64_t at = address; at < end;) {
+      at = hat_.UnmapPiece(address, at, end, gather);
+      machine::Thread::PreemptionPoint();
+    }
     gather.Finish();
   }
   const Status status = ForEachWhole(address, end, [&](Region* region) {

@@ -1,5 +1,6 @@
 // AddressSpace: questions.
 #include "mem/address_space_closure.h"
+#include "mem/services.h"
 
 namespace k42::mem {
 
@@ -32,7 +33,7 @@ Result<WordKey> AddressSpace::KeyOf(std::uint64_t address) {
   if (region == nullptr) {
     return Status::kBadAddress;
   }
-  return WordKey{region->fcm, region->OffsetOf(address)};
+  return WordKey{region->fcm->Serial(services_.last_serial), region->OffsetOf(address)};
 }
 
 MemoryUse AddressSpace::Use() {

@@ -147,7 +147,7 @@ Result<std::uint64_t> AddressSpace::Move(std::uint64_t from, std::uint64_t size,
     Delete(region);
     return status;
   }
-  Insert(region);
+  TRY(Insert(region));
   TRY(UnmapClosed(from, from + kept));
   AddMapped(
       static_cast<std::int64_t>(new_size));  // not both at once: the peak is what was asked for

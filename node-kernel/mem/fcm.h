@@ -13,6 +13,9 @@
 // images of programs and the time page, is *permanent*: nobody counts, so that processes that come
 // and go on different CPUs have no word in common.
 //
+// An Fcm's address may be another's later. What is to name it for longer than a reference is held
+// (WordKey) is its serial number.
+//
 // Locking: each Fcm has one spin lock of its own, held while page tables are changed for its pages,
 // so that mapping and unmapping a page cannot pass each other. An FcmPrivate's lock is taken inside
 // the lock of the FcmFile it is a view of. Nothing waits under these locks: what must wait for
@@ -69,6 +72,11 @@ class Fcm {
     return !permanent_ && references_.load(std::memory_order_acquire) == 1;
   }
 
+  // No other Fcm of the node has it or had it. Given when it is first asked for, as the next of
+  // `last`: few are ever asked, and those that come and go on different CPUs have no word in
+  // common.
+  std::uint64_t Serial(std::atomic<std::uint64_t>& last);
+
   // -- pages -------------------------------------------------------------------------------------
   // Makes the page accessible in the region's address space. Answers: mem/types.h.
   virtual Status MapPage(const FaultRequest& request, TlbGather& gather) = 0;
@@ -78,8 +86,9 @@ class Fcm {
   virtual Status WithPage(const FaultRequest& request, PageUser use, TlbGather& gather) = 0;
 
   // -- regions: called by the address space, region stopped, its lock_ held (Hide: without) -------
-  virtual void Attach(Region* region) = 0;
-  virtual void Split(Region* low, Region* high, std::uint64_t at) = 0;
+  // kLimitExceeded: so many show it already.
+  virtual Status Attach(Region* region) = 0;
+  virtual Status Split(Region* low, Region* high, std::uint64_t at) = 0;
   virtual void Merge(Region* low, Region* high) = 0;
   virtual void Grow(Region* region, std::uint64_t end) = 0;
   // (Without lock_, too: it takes its time.)
@@ -127,6 +136,17 @@ class Fcm {
  private:
   std::atomic<std::uint32_t> references_{1};
   bool permanent_ = false;
+  std::atomic<std::uint64_t> serial_{0};  // 0: not yet
 };
+
+inline std::uint64_t Fcm::Serial(std::atomic<std::uint64_t>& last) {
+  std::uint64_t serial = serial_.load(std::memory_order_relaxed);
+  if (serial == 0) {
+    const std::uint64_t mine = last.fetch_add(1, std::memory_order_relaxed) + 1;
+    serial =
+        serial_.compare_exchange_strong(serial, mine, std::memory_order_relaxed) ? mine : serial;
+  }
+  return serial;
+}
 
 }  // namespace k42::mem

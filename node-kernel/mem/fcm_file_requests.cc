@@ -75,7 +75,11 @@ void FcmFile::StartFill(FillRequest* request) {
 void FcmFile::OnFilled(PageRequest* request, Status status, std::uint64_t bytes) {
   auto& fill = *static_cast<FillRequest*>(request);
   FcmFile* owner = fill.owner;
-  owner->FinishFill(fill, status, bytes);
+  if (IsOk(status) && bytes != 0 && fill.done() < fill.size() &&
+      fill.offset() + fill.done() < owner->size()) {
+    return owner->StartFill(&fill);
+  }
+  owner->FinishFill(fill, status, fill.done());
   NotifyAll(fill.waiters, status);
   Delete(&fill);
   owner->DropReference();
@@ -167,9 +171,15 @@ Status FcmFile::StartWrites() {
   }
 }
 
-void FcmFile::OnWritten(PageRequest* request, Status status, std::uint64_t) {
+void FcmFile::OnWritten(PageRequest* request, Status status, std::uint64_t bytes) {
   auto& write = *static_cast<WriteRequest*>(request);
   FcmFile* owner = write.owner;
+  if (IsOk(status) && write.done() < write.size()) {
+    if (bytes != 0) {
+      return owner->representative_->StartWrite(&write);
+    }
+    status = Status::kIoError;
+  }
   owner->FinishWrite(write, status);
   Delete(&write);
   owner->DropReference();

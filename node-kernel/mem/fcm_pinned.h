@@ -31,8 +31,11 @@ class FcmPinned final : public FcmRegions<LockRank::kFileCache> {
   machine::PhysAddr address() const { return first_->address; }  // the pages adjoin
   std::uint64_t size() const { return std::uint64_t{pages_} * kPageSize; }
 
-  void Attach(Region*) override {}
-  void Split(Region* low, Region* high, std::uint64_t at) override { Cut(low, high, at); }
+  Status Attach(Region*) override { return Status::kOk; }
+  Status Split(Region* low, Region* high, std::uint64_t at) override {
+    Cut(low, high, at);
+    return Status::kOk;
+  }
   void Merge(Region* low, Region* high) override { low->end = high->end; }
   void Abandon(Region*) override {}
   Status MapPage(const FaultRequest& request, TlbGather& gather) override;

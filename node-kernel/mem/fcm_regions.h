@@ -1,7 +1,10 @@
 // FcmRegions: the part that all Fcms have in common: the lock, and the list of regions that show
-// the Fcm. A template only because the rank of the lock differs.
+// the Fcm. A template because the rank of the lock differs, and how many regions there may be: what
+// is done to all of them with the lock held takes as long as there are regions, of which programs
+// make as many as they like.
 #pragma once
 
+#include "base/result.h"
 #include "machine/spin_lock.h"
 #include "machine/thread.h"
 #include "mem/fcm.h"
@@ -15,22 +18,25 @@ inline constexpr machine::HoldReason kPieceOfRegion{12500,
 inline constexpr machine::HoldReason kOneMapped{
     6500 + kChunkMade, "the page goes into the table, whose pages may be missing"};
 
-template <LockRank rank>
+inline constexpr std::uint32_t kAnyNumberOfRegions = 0;
+
+template <LockRank rank, std::uint32_t most = kAnyNumberOfRegions>
 class FcmRegions : public Fcm {
  public:
-  void Attach(Region* region) override {
+  Status Attach(Region* region) override {
     const machine::SpinGuard guard(lock_);
-    regions_.PushBack(region);
+    return AddLocked(region);
   }
-  void Split(Region* low, Region* high, std::uint64_t at) override {
+  Status Split(Region* low, Region* high, std::uint64_t at) override {
     const machine::SpinGuard guard(lock_);
+    TRY(AddLocked(high));
     Cut(low, high, at);
-    regions_.PushBack(high);
+    return Status::kOk;
   }
   void Merge(Region* low, Region* high) override {
     const machine::SpinGuard guard(lock_);
     low->end = high->end;
-    regions_.Remove(high);
+    RemoveLocked(high);
   }
   void Grow(Region* region, std::uint64_t end) override {
     const machine::SpinGuard guard(lock_);
@@ -60,7 +66,7 @@ class FcmRegions : public Fcm {
   }
   void Abandon(Region* region) override {
     const machine::SpinGuard guard(lock_);
-    regions_.Remove(region);
+    RemoveLocked(region);
   }
 
  protected:
@@ -75,6 +81,26 @@ class FcmRegions : public Fcm {
 
   machine::SpinLock<rank> lock_;
   IntrusiveList<Region> regions_ K42_GUARDED_BY(lock_);
+
+ private:
+  Status AddLocked(Region* region) K42_REQUIRES(lock_) {
+    if constexpr (most != kAnyNumberOfRegions) {
+      if (count_ == most) {
+        return Status::kLimitExceeded;
+      }
+      ++count_;
+    }
+    regions_.PushBack(region);
+    return Status::kOk;
+  }
+  void RemoveLocked(Region* region) K42_REQUIRES(lock_) {
+    if constexpr (most != kAnyNumberOfRegions) {
+      --count_;
+    }
+    regions_.Remove(region);
+  }
+
+  std::uint32_t count_ K42_GUARDED_BY(lock_) = 0;  // if limited
 };
 
 }  // namespace k42::mem

@@ -15,7 +15,8 @@ namespace {
 
 // A page table's lock is taken within these: hat.cc.
 constexpr machine::HoldReason kPieceIn{12000, "up to 32 pages of a file go into one table"};
-constexpr machine::HoldReason kPieceOut{30000, "32 pages leave the tables of all regions"};
+constexpr machine::HoldReason kPieceOut{30000,
+                                        "32 pages leave the tables of all regions, 8 at most"};
 
 Protection WithoutWrite(Protection protection) {
   return protection & static_cast<Protection>(~kProtectWrite);

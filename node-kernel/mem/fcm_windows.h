@@ -30,7 +30,10 @@ namespace k42::mem {
 class FcmFile;
 class MemoryServices;
 
-class FcmWindows final : public FcmRegions<LockRank::kPrivateMemory> {
+// A process maps them once. Regions that show them, all processes' and parts together.
+inline constexpr std::uint32_t kMostWindowRegions = 8;
+
+class FcmWindows final : public FcmRegions<LockRank::kPrivateMemory, kMostWindowRegions> {
  public:
   static constexpr std::uint32_t kWindows = 8;
   static constexpr std::uint64_t kWindow = 4ull << 20;

@@ -5,6 +5,10 @@
 // the FR calls request->Complete(), exactly once, possibly before StartFill returns, from any
 // thread, no lock held. The frames are pinned meanwhile and reached through the direct map
 // (PageData).
+//
+// A transfer may move fewer bytes than it was asked to. Then the request is started again for the
+// rest (done()): what a fill left out of a file would read as zeros, and what a write left out
+// would be lost.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +28,17 @@ class PageRequest : public QueueLink<> {  // the link is for the FR while it has
   std::uint32_t pages() const { return pages_; }
   // Bytes that matter: all of the pages for a fill, up to the end of the file for a write.
   std::uint64_t size() const { return size_; }
+  // Of them, from the front, those that earlier transfers of this request have moved.
+  std::uint64_t done() const { return done_; }
   MutableBytes PageData(std::uint32_t index) const;
 
-  // kOk: `bytes` from the front of the run were read (a fill: the rest is cleared here, so 0 is a
-  // hole) or written. An error: every waiter gets it, and the next access tries again.
-  void Complete(Status status, std::uint64_t bytes) { complete_(this, status, bytes); }
+  // kOk: `bytes` behind those that were done were read (0: there are no more, the rest is cleared
+  // here) or written, or need not be (0: an error, nothing more is taken). An error: every waiter
+  // gets it, and the next access tries again. From then on, the request may be started again.
+  void Complete(Status status, std::uint64_t bytes) {
+    done_ += bytes < size_ - done_ ? bytes : size_ - done_;
+    complete_(this, status, bytes);
+  }
 
  protected:
   using CompleteFunction = void (*)(PageRequest*, Status, std::uint64_t);
@@ -37,6 +47,7 @@ class PageRequest : public QueueLink<> {  // the link is for the FR while it has
 
   std::uint64_t first_page_ = 0;
   std::uint64_t size_ = 0;
+  std::uint64_t done_ = 0;
   std::uint32_t pages_ = 0;
   PhysAddr frames_[kMaxPages] = {};
 

@@ -237,13 +237,39 @@ void Hat::ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::ui
   }
 }
 
+// Two CPUs that see two pages at one address would be a bug that no program has: one stores, and
+// what it stored is not there on the other. So the old page is forgotten everywhere before the new
+// one can be found anywhere. A CPU that loads the table later finds nothing, or the new one.
+void Hat::ShowLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
+                     TlbGather& gather) {
+  const Entry old = Load(*slot);
+  bool wait = false;
+  if ((old & kPtePresent) == 0) {
+    // Perhaps of a change that is unfinished, this gather's own or another's.
+    wait = IsLoadedElsewhere() && !gather.WasHeldBack(address) &&
+           loaded_.unfinished.Others(bucket_, 0);
+    if (wait) {
+      NoteChanged(address, address + size, gather);
+    }
+  } else if (PteAddress(old) != PteAddress(value)) {
+    ReplaceLocked(slot, 0, address, size, gather);
+    wait = IsLoadedElsewhere();
+  }
+  if (wait) {
+    gather.HoldBack(address);
+  } else {
+    ReplaceLocked(slot, value, address, size, gather);
+  }
+}
+
 Status Hat::Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather) {
   const SpinGuard guard(lock_, kTables);
   Entry* slot = TRY(MakeLocked(address, 1, gather));
-  ReplaceLocked(slot, LeafEntry(frame, protection), address, kPageSize, gather);
-  // Another CPU may still read what was here before: it must see what this one writes.
-  if (!(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty()) {
-    NoteUnfinishedLocked(address, address + kPageSize, gather);
+  const Entry value = LeafEntry(frame, protection);
+  if (Load(*slot) == 0 && !IsLoadedElsewhere()) {  // mostly: nobody could tell
+    ReplaceLocked(slot, value, address, kPageSize, gather);
+  } else {
+    ShowLocked(slot, value, address, kPageSize, gather);
   }
   return Status::kOk;
 }
@@ -261,10 +287,7 @@ Status Hat::MapLarge(std::uint64_t address, PhysAddr frame, Protection protectio
   if ((*slot & kPtePresent) != 0 && (*slot & kPteLarge) == 0) {
     DropLeafTableLocked(slot, address, gather);
   }
-  ReplaceLocked(slot, LeafEntry(frame, protection) | kPteLarge, address, kLargePageSize, gather);
-  if (!(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty()) {  // as for a small page
-    NoteUnfinishedLocked(address, address + kLargePageSize, gather);
-  }
+  ShowLocked(slot, LeafEntry(frame, protection) | kPteLarge, address, kLargePageSize, gather);
   return Status::kOk;
 }
 

@@ -51,7 +51,9 @@ class Hat {
   // Tells the CPUs that still have it loaded to leave, and frees the tables. Waits.
   void Destroy();
 
-  // Makes `frame` what `address` shows. Replacing an entry goes into the gather. kNoMemory.
+  // Makes `frame` what `address` shows. Replacing an entry goes into the gather. Where another CPU
+  // may still have another page there, that goes first, and the gather holds this one back: it says
+  // so, nothing is mapped, and after its Finish this is to be called again. kNoMemory.
   Status Map(std::uint64_t address, PhysAddr frame, Protection protection, TlbGather& gather);
   // A 2 MiB page: both aligned. kBusy where small pages are mapped: the caller unmaps first. It is
   // dropped as a whole when a part of it is unmapped, restricted or mapped otherwise: the next
@@ -82,8 +84,8 @@ class Hat {
   // Returns the address to go on from, or `end`.
   std::uint64_t ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint32_t& own,
                            Leaves& leaves, TlbGather& gather);
-  // Shows them here: where nothing is mapped, and as far as there is memory for tables. Those that
-  // are own may be written.
+  // Shows them here: where nothing is mapped and no CPU can have anything else, and as far as there
+  // is memory for tables. Those that are own may be written.
   void MapLeaves(const Leaves& leaves);
   // Takes away what `protection` does not grant; grants nothing (the next fault does).
   void Restrict(std::uint64_t start, std::uint64_t end, Protection protection, TlbGather& gather);
@@ -93,7 +95,8 @@ class Hat {
   // too. Unmap, Restrict and Map do so by themselves.
   void JoinUnfinished(std::uint64_t start, std::uint64_t end, TlbGather& gather);
 
-  // Pages present in [start, end). Large pages count as what they cover.
+  // Pages present in [start, end). Large pages count as what they cover. In pieces: no spin lock
+  // held.
   std::uint64_t CountPresent(std::uint64_t start, std::uint64_t end,
                              std::uint64_t* by_large_pages = nullptr);
   // The entry that translates `address`; 0 if none.
@@ -140,6 +143,12 @@ class Hat {
       K42_REQUIRES(lock_);
   void ReplaceLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
                      TlbGather& gather) K42_REQUIRES(lock_);
+  // Nobody sees a page here while some CPU has another (Map).
+  void ShowLocked(Entry* slot, Entry value, std::uint64_t address, std::uint64_t size,
+                  TlbGather& gather) K42_REQUIRES(lock_);
+  bool IsLoadedElsewhere() const {
+    return !(active_.Load() - CpuSet::Of(machine::CurrentCpu())).empty();
+  }
   // What is done of [at, end) with the lock held once: nothing is mapped below `from`, and there
   // are few tables up to `to`.
   struct Piece {

@@ -1,4 +1,5 @@
 // Hat: many pages at a time, in pieces.
+#include "machine/thread.h"
 #include "mem/hat.h"
 
 namespace k42::mem {
@@ -184,6 +185,9 @@ std::uint64_t Hat::ForkLeaves(std::uint64_t start, std::uint64_t end, std::uint3
 
 void Hat::MapLeaves(const Leaves& leaves) {
   const SpinGuard guard(lock_, kPieceAndTables);
+  if (IsLoadedElsewhere() && loaded_.unfinished.Others(bucket_, 0)) {
+    return;  // what is gone may be on some CPU still: faults wait for that (ShowLocked)
+  }
   TlbGather nothing(frames_);  // nothing was mapped, so no entry is replaced
   std::uint64_t base = ~std::uint64_t{0};
   Entry* table = nullptr;
@@ -248,16 +252,19 @@ std::uint64_t Hat::CountPresent(std::uint64_t start, std::uint64_t end,
                                 std::uint64_t* by_large_pages) {
   std::uint64_t pages = 0;
   for (std::uint64_t at = start; at < end;) {
-    const SpinGuard guard(lock_, kPiece);
-    at = ForPieceLocked(PieceLocked(at, end),
-                        [&](Entry*, std::uint64_t address, std::uint64_t size) {
-                          const std::uint64_t from = address > start ? address : start;
-                          const std::uint64_t to = address + size < end ? address + size : end;
-                          pages += (to - from) / kPageSize;
-                          if (size != kPageSize && by_large_pages != nullptr) {
-                            *by_large_pages += (to - from) / kPageSize;
-                          }
-                        });
+    {
+      const SpinGuard guard(lock_, kPiece);
+      at = ForPieceLocked(PieceLocked(at, end),
+                          [&](Entry*, std::uint64_t address, std::uint64_t size) {
+                            const std::uint64_t from = address > start ? address : start;
+                            const std::uint64_t to = address + size < end ? address + size : end;
+                            pages += (to - from) / kPageSize;
+                            if (size != kPageSize && by_large_pages != nullptr) {
+                              *by_large_pages += (to - from) / kPageSize;
+                            }
+                          });
+    }
+    machine::Thread::PreemptionPoint();
   }
   return pages;
 }

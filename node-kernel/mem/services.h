@@ -20,6 +20,7 @@ class MemoryServices {
   FrameAllocator& frames;
   LoadedHats loaded_hats;
   PageManager page_manager;
+  std::atomic<std::uint64_t> last_serial{0};  // of Fcms
   std::atomic<LargePolicy> large_policy{LargePolicy::kWhenWanted};
 };
 

@@ -72,6 +72,10 @@ void TlbGather::Finish() {
     unfinished_->End(buckets_);
     buckets_ = 0;
   }
+  if (HoldsBack()) [[unlikely]] {
+    told_ = held_back_;
+    held_back_ = kNowhere;
+  }
   while (frame_count_ != 0) {
     frames_.DropUnmapped(to_drop_[--frame_count_]);
   }

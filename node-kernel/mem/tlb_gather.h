@@ -10,6 +10,10 @@
 // anyway. More ranges than kRanges, or large ones, become "everything of the user half": with one
 // table loaded per CPU and no tags, that is what a CPU has anyway.
 //
+// A page that takes the place of another is shown when every CPU has forgotten the other: its table
+// holds it back (Hat::Map), and whoever asked for it asks again after Finish, in the same request
+// of the region, so that no change of the map comes in between.
+//
 // Until then others can see that entries are gone which some CPU may still have
 // (unfinished_changes.h).
 #pragma once
@@ -45,6 +49,12 @@ class TlbGather {
   // out of its table, a page that was taken out of its file.
   void DropListedLater(Frame* frame) { listed_.PushBack(frame); }
 
+  // The page of `address` is to be shown after Finish.
+  void HoldBack(std::uint64_t address) { held_back_ = address; }
+  bool HoldsBack() const { return held_back_ != kNowhere; }
+  // It was held back, and every CPU has been told since.
+  bool WasHeldBack(std::uint64_t address) const { return told_ == address; }
+
   bool empty() const { return cpus_.empty() && frame_count_ == 0 && listed_.empty(); }
 
   // Thread context, no spin lock held. The gather can be filled again afterwards.
@@ -54,6 +64,7 @@ class TlbGather {
   void InvalidateHere() const;
 
  private:
+  static constexpr std::uint64_t kNowhere = ~std::uint64_t{0};
   struct Range {
     std::uint64_t start, end;
   };
@@ -67,6 +78,8 @@ class TlbGather {
   IntrusiveList<Frame> listed_;
   UnfinishedChanges* unfinished_ = nullptr;  // where it is counted, in buckets_
   UnfinishedChanges::Buckets buckets_ = 0;
+  std::uint64_t held_back_ = kNowhere;
+  std::uint64_t told_ = kNowhere;
 };
 
 }  // namespace k42::mem

@@ -88,6 +88,7 @@ void ProcessDispatcher::Reset() {
   page->thread = nullptr;
   page->stack = 0;
   page->faults_completed.store(0, std::memory_order_relaxed);
+  fault_.Forget();
   if (blocked_ != nullptr)
     blocked_->ForgetFailures();
   if (trace_ == nullptr)
@@ -119,8 +120,7 @@ void ProcessDispatcher::WaitForPage(machine::TrapFrame* frame) {
 }
 
 Status ProcessDispatcher::TakeFaultStatus(std::uint64_t address) {
-  const Status status = fault_.status;
-  fault_.status = Status::kOk;
+  const Status status = fault_.TakeFailure(address);
   return status == Status::kOk && blocked_ != nullptr ? blocked_->TakeFailure(address) : status;
 }
 

@@ -16,6 +16,7 @@
 #include "mem/types.h"
 #include "proc/blocked_faults.h"
 #include "proc/trace_buffers.h"
+#include "proc/whole_fault.h"
 #include "sched/dispatcher.h"
 
 namespace k42::proc {
@@ -82,8 +83,9 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
 
   // The page is on its way: the dispatcher waits, and this does not return.
   [[noreturn]] void WaitForPage(machine::TrapFrame* frame);
-  mem::FaultWaiter* fault_waiter() { return &fault_; }
-  // Why the page that was waited for did not come; asking forgets it.
+  // What to wait with for the page of `address`.
+  mem::FaultWaiter* WaiterFor(std::uint64_t address) { return fault_.For(address); }
+  // Why the page, if it was waited for, did not come; asking forgets it.
   Status TakeFaultStatus(std::uint64_t address);
   // For a fault that blocks the thread only: what to wait with, holding the process; null if there
   // is no memory or no id. ReturnBlockedFault if it came to no waiting.
@@ -111,8 +113,8 @@ class ProcessDispatcher final : public ipc::TicketSink::Owner,
   bool restart = false;
 
  private:
-  struct Fault : mem::FaultWaiter {
-    explicit Fault(ProcessDispatcher* owner_in) : FaultWaiter(OnPage), owner(owner_in) {}
+  struct Fault : WholeFault {
+    explicit Fault(ProcessDispatcher* owner_in) : WholeFault(OnPage), owner(owner_in) {}
     ProcessDispatcher* const owner;
   };
   static void OnPage(mem::FaultWaiter* waiter);

@@ -66,12 +66,12 @@ void OnPageFault(ProcessDispatcher& caller, machine::TrapFrame* frame, std::uint
   bool told = false;
   if (status == Status::kOk) {
     const bool thread_only = sched::Upcall(caller.scheduled()).InterruptsThread(frame);
-    status = space.HandleFault(address, access, thread_only ? nullptr : caller.fault_waiter());
+    status = space.HandleFault(address, access, thread_only ? nullptr : caller.WaiterFor(address));
     if (status == Status::kWouldBlock) {
       status = FetchForThread(caller, frame, address);
       told = status == Status::kPending;
       if (status == Status::kWouldBlock)
-        status = space.HandleFault(address, access, caller.fault_waiter());
+        status = space.HandleFault(address, access, caller.WaiterFor(address));
     }
   }
   trace::Log(trace::kPageFaultEnd, address, -static_cast<std::int64_t>(status));

@@ -7,8 +7,7 @@ namespace k42::proc {
 using machine::SpinGuard;
 
 WordWaiters::Bucket& WordWaiters::BucketOf(const mem::WordKey& key) {
-  const std::uint64_t hash = (reinterpret_cast<std::uint64_t>(key.object) >> 6) +
-                             (key.offset >> 2) * 0x9e37'79b9'7f4a'7c15;
+  const std::uint64_t hash = key.object + (key.offset >> 2) * 0x9e37'79b9'7f4a'7c15;
   return buckets_[(hash ^ hash >> 32) % kBuckets];
 }
 

@@ -36,6 +36,8 @@ class NinePServer final : public fs::ninep::Transport {
   std::function<void(Type)> before;
   // The error (Linux's number) with which requests of a type are answered; 0: none.
   std::map<Type, std::uint32_t> errors;
+  // Bytes that a read or write moves at most.
+  std::uint32_t most = ~0u;
   // How many there were.
   std::map<Type, int> requests;
 
@@ -158,7 +160,7 @@ class NinePServer final : public fs::ninep::Transport {
         return 0;
       case Type::kRead: {
         const std::uint64_t offset = std::min<std::uint64_t>(message.U64(), file.bytes.size());
-        data = file.bytes.substr(offset, message.U32());
+        data = file.bytes.substr(offset, std::min(message.U32(), most));
         reply.U32(static_cast<std::uint32_t>(data.size()));
         return 0;
       }
@@ -170,10 +172,11 @@ class NinePServer final : public fs::ninep::Transport {
           bytes.append(machine::PhysToVirt<const char>(segment.address), segment.size);
         if (bytes.size() != size)
           return kBadMessage;
-        file.bytes.resize(std::max(file.bytes.size(), offset + size));
-        file.bytes.replace(offset, size, bytes);
+        const std::uint32_t taken = std::min(size, most);
+        file.bytes.resize(std::max(file.bytes.size(), offset + taken));
+        file.bytes.replace(offset, taken, bytes, 0, taken);
         file.modify_ns = ++clock_;
-        reply.U32(size);
+        reply.U32(taken);
         return 0;
       }
       case Type::kSync:

@@ -122,6 +122,55 @@ TEST_F(NinePMappedTest, SyncBringsWhatWasMappedToTheServer) {
   Unmap();
 }
 
+// A server moves as many bytes at a time as it likes.
+TEST_F(NinePMappedTest, ShortTransfersAreGoneOnWith) {
+  std::string bytes(5 * mem::kPageSize + 100, ' ');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>('a' + i / 100 % 26);
+  server_->Put("file", bytes);
+  server_->most = 3000;
+  const auto node = Open("file", kOpenRead | kOpenWrite);
+  EXPECT_EQ(Read(*node), bytes);
+  EXPECT_EQ(server_->requests[Type::kRead], 7);  // nobody asks beyond the end
+  Map(*node);
+  const std::string text(3 * mem::kPageSize, '+');
+  Change(mem::kPageSize, text);
+  EXPECT_EQ(node->Sync(true), Status::kOk);
+  bytes.replace(mem::kPageSize, text.size(), text);
+  EXPECT_EQ(server_->file("file").bytes, bytes);
+  Unmap();
+}
+
+// What it does not take is not written, and whoever wants to know is told.
+TEST_F(NinePMappedTest, AWriteOfNothingIsAnError) {
+  server_->Put("file", std::string(2 * mem::kPageSize, 'a'));
+  const auto node = Open("file", kOpenRead | kOpenWrite);
+  Map(*node);
+  Change(5, "bbb");
+  server_->most = 0;
+  EXPECT_EQ(node->Sync(true), Status::kIoError);
+  server_->most = ~0u;
+  EXPECT_EQ(node->Sync(true), Status::kOk);
+  EXPECT_EQ(server_->file("file").bytes.substr(4, 5), "abbba");
+  Unmap();
+}
+
+// Cut by others while a part of it was on its way: the rest is not theirs any more.
+TEST_F(NinePMappedTest, AShortWriteGoesOnAsFarAsTheFileReachesThen) {
+  server_->Put("file", std::string(3 * mem::kPageSize, 'a'));
+  const auto node = Open("file", kOpenRead | kOpenWrite);
+  Map(*node);
+  Change(0, std::string(3 * mem::kPageSize, 'b'));
+  server_->most = 5000;
+  server_->before = [&](Type type) {
+    if (type == Type::kWrite && server_->requests[type] == 2)
+      server_->file("file").bytes.resize(10000);
+  };
+  EXPECT_EQ(node->Sync(true), Status::kOk);
+  server_->before = nullptr;
+  EXPECT_EQ(server_->file("file").bytes, std::string(10000, 'b'));
+  Unmap();
+}
+
 // A page that was changed through a mapping shows what is written to it, and goes to the server
 // with both.
 TEST_F(NinePMappedTest, AWriteIsSeenThroughTheMapping) {

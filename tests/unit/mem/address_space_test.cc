@@ -1,7 +1,12 @@
 #include "mem/address_space.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "mem/fcm_on_demand.h"
 #include "mem/fcm_pinned.h"
+#include "unit/mem/beside.h"
 #include "unit/mem/test_space.h"
 
 namespace k42::mem {
@@ -97,6 +102,69 @@ TEST_F(SpaceTest, ForkedChainsStayBounded) {
   EXPECT_GE(test.frames.allocator->free_frames() + 4, before);
 }
 
+// Another thread of this CPU comes in while the copy is made, and stores to a page that is copied
+// at once, then to another. A copy with the second store only was never the memory of anybody.
+TEST_F(SpaceTest, ACopyHasNoStoreWithoutThoseBeforeIt) {
+  constexpr std::uint64_t kPages = 300;
+  const std::uint64_t first = MapAnonymous(kPages), last = first + (kPages - 1) * kPageSize;
+  std::atomic<bool> stop{false};
+  std::uint64_t rounds = 0;
+  int disturbed = 0;
+  Beside other([&] {
+    while (!stop) {
+      ++rounds;
+      ASSERT_EQ(Store(*space, first, rounds), Status::kOk);
+      ASSERT_EQ(Store(*space, last, rounds), Status::kOk);
+      machine::Thread::Yield();
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    LetOthersRun();
+    for (std::uint64_t page = first; page <= last; page += kPageSize) {
+      ASSERT_EQ(Store(*space, page, rounds), Status::kOk);
+    }
+    const std::uint64_t before = rounds;
+    AddressSpace* child = space->ForkCopy().value();
+    disturbed += rounds != before ? 1 : 0;
+    const std::uint64_t last_in_child = Load(*child, last).value();
+    EXPECT_LE(last_in_child, Load(*child, first).value());
+    space->Activate();
+    child->Destroy();
+  }
+  EXPECT_NE(disturbed, 0) << "nobody came in";
+  stop = true;
+  other.Wait();
+}
+
+// What others want on this CPU does not wait until terabytes have been looked through.
+TEST_F(SpaceTest, LongRangesAreForgottenAndCountedInPieces) {
+  constexpr std::uint64_t kStride = 4 * kLargePageSize;
+  constexpr std::uint64_t kTouched = 200;
+  const std::uint64_t size = kTouched * kStride;
+  const std::uint64_t at =
+      space->Map({.size = size, .protection = kReadWrite, .shared = true, .no_reserve = true})
+          .value();
+  for (std::uint64_t i = 0; i < kTouched; ++i) {
+    ASSERT_EQ(Store(*space, at + i * kStride, i), Status::kOk);
+  }
+  std::atomic<bool> stop{false};
+  std::uint64_t turns = 0;
+  Beside other([&] {
+    for (; !stop; machine::Thread::Yield()) {
+      ++turns;
+    }
+  });
+  RegionInfo info;
+  EXPECT_EQ(space->QueryRegion(at, info), Status::kOk);
+  EXPECT_EQ(info.resident, kTouched * kPageSize);
+  EXPECT_GE(std::exchange(turns, 0), kTouched / 2);
+  EXPECT_EQ(space->Advise(at, size, Advice::kDontNeed), Status::kOk);
+  EXPECT_GE(turns, kTouched / 2);
+  EXPECT_EQ(space->Use().resident, 0u);
+  stop = true;
+  other.Wait();
+}
+
 TEST_F(SpaceTest, SoleHolderWritesInPlace) {
   const std::uint64_t at = MapAnonymous(1);
   ASSERT_EQ(Store(*space, at, 1), Status::kOk);
@@ -117,6 +185,22 @@ TEST_F(SpaceTest, SharedAnonymousMemoryIsOneInParentAndChild) {
   const std::uint64_t own = MapAnonymous(1);
   EXPECT_FALSE(space->KeyOf(own).value() == space->KeyOf(at).value());
   child->Destroy();
+}
+
+// What comes after lies where it lay: a waiter that nobody woke must not wait for that.
+TEST_F(SpaceTest, AWordOfMemoryThatIsGoneNeverBecomesAnother) {
+  std::vector<WordKey> keys;
+  for (const bool shared : {true, false}) {
+    for (int i = 0; i < 50; ++i) {
+      const std::uint64_t at =
+          space->Map({.size = kPageSize, .protection = kReadWrite, .shared = shared}).value();
+      const WordKey key = space->KeyOf(at + 4).value();
+      EXPECT_EQ(key, space->KeyOf(at + 4).value());
+      EXPECT_EQ(std::count(keys.begin(), keys.end(), key), 0);
+      keys.push_back(key);
+      ASSERT_EQ(space->Unmap(at, kPageSize), Status::kOk);
+    }
+  }
 }
 
 TEST_F(SpaceTest, ForkPoliciesOmitAndWipe) {

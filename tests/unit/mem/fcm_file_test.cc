@@ -136,6 +136,30 @@ TEST_P(FileTest, ErrorsReachTheWaiterAndAreNotKept) {
   EXPECT_EQ(InFile(0), 1u);
 }
 
+TEST_P(FileTest, ShortTransfersAreGoneOnWith) {
+  const std::vector<unsigned char> before = file.bytes;
+  file.most = 3000;
+  std::vector<unsigned char> data(file.bytes.size());
+  ASSERT_EQ(file.fcm->Read(0, BufferOut::Kernel(data.data(), data.size()), Waiting::kYes).value(),
+            data.size());
+  EXPECT_EQ(data, before);
+  EXPECT_EQ(file.fills, 7);  // nobody asks beyond the end
+  std::iota(data.begin(), data.end(), static_cast<unsigned char>(1));
+  ASSERT_TRUE(file.fcm->Write(0, BufferIn::Kernel(data.data(), data.size()), Waiting::kYes).ok());
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(file.bytes, data);
+}
+
+TEST_P(FileTest, AWriteOfNothingIsAnError) {
+  const std::uint64_t value = 0x1234;
+  ASSERT_TRUE(file.fcm->Write(8, BufferIn::Kernel(&value, 8), Waiting::kYes).ok());
+  file.most = 0;
+  EXPECT_EQ(file.fcm->Sync(), Status::kIoError);
+  file.most = 100;
+  EXPECT_EQ(file.fcm->Sync(), Status::kOk);
+  EXPECT_EQ(InFile(8), value);
+}
+
 TEST_P(FileTest, WholePagesAreWrittenWithoutBeingRead) {
   std::vector<unsigned char> data(2 * kPageSize, 7);
   EXPECT_EQ(

@@ -124,6 +124,32 @@ TEST_F(FcmWindowsTest, ClosedInEveryMapping) {
   }
 }
 
+// All regions are gone through with a file's lock held by whoever waits for ours. So there are few,
+// however they are made.
+TEST_F(FcmWindowsTest, FewRegionsShowThem) {
+  const auto map = [&] {
+    return space_->Map(
+        {.size = 4 * kPageSize, .protection = kReadWrite, .shared = true, .source = windows_});
+  };
+  std::uint64_t at = 0;
+  for (std::uint32_t regions = 1; regions < kMostWindowRegions; ++regions) {
+    at = map().value();
+  }
+  EXPECT_EQ(map().status(), Status::kLimitExceeded);
+  EXPECT_EQ(space_->Protect(at + kPageSize, kPageSize, kProtectRead), Status::kLimitExceeded);
+  EXPECT_EQ(space_->Unmap(at + kPageSize, kPageSize), Status::kLimitExceeded);
+  EXPECT_EQ(
+      space_->Remap({.address = at, .size = kPageSize, .new_size = 2 * kPageSize, .may_move = true})
+          .status(),
+      Status::kLimitExceeded);
+  EXPECT_EQ(space_->ForkCopy().status(), Status::kLimitExceeded);
+  EXPECT_EQ(space_->Unmap(at, 4 * kPageSize), Status::kOk);
+  ASSERT_EQ(space_->Protect(base_, kPageSize, kProtectRead), Status::kOk);  // two of one
+  EXPECT_EQ(map().status(), Status::kLimitExceeded);
+  ASSERT_EQ(space_->Protect(base_, kPageSize, kReadWrite), Status::kOk);  // one again
+  EXPECT_TRUE(map().ok());
+}
+
 // Somebody stores all the time on another CPU. What Close has returned after stays.
 TEST_F(FcmWindowsTest, NothingIsStoredOnceItIsClosed) {
   std::atomic<bool> done{false};

@@ -1,5 +1,6 @@
 // What a Hat does of a long range with its lock held once is bounded by tables, too: not only by
 // pages that are there.
+#include "machine/hosted.h"
 #include "mem/hat.h"
 #include "unit/mem/test_space.h"
 
@@ -81,6 +82,91 @@ TEST_F(HatPieces, NothingIsPassedOver) {
   hat.Restrict(kPageSize, 3ull << 45, kProtectNone, gather);
   EXPECT_EQ(hat.resident_pages(), 0u);
   gather.Finish();
+}
+
+// Another page where CPU 1 may have one still: nothing is there in between.
+struct HatReplaces : HatPieces {
+  HatReplaces() {
+    machine::hosted::RunOnAllCpus([&](machine::CpuId cpu) {
+      if (cpu == 1) {
+        hat.Activate();
+      }
+    });
+  }
+  ~HatReplaces() override {
+    machine::hosted::RunOnAllCpus(
+        [this](machine::CpuId) { Hat::LeaveThisCpu(test.services.loaded_hats); });
+  }
+  machine::PhysAddr Shown(std::uint64_t address) {
+    return machine::PteAddress(hat.EntryOf(address));
+  }
+  static constexpr std::uint64_t kOther = kFrame + kLargePageSize;
+  TlbGather gather{*test.frames.allocator};
+};
+
+TEST_F(HatReplaces, ASmallPageIsHeldBack) {
+  ASSERT_EQ(hat.Map(kAt, kFrame, kProtectRead, gather), Status::kOk);
+  EXPECT_FALSE(gather.HoldsBack()) << "nothing was there";
+  ASSERT_EQ(hat.Map(kAt, kFrame, kProtectRead | kProtectWrite, gather), Status::kOk);
+  EXPECT_FALSE(gather.HoldsBack()) << "the same page";
+  ASSERT_EQ(hat.Map(kAt, kOther, kProtectRead, gather), Status::kOk);
+  EXPECT_TRUE(gather.HoldsBack());
+  EXPECT_EQ(hat.EntryOf(kAt), 0u);
+  EXPECT_EQ(hat.resident_pages(), 0u);
+  TlbGather another(*test.frames.allocator);  // as of another CPU's fault meanwhile
+  ASSERT_EQ(hat.Map(kAt, kOther, kProtectRead, another), Status::kOk);
+  EXPECT_TRUE(another.HoldsBack());
+  EXPECT_EQ(hat.EntryOf(kAt), 0u);
+  another.Finish();
+  EXPECT_FALSE(another.HoldsBack());
+  ASSERT_EQ(hat.Map(kAt, kOther, kProtectRead, another), Status::kOk);
+  EXPECT_FALSE(another.HoldsBack());
+  EXPECT_EQ(Shown(kAt), kOther);
+  gather.Finish();
+  EXPECT_EQ(hat.resident_pages(), 1u);
+}
+
+TEST_F(HatReplaces, ALargePageIsHeldBack) {
+  ASSERT_EQ(hat.MapLarge(kAt, kFrame, kProtectRead, gather), Status::kOk);
+  EXPECT_FALSE(gather.HoldsBack());
+  ASSERT_EQ(hat.MapLarge(kAt, kOther, kProtectRead, gather), Status::kOk);
+  EXPECT_TRUE(gather.HoldsBack());
+  EXPECT_EQ(hat.EntryOf(kAt), 0u);
+  gather.Finish();
+  ASSERT_EQ(hat.MapLarge(kAt, kOther, kProtectRead, gather), Status::kOk);
+  EXPECT_EQ(Shown(kAt), kOther);
+  EXPECT_EQ(hat.large_pages(), 1u);
+  // A small one in its place, of other memory.
+  ASSERT_EQ(hat.Map(kAt + kPageSize, kFrame, kProtectRead, gather), Status::kOk);
+  EXPECT_TRUE(gather.HoldsBack());
+  EXPECT_EQ(hat.EntryOf(kAt + kPageSize), 0u);
+  gather.Finish();
+  EXPECT_EQ(hat.large_pages(), 0u);
+}
+
+TEST_F(HatReplaces, NeighboursWaitForTheirOwnFaults) {
+  ASSERT_EQ(hat.Map(kAt, kFrame, kProtectRead, gather), Status::kOk);
+  hat.Unmap(kAt, kAt + kPageSize, gather);
+  Hat::Leaves leaves;
+  leaves.leaf[leaves.count++] = {kAt, Hat::LeafEntry(kOther, kProtectRead), false};
+  hat.MapLeaves(leaves);
+  EXPECT_EQ(hat.EntryOf(kAt), 0u);
+  gather.Finish();
+  hat.MapLeaves(leaves);
+  EXPECT_EQ(Shown(kAt), kOther);
+}
+
+// Nobody else has the table: there is nobody to wait for.
+TEST_F(HatPieces, APageIsReplacedAtOnceWhereNobodyElseHasIt) {
+  hat.Activate();
+  TlbGather gather(*test.frames.allocator);
+  ASSERT_EQ(hat.Map(kAt, kFrame, kProtectRead, gather), Status::kOk);
+  ASSERT_EQ(hat.Map(kAt, kFrame + kPageSize, kProtectRead, gather), Status::kOk);
+  EXPECT_FALSE(gather.HoldsBack());
+  EXPECT_EQ(machine::PteAddress(hat.EntryOf(kAt)), kFrame + kPageSize);
+  EXPECT_EQ(hat.resident_pages(), 1u);
+  gather.Finish();
+  Hat::LeaveThisCpu(test.services.loaded_hats);
 }
 
 }  // namespace

@@ -161,7 +161,9 @@ TEST(SizeGate, AppendsStandOneBehindTheOther) {
 // Fills when it is told to.
 struct HeldFile final : FileRepresentative {
   void StartFill(PageRequest* request) override { held = request; }
-  void StartWrite(PageRequest* request) override { request->Complete(Status::kOk, 0); }
+  void StartWrite(PageRequest* request) override {
+    request->Complete(Status::kOk, request->size());
+  }
   void CacheGone() override { gone = true; }
   PageRequest* held = nullptr;
   bool gone = false;

@@ -75,17 +75,10 @@ class TestFile final : public FileRepresentative {
   void StartFill(PageRequest* request) override {
     Run([this, request] {
       ++fills;
-      std::uint64_t done = 0;
-      for (std::uint32_t i = 0; i < request->pages() && fail == Status::kOk; ++i) {
-        const std::uint64_t at = request->offset() + i * kPageSize;
-        const std::uint64_t count =
-            at >= bytes.size() ? 0 : std::min<std::uint64_t>(kPageSize, bytes.size() - at);
-        if (count != 0) {
-          std::memcpy(request->PageData(i).data(), &bytes[at], count);
-        }
-        done += count;
-      }
-      request->Complete(fail, done);
+      Move(*request, bytes.size(),
+           [](unsigned char* page, unsigned char* file, std::uint64_t count) {
+             std::memcpy(page, file, count);
+           });
     });
   }
   void StartWrite(PageRequest* request) override {
@@ -94,13 +87,10 @@ class TestFile final : public FileRepresentative {
       if (bytes.size() < request->offset() + request->size()) {
         bytes.resize(request->offset() + request->size());
       }
-      for (std::uint64_t done = 0; done < request->size() && fail == Status::kOk;) {
-        const std::uint64_t count = std::min<std::uint64_t>(kPageSize, request->size() - done);
-        std::memcpy(&bytes[request->offset() + done],
-                    request->PageData(static_cast<std::uint32_t>(done / kPageSize)).data(), count);
-        done += count;
-      }
-      request->Complete(fail, request->size());
+      Move(*request, request->offset() + request->size(),
+           [](unsigned char* page, unsigned char* file, std::uint64_t count) {
+             std::memcpy(file, page, count);
+           });
     });
   }
   void CacheGone() override { gone = true; }
@@ -109,9 +99,28 @@ class TestFile final : public FileRepresentative {
   std::atomic<int> fills{0};
   std::atomic<int> writes{0};
   Status fail = Status::kOk;
+  std::uint64_t most = ~std::uint64_t{0};  // bytes that one transfer moves
   std::atomic<bool> gone{false};
 
  private:
+  // As far as `end` (in the file) at most.
+  void Move(PageRequest& request, std::uint64_t end,
+            void (*copy)(unsigned char* page, unsigned char* file, std::uint64_t count)) {
+    std::uint64_t moved = 0;
+    for (std::uint64_t at = request.done(); at < request.size() && fail == Status::kOk;) {
+      const std::uint64_t in_file = request.offset() + at;
+      const std::uint64_t left = in_file < end ? std::min(end - in_file, most - moved) : 0;
+      const std::uint64_t count = std::min({kPageSize - at % kPageSize, request.size() - at, left});
+      if (count == 0) {
+        break;
+      }
+      const MutableBytes page = request.PageData(static_cast<std::uint32_t>(at / kPageSize));
+      copy(reinterpret_cast<unsigned char*>(page.data()) + at % kPageSize, &bytes[in_file], count);
+      moved += count;
+      at += count;
+    }
+    request.Complete(fail, moved);
+  }
   void Run(std::function<void()> work) {
     if (!later_) {
       work();

@@ -131,6 +131,64 @@ TEST_F(UnfinishedTest, ReclaimedWhileItIsCopied) {
       SecondWaits([&] { EXPECT_EQ(Store(*space, kAt, 5), Status::kOk); }, [&] { Reclaim(); }));
 }
 
+// A page takes the place of one that CPU 1 still reads: what is stored there must not be seen, by
+// whatever way, before CPU 1 sees it, too.
+class ReplacedTest : public UnfinishedTest {
+ protected:
+  // Written pages before it, of which a fork copies the first at once: it is shared.
+  static constexpr std::uint64_t kBefore = 16;
+
+  ReplacedTest() {
+    Unmap();
+    const std::uint64_t start = kAt - kBefore * kPageSize;
+    EXPECT_TRUE(space
+                    ->Map({.address = start,
+                           .size = (kBefore + 1) * kPageSize,
+                           .placement = Placement::kFixed,
+                           .protection = kReadWrite})
+                    .ok());
+    for (std::uint64_t page = start; page <= kAt; page += kPageSize) {
+      EXPECT_EQ(Store(*space, page, 1), Status::kOk);
+    }
+    child_ = space->ForkCopy().value();
+  }
+  ~ReplacedTest() override {
+    EXPECT_EQ(Load(*child_, kAt).value(), 1u);
+    Hat::LeaveThisCpu(test.services.loaded_hats);
+    child_->Destroy();
+  }
+  void StoreHere() { EXPECT_EQ(Store(*space, kAt, 5), Status::kOk); }
+  void StoreByKernel() {
+    const std::uint64_t value = 5;
+    EXPECT_EQ(space->CopyToSpace(kAt, &value, sizeof(value)).value(), sizeof(value));
+  }
+  // Whether it is stored yet or not.
+  void LoadHere() { EXPECT_TRUE(Load(*space, kAt).ok()); }
+  void ExpectStored() { EXPECT_EQ(Load(*space, kAt).value(), 5u); }
+
+ private:
+  AddressSpace* child_;
+};
+
+TEST_F(ReplacedTest, ReadByAnotherOnceItIsForgotten) {
+  EXPECT_TRUE(SecondWaits([&] { StoreHere(); }, [&] { LoadHere(); }));
+  ExpectStored();
+}
+TEST_F(ReplacedTest, StoredToByAnotherOnceItIsForgotten) {
+  EXPECT_TRUE(SecondWaits([&] { EXPECT_EQ(Store(*space, kAt + 8, 7), Status::kOk); },
+                          [&] { StoreHere(); }));
+  ExpectStored();
+}
+TEST_F(ReplacedTest, ReadByAnotherOnceItIsForgottenThatTheKernelWrote) {
+  EXPECT_TRUE(SecondWaits([&] { StoreByKernel(); }, [&] { LoadHere(); }));
+  ExpectStored();
+}
+TEST_F(ReplacedTest, TheKernelsWriteIsOverOnceItIsForgotten) {
+  EXPECT_TRUE(SecondWaits([&] { EXPECT_EQ(Store(*space, kAt + 8, 7), Status::kOk); },
+                          [&] { StoreByKernel(); }));
+  ExpectStored();
+}
+
 // A change that is told to nobody else's table costs others nothing.
 TEST_F(UnfinishedTest, AnotherTableDoesNotWait) {
   std::vector<AddressSpace*> spaces;
