@@ -23,8 +23,8 @@ from outcomes import differences  # noqa: E402
 
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"bad_arguments", "cpu_time", "datagrams", "descriptors", "exec_names", "exec_words", "file_clients",
-             "file_kinds", "file_locks", "file_openings", "fork_threads", "fork_wait", "huge_pages", "inotify",
-             "job_control", "limits", "parallel", "pidfd", "pipes", "poll_epoll", "proc_gone", "proc_net", "robust",
+             "file_kinds", "file_locks", "file_openings", "fork_threads", "fork_wait", "full_datagrams", "huge_pages",
+             "inotify", "job_control", "limits", "parallel", "pidfd", "pipes", "poll_epoll", "proc_gone", "proc_net", "robust",
              "signal_waits", "small_answers", "sockets", "spawn", "stopped", "sysv_ipc", "sysv_others", "touching",
              "unnamed_files", "vdso", "vectors", "waiting_threads"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
