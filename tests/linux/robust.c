@@ -8,6 +8,7 @@
 static struct shared {
   pthread_mutex_t mutex, other;
   int held;
+  long work;
 } *shared;
 
 static void *holds_and_waits(void *argument) {
@@ -52,6 +53,23 @@ static void two(void) {
   by_exit();
 }
 
+/* Who gets the lock of one that has ended does not find it still at work. The descriptors that are
+ * to be closed make the end take its time. */
+static void *holds_and_works(void *argument) {
+  (void)argument;
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  for (;;) __sync_fetch_and_add(&shared->work, 1);
+}
+static void at_work(void) {
+  pthread_t thread;
+  for (int i = 0; i < 900; ++i) dup(0);
+  pthread_create(&thread, NULL, holds_and_works, NULL);
+  usleep(200000);
+  _exit(0);
+}
+static long work_now(void) { return __sync_fetch_and_add(&shared->work, 0); }
+
 static int lock(pthread_mutex_t *mutex) {
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
@@ -73,6 +91,14 @@ static void ends(const char *name, void (*child_does)(void)) {
   }
   while (__sync_fetch_and_add(&shared->held, 0) == 0) usleep(1000);
   int waited = lock(&shared->mutex);
+  const long work = work_now();
+  for (int i = 0; i < 20; ++i) {
+    sched_yield();
+    if (work_now() != work) {
+      puts("still at work");
+      break;
+    }
+  }
   waitpid(child, NULL, 0);
   int other = lock(&shared->other);
   printf("%s: %s, then %s\n", name, waited == EOWNERDEAD ? "left" : waited ? "never free" : "free",
@@ -94,5 +120,6 @@ int main(int argc, char **argv) {
   ends("end of the last thread", as_thread);
   ends("exit with two", two);
   ends("exec", by_exec);
+  for (int i = 0; i < 5; ++i) ends("at work", at_work);
   return 0;
 }
