@@ -18,11 +18,13 @@ inline constexpr std::uint32_t kError = 1u << 3;     // an error waits to be col
 inline constexpr std::uint32_t kReadHangup = 1u << 4;   // the peer has ended its sending side
 inline constexpr std::uint32_t kPriority = 1u << 5;     // a pseudo terminal's packet mode
 inline constexpr std::uint32_t kPeerPresent = 1u << 6;  // a fifo's other side is open, or was since
+inline constexpr std::uint32_t kSendAgain = 1u
+                                            << 7;  // room may have come where a datagram found none
 // Reported and waited for whatever the mask says.
 inline constexpr std::uint32_t kReadyAlways = kHangup | kError;
 inline constexpr std::uint32_t kReadSide =
     kReadable | kReadHangup | kPriority | kPeerPresent | kReadyAlways;
-inline constexpr std::uint32_t kWriteSide = kWritable | kPeerPresent | kReadyAlways;
+inline constexpr std::uint32_t kWriteSide = kWritable | kPeerPresent | kSendAgain | kReadyAlways;
 
 // Layout of the word: bits 0-31 ready bits, 32-47 read edges, 48-63 write edges.
 struct PollWord {

@@ -196,6 +196,25 @@ constexpr Item kItems[] = {
     {Place::kNs, "uts", Kind::kNameSpace},
 };
 
+// Of a task or thread; 0: it is no number of one.
+std::uint64_t NumberIn(std::string_view name) {
+  std::uint64_t number = 0;
+  for (const char digit : name) {
+    if (digit < '0' || digit > '9' || number > 0xffffffff) {
+      return 0;
+    }
+    number = number * 10 + static_cast<std::uint64_t>(digit - '0');
+  }
+  return number <= 0xffffffff ? number : 0;
+}
+
+bool HasThread(std::uint64_t task, std::uint64_t thread) {
+  std::uint32_t next[2];  // the task itself may come first
+  const std::uint32_t count = Sources().processes->tasks.List(
+      static_cast<std::uint32_t>(thread) - 1, true, static_cast<std::uint32_t>(task), next);
+  return thread != 0 && std::find(next, next + count, thread) != next + count;
+}
+
 class TaskDirectory final : public SyntheticDirectory {
  public:
   TaskDirectory(SyntheticFileSystem& file_system, std::uint64_t task, Place place)
@@ -208,6 +227,7 @@ class TaskDirectory final : public SyntheticDirectory {
 
  private:
   void Dispose() override { mem::Delete(this); }
+  void ListThreads(std::uint64_t cookie, DirectoryWriter& writer);
   static FileKind KindOf(const Item& item) {
     return item.kind == Kind::kFile        ? FileKind::kRegular
            : item.kind == Kind::kDirectory ? FileKind::kDirectory
@@ -219,9 +239,7 @@ class TaskDirectory final : public SyntheticDirectory {
 
 Result<Node*> TaskDirectory::Lookup(std::string_view name) {
   if (place_ == Place::kTasks) {  // threads have their task's files
-    char own[16];
-    const std::size_t size = Format(own, "{}", task_);
-    if (name != std::string_view(own, size)) {
+    if (!HasThread(task_, NumberIn(name))) {
       return Status::kNotFound;
     }
     return TRY(mem::New<TaskDirectory>(synthetic(), task_, Place::kTask));
@@ -249,13 +267,39 @@ Result<Node*> TaskDirectory::Lookup(std::string_view name) {
   return Status::kNotFound;
 }
 
+// The task's own number first, then those of its other threads, whose cookies are kOwn + number.
+void TaskDirectory::ListThreads(std::uint64_t cookie, DirectoryWriter& writer) {
+  constexpr std::uint64_t kOwn = 3;
+  const auto add = [&](std::uint64_t thread, std::uint64_t at) {
+    char name[16];
+    const std::size_t size = Format(name, "{}", thread);
+    return writer.Add({name, size}, FileKind::kDirectory, number(), at);
+  };
+  if (cookie < kOwn && !add(task_, kOwn)) {
+    return;
+  }
+  std::uint32_t numbers[32];
+  auto after = static_cast<std::uint32_t>(std::max(cookie, kOwn) - kOwn);
+  while (const std::uint32_t count = Sources().processes->tasks.List(
+             after, true, static_cast<std::uint32_t>(task_), numbers)) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (numbers[i] == task_) {
+        continue;
+      }
+      if (!add(numbers[i], kOwn + numbers[i])) {
+        return;
+      }
+      after = numbers[i];
+    }
+    if (numbers[count - 1] == task_) {
+      return;
+    }
+  }
+}
+
 Status TaskDirectory::ReadDirectory(std::uint64_t cookie, DirectoryWriter& writer) {
   if (place_ == Place::kTasks) {
-    char own[16];
-    const std::size_t size = Format(own, "{}", task_);
-    if (cookie < 3) {
-      (void)writer.Add({own, size}, FileKind::kDirectory, number(), 3);
-    }
+    ListThreads(cookie, writer);
     return Status::kOk;
   }
   for (const Item& item : kItems) {
@@ -274,15 +318,9 @@ Result<Node*> LookupTask(SyntheticFileSystem& file_system, std::string_view name
   if (name == "self" || name == "thread-self") {
     return TRY(mem::New<TaskLink>(file_system, 1, TaskLink::Target::kSelf, 0));
   }
-  std::uint64_t task = 0;
-  for (const char digit : name) {
-    if (digit < '0' || digit > '9' || task > 0xffffffff) {
-      return Status::kNotFound;
-    }
-    task = task * 10 + static_cast<std::uint64_t>(digit - '0');
-  }
+  const std::uint64_t task = NumberIn(name);
   proc::TaskInfo info;
-  if (name.empty() || !InfoOf(task, &info)) {
+  if (task == 0 || !InfoOf(task, &info)) {
     return Status::kNotFound;
   }
   return TRY(mem::New<TaskDirectory>(file_system, task, Place::kTask));

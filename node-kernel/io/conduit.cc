@@ -242,6 +242,12 @@ void Conduit::UpdateLocked(std::uint32_t activity, Wakeups& wakeups) {
 
 // -- writing --------------------------------------------------------------------------------------
 
+bool Conduit::IsFullFor(std::uint64_t size) {
+  machine::MutexGuard guard(lock_);
+  const std::uint64_t overhead = OverheadOf(size, nullptr, shape_.messages) + sizeof(Attachment);
+  return CheckWriteLocked(size, overhead, /*all=*/true) == Status::kWouldBlock;
+}
+
 Status Conduit::CheckWriteLocked(std::uint64_t size, std::uint64_t overhead, bool all) {
   if (readers_ == 0 || shut_) {
     return Status::kBrokenPipe;

@@ -81,6 +81,9 @@ class Conduit final : public RefCounted {
   // were quick. kWouldBlock: by more than that. kBrokenPipe: nobody reads any more.
   Status PutBack(BufferIn data);
 
+  // Whether a write of `size` bytes, with an attachment, would be refused for want of room.
+  bool IsFullFor(std::uint64_t size);
+
   std::uint64_t bytes();
   std::uint64_t NextMessageSize();
   std::uint64_t capacity();

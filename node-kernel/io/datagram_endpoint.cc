@@ -33,6 +33,7 @@ void DatagramEndpoint::Close() {
   (void)Disconnect();
   inbox_->WatchReader(nullptr);
   inbox_->CloseReader();
+  services().room_waits().Release(room_);
 }
 
 bool DatagramEndpoint::connected() {
@@ -78,8 +79,11 @@ Status DatagramEndpoint::Connect(Endpoint& target) {
   }
   RefPtr<DatagramEndpoint> peer(datagrams);
   SetPeerAddress(target.address());
-  machine::SpinGuard guard(lock_);
-  std::swap(target_, peer);
+  {
+    machine::SpinGuard guard(lock_);
+    std::swap(target_, peer);
+  }
+  ForgetRoom();
   return Status::kOk;
 }
 
@@ -90,9 +94,12 @@ Status DatagramEndpoint::Disconnect() {
     services().NoteConnected(*own, address(), {});
   }
   (void)inbox_->TakeRefusal();
-  machine::SpinGuard guard(lock_);
-  by_address_ = false;
-  std::swap(target_, peer);
+  {
+    machine::SpinGuard guard(lock_);
+    by_address_ = false;
+    std::swap(target_, peer);
+  }
+  ForgetRoom();
   return Status::kOk;
 }
 
@@ -131,18 +138,52 @@ Result<std::uint64_t> DatagramEndpoint::Deliver(Endpoint& sender, Transfer& tran
   if (!internet && !Hears(sender)) {
     return Status::kNotOwner;
   }
-  const auto sent = inbox_->Write(transfer.in, transfer.attachment, /*all=*/true);
-  if (sent.status() == Status::kBrokenPipe && !internet) {
-    return Status::kConnectionRefused;
-  }
-  if (sent.status() == Status::kWouldBlock) {
-    if (!internet) {
-      return Status::kNoMemory;
-    }
+  auto sent = inbox_->Write(transfer.in, transfer.attachment, /*all=*/true);
+  if (sent.status() == Status::kWouldBlock && internet) {
     Attachment::Free(transfer.attachment);
     return std::uint64_t{transfer.in.size()};
   }
-  return sent;
+  if (sent.status() == Status::kWouldBlock) {
+    services().room_waits().Begin(sender.room_wait(), room_, BitsFor(sender));
+    sent = inbox_->Write(transfer.in, transfer.attachment, /*all=*/true);
+    if (sent.status() != Status::kWouldBlock) {
+      services().room_waits().End(sender.room_wait());
+    }
+  }
+  return sent.status() == Status::kBrokenPipe && !internet ? Status::kConnectionRefused : sent;
+}
+
+bool DatagramEndpoint::IsConnectedTo(const Endpoint& other) {
+  machine::SpinGuard guard(lock_);
+  return target_.get() == &other;
+}
+
+std::uint32_t DatagramEndpoint::BitsFor(Endpoint& sender) {
+  DatagramEndpoint* const datagrams = sender.AsDatagram();
+  const bool connected = datagrams != nullptr && datagrams->IsConnectedTo(*this);
+  return abi::kSendAgain | (connected ? abi::kWritable : 0);
+}
+
+void DatagramEndpoint::LookForRoom() {
+  RefPtr<DatagramEndpoint> target;
+  {
+    machine::SpinGuard guard(lock_);
+    target = target_;
+  }
+  if (!target || !target->inbox_->IsFullFor(1)) {
+    return;
+  }
+  services().room_waits().Begin(room_wait(), target->room_, target->BitsFor(*this));
+  if (!target->inbox_->IsFullFor(1)) {
+    services().room_waits().End(room_wait());
+  }
+}
+
+// It has another peer: what it waited for at the last one does not matter, and who is not its peer
+// will not be heard any more.
+void DatagramEndpoint::ForgetRoom() {
+  services().room_waits().End(room_wait());
+  services().room_waits().Release(room_);
 }
 
 Result<std::uint64_t> DatagramEndpoint::Receive(Transfer& transfer) {
@@ -153,12 +194,14 @@ Result<std::uint64_t> DatagramEndpoint::Receive(Transfer& transfer) {
   transfer.attachment = outcome.attachment;
   transfer.message_size = outcome.message_size;
   transfer.cut = outcome.cut;
+  services().room_waits().Release(room_);
   return count;
 }
 
 Status DatagramEndpoint::Shutdown(ShutdownSide side) {
   if (side != ShutdownSide::kWrite) {
     inbox_->Shut();
+    services().room_waits().Release(room_);
   }
   if (side != ShutdownSide::kRead) {
     machine::SpinGuard guard(lock_);

@@ -1,8 +1,9 @@
 // DatagramEndpoint: sockets that send messages to whom they like: local datagrams by name, internet
 // datagrams within this node.
 //
-// Each has one inbox; whoever sends writes into it. A full inbox: local senders get kNoMemory,
-// internet datagrams are dropped, as the network might.
+// Each has one inbox; whoever sends writes into it. A full inbox: local senders get kWouldBlock and
+// are told when to try again (room_waits.h): kSendAgain, who is connected kWritable, too. Internet
+// datagrams are dropped, as the network might.
 // Locking: Endpoint::lock_ guards the peer.
 #pragma once
 
@@ -34,6 +35,7 @@ class DatagramEndpoint final : public Endpoint {
   std::uint64_t bytes() override { return inbox_->NextMessageSize(); }
   SenderIdentity peer() override { return {}; }
   void Close() override;
+  void LookForRoom() override;
   DatagramEndpoint* AsDatagram() override { return this; }
 
   // Takes in what `sender` sends to it. kNotOwner: it is connected to somebody else (of local
@@ -47,7 +49,12 @@ class DatagramEndpoint final : public Endpoint {
  private:
   void Dispose() override;
   bool Hears(const Endpoint& sender);
+  // What a send by `sender` that finds no room here makes it wait for.
+  std::uint32_t BitsFor(Endpoint& sender);
+  void ForgetRoom();
+  bool IsConnectedTo(const Endpoint& other);
   const RefPtr<Conduit> inbox_;
+  RoomWaits::Receiver room_;
   RefPtr<DatagramEndpoint> target_ K42_GUARDED_BY(lock_);
   bool by_address_ K42_GUARDED_BY(lock_) = false;  // connected without a target
   bool write_shut_ K42_GUARDED_BY(lock_) = false;

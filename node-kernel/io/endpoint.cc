@@ -20,6 +20,10 @@ Endpoint::Endpoint(SocketServices& services, SocketFamily family, SocketType typ
   address_.family = family;
 }
 
+Endpoint::~Endpoint() {
+  services_.room_waits().End(room_wait_);
+}
+
 SocketAddress Endpoint::address() {
   machine::SpinGuard guard(lock_);
   return address_;

@@ -11,6 +11,7 @@
 #include "cobj/call_context.h"
 #include "io/attachment.h"
 #include "io/ready_list.h"
+#include "io/room_waits.h"
 #include "io/socket.types.h"
 #include "io/socket_name.h"
 
@@ -40,6 +41,7 @@ class Endpoint : public SocketTarget {
   ReadyList& list() { return list_; }
   const SenderIdentity& owner() const { return owner_; }
   SocketServices& services() const { return services_; }
+  RoomWaits::Sender& room_wait() { return room_wait_; }
 
   virtual Status Listen(std::uint32_t backlog) = 0;
   virtual Result<Endpoint*> Accept() = 0;  // one reference
@@ -56,6 +58,8 @@ class Endpoint : public SocketTarget {
   virtual std::uint64_t unsent() { return 0; }
   virtual SenderIdentity peer() = 0;
   virtual void Close() = 0;
+  // Before its readiness is asked for: whether there is room at the other end, if that is not told.
+  virtual void LookForRoom() {}
   // Of type kDatagram are those, and the ends of datagram pairs, which are streams of messages.
   virtual class DatagramEndpoint* AsDatagram() { return nullptr; }
 
@@ -80,7 +84,7 @@ class Endpoint : public SocketTarget {
  protected:
   Endpoint(SocketServices& services, SocketFamily family, SocketType type,
            const SenderIdentity& owner, std::uint32_t ready);
-  ~Endpoint() = default;
+  ~Endpoint();
 
   // Guards what subclasses say, and the names. A leaf but for the ready list's own.
   machine::SpinLock<LockRank::kNode> lock_;
@@ -91,6 +95,7 @@ class Endpoint : public SocketTarget {
   const SocketType type_;
   const SenderIdentity owner_;
   ReadyList list_;
+  RoomWaits::Sender room_wait_{list_};
   std::atomic<std::int64_t> options_[kOptionCount] = {};
   SocketAddress address_ K42_GUARDED_BY(lock_){};
   SocketAddress peer_address_ K42_GUARDED_BY(lock_){};

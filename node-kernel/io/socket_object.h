@@ -19,8 +19,14 @@ class SocketObject final : public fs::OpenFileBase<ISocket> {
   SocketObject(RefPtr<Endpoint> endpoint, const StreamIdentity& identity, std::uint32_t flags);
   ~SocketObject();
 
-  Result<std::uint64_t> PollState() override { return endpoint_->list().Word(); }
+  Result<std::uint64_t> PollState() override {
+    endpoint_->LookForRoom();
+    return endpoint_->list().Word();
+  }
   Status Arm(std::uint32_t mask, std::uint64_t since, cobj::Ticket ready) override {
+    if ((mask & abi::kWritable) != 0) {
+      endpoint_->LookForRoom();
+    }
     return endpoint_->list().Arm(mask, since, ready);
   }
   Status Disarm(Caller caller, std::uint32_t number) override;

@@ -50,6 +50,7 @@ class SocketServices {
   }
   std::uint32_t internet() const { return internet_; }
   SocketList& open_sockets() { return open_sockets_; }
+  RoomWaits& room_waits() { return room_waits_; }
   bool IsHere(std::uint32_t internet) const {
     return internet == kInternetAny || internet >> 24 == 127 || internet == internet_;
   }
@@ -99,6 +100,7 @@ class SocketServices {
   RemoteStreams* fabric_ = nullptr;
   RemoteStreams* outside_ = nullptr;
   SocketList open_sockets_;
+  RoomWaits room_waits_;
   machine::Mutex<LockRank::kSocketNames> lock_;
   IntrusiveList<Entry> entries_[kLists] K42_GUARDED_BY(lock_);
   std::uint16_t next_port_ K42_GUARDED_BY(lock_) = kFirstEphemeral;

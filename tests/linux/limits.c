@@ -107,6 +107,31 @@ static void exec_keeps(void) {
   execl("/bin/sh", "sh", "-c", "ulimit -n; ulimit -Hn; ulimit -c", (char*)0);
 }
 
+/* What is open stays open over exec, whatever the limit has become. */
+static void exec_keeps_open(void) {
+  dup2(1, 40);
+  dup2(1, 200);
+  set(RLIMIT_NOFILE, 20, 44);
+  execl("/bin/sh", "sh", "-c", "for i in 19 40 200; do test -e /proc/self/fd/$i && echo $i; done", (char*)0);
+}
+
+/* Deeper than any limit that is set by default. */
+static int goes_down(int frames) {
+  volatile char frame[1 << 20];
+  frame[0] = (char)frames;
+  return frames == 0 ? 0 : goes_down(frames - 1) + (frame[0] == (char)frames);
+}
+static const char* self;
+static void exec_deep(void) {
+  set(RLIMIT_STACK, RLIM_INFINITY, RLIM_INFINITY);
+  execl(self, self, "deep", (char*)0);
+}
+static void exec_without_room(void) {
+  set(RLIMIT_STACK, RLIM_INFINITY, RLIM_INFINITY);
+  set(RLIMIT_AS, 300 << 20, RLIM_INFINITY);
+  execl(self, self, "shallow", (char*)0);
+}
+
 /* Changed by another process while a file is open, and written. */
 static int told[2], go[2];
 static void wait_for_parent(void) {
@@ -161,7 +186,10 @@ static void by_another(void) {
   VALUE(status);
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+  self = argv[0];
+  if (argc > 1 && strcmp(argv[1], "deep") == 0) return goes_down(100);
+  if (argc > 1 && strcmp(argv[1], "shallow") == 0) return goes_down(3);
   mkdir("/tmp/files", 0700);
   for (int fd = 3; fd < 64; ++fd) close(fd);
   VALUE(set(RLIMIT_STACK, 1 << 20, RLIM_INFINITY));
@@ -177,6 +205,9 @@ int main(void) {
   in_child(memory);
   in_child(tasks);
   in_child(exec_keeps);
+  in_child(exec_keeps_open);
+  in_child(exec_deep);
+  in_child(exec_without_room);
   fflush(stdout);
   by_another();
 

@@ -6,8 +6,9 @@
 #include <time.h>
 
 static struct shared {
-  pthread_mutex_t mutex, other;
+  pthread_mutex_t mutex, other, many[4][1500];
   int held;
+  long work;
 } *shared;
 
 static void *holds_and_waits(void *argument) {
@@ -52,6 +53,40 @@ static void two(void) {
   by_exit();
 }
 
+/* Who gets the lock of one that has ended does not find it still at work. It is the first
+ * that is left, of many, so that the end takes its time. */
+static void *holds_and_works(void *argument) {
+  const long number = (long)argument;
+  for (int i = 0; i < 1500; ++i) pthread_mutex_lock(&shared->many[number][i]);
+  if (number != 0) pause();
+  pthread_mutex_lock(&shared->mutex);
+  shared->held = 1;
+  for (;;) __sync_fetch_and_add(&shared->work, 1);
+}
+static void at_work(void) {
+  pthread_t thread;
+  for (long i = 0; i < 4; ++i) pthread_create(&thread, NULL, holds_and_works, (void *)i);
+  /* Busy, so that both run. */
+  struct timespec begun, now;
+  clock_gettime(CLOCK_MONOTONIC, &begun);
+  do clock_gettime(CLOCK_MONOTONIC, &now);
+  while ((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000 < 100);
+  _exit(0);
+}
+static long work_now(void) { return __sync_fetch_and_add(&shared->work, 0); }
+static void sees_no_work(void) {
+  const int left = 0x40000000;
+  volatile int *word = &shared->mutex.__data.__lock;
+  while ((*word & left) == 0) { /* awake, to be quick */
+  }
+  const long work = work_now();
+  for (int i = 0; i < 50000; ++i) {
+    if (work_now() == work) continue;
+    puts("still at work");
+    break;
+  }
+}
+
 static int lock(pthread_mutex_t *mutex) {
   struct timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
@@ -65,6 +100,7 @@ static void ends(const char *name, void (*child_does)(void)) {
   pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   pthread_mutex_init(&shared->mutex, &attributes);
   pthread_mutex_init(&shared->other, &attributes);
+  for (int i = 0; i < 6000; ++i) pthread_mutex_init(&shared->many[0][i], &attributes);
   shared->held = 0;
   pid_t child = fork();
   if (child == 0) {
@@ -72,6 +108,7 @@ static void ends(const char *name, void (*child_does)(void)) {
     _exit(1);
   }
   while (__sync_fetch_and_add(&shared->held, 0) == 0) usleep(1000);
+  if (child_does == at_work) sees_no_work();
   int waited = lock(&shared->mutex);
   waitpid(child, NULL, 0);
   int other = lock(&shared->other);
@@ -94,5 +131,6 @@ int main(int argc, char **argv) {
   ends("end of the last thread", as_thread);
   ends("exit with two", two);
   ends("exec", by_exec);
+  for (int i = 0; i < 12; ++i) ends("at work", at_work);
   return 0;
 }

@@ -23,10 +23,10 @@ from outcomes import differences  # noqa: E402
 
 # What linux_on_host cannot imitate (README.md).
 NODE_ONLY = {"bad_arguments", "cpu_time", "datagrams", "descriptors", "exec_names", "exec_words", "file_clients",
-             "file_kinds", "file_locks", "file_openings", "fork_threads", "fork_wait", "huge_pages", "inotify",
-             "job_control", "limits", "parallel", "pidfd", "pipes", "poll_epoll", "proc_gone", "proc_net", "robust",
-             "signal_waits", "signals_at_birth", "small_answers", "sockets", "spawn", "stopped", "sysv_ipc", "sysv_others",
-             "touching", "unnamed_files", "vdso", "vectors", "waiting_threads"}
+             "file_kinds", "file_locks", "file_openings", "fork_threads", "fork_wait", "full_datagrams", "huge_pages",
+             "inotify", "job_control", "limits", "parallel", "pidfd", "pipes", "poll_epoll", "proc_gone", "proc_net",
+             "robust", "signal_waits", "signals_at_birth", "small_answers", "sockets", "spawn", "stopped", "sysv_ipc",
+             "sysv_others", "touching", "unnamed_files", "vdso", "vectors", "waiting_threads"}
 LIMIT_S, NODE_LIMIT_S = 60, 240
 WORDS = ["a", "b"]
 # The host's folders that a node sees, read-only; /cluster is ours, and takes the results.

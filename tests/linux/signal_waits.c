@@ -1,6 +1,7 @@
 /* Waiting for signals, those that are ignored by default among them. */
 #include "check.h"
 #include <pthread.h>
+#include <setjmp.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -91,10 +92,74 @@ static void in_a_thread(void) {
   sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+/* A timer has one signal waiting, which counts those that it stands for. */
+static void of_a_timer(void) {
+  timer_t timer, other;
+  siginfo_t info;
+  sigset_t old, wanted = set_of(SIGRTMIN + 1, 0);
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1};
+  const struct itimerspec often = {{0, 20000000}, {0, 20000000}}, once = {{0}, {0, 20000000}}, never = {{0}};
+  const struct timespec none = {0, 0};
+  sigprocmask(SIG_BLOCK, &wanted, &old);
+  event.sigev_value.sival_int = 1;
+  timer_create(CLOCK_MONOTONIC, &event, &timer);
+  event.sigev_value.sival_int = 2;
+  timer_create(CLOCK_MONOTONIC, &event, &other);
+  timer_settime(other, 0, &once, NULL);
+  timer_settime(timer, 0, &often, NULL);
+  usleep(300000);
+  /* While one waits, the count is that of the last one taken. */
+  VALUE(timer_getoverrun(timer));
+  for (int i = 0; i < 2; ++i) {
+    VALUE(sigtimedwait(&wanted, &info, &none) > 0);
+    printf("of timer %d, stands for many: %d\n", info.si_value.sival_int, info.si_overrun > 3);
+  }
+  printf("the same: %d\n", timer_getoverrun(timer) > 3);
+  timer_settime(timer, 0, &never, NULL);
+  timer_delete(timer);
+  timer_delete(other);
+  while (sigtimedwait(&wanted, &info, &none) > 0) {
+  }
+  sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+/* What kind of floating point exception it was. Unmasked in the x87, whose instructions all machines
+ * trap on. */
+static sigjmp_buf back;
+static volatile int code;
+static void fault(int signal, siginfo_t *info, void *context) {
+  (void)signal, (void)context;
+  code = info->si_code;
+  siglongjmp(back, 1);
+}
+static void of_arithmetic(void) {
+  const unsigned short all = 0x37f, unmasked[] = {all & ~1, all & ~4, all & ~8, all & ~16, all & ~32};
+  const long double top[] = {0.0L, 1.0L, 0x1p+16000L, 0x1p-16000L, 1.0L},
+                    bottom[] = {0.0L, 0.0L, 0x1p-16000L, 0x1p+16000L, 3.0L};
+  const char *names[] = {"invalid", "by zero", "overflow", "underflow", "inexact"};
+  struct sigaction action = {.sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
+  sigaction(SIGFPE, &action, NULL);
+  for (int i = 0; i < 5; ++i) {
+    code = 0;
+    if (sigsetjmp(back, 1) == 0) {
+      long double result;
+      __asm__ volatile("fninit; fldcw %1; fldt %2; fldt %3; fdivrp; fwait; fstpt %0"
+                       : "=m"(result)
+                       : "m"(unmasked[i]), "m"(top[i]), "m"(bottom[i]));
+    }
+    __asm__ volatile("fninit");
+    printf("%s: %d\n", names[i], code);
+  }
+  if (sigsetjmp(back, 1) == 0) __asm__ volatile("idivl %0" : : "m"((int){0}), "a"(1), "d"(0));
+  printf("of integers: %d\n", code);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
   alarm(60);
   waits_for_ignored();
   in_a_thread();
+  of_a_timer();
+  of_arithmetic();
   return 0;
 }

@@ -1,11 +1,14 @@
 /* Short questions that programs put, and go by the answers: extended attributes where there is no
  * file, capabilities, CPUs of nobody. */
 #include "check.h"
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 
@@ -105,14 +108,99 @@ static void Capabilities(void) {
   }
 }
 
+/* Kept capabilities are there after user 0 is given up, or are refused. */
+struct capabilities {
+  uint32_t effective, permitted, inheritable;
+};
+static void Kept(void) {
+  struct {
+    uint32_t version;
+    int pid;
+  } header = {0x20080522, 0};
+  struct capabilities data[2] = {{1 << 10, 1 << 10, 0}};
+  fflush(stdout);
+  if (fork() != 0) {
+    wait(NULL);
+    return;
+  }
+  VALUE(prctl(PR_SET_KEEPCAPS, 2, 0, 0, 0));
+  VALUE(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
+  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setuid(1000) == 0 &&
+      syscall(SYS_capset, &header, data) != 0) {
+    puts("promised, and not kept");
+  }
+  fflush(stdout);
+  _exit(0);
+}
+
+/* A slash behind a name asks for a directory. */
+static void Slashes(void) {
+  mkdir("/tmp/files-slashes", 0700);
+  if (chdir("/tmp/files-slashes") != 0) return;
+  close(open("file", O_CREAT | O_RDWR, 0600));
+  mkdir("folder", 0700);
+  symlink("folder", "link");
+  VALUE(rename("file/", "x"));
+  VALUE(rename("file", "x/"));
+  VALUE(rename("file//", "folder/x"));
+  VALUE(rename("link/", "x"));
+  VALUE(rename("missing/", "x"));
+  VALUE(rename("folder/", "moved"));
+  VALUE(rename("moved", "folder//"));
+  VALUE(rename("folder", "file/"));
+  VALUE(unlink("file"));
+  VALUE(unlink("link"));
+  VALUE(rmdir("folder"));
+  VALUE(rmdir("/tmp/files-slashes"));
+}
+
+/* Each thread has its folder. */
+static pthread_barrier_t met;
+static void *Meets(void *argument) {
+  (void)argument;
+  char name[64];
+  snprintf(name, sizeof(name), "/proc/self/task/%d/stat", (int)gettid());
+  if (access(name, R_OK) != 0) puts("a thread without a folder");
+  pthread_barrier_wait(&met);
+  pthread_barrier_wait(&met);
+  return NULL;
+}
+static int ThreadsListed(void) {
+  int count = 0;
+  DIR *folder = opendir("/proc/self/task");
+  for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+    count += entry->d_name[0] != '.';
+  }
+  closedir(folder);
+  return count;
+}
+static void Threads(void) {
+  enum { kThreads = 40 };
+  pthread_t threads[kThreads];
+  pthread_barrier_init(&met, NULL, kThreads + 1);
+  for (int i = 0; i < kThreads; ++i) pthread_create(&threads[i], NULL, Meets, NULL);
+  pthread_barrier_wait(&met);
+  printf("threads: %d\n", ThreadsListed());
+  pthread_barrier_wait(&met);
+  for (int i = 0; i < kThreads; ++i) pthread_join(threads[i], NULL);
+  for (int i = 0; i < 100 && ThreadsListed() != 1; ++i) usleep(10000);
+  printf("threads: %d\n", ThreadsListed());
+  SHOW(access("/proc/self/task/1/stat", R_OK));
+  SHOW(access("/proc/self/task/x", R_OK));
+  SHOW(access("/proc/self/task/0", R_OK));
+}
+
 int main(void) {
   cpu_set_t cpus;
   Attributes();
   Openings();
+  Slashes();
+  Threads();
   Spaces();
   Clocks();
   VALUE(sched_getaffinity(-1, sizeof(cpus), &cpus));
   VALUE(sched_getaffinity(4000000, sizeof(cpus), &cpus));
+  Kept();
   Capabilities();
   return 0;
 }

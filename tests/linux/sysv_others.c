@@ -446,6 +446,51 @@ static void nonsense(void) {
   VALUE(msgctl(queue, IPC_RMID, NULL));
 }
 
+/* Who asks whether a segment is in use counts those of all processes, however they have ended. */
+static long attached(int id) {
+  struct shmid_ds status;
+  return shmctl(id, IPC_STAT, &status) == 0 ? (long)status.shm_nattch : -1;
+}
+static int told_of[2], goes_on[2];
+static void attaches_one_more(int id) {
+  char byte = 0;
+  void *more = shmat(id, NULL, SHM_RDONLY);
+  printf("child: %ld\n", attached(id));
+  shmdt(more);
+  printf("child: %ld\n", attached(id));
+  fflush(stdout);
+  write(told_of[1], "x", 1);
+  read(goes_on[0], &byte, 1);
+  execl("/bin/sleep", "sleep", "20", (char *)0);
+}
+static void in_use(void) {
+  char byte;
+  int id = shmget(IPC_PRIVATE, 5000, 0600);
+  pipe(told_of), pipe(goes_on);
+  printf("none: %ld\n", attached(id));
+  void *first = shmat(id, NULL, 0), *second = shmat(id, NULL, 0);
+  printf("two: %ld\n", attached(id));
+  pid_t child = start(0, attaches_one_more, id);
+  read(told_of[0], &byte, 1);
+  printf("with a child's: %ld\n", attached(id));
+  shmdt(first);
+  printf("one less: %ld\n", attached(id));
+  write(goes_on[1], "x", 1);
+  for (int i = 0; i < 500 && attached(id) != 1; ++i) pause_ms(10);
+  printf("after exec: %ld\n", attached(id));
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  child = start(0, attaches_one_more, id);
+  read(told_of[0], &byte, 1);
+  printf("again: %ld\n", attached(id));
+  kill(child, SIGKILL);
+  waitpid(child, NULL, 0);
+  printf("killed: %ld\n", attached(id));
+  shmdt(second);
+  printf("none: %ld\n", attached(id));
+  shmctl(id, IPC_RMID, NULL);
+}
+
 int main(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   keys();
@@ -457,5 +502,6 @@ int main(void) {
   told_truly();
   stopped();
   nonsense();
+  in_use();
   return 0;
 }

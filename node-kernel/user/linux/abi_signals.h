@@ -60,6 +60,7 @@ static_assert(sizeof(LinuxSignalAction) == 32);
 // SignalCode.
 inline constexpr std::int32_t kSiUser = 0, kSiKernel = 0x80, kSiQueue = -1, kSiTimer = -2,
                               kSiTkill = -6, kIllIllegalOperand = 2, kFpeIntDivide = 1,
+                              kFpeDivide = 3, kFpeOverflow = 4, kFpeUnderflow = 5, kFpeInexact = 6,
                               kFpeInvalid = 7, kSegvMapError = 1, kSegvAccessError = 2,
                               kBusAlignment = 1, kBusAddressError = 2, kTrapBreakpoint = 1,
                               kTrapTrace = 2, kChildExited = 1, kChildKilled = 2, kChildDumped = 3,

@@ -12,8 +12,9 @@ inline constexpr std::uint32_t kSockStream = 1, kSockDgram = 2, kSockRaw = 3, kS
                                kSockTypeMask = 0xf, kSockNonBlock = 04000, kSockCloExec = 02000000;
 inline constexpr std::uint32_t kMsgOob = 1, kMsgPeek = 2, kMsgDontRoute = 4, kMsgCtrunc = 8,
                                kMsgTrunc = 0x20, kMsgDontWait = 0x40, kMsgEor = 0x80,
-                               kMsgWaitAll = 0x100, kMsgNoSignal = 0x4000, kMsgMore = 0x8000,
-                               kMsgWaitForOne = 0x10000, kMsgCmsgCloExec = 0x40000000;
+                               kMsgWaitAll = 0x100, kMsgErrQueue = 0x2000, kMsgNoSignal = 0x4000,
+                               kMsgMore = 0x8000, kMsgWaitForOne = 0x10000,
+                               kMsgCmsgCloExec = 0x40000000;
 inline constexpr std::uint32_t kSolIp = 0, kSolSocket = 1, kSolTcp = 6, kSolIpv6 = 41,
                                kSolNetlink = 270;
 inline constexpr std::uint32_t kScmRights = 1, kScmCredentials = 2;

@@ -31,6 +31,15 @@ bool OtherTaskRuns(const Task& task) {
   return Tasks().first() != &task || Tasks().Next(&task) != nullptr;
 }
 
+bool OthersHoldRobustFutexes(const Task& task) {
+  for (Thread* thread = task.threads.first(); thread; thread = task.threads.Next(thread)) {
+    if (thread != &Self() && HasRobustFutexes(*thread)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void EndTask(Task& task, std::uint32_t wait_status) {
@@ -41,6 +50,9 @@ void EndTask(Task& task, std::uint32_t wait_status) {
   task.wait_status = wait_status;
   // The whole process at once, when nothing else lives in it: other threads need not even wake.
   if (task.main && !OtherTaskRuns(task)) {
+    if (OthersHoldRobustFutexes(task)) {
+      (void)Dispatchers::StopOthers();  // who gets the lock must not find its last owner at work
+    }
     for (Thread* thread = task.threads.first(); thread; thread = task.threads.Next(thread)) {
       LeaveRobustFutexes(*thread);
     }

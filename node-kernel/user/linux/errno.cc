@@ -96,6 +96,8 @@ std::int64_t ErrnoOf(Status status) {
       return -kETXTBSY;
     case Status::kDeadlock:
       return -kEDEADLK;
+    case Status::kVersionMismatch:  // of sockets: another type than the caller's
+      return -kEPROTOTYPE;
     case Status::kEndpointDown:
     case Status::kUnknown:
     case Status::kStaleIncarnation:

@@ -163,11 +163,16 @@ struct ProgramFile {
   StackContents contents{};
   proc::Limit limit{};
   std::uint64_t stack_size = kProgramStackDefault;
-  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk && limit.soft != ~0ull &&
+  if (kernel::GetLimit(0, proc::LimitKind::kStack, &limit) == Status::kOk &&
       limit.soft > stack_size) {
-    stack_size = limit.soft < (64u << 20) ? limit.soft & ~std::uint64_t{4095} : 64u << 20;
+    stack_size =
+        limit.soft < kProgramStackMost ? limit.soft & ~std::uint64_t{4095} : kProgramStackMost;
   }
-  if (MapStack(stack_size, elf.executable_stack) != Status::kOk) {
+  Status mapped = MapStack(stack_size, elf.executable_stack);
+  if (mapped != Status::kOk && stack_size > kProgramStackDefault) {  // a limit of address space
+    mapped = MapStack(kProgramStackDefault, elf.executable_stack);
+  }
+  if (mapped != Status::kOk) {
     BlobReader::Fail("linux: no memory for the program's stack");
   }
   if (LoadElf(main.file, elf, elf.fixed ? 0 : kProgramBase, &contents.program) != Status::kOk) {
@@ -338,7 +343,6 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
   Task& task = *thread.task;
   const auto* descriptors = reinterpret_cast<const ExecDescriptor*>(
       reader.Take(header->descriptor_count * sizeof(ExecDescriptor)));
-  task.files->limit = header->fd_limit;
   if (header->directory != kernel::kNoHandle) {
     // The working directory may also be open as a descriptor: each has its own handle.
     kernel::Handle own = header->directory;
@@ -350,7 +354,9 @@ void StartFromBlob(Thread& thread, const void* blob, std::uint64_t size) {
     }
     task.fs->directory = DescriptionRef(KernelFile::Create(own, kO_PATH));
   }
+  task.files->limit = ~0u;  // what is open stays open, whatever the limit has become
   RestoreDescriptors(*task.files, descriptors, header->descriptor_count);
+  task.files->limit = header->fd_limit;
   task.fs->umask = header->umask;
   task.no_new_privileges = header->no_new_privileges != 0;
   SetProcessLocks(header->process_locks != 0);

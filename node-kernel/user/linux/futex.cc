@@ -14,6 +14,12 @@ constexpr std::uint32_t kOwnerDied = 0x40000000, kWaiters = 0x80000000, kTidMask
 constexpr int kRobustMax = 2048;
 constexpr std::size_t kQueues = 64;
 
+struct RobustHead {
+  std::uint64_t next;
+  std::int64_t offset;
+  std::uint64_t pending;
+};
+
 using Queue = List<Thread, &Thread::wait_link>;
 Queue queues[kQueues];
 
@@ -208,12 +214,14 @@ void WakeFutex(std::uint64_t address, std::uint32_t count) {
   }
 }
 
+bool HasRobustFutexes(const Thread& thread) {
+  RobustHead head;
+  return thread.robust_list != 0 && ReadUser(&head, thread.robust_list) &&
+         ((head.next & ~1ull) != thread.robust_list || head.pending != 0);
+}
+
 void LeaveRobustFutexes(Thread& thread) {
-  struct Head {
-    std::uint64_t next;
-    std::int64_t offset;
-    std::uint64_t pending;
-  } head;
+  RobustHead head;
   if (thread.robust_list == 0 || !ReadUser(&head, thread.robust_list)) {
     return;
   }

@@ -11,6 +11,9 @@ namespace k42::personality {
 // Wakes up to `count` waiters of either kind.
 void WakeFutex(std::uint64_t address, std::uint32_t count);
 
+// Whether it holds robust locks, or is about to take one.
+bool HasRobustFutexes(const Thread& thread);
+
 // The thread ends: marks the locks it holds as left behind, and wakes one waiter of each.
 void LeaveRobustFutexes(Thread& thread);
 

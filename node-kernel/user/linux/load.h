@@ -40,6 +40,8 @@ struct StackContents {
 };
 
 inline constexpr std::uint64_t kProgramStackDefault = 8u << 20;
+// Without a limit, or with a larger one. Its pages are made when they are touched.
+inline constexpr std::uint64_t kProgramStackMost = 1u << 30;
 
 // Maps a stack of `size` bytes at the top of the program's addresses. Before anything whose address
 // the kernel chooses: it chooses from the top down.

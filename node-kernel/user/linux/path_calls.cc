@@ -443,13 +443,9 @@ Reply RenameAt2(Thread& thread, I32 from_directory, Address from, I32 to_directo
   if (old_path.error() || new_path.error()) {
     return old_path.error() ? old_path.error() : new_path.error();
   }
-  kernel::Path source = old_path.get();
-  kernel::Path target = new_path.get();
-  StripSlashes(&source);
-  StripSlashes(&target);
   std::uint32_t how = flags & kNoReplace ? fs::kRenameNoReplace : 0;
   how |= flags & kExchange ? fs::kRenameExchange : 0;
-  return ErrnoOf(kernel::Rename(source, target, how));
+  return ErrnoOf(kernel::Rename(old_path.get(), new_path.get(), how));
 }
 
 Reply Link(Thread& thread, Address from, Address to) {

@@ -15,10 +15,28 @@ struct PosixTimer : IntervalTimer {
   std::uint32_t named_clock = 0;  // as the program named it
   std::int32_t notify = 0, signal = 0, thread = 0;
   std::uint64_t value = 0;
-  std::int32_t overrun = 0;
+  // Expiries beyond the one told: by the signal that was last sent, and by the one before it, which
+  // is what the program knows while the last one waits.
+  std::int32_t overrun = 0, told = 0;
 };
 
 namespace {
+
+std::int32_t Capped(std::uint64_t count) {
+  return static_cast<std::int32_t>(count < INT32_MAX ? count : INT32_MAX);
+}
+
+// Where its signals go: to a thread, or if that is null to the task.
+Thread* TargetOf(const PosixTimer& timer) {
+  return timer.notify == kNotifyThreadId ? FindThread(timer.thread) : nullptr;
+}
+
+// The signal that it has sent and that nobody has taken yet.
+LinuxSigInfo* Waiting(const PosixTimer& timer) {
+  Thread* thread = TargetOf(timer);
+  PendingSignals& pending = thread ? thread->signals.pending : timer.task->pending;
+  return pending.OfTimer(timer.signal, timer.id);
+}
 
 void PosixTimerExpired(Timer* expired) {
   auto* timer = static_cast<PosixTimer*>(expired);
@@ -26,18 +44,23 @@ void PosixTimerExpired(Timer* expired) {
   if (!timer->Reached(&missed)) {
     return;
   }
-  timer->overrun = static_cast<std::int32_t>(missed < INT32_MAX ? missed : INT32_MAX);
   if (timer->notify == kNotifyNone) {
     return;
   }
+  // One signal of a timer waits at a time, and counts those that it stands for.
+  if (LinuxSigInfo* waiting = Waiting(*timer)) {
+    timer->overrun = Capped(static_cast<std::uint64_t>(timer->overrun) + missed + 1);
+    waiting->timer.overrun = timer->overrun;
+    return;
+  }
+  timer->told = std::exchange(timer->overrun, Capped(missed));
   LinuxSigInfo info{};
   info.signo = timer->signal;
   info.code = kSiTimer;
   info.timer.id = timer->id;
   info.timer.overrun = timer->overrun;
   info.timer.value = timer->value;
-  Thread* thread = timer->notify == kNotifyThreadId ? FindThread(timer->thread) : nullptr;
-  if (thread) {
+  if (Thread* thread = TargetOf(*timer)) {
     PostToThread(*thread, info);
   } else {
     PostToTask(*timer->task, info);
@@ -180,7 +203,7 @@ Reply TimerSetTime(Thread& thread, I32 id, U32 flags, Address value, Address old
   }
   const LinuxITimerSpec previous = Setting(*timer);
   timer->interval_ns = static_cast<U64>(interval);
-  timer->overrun = 0;
+  timer->overrun = timer->told = 0;
   const bool absolute = (flags & kTimerAbsolute) != 0;
   if (first == 0) {
     TimerQueue::Disarm(timer);
@@ -202,7 +225,10 @@ Reply TimerGetTime(Thread& thread, I32 id, Address value) {
 
 Reply TimerGetOverrun(Thread& thread, I32 id) {
   const PosixTimer* timer = FindTimer(*thread.task, id);
-  return timer ? timer->overrun : -kEINVAL;
+  if (!timer) {
+    return -kEINVAL;
+  }
+  return Waiting(*timer) ? timer->told : timer->overrun;
 }
 
 Reply TimerDelete(Thread& thread, I32 id) {

@@ -78,7 +78,7 @@ void HardwareException(Thread* thread, const abi::TrapInfo& trap) {
     case 16:
     case 19:
       info.signo = kSIGFPE;
-      info.code = kFpeInvalid;
+      info.code = FloatingPointCode(thread, trap.vector == 19);
       break;
     case 12:
     case 17:

@@ -1,6 +1,9 @@
 // SysV shared memory, over files of the node's memory file system (sysv_names.h). What is attached
-// stays mapped when it is removed. Limits: nattch is not counted across processes (IPC_STAT reports
-// 1 while attached here, else 0).
+// stays mapped when it is removed.
+//
+// How many have attached it is counted by record locks of the segment's file, far behind its bytes,
+// since the kernel takes them back from a process that ends, however it ends: a process holds one
+// byte for each time it has attached the segment, from MarksOf(its number) on.
 #include <cstring>
 #include <span>
 
@@ -80,6 +83,41 @@ class WantedSegment final : public Wanted {
   U64 size_;
 };
 
+constexpr U64 kMarks = U64{1} << 62, kMarksEach = 2 * kAttachmentsMax, kMarksCounted = 4096;
+
+U64 MarksOf(I32 pid) {
+  return kMarks + static_cast<U64>(pid) * kMarksEach;
+}
+
+U64 CountHere(I32 id) {
+  U64 count = 0;
+  for (const Attachment& attachment : Attachments()) {
+    count += attachment.size != 0 && attachment.id == id;
+  }
+  return count;
+}
+
+// `count` of them from `at` on. One that cannot be made is not counted, and hurts nobody else.
+void Mark(kernel::Handle file, fs::LockKind kind, U64 at, U64 count) {
+  (void)kernel::LockRange(file, {kind, fs::LockOwner::kProcess, at, count, 0, 0}, false);
+}
+
+// Those of other processes. Anybody who may read the file can make such locks, so that the number
+// is bounded, and no more than a number.
+U64 CountElsewhere(kernel::Handle file) {
+  fs::RangeLock found{};
+  U64 count = 0;
+  for (U64 at = kMarks; count < kMarksCounted; at = found.start + found.length) {
+    const fs::RangeLock any{fs::LockKind::kExclusive, fs::LockOwner::kProcess, at, 0, 0, 0};
+    if (kernel::QueryLock(file, any, &found) != Status::kOk || found.kind == fs::LockKind::kNone ||
+        found.length == 0 || found.start < at) {
+      break;
+    }
+    count += found.length < kAttachmentsMax ? found.length : U64{kAttachmentsMax};
+  }
+  return count;
+}
+
 Attachment* FindAttachment(std::uint64_t address) {
   for (Attachment& attachment : Attachments()) {
     if (attachment.size != 0 && attachment.address == address) {
@@ -89,25 +127,8 @@ Attachment* FindAttachment(std::uint64_t address) {
   return nullptr;
 }
 
-bool AttachedHere(I32 id) {
-  for (const Attachment& attachment : Attachments()) {
-    if (attachment.size != 0 && attachment.id == id) {
-      return true;
-    }
-  }
-  return false;
-}
-
-void Forget(Attachment* attachment) {
-  const Attachment gone = *attachment;
-  *attachment = {};
-  if (gone.removed && !AttachedHere(gone.id)) {
-    (void)kernel::Remove(Name(Kind::kMemory, Of::kGone, gone.id).path(), 0);
-  }
-}
-
 std::int64_t RemoveSegment(I32 id) {
-  const bool used = AttachedHere(id);
+  const bool used = CountHere(id) != 0;
   const std::int64_t error = Remove(Kind::kMemory, id, used);
   for (Attachment& attachment : Attachments()) {
     attachment.removed |= error == 0 && attachment.size != 0 && attachment.id == id;
@@ -124,25 +145,49 @@ Result<kernel::Handle> OpenSegment(I32 id, U32 access) {
              : kernel::Open(Name(Kind::kMemory, Of::kGone, id).path(), access, 0);
 }
 
+// False: there are too many.
+bool Keep(const Attachment& made, kernel::Handle file) {
+  for (int i = 0; i < kAttachmentsMax; ++i) {
+    if (i == attachments_used || attachments[i].size == 0) {
+      const U64 others = CountHere(made.id);
+      attachments[i] = made;
+      attachments_used = i == attachments_used ? i + 1 : attachments_used;
+      Mark(file, fs::LockKind::kShared, MarksOf(Tasks().first()->pid) + others, 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Forget(Attachment* attachment) {
+  const Attachment gone = *attachment;
+  *attachment = {};
+  const U64 left = CountHere(gone.id);
+  if (const Result<kernel::Handle> file = OpenSegment(gone.id, fs::kOpenRead); file.ok()) {
+    Mark(file.value(), fs::LockKind::kNone, MarksOf(Tasks().first()->pid) + left, 1);
+    kernel::Close(file.value());
+  }
+  if (gone.removed && left == 0) {
+    (void)kernel::Remove(Name(Kind::kMemory, Of::kGone, gone.id).path(), 0);
+  }
+}
+
 std::int64_t Show(I32 id, Address address) {
   fs::FileAttributes attributes{};
   const Status status = SegmentAttributes(id, &attributes);
   if (status != Status::kOk) {
     return status == Status::kNotFound ? -kEINVAL : ErrnoOf(status);
   }
-  const Status allowed =
-      kernel::CheckAccess(Name(Kind::kMemory, Of::kObject, id).path(),
-                          fs::kWalkNoFollow | fs::kWalkEffective, fs::kAccessRead);
-  if (allowed != Status::kOk) {
-    return ErrnoOf(allowed);
+  const Result<kernel::Handle> file = OpenSegment(id, fs::kOpenRead);
+  if (!file.ok()) {
+    return ErrnoOf(file.status());
   }
   LinuxShmDescriptor shown{};
   Fill(Kind::kMemory, id, attributes, &shown.permissions);
   shown.size = attributes.size;
   shown.changed_at = attributes.change_ns / kNsPerSecond;
-  for (const Attachment& attachment : Attachments()) {
-    shown.attached += attachment.size != 0 && attachment.id == id;
-  }
+  shown.attached = CountHere(id) + CountElsewhere(file.value());
+  kernel::Close(file.value());
   return WriteUser(address, shown) ? 0 : -kEFAULT;
 }
 
@@ -202,19 +247,16 @@ Reply ShmAt(Thread&, I32 id, Address address, U32 flags) {
   const proc::MapRequest request{address, size, 0,
                                  proc::kMapRead | (read_only ? 0u : proc::kMapWrite), how};
   const Result<std::uint64_t> mapped = kernel::Map(request, file.value());
+  const bool kept = mapped.ok() && Keep({mapped.value(), size, id, false}, file.value());
   kernel::Close(file.value());
   if (!mapped.ok()) {
     return mapped.status() == Status::kAlreadyExists ? -kEINVAL : ErrnoOf(mapped.status());
   }
-  for (int i = 0; i < kAttachmentsMax; ++i) {
-    if (i == attachments_used || attachments[i].size == 0) {
-      attachments[i] = {mapped.value(), size, id, false};
-      attachments_used = i == attachments_used ? i + 1 : attachments_used;
-      return static_cast<Reply>(mapped.value());
-    }
+  if (!kept) {
+    (void)kernel::Unmap(mapped.value(), size);
+    return -kENOMEM;
   }
-  (void)kernel::Unmap(mapped.value(), size);
-  return -kENOMEM;
+  return static_cast<Reply>(mapped.value());
 }
 
 Reply ShmDt(Thread&, Address address) {
@@ -267,6 +309,15 @@ void DetachSharedMemory() {
 void InheritSharedMemory() {
   for (auto& attachment : calls::Attachments()) {
     attachment.removed = false;
+    if (attachment.size == 0) {
+      continue;
+    }
+    const Result<kernel::Handle> file = calls::OpenSegment(attachment.id, fs::kOpenRead);
+    if (file.ok()) {  // of the same segment once for each: it is the same
+      calls::Mark(file.value(), fs::LockKind::kShared, calls::MarksOf(Tasks().first()->pid),
+                  calls::CountHere(attachment.id));
+      kernel::Close(file.value());
+    }
   }
 }
 

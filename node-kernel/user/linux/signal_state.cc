@@ -57,6 +57,17 @@ bool PendingSignals::Take(SignalSet allowed, LinuxSigInfo* info) {
   return true;
 }
 
+LinuxSigInfo* PendingSignals::OfTimer(int signal, std::int32_t id) {
+  for (QueuedSignal* queued = set_.Has(signal) ? queue_.first() : nullptr; queued;
+       queued = queue_.Next(queued)) {
+    LinuxSigInfo& info = queued->info;
+    if (info.signo == signal && info.code == kSiTimer && info.timer.id == id) {
+      return &info;
+    }
+  }
+  return nullptr;
+}
+
 void PendingSignals::Drop(SignalSet signals) {
   set_ = set_ & ~signals;
   for (QueuedSignal* queued = queue_.first(); queued;) {

@@ -28,6 +28,8 @@ class PendingSignals {
   // like) come before others, as on Linux.
   bool Take(SignalSet allowed, LinuxSigInfo* info);
   void Drop(SignalSet signals);
+  // The record that the POSIX timer `id` has waiting, for it to count in; null: none.
+  LinuxSigInfo* OfTimer(int signal, std::int32_t id);
   // Copies nothing: a forked child has none pending.
   void Clear() { Drop(SignalSet(~0ull)); }
 

@@ -55,16 +55,27 @@ std::int64_t SendBytes(Thread& thread, KernelFile& socket, std::uint64_t buffer,
       }
       return ErrnoOf(sent.status());
     }
-    if (const std::int64_t waited = WaitReady(&socket, abi::kWritable, deadline); waited < 0) {
+    // Not connected, it can always send to somebody: what it waits for is this receiver's room.
+    const std::uint32_t room = message.has_address ? abi::kSendAgain : abi::kWritable;
+    if (const std::int64_t waited = WaitReady(&socket, room, deadline); waited < 0) {
       return done ? static_cast<Reply>(done) : waited;
     }
   }
+}
+
+bool IsInternet(KernelFile& socket) {
+  return kernel::GetSocketOption(socket.handle(), io::SocketOption::kFamily).ValueOr(0) ==
+         static_cast<std::int64_t>(io::SocketFamily::kInternet);
 }
 
 std::int64_t ReceiveBytes(KernelFile& socket, std::uint64_t buffer, std::uint64_t size, U32 flags,
                           std::uint32_t room, io::SocketMessage* message) {
   if (flags & kMsgOob) {
     return -kEINVAL;
+  }
+  // Errors are told by calls and SO_ERROR, none is queued. Local sockets do not know the flag.
+  if ((flags & kMsgErrQueue) && IsInternet(socket)) {
+    return -kEAGAIN;
   }
   const bool wait = (flags & kMsgDontWait) == 0;
   const std::uint64_t deadline = Deadline(socket.receive_timeout_ns);

@@ -212,8 +212,11 @@ Reply SetSockOpt(Thread& thread, U32 fd, U32 level, U32 number, Address value, U
     return ErrnoOf(kernel::SetSocketOption(socket->handle(), Option::kLinger,
                                            linger.on ? linger.seconds * kNsPerSecond : -1));
   }
-  if (level == kSolSocket && (number == kSoDontRoute || number == kSoTimestamp)) {
+  if (level == kSolSocket && number == kSoDontRoute) {
     return 0;
+  }
+  if (level == kSolSocket && number == kSoTimestamp) {
+    return word != 0 ? -kENOPROTOOPT : 0;  // nothing that arrives is stamped
   }
   const Mapping* mapping = FindMapping(level, number);
   if (!mapping) {

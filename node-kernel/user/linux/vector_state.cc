@@ -8,7 +8,8 @@ namespace k42::personality {
 namespace {
 
 // Offsets of the XSAVE format.
-constexpr std::size_t kControlWord = 0, kMxcsr = 24, kHeader = 512, kHeaderSize = 64;
+constexpr std::size_t kControlWord = 0, kStatusWord = 2, kMxcsr = 24, kHeader = 512,
+                      kHeaderSize = 64;
 constexpr std::uint32_t kMxcsrBits = 0xffff;
 constexpr std::uint32_t kMxcsrInitial = 0x1f80;
 constexpr std::uint16_t kControlWordInitial = 0x37f;
@@ -73,6 +74,29 @@ void InitialVectorState(Thread* thread) {
   std::memcpy(thread->vector + kControlWord, &kControlWordInitial, sizeof(kControlWordInitial));
   std::memcpy(thread->vector + kMxcsr, &kMxcsrInitial, sizeof(kMxcsrInitial));
   VectorStateChanged(thread);
+}
+
+std::int32_t FloatingPointCode(Thread* thread, bool simd) {
+  constexpr std::uint32_t kInvalid = 1, kDenormal = 2, kDivide = 4, kOverflow = 8, kUnderflow = 16,
+                          kInexact = 32;
+  StoreVectorState(thread);
+  std::uint32_t raised = 0;  // and not masked
+  if (simd) {
+    std::uint32_t mxcsr = 0;
+    std::memcpy(&mxcsr, thread->vector + kMxcsr, sizeof(mxcsr));
+    raised = mxcsr & ~(mxcsr >> 7);
+  } else {
+    std::uint16_t control = 0, status = 0;
+    std::memcpy(&control, thread->vector + kControlWord, sizeof(control));
+    std::memcpy(&status, thread->vector + kStatusWord, sizeof(status));
+    raised = status & ~std::uint32_t{control};
+  }
+  return raised & kInvalid                   ? kFpeInvalid
+         : raised & kDivide                  ? kFpeDivide
+         : raised & kOverflow                ? kFpeOverflow
+         : raised & (kDenormal | kUnderflow) ? kFpeUnderflow
+         : raised & kInexact                 ? kFpeInexact
+                                             : kSiKernel;
 }
 
 bool SanitizeVectorState(unsigned char* state) {

@@ -20,6 +20,9 @@ void StoreVectorState(Thread* thread);
 void VectorStateChanged(Thread* thread);
 // The state a new program or a signal handler starts with.
 void InitialVectorState(Thread* thread);
+// What a floating point exception of the thread's program was: a code of SIGFPE. `simd`: by MXCSR,
+// else by the x87's words.
+std::int32_t FloatingPointCode(Thread* thread, bool simd);
 // Whether `state` may be loaded without a fault; clears what must not be in it.
 bool SanitizeVectorState(unsigned char* state);
 

@@ -207,5 +207,86 @@ TEST_F(SocketTest, DatagramsFindTheirReceiver) {
   sender->Close();
 }
 
+class FullInboxTest : public SocketTest {
+ protected:
+  RefPtr<DatagramEndpoint> Local() {
+    return RefPtr<DatagramEndpoint>::Adopt(
+        DatagramEndpoint::Make(services, SocketFamily::kLocal, {}).value());
+  }
+  // Until nothing of this size fits.
+  static void Fill(DatagramEndpoint& sender) {
+    const std::string bytes(1000, 'x');
+    while (Send(sender, bytes).ok()) {
+    }
+  }
+  static Status SendTo(Endpoint& from, Endpoint& to, std::string_view what) {
+    Transfer transfer;
+    transfer.in = BufferIn::Kernel(what.data(), what.size());
+    transfer.destination = RefPtr<Endpoint>(&to);
+    return from.Send(transfer).status();
+  }
+  static std::uint32_t Looked(Endpoint& endpoint) {
+    endpoint.LookForRoom();
+    return Ready(endpoint);
+  }
+};
+
+TEST_F(FullInboxTest, WhoIsConnectedSeesItAndIsToldOfRoom) {
+  auto receiver = Local(), sender = Local(), other = Local();
+  ASSERT_EQ(sender->Connect(*receiver), Status::kOk);
+  ASSERT_EQ(other->Connect(*receiver), Status::kOk);
+  EXPECT_NE(Looked(*sender) & abi::kWritable, 0u);
+  Fill(*sender);
+  EXPECT_EQ(Send(*sender, std::string(1000, 'x')).status(), Status::kWouldBlock);
+  EXPECT_EQ(Ready(*sender) & abi::kWritable, 0u);
+  while (Send(*sender, "x").ok()) {
+  }
+  EXPECT_EQ(Looked(*other) & abi::kWritable, 0u);  // has not even tried
+  EXPECT_TRUE(Receive(*receiver, &text).ok());
+  EXPECT_NE(Ready(*sender) & abi::kWritable, 0u);
+  EXPECT_NE(Ready(*other) & abi::kWritable, 0u);
+  EXPECT_TRUE(Send(*sender, "x").ok());
+  for (const auto& each : {receiver, sender, other}) each->Close();
+}
+
+TEST_F(FullInboxTest, WhoSendsByNameIsToldToTryAgain) {
+  auto receiver = Local(), filler = Local(), sender = Local();
+  auto pair = RefPtr<StreamEndpoint>::Adopt(
+      StreamEndpoint::Make(services, SocketFamily::kLocal, SocketType::kDatagram, {}).value());
+  ASSERT_EQ(filler->Connect(*receiver), Status::kOk);
+  Fill(*filler);
+  const std::string bytes(1000, 'x');
+  EXPECT_EQ(SendTo(*sender, *receiver, bytes), Status::kWouldBlock);
+  EXPECT_EQ(SendTo(*pair, *receiver, bytes), Status::kWouldBlock);
+  EXPECT_NE(Looked(*sender) & abi::kWritable, 0u);  // to others
+  EXPECT_EQ((Ready(*sender) | Ready(*pair)) & abi::kSendAgain, 0u);
+  EXPECT_TRUE(Receive(*receiver, &text).ok());
+  EXPECT_NE(Ready(*sender) & Ready(*pair) & abi::kSendAgain, 0u);
+  for (const auto& each : {receiver, filler, sender}) each->Close();
+  pair->Close();
+}
+
+TEST_F(FullInboxTest, TheEndOfEitherSideEndsTheWait) {
+  auto receiver = Local(), second = Local(), sender = Local(), gone = Local();
+  ASSERT_EQ(sender->Connect(*receiver), Status::kOk);
+  ASSERT_EQ(gone->Connect(*receiver), Status::kOk);
+  Fill(*sender);
+  EXPECT_EQ(Send(*gone, std::string(1000, 'x')).status(), Status::kWouldBlock);
+  gone->Close();
+  gone = RefPtr<DatagramEndpoint>();  // while it waits
+  EXPECT_EQ(Ready(*sender) & abi::kWritable, 0u);
+  ASSERT_EQ(sender->Connect(*second), Status::kOk);
+  EXPECT_NE(Looked(*sender) & abi::kWritable, 0u);
+  ASSERT_EQ(sender->Connect(*receiver), Status::kOk);
+  Fill(*sender);
+  EXPECT_EQ(Ready(*sender) & abi::kWritable, 0u);
+  receiver->Close();
+  EXPECT_NE(Ready(*sender) & abi::kWritable, 0u);
+  EXPECT_EQ(Send(*sender, "x").status(), Status::kConnectionRefused);
+  EXPECT_NE(Looked(*sender) & abi::kWritable, 0u);
+  second->Close();
+  sender->Close();
+}
+
 }  // namespace
 }  // namespace k42::io

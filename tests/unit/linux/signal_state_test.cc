@@ -57,6 +57,33 @@ TEST(PendingSignals, RealTimeOnesQueueInOrder) {
   EXPECT_TRUE(pending.set().empty());
 }
 
+TEST(PendingSignals, ATimerFindsItsOwnRecordUntilItIsTaken) {
+  PendingSignals pending;
+  const auto of_timer = [](std::int32_t id) {
+    LinuxSigInfo info{};
+    info.signo = kSIGRTMIN;
+    info.code = kSiTimer;
+    info.timer.id = id;
+    return info;
+  };
+  EXPECT_EQ(pending.OfTimer(kSIGRTMIN, 1), nullptr);
+  LinuxSigInfo queued = Info(kSIGRTMIN);
+  queued.code = kSiQueue;
+  queued.timer.id = 2;  // as a sender's number
+  EXPECT_TRUE(pending.Post(queued));
+  EXPECT_TRUE(pending.Post(of_timer(1)));
+  EXPECT_EQ(pending.OfTimer(kSIGRTMIN, 2), nullptr);
+  EXPECT_EQ(pending.OfTimer(kSIGRTMIN + 1, 1), nullptr);
+  LinuxSigInfo* const own = pending.OfTimer(kSIGRTMIN, 1);
+  ASSERT_NE(own, nullptr);
+  own->timer.overrun = 7;
+  LinuxSigInfo info;
+  ASSERT_TRUE(pending.Take(kAll, &info));
+  ASSERT_TRUE(pending.Take(kAll, &info));
+  EXPECT_EQ(info.timer.overrun, 7);
+  EXPECT_EQ(pending.OfTimer(kSIGRTMIN, 1), nullptr);
+}
+
 TEST(PendingSignals, TakesWhatIsAllowedAndFaultsFirst) {
   PendingSignals pending;
   (void)pending.Post(Info(kSIGHUP));
