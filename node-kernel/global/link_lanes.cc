@@ -1,7 +1,5 @@
 #include "global/link_lanes.h"
 
-#include <bit>
-
 namespace k42::global {
 
 void LinkLanes::Wait(Lane lane, LinkRequest& request) {
@@ -12,7 +10,7 @@ void LinkLanes::Wait(Lane lane, LinkRequest& request) {
   waiting_[lane].PushBack(&request);
 }
 
-LinkRequest* LinkLanes::TakeNext() {
+LinkRequest* LinkLanes::TakeNextWaiting() {
   std::size_t lane = turn_;
   for (std::uint32_t left = lanes_waiting_; left != 0; --left) {
     lane = waits_.FindSet(lane + 1);
@@ -29,21 +27,6 @@ LinkRequest* LinkLanes::TakeNext() {
     return request;
   }
   return nullptr;
-}
-
-std::uint32_t LinkLanes::Take(Lane lane) {
-  const auto operation = static_cast<std::uint32_t>(std::countr_zero(free_));
-  free_ &= free_ - 1;
-  --free_count_;
-  ++held_[lane];
-  lane_of_[operation] = lane;
-  return operation;
-}
-
-void LinkLanes::Give(std::uint32_t operation) {
-  free_ |= std::uint64_t{1} << operation;
-  ++free_count_;
-  --held_[lane_of_[operation]];
 }
 
 }  // namespace k42::global

@@ -11,6 +11,7 @@
 // CPU's.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 
 #include "abi/link_control.h"
@@ -32,14 +33,27 @@ class LinkLanes {
   }
 
   // May a request that comes now to that lane be issued? If not, it has to Wait.
-  bool MayIssue(Lane lane) const { return HasRoom(lane) && waiting_[lane].empty(); }
+  bool MayIssue(Lane lane) const {
+    return HasRoom(lane) && (lanes_waiting_ == 0 || waiting_[lane].empty());
+  }
   void Wait(Lane lane, LinkRequest& request);
   // Of those that wait, the next that may be issued now; null: none.
-  LinkRequest* TakeNext();
+  LinkRequest* TakeNext() { return lanes_waiting_ == 0 ? nullptr : TakeNextWaiting(); }
 
   // An operation for the lane, which has room; the operation has ended.
-  std::uint32_t Take(Lane lane);
-  void Give(std::uint32_t operation);
+  std::uint32_t Take(Lane lane) {
+    const auto operation = static_cast<std::uint32_t>(std::countr_zero(free_));
+    free_ &= free_ - 1;
+    --free_count_;
+    ++held_[lane];
+    lane_of_[operation] = lane;
+    return operation;
+  }
+  void Give(std::uint32_t operation) {
+    free_ |= std::uint64_t{1} << operation;
+    ++free_count_;
+    --held_[lane_of_[operation]];
+  }
 
   // Has the lane come so far that what it waits for should be heard of at once? Always before it
   // has to wait.
@@ -53,6 +67,8 @@ class LinkLanes {
   static_assert(abi::kOperationsPerCpu == 64, "one word of free operations");
 
   static constexpr std::uint32_t kForFirst = 16;
+
+  LinkRequest* TakeNextWaiting();
 
   std::uint32_t Spare() const { return free_count_ > kForFirst ? free_count_ - kForFirst : 0; }
   bool HasRoom(Lane lane) const {

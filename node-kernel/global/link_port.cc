@@ -55,7 +55,7 @@ void LinkPort::Submit(LinkRequest& request) {
   }
   const LinkLanes::Lane lane = LinkLanes::Of(request);
   if (cpu.lanes.MayIssue(lane))
-    Issue(number, request);
+    Issue(number, lane, request);
   else
     cpu.lanes.Wait(lane, request);
 }
@@ -87,9 +87,8 @@ Status LinkPort::WriteMessage(const ArenaRange& buffers, std::uint32_t index, Li
   return Status::kOk;
 }
 
-void LinkPort::Issue(machine::CpuId number, LinkRequest& request) {
+void LinkPort::Issue(machine::CpuId number, LinkLanes::Lane lane, LinkRequest& request) {
   Cpu& cpu = cpus_[number];
-  const LinkLanes::Lane lane = LinkLanes::Of(request);
   const bool scarce = cpu.lanes.Scarce(lane);
   const std::uint32_t index = cpu.lanes.Take(lane);
   const std::uint32_t slot = number * abi::kOperationsPerCpu + index;
@@ -223,7 +222,7 @@ void LinkPort::OnCompletion(machine::CpuId number, std::uint64_t id) {
   trace::Log(trace::kLinkDone, id, static_cast<std::uint32_t>(request->outcome));
   cpu.under_way[index] = nullptr;
   cpu.lanes.Give(index);
-  while (LinkRequest* next = cpu.lanes.TakeNext()) Issue(number, *next);
+  while (LinkRequest* next = cpu.lanes.TakeNext()) Issue(number, LinkLanes::Of(*next), *next);
   request->done(*request);
 }
 

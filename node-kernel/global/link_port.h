@@ -86,7 +86,7 @@ class LinkPort final : public Link {
   abi::DaemonHeader& daemon() const {
     return *reinterpret_cast<abi::DaemonHeader*>(base_ + abi::kArenaPage);
   }
-  void Issue(machine::CpuId number, LinkRequest& request);
+  void Issue(machine::CpuId number, LinkLanes::Lane lane, LinkRequest& request);
   Status WriteMessage(const ArenaRange& buffers, std::uint32_t index, LinkRequest& request,
                       abi::Operation& operation);
   void OnRecord(machine::CpuId number, const abi::ReceivedRecord& record);
