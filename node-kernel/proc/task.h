@@ -31,8 +31,22 @@ class Task;
 
 // The process a task lives in, as the table sees it. Called under the task's lock: these only
 // leave word (Dispatcher::Post and Ask); they take no lock and do not wait.
+//
+// A process runs while none of its tasks is stopped. Each of them is stopped under its own lock, so
+// whoever changes their number leaves word, and leaves it again if the number has changed meanwhile
+// to mean something else: the last word left is the right one.
 class TaskHost {
  public:
+  // One of its tasks, running so far, is stopped; one that was stopped goes on, or is its no more.
+  void TaskStops() {
+    stopped_tasks_.fetch_add(1);
+    LeaveWord();
+  }
+  void TaskGoesOn() {
+    stopped_tasks_.fetch_sub(1);
+    LeaveWord();
+  }
+
   // The task's pending signals changed.
   virtual void SignalsChanged(Task& task) = 0;
   // The task has another parent (it is new, has become a main task, or its parent has ended), or
@@ -51,6 +65,17 @@ class TaskHost {
 
  protected:
   ~TaskHost() = default;
+
+ private:
+  void LeaveWord() {
+    bool stops = false;
+    do {
+      stops = stopped_tasks_.load() != 0;
+      stops ? StopRunning() : ContinueRunning();
+    } while ((stopped_tasks_.load() != 0) != stops);
+  }
+
+  std::atomic<std::uint32_t> stopped_tasks_{0};
 };
 
 // Who wants to learn of a task's end. The table holds a reference until it has told.

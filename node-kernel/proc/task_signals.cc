@@ -18,7 +18,7 @@ TaskChange TaskTable::StopLocked(Task& task, std::uint32_t signal) {
   if (task.state.load(std::memory_order_relaxed) != TaskState::kRunning || task.host == nullptr)
     return {};
   task.state.store(TaskState::kStoppedState, std::memory_order_relaxed);
-  task.host->StopRunning();
+  task.host->TaskStops();
   return {ExitKind::kStopped, signal, ++task.turn, task.credential.user};
 }
 
@@ -39,7 +39,7 @@ TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
     task.signals.Drop(kStopSignals);
     if (task.state.load(std::memory_order_relaxed) == TaskState::kStoppedState) {
       task.state.store(TaskState::kRunning, std::memory_order_relaxed);
-      task.host->ContinueRunning();
+      task.host->TaskGoesOn();
       change = {ExitKind::kContinued, abi::kSignalContinue, ++task.turn, task.credential.user};
     }
   } else if ((bit & kStopSignals) != 0) {

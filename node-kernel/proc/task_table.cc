@@ -151,6 +151,15 @@ Status TaskTable::Adopt(std::uint32_t caller, std::uint32_t number, TaskHost* fr
   from->own_tasks.guests.fetch_sub(1, std::memory_order_relaxed);
   host->own_tasks.main.store(found->number, std::memory_order_relaxed);
   host->IdentityChanged(*found);
+  // What it was told as a guest, and its old process has not carried out.
+  if (found->state.load(std::memory_order_relaxed) == TaskState::kStoppedState) {
+    host->TaskStops();
+    from->TaskGoesOn();
+  }
+  if ((found->signals.pending() & abi::SignalBit(abi::kSignalKill)) != 0)
+    host->EndRunning(ExitKind::kKilled, abi::kSignalKill);
+  else if (found->signals.pending() != 0)
+    host->SignalsChanged(*found);
   return Status::kOk;
 }
 
@@ -192,6 +201,8 @@ bool TaskTable::Finish(Task& task, TaskHost* host, bool is_main, ExitKind kind, 
   if (task.host != host || task.is_main != is_main)
     return false;
   task.host = nullptr;
+  if (!is_main && task.state.load(std::memory_order_relaxed) == TaskState::kStoppedState)
+    host->TaskGoesOn();
   task.exit_kind = kind;
   task.exit_code = code;
   task.user_ns = times.user_ns;

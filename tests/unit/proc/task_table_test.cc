@@ -242,6 +242,91 @@ TEST_F(TaskTableTest, StopAndContinueAreReportedOnce) {
   EXPECT_EQ(Wait(1, Any(kWaitContinued)), Status::kWouldBlock);
 }
 
+// A process with a guest (a child of vfork): it runs when neither of the two is stopped, whichever
+// goes on first, and a guest that ends leaves no stop behind.
+TEST_F(TaskTableTest, AProcessRunsWhenNoneOfItsTasksIsStopped) {
+  FakeHost host;
+  Task* main = New(1, &host);
+  const auto guest = [&] {
+    return tasks_.Create(&host, main->number, abi::kSignalChild, &host, false, 0).value();
+  };
+  const auto send = [&](std::uint32_t task, std::uint32_t signal) {
+    EXPECT_TRUE(tasks_.Kill(1, To(task, signal)).ok());
+    return host.stopped;
+  };
+  const std::uint32_t second = guest();
+  for (const auto& [one, other] :
+       {std::pair{main->number, second}, std::pair{second, main->number}}) {
+    EXPECT_TRUE(send(one, abi::kSignalStop));
+    EXPECT_TRUE(send(other, abi::kSignalStop));
+    EXPECT_TRUE(send(one, abi::kSignalStop));  // is already
+    EXPECT_TRUE(send(one, abi::kSignalContinue));
+    EXPECT_FALSE(send(other, abi::kSignalContinue));
+    EXPECT_FALSE(send(other, abi::kSignalContinue));
+  }
+  EXPECT_TRUE(send(second, abi::kSignalStop));
+  EXPECT_EQ(tasks_.EndOwn(&host, second, ExitKind::kExited, 0), Status::kOk);
+  EXPECT_FALSE(host.stopped);
+  tasks_.EndHost(&host, ExitKind::kExited, 0, {});
+}
+
+// Two CPUs stop and continue two tasks of a process: the last word left is the right one.
+TEST_F(TaskTableTest, StopsOfTwoTasksDoNotOverwriteEachOther) {
+  struct Words final : TaskHost {
+    void SignalsChanged(Task&) override {}
+    void IdentityChanged(Task&) override {}
+    void StopRunning() override { Leave(true); }
+    void ContinueRunning() override { Leave(false); }
+    void EndRunning(ExitKind, std::uint32_t) override {}
+    void Leave(bool stop) {
+      std::this_thread::yield();  // between the number and the word
+      stopped.store(stop);
+    }
+    std::atomic<bool> stopped{false};
+  };
+  for (int round = 0; round < 2000; ++round) {
+    Words host;
+    const bool first_stays = round % 2 != 0;
+    std::thread other([&] {
+      host.TaskStops();
+      host.TaskGoesOn();
+    });
+    host.TaskStops();
+    if (!first_stays)
+      host.TaskGoesOn();
+    other.join();
+    ASSERT_EQ(host.stopped.load(), first_stays) << round;
+  }
+}
+
+// What a guest was told just before it became a process holds for the process.
+TEST_F(TaskTableTest, AGuestTakesItsStopAndItsDeathAlong) {
+  FakeHost from;
+  Task* main = New(1, &from);
+  const auto guest = [&] {
+    return tasks_.Create(&from, main->number, abi::kSignalChild, &from, false, 0).value();
+  };
+  FakeHost stopped, killed, told, plain;
+  const std::uint32_t first = guest(), second = guest(), third = guest(), fourth = guest();
+  EXPECT_TRUE(tasks_.Kill(1, To(first, abi::kSignalStop)).ok());
+  EXPECT_TRUE(tasks_.Kill(1, To(second, abi::kSignalKill)).ok());
+  EXPECT_TRUE(tasks_.Kill(1, To(third, abi::kSignalTerminate)).ok());
+  EXPECT_TRUE(from.stopped);
+  for (const auto& [number, host] : {std::pair{first, &stopped}, std::pair{second, &killed},
+                                     std::pair{third, &told}, std::pair{fourth, &plain}})
+    EXPECT_EQ(tasks_.Adopt(main->number, number, &from, host), Status::kOk);
+  EXPECT_FALSE(from.stopped);
+  EXPECT_TRUE(stopped.stopped);
+  EXPECT_TRUE(killed.ended && killed.exit_kind == ExitKind::kKilled);
+  EXPECT_EQ(killed.exit_code, abi::kSignalKill);
+  EXPECT_TRUE(told.signals == 1 && !told.ended && !told.stopped);
+  EXPECT_TRUE(plain.signals == 0 && !plain.ended && !plain.stopped);
+  EXPECT_TRUE(tasks_.Kill(1, To(first, abi::kSignalContinue)).ok());
+  EXPECT_FALSE(stopped.stopped);
+  for (FakeHost* host : {&stopped, &killed, &told, &plain, &from})
+    tasks_.EndHost(host, ExitKind::kExited, 0, {});
+}
+
 TEST_F(TaskTableTest, KillEndsAStoppedOne) {
   FakeHost host;
   Task* child = New(1, &host);
