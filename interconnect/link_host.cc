@@ -127,7 +127,6 @@ std::size_t LinkHost::ServeCpu(std::uint32_t number) {
   cpu.submit.Retract();
   FlushBacklog(cpu);
   std::size_t served = 0;
-  std::uint64_t due_ns = 0;  // since when a call is due
   // Bounded: operations may end as fast as the kernel submits, and there is other work than its.
   for (; served < abi::kSubmitEntries && !broken_; ++served) {
     auto front = cpu.submit.Front();
@@ -149,15 +148,6 @@ std::size_t LinkHost::ServeCpu(std::uint32_t number) {
     cpu.submit.Drop();
     if (fresh)
       Begin(id, operation);
-    if (!cpu.call_due)
-      continue;
-    const std::uint64_t now = clock_.NowNs();
-    if (due_ns == 0)
-      due_ns = now;
-    if (now - due_ns < kCallDelayNs)
-      continue;
-    Calls();
-    due_ns = now;
   }
   return served;
 }
@@ -320,7 +310,7 @@ void LinkHost::DropWaitingView(Cpu& cpu) {
   cpu.backlog.erase(std::next(last).base());
 }
 
-// After a batch, or a part of one that took long, one interrupt for each CPU that asked for it.
+// After a batch, one interrupt for each CPU that asked for it.
 void LinkHost::Calls() {
   for (std::uint32_t i = 0; i < cpus_.size(); ++i) {
     if (!std::exchange(cpus_[i].call_due, false))

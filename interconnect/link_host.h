@@ -118,8 +118,6 @@ class LinkHost final : public Events {
     std::uint32_t quiet = 0;  // records since the last call that were no reason for one
     bool call_due = false;
   };
-  // A call waits so long for the rest of a batch: the kernel finds new work for us while we copy.
-  static constexpr std::uint64_t kCallDelayNs = 100'000;
   static constexpr std::size_t kMaxBacklog = 1 << 20;
   static constexpr std::size_t kMostBacklog = 16 * kMaxBacklog;
   // What a predecessor has ended is reported once more.

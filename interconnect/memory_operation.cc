@@ -1,6 +1,5 @@
 #include "interconnect/memory_operation.h"
 
-#include <cpuid.h>
 #include <signal.h>
 
 #include <atomic>
@@ -10,34 +9,15 @@ namespace k42::interconnect {
 namespace {
 std::atomic<bool> hold_next_put{false};
 
-// From here on one string move is faster than the library's loop of loads and stores, on CPUs that
-// say so (ERMS): it writes whole lines without reading them first.
-constexpr std::uint32_t kLargeMove = 64 * 1024;
-
-bool HasFastStringMoves() {
-  constexpr unsigned kErms = 1u << 9;
-  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ebx & kErms) != 0;
-}
-const bool fast_string_moves = HasFastStringMoves();
-
-void Move(std::byte* to, const std::byte* from, std::size_t length) {
-  if (length < kLargeMove || !fast_string_moves) {
-    std::memcpy(to, from, length);
-    return;
-  }
-  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
-}
-
 void Copy(std::byte* to, const std::byte* from, std::uint32_t length) {
   std::uint32_t done = 0;
   if (hold_next_put.load(std::memory_order_relaxed) && length >= kHeldPut) [[unlikely]] {
     hold_next_put = false;
     done = length / 2;
-    Move(to, from, done);
+    std::memcpy(to, from, done);
     raise(SIGSTOP);
   }
-  Move(to + done, from + done, length - done);
+  std::memcpy(to + done, from + done, length - done);
 }
 }  // namespace
 
@@ -109,7 +89,7 @@ std::uint64_t Perform(const Request& request, const Places& places) {
       return 0;
     case OperationKind::kGet:
       std::atomic_signal_fence(std::memory_order_acquire);
-      Move(places.local, places.remote, request.length);
+      std::memcpy(places.local, places.remote, request.length);
       return 0;
     case OperationKind::kFetchAdd:
       return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(places.remote))
