@@ -10,6 +10,8 @@
 #include "cobj/handle_count.h"
 #include "cobj/hold.h"
 #include "cobj/make.h"
+#include "global/cluster_counter.dispatch.h"
+#include "global/cluster_counter.h"
 #include "ipc/handle_table.h"
 #include "ipc/ticket_sink.h"
 #include "mem/heap.h"
@@ -220,6 +222,59 @@ TEST_F(HeldObjectTest, AChildDoesNotInheritWhatEnds) {
   EXPECT_EQ(other_ends, 0);  // each copy held what it had, and no more
   parent.CloseAll();
   EXPECT_EQ(other_ends, 1);
+}
+
+// A counter of the cluster is removed by others while a process has handles for it.
+class RemovedObjectTest : public test::ObjectFixture {
+ protected:
+  static constexpr int kMany = 3 * cobj::ObjectManager::kIdBatch;
+
+  cobj::Ref<global::IClusterCounter> NewCounter() {
+    return cobj::MakeShared<global::ClusterCounter>().value();
+  }
+  // Makes and removes counters until most ids that may be reused have been; is `bits` among them?
+  bool Reused(cobj::RefBits bits) {
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < kMany; ++i) {
+        const auto one = NewCounter();
+        const bool found = one.bits() == bits;
+        EXPECT_EQ(cobj::Destroy(one), Status::kOk);
+        if (found)
+          return true;
+      }
+      objects_->FlushIds();
+      EXPECT_TRUE(Eventually([&] {
+        const auto counts = objects_->counts();
+        return counts.disposed >= counts.destroyed && objects_->grace().idle();
+      }));
+    }
+    return false;
+  }
+};
+
+TEST_F(RemovedObjectTest, AnOldHandleNamesNoOtherObject) {
+  HandleTable table(mem::TheHeap());
+  const auto counter = NewCounter();
+  const cobj::RefBits bits = counter.bits();
+  const cobj::ObjectRef object = {bits, kAllRights, &global::kClusterCounterInfo};
+  const abi::Handle handle = table.Grant(object).value();
+  const abi::Handle second = table.Duplicate(handle, kAllRights).value();
+  EXPECT_EQ(counter->Add(5).value(), 5u);
+  EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+  EXPECT_EQ(table.Close(second), Status::kOk);
+  EXPECT_FALSE(Reused(bits));
+  cobj::ObjectRef found;
+  ASSERT_EQ(table.Resolve(handle, &found), Status::kOk);
+  EXPECT_EQ(found.ref, bits);
+  EXPECT_EQ(cobj::Ref<global::IClusterCounter>::FromBits(found.ref)->Read().status(),
+            Status::kDeleted);
+  {
+    HandleTable child(mem::TheHeap());  // a fork does not fail for it
+    EXPECT_EQ(child.CopyAll(table), Status::kOk);
+    child.CloseAll();
+  }
+  EXPECT_FALSE(Reused(bits));
+  EXPECT_EQ(table.Close(handle), Status::kOk);
 }
 
 }  // namespace
