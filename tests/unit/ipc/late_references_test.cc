@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "cobj/handle_count.h"
 #include "cobj/hold.h"
@@ -232,28 +233,42 @@ class RemovedObjectTest : public test::ObjectFixture {
   cobj::Ref<global::IClusterCounter> NewCounter() {
     return cobj::MakeShared<global::ClusterCounter>().value();
   }
-  // Makes and removes counters until most ids that may be reused have been; is `bits` among them?
-  bool Reused(cobj::RefBits bits) {
-    for (int round = 0; round < 3; ++round) {
-      for (int i = 0; i < kMany; ++i) {
-        const auto one = NewCounter();
-        const bool found = one.bits() == bits;
-        EXPECT_EQ(cobj::Destroy(one), Status::kOk);
-        if (found)
-          return true;
-      }
+  // Ids of destroyed objects that stay where they are: held, or of roots that gave theirs to
+  // others.
+  std::uint64_t Kept() {
+    for (int i = 0; i < 5; ++i) {  // what was collected while the last batch waited is the next one
       objects_->FlushIds();
-      EXPECT_TRUE(Eventually([&] {
-        const auto counts = objects_->counts();
-        return counts.disposed >= counts.destroyed && objects_->grace().idle();
-      }));
+      EXPECT_TRUE(Eventually([&] { return objects_->grace().idle(); }));
     }
-    return false;
+    return Waiting();
+  }
+  std::uint64_t Waiting() const {
+    const auto counts = objects_->counts();
+    return counts.destroyed - counts.recycled;
+  }
+  // All ids that may be reused are free in the end.
+  bool OnlyKept(std::uint64_t count) {
+    return Eventually([&] {
+      objects_->FlushIds();
+      return Waiting() == count && objects_->grace().idle();
+    });
+  }
+  // Has any of many new counters this id? (Ids that were freed last are taken first.)
+  bool Reused(cobj::RefBits bits) {
+    std::vector<cobj::Ref<global::IClusterCounter>> counters;
+    bool found = false;
+    for (int i = 0; i < kMany; ++i) {
+      counters.push_back(NewCounter());
+      found |= counters.back().bits() == bits;
+    }
+    for (const auto counter : counters) EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+    return found;
   }
 };
 
 TEST_F(RemovedObjectTest, AnOldHandleNamesNoOtherObject) {
   HandleTable table(mem::TheHeap());
+  const std::uint64_t kept = Kept();
   const auto counter = NewCounter();
   const cobj::RefBits bits = counter.bits();
   const cobj::ObjectRef object = {bits, kAllRights, &global::kClusterCounterInfo};
@@ -262,6 +277,7 @@ TEST_F(RemovedObjectTest, AnOldHandleNamesNoOtherObject) {
   EXPECT_EQ(counter->Add(5).value(), 5u);
   EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
   EXPECT_EQ(table.Close(second), Status::kOk);
+  EXPECT_TRUE(OnlyKept(kept + 1));
   EXPECT_FALSE(Reused(bits));
   cobj::ObjectRef found;
   ASSERT_EQ(table.Resolve(handle, &found), Status::kOk);
@@ -273,8 +289,26 @@ TEST_F(RemovedObjectTest, AnOldHandleNamesNoOtherObject) {
     EXPECT_EQ(child.CopyAll(table), Status::kOk);
     child.CloseAll();
   }
-  EXPECT_FALSE(Reused(bits));
+  EXPECT_TRUE(OnlyKept(kept + 1));
   EXPECT_EQ(table.Close(handle), Status::kOk);
+  EXPECT_TRUE(OnlyKept(kept));  // no id is lost
+  EXPECT_TRUE(Reused(bits));
+}
+
+// Closed before the removal, or after it and before its grace period is over.
+TEST_F(RemovedObjectTest, AnIdThatNobodyHoldsComesBack) {
+  HandleTable table(mem::TheHeap());
+  for (const bool first : {true, false}) {
+    const std::uint64_t kept = Kept();
+    const auto counter = NewCounter();
+    const abi::Handle handle =
+        table.Grant({counter.bits(), kAllRights, &global::kClusterCounterInfo}).value();
+    const Status before = first ? table.Close(handle) : Status::kOk;
+    EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+    const Status after = first ? Status::kOk : table.Close(handle);
+    EXPECT_TRUE(before == Status::kOk && after == Status::kOk);
+    EXPECT_TRUE(OnlyKept(kept));
+  }
 }
 
 }  // namespace
