@@ -102,7 +102,9 @@ bool GuestTrace::Poll(bool last, std::string* to) {
       continue;
     // The buffer may go to somebody else while it is read: then it was not this one.
     const std::size_t start = to->size();
-    trace::ReadState state = programs_[{i, turn}];
+    trace::ReadState state;
+    if (programs_[i].turn == turn)
+      state = programs_[i].state;
     PollBuffer({user.address, trace::kUserBlockBytes}, &state, last, control::TraceSource::kProgram,
                user.process, to);
     std::uint64_t turn_now = 0;
@@ -110,7 +112,7 @@ bool GuestTrace::Poll(bool last, std::string* to) {
     if (!memory_.ReadObject(at, &turn_now) || turn_now != turn)
       to->resize(start);
     else
-      programs_[{i, turn}] = state;
+      programs_[i] = {turn, state};
   }
   return true;
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 
 #include "abi/trace_area.h"
 #include "abi/trace_reader.h"
@@ -34,8 +33,11 @@ class GuestTrace {
   const interconnect::GuestMemory& memory_;
   std::uint64_t area_ = 0;  // physical; 0: not found yet
   std::map<std::uint64_t, trace::ReadState> cpus_;
-  // Of programs' buffers, by entry and turn.
-  std::map<std::pair<std::uint32_t, std::uint64_t>, trace::ReadState> programs_;
+  struct Program {
+    std::uint64_t turn = 0;  // of which `state` is
+    trace::ReadState state;
+  };
+  Program programs_[trace::kMaxUserTraces];
 };
 
 }  // namespace k42::noded

@@ -17,7 +17,7 @@ namespace {
 using upgrade::KernelStep;
 
 constexpr std::chrono::milliseconds kTurn{200};
-constexpr std::uint64_t kAskMs = 1000;    // how often the kernel is asked what it runs
+constexpr std::uint64_t kAskMs = 1000;  // how often the kernel is asked what it runs, or how it is
 constexpr std::uint64_t kRetryMs = 2000;  // after a failure that a rollout does not wait for
 
 // Soak times are compared across daemons: wall clock (a difference lengthens or shortens a soak).
@@ -175,15 +175,16 @@ agent::TaskThread::Time UpgradeService::Turn() {
 }
 
 void UpgradeService::Converge() {
-  // A record that cannot be read is no reason to fall back to what was built in.
-  if (!attached_ || stepping_ || !records_.known || !records_.unreadable.empty())
+  if (!attached_)
     return;
   const std::uint64_t now = WallMs();
   if (now >= ask_at_ms_) {
     ask_at_ms_ = now + kAskMs;
     daemon_.loop().Post([this] { link_->Query(); });
   }
-  if (!report_ || now < retry_at_ms_)
+  // A record that cannot be read is no reason to fall back to what was built in.
+  if (stepping_ || !records_.known || !records_.unreadable.empty() || !report_ ||
+      now < retry_at_ms_)
     return;
   const auto& rollout = records_.rollout;
   for (const upgrade::KernelClass& present : report_->classes) {

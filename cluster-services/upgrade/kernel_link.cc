@@ -68,7 +68,7 @@ std::optional<KernelReport> DecodeReport(std::span<const std::byte> payload) {
 }
 
 void KernelLink::Query() {
-  send_(ControlKind::kUpgradeQuery, 0, {});
+  send_(ControlKind::kUpgradeQuery, number_, {});
 }
 
 void KernelLink::Step(const std::string& class_name, const KernelStep& step,

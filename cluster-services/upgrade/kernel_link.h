@@ -37,6 +37,8 @@ class KernelLink {
   KernelLink(Send send, ReportHandler on_report, Notice notice)
       : send_(std::move(send)), on_report_(std::move(on_report)), notice_(std::move(notice)) {}
 
+  // What does it run? Or, while a step is under way: what is the last word on it? For that may have
+  // been lost: to be asked every now and then until the step has ended.
   void Query();
   // `file` empty: back. kBusy, at once, while another step is under way.
   void Step(const std::string& class_name, const KernelStep& step, std::uint32_t from_version,

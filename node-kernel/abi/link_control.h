@@ -27,7 +27,7 @@ enum class ControlKind : std::uint32_t {
   kRunCredit = 27,   // both: u32 stream (0, 1, 2), u32 bytes consumed
 
   // Classes taken to another version (abi/upgrade_control.h). `sequence` is the request's number.
-  kUpgradeQuery = 48,  // daemon: nothing; kUpgradeState answers
+  kUpgradeQuery = 48,  // daemon: nothing; 0: kUpgradeState answers, else the step's last word
   kUpgradeStep = 49,   // daemon: UpgradeStep; kUpgradeEnd answers, in the end
   kUpgradePiece = 50,  // daemon: u32 offset, then bytes of the module's file
   kUpgradeWant = 52,   // kernel: UpgradeWant: the next piece

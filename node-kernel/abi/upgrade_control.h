@@ -6,6 +6,12 @@
 //   daemon  kUpgradePiece    exactly that piece
 //   kernel  kUpgradeEnd      how it ended, then kUpgradeState
 //
+// The kernel's words may be lost (it has no memory for them). So the daemon asks again while it
+// waits: kUpgradeQuery with the step's number has the kernel say again what it said last of that
+// step: kUpgradeWant or kUpgradeEnd (kNotFound: it knows no such step); nothing while it is at
+// work. It remembers the last end only. A piece that it has already is ignored. kUpgradeQuery with
+// number 0 asks for kUpgradeState.
+//
 // A step that comes while another's file is being fetched takes its place (a new daemon knows
 // nothing of the old one's); while one is being carried out it is refused as busy. Whoever breaks
 // these rules gets kInvalidArgument, and nothing has happened.

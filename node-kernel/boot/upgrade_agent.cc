@@ -32,6 +32,8 @@ void UpgradeAgent::OnControl(ControlKind kind, std::uint64_t number, Bytes paylo
     case ControlKind::kUpgradePiece:
       return TakePiece(number, payload);
     case ControlKind::kUpgradeQuery:
+      if (number != 0)
+        return TellOfStep(number);
       asked_ = true;
       question_ = number;
       return thread_->Unblock();
@@ -70,10 +72,24 @@ void UpgradeAgent::Want() {
   (void)control_->Send(ControlKind::kUpgradeWant, number_, BytesOf(want));
 }
 
+// Says again what may have been lost.
+void UpgradeAgent::TellOfStep(std::uint64_t number) {
+  if (phase_ != Phase::kNone && number == number_) {
+    if (phase_ == Phase::kFetching)
+      Want();
+    return;
+  }
+  if (number != ended_number_)
+    return End(number, Status::kNotFound, "a step that this kernel does not know of");
+  SayEnd();
+}
+
 void UpgradeAgent::TakePiece(std::uint64_t number, Bytes payload) {
   if (phase_ != Phase::kFetching || number != number_)
     return;  // of a step that is over
   const auto offset = ReadAt<std::uint32_t>(payload, 0);
+  if (offset.ok() && offset.value() < fetched_)
+    return;  // once more, because it was asked for once more
   const std::uint32_t length = std::min(abi::kUpgradePieceSize, step_.size - fetched_);
   if (!offset.ok() || offset.value() != fetched_ ||
       payload.size() != sizeof(offset.value()) + length) {
@@ -134,8 +150,16 @@ void UpgradeAgent::Work() {
 }
 
 void UpgradeAgent::End(std::uint64_t number, Status status, std::string_view text) {
-  const abi::UpgradeEnd end{static_cast<std::int64_t>(status)};
-  (void)control_->Send(ControlKind::kUpgradeEnd, number, BytesOf(end),
+  ended_number_ = number;
+  ended_status_ = status;
+  ended_text_.Say("{}", text);
+  SayEnd();
+}
+
+void UpgradeAgent::SayEnd() {
+  const abi::UpgradeEnd end{static_cast<std::int64_t>(ended_status_)};
+  const std::string_view text = ended_text_.text();
+  (void)control_->Send(ControlKind::kUpgradeEnd, ended_number_, BytesOf(end),
                        AsBytes(text.data(), text.size()));
 }
 

@@ -3,7 +3,8 @@
 //
 // States of a step:  none -> fetching (pieces of the file) -> ready -> working -> none
 // One thread on CPU 0 does the work, because it waits; messages arrive on CPU 0, too, so nothing
-// here needs a lock. The state is told on request and after each step.
+// here needs a lock. The state is told on request and after each step. What was said of a step may
+// be asked for again (it may have been lost), so the last end is kept.
 #pragma once
 
 #include <cstddef>
@@ -32,8 +33,10 @@ class UpgradeAgent final : public global::ControlHandler {
   void BeginStep(std::uint64_t number, Bytes payload);
   void TakePiece(std::uint64_t number, Bytes payload);
   void Want();
+  void TellOfStep(std::uint64_t number);
   void Work();
   void End(std::uint64_t number, Status status, std::string_view text);
+  void SayEnd();
   void SendState(std::uint64_t number);
   void DropFile();
 
@@ -45,6 +48,9 @@ class UpgradeAgent final : public global::ControlHandler {
   abi::UpgradeStep step_{};
   std::byte* file_ = nullptr;  // step_.size bytes
   std::uint32_t fetched_ = 0;
+  std::uint64_t ended_number_ = 0;  // the last that ended, and how
+  Status ended_status_ = Status::kOk;
+  cobj::Sentence ended_text_;
   bool asked_ = false;  // for the state
   std::uint64_t question_ = 0;
 };

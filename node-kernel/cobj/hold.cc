@@ -1,6 +1,7 @@
 #include "cobj/hold.h"
 
 #include "cobj/counted.dispatch.h"
+#include "cobj/object_system.h"
 
 namespace k42::cobj {
 namespace {
@@ -14,11 +15,20 @@ Ref<ICounted> CountedOf(const ObjectRef& object) {
 Status Hold(const ObjectRef& object) {
   if (object.info->own)
     return Status::kPermissionDenied;
+  if (object.info->removable) {
+    node_objects->table().holds(object.ref).Hold();
+    return Status::kOk;
+  }
   const auto counted = CountedOf(object);
   return counted ? counted->HandleAdded() : Status::kOk;
 }
 
 void Release(const ObjectRef& object) {
+  if (object.info->removable) {
+    if (node_objects->table().holds(object.ref).Release())
+      node_objects->manager_here().IdLeft(object.ref);
+    return;
+  }
   if (const auto counted = CountedOf(object))
     (void)counted->HandleDropped();
 }

@@ -39,6 +39,8 @@ struct InterfaceInfo {
   NativeResult (*invoke)(RefBits, std::uint32_t method, const Words&, CallContext&);
   // Handles stay in the table that the kernel put them into (cobj/hold.h).
   bool own = false;
+  // Others destroy the objects while handles name them: what is held is the id (cobj/hold.h).
+  bool removable = false;
 
   constexpr bool IsA(const InterfaceInfo& wanted) const {
     for (const InterfaceInfo* info = this; info != nullptr; info = info->base)

@@ -143,6 +143,11 @@ void ObjectManager::IdsAreFree() {
   while (index != ObjectTable::kNoIndex) {
     const RefBits bits = BitsOfIndex(index);
     index = table_.link(bits);
+    const IdHolds::Next next = table_.holds(bits).AfterGrace();
+    if (next == IdHolds::Next::kAgain)
+      CollectId(bits);
+    if (next != IdHolds::Next::kFree)
+      continue;
     table_.Free(bits);
     Count(recycled_);
   }

@@ -10,7 +10,7 @@
 //   4. The root disposes of its reps and itself.
 //   5. The id waits, in a batch with others, for a further global grace period: a thread anywhere
 //      may still have the reference on its stack, and its call must answer kDeleted, not reach a
-//      new object.
+//      new object. So do handles: an id that is held waits for its last holder (id_holds.h).
 //
 // Each step runs on the CPU that destroyed the object (its home), on the event loop. A rep's state
 // is its CPU's alone; the counts may be read from anywhere.
@@ -38,6 +38,8 @@ class alignas(64) ObjectManager final : public IObjectManager {
   Status Counts(ObjectCounts& counts) override;
 
   void CountMiss() { Count(misses_); }
+  // The last holder of the id of a destroyed object has let go, on this CPU.
+  void IdLeft(RefBits bits) { CollectId(bits); }
 
   // So many of the objects destroyed here are not gone yet that whoever destroys more should wait,
   // when it holds nothing, until they are (HoldBack): else objects come faster than their memory

@@ -20,6 +20,7 @@
 #include "base/bitmap.h"
 #include "base/cpu_set.h"
 #include "base/result.h"
+#include "cobj/id_holds.h"
 #include "cobj/miss_gate.h"
 #include "cobj/slot.h"
 #include "machine/cpu.h"
@@ -48,6 +49,7 @@ class ObjectTable {
   void Free(RefBits bits);
 
   MissGate& gate(RefBits bits) { return EntryOf(IndexOfBits(bits)).gate; }
+  IdHolds& holds(RefBits bits) { return EntryOf(IndexOfBits(bits)).holds; }
   bool Knows(RefBits bits) const;
   // Of this CPU: a list of ids threaded through their entries, for those that wait to be freed.
   std::uint32_t& link(RefBits bits) { return EntryOf(IndexOfBits(bits)).next; }
@@ -62,6 +64,7 @@ class ObjectTable {
  private:
   struct alignas(64) Entry {
     MissGate gate;
+    IdHolds holds;
     std::uint32_t next = kNoIndex;   // in a list of ids, while the id is free or about to be
     std::uint32_t chain = kNoIndex;  // of the first id of a shared chain: the next chain's first
   };

@@ -1,6 +1,5 @@
 #include "global/link_port.h"
 
-#include <bit>
 #include <cstring>
 
 #include "abi/arena_format.h"
@@ -54,10 +53,11 @@ void LinkPort::Submit(LinkRequest& request) {
     request.status = Status::kUnavailable;
     return request.done(request);
   }
-  if (cpu.free == 0 || !cpu.waiting.empty())
-    cpu.waiting.PushBack(&request);
+  const LinkLanes::Lane lane = LinkLanes::Of(request);
+  if (cpu.lanes.MayIssue(lane))
+    Issue(number, lane, request);
   else
-    Issue(number, request);
+    cpu.lanes.Wait(lane, request);
 }
 
 // Frame and payload into the operation's own buffer.
@@ -87,14 +87,15 @@ Status LinkPort::WriteMessage(const ArenaRange& buffers, std::uint32_t index, Li
   return Status::kOk;
 }
 
-void LinkPort::Issue(machine::CpuId number, LinkRequest& request) {
+void LinkPort::Issue(machine::CpuId number, LinkLanes::Lane lane, LinkRequest& request) {
   Cpu& cpu = cpus_[number];
-  const auto index = static_cast<std::uint32_t>(std::countr_zero(cpu.free));
+  const bool scarce = cpu.lanes.Scarce(lane);
+  const std::uint32_t index = cpu.lanes.Take(lane);
   const std::uint32_t slot = number * abi::kOperationsPerCpu + index;
   auto& operation = *reinterpret_cast<abi::Operation*>(base_ + layout_.OperationAt(slot));
   operation.kind = request.kind;
   operation.channel = request.channel;
-  operation.flags = request.flags;
+  operation.flags = scarce ? request.flags & ~std::uint32_t{abi::kQuietEnd} : request.flags;
   operation.peer_node = request.peer.node;
   operation.peer_incarnation = request.peer.incarnation;
   operation.local_offset = request.local_offset;
@@ -109,12 +110,12 @@ void LinkPort::Issue(machine::CpuId number, LinkRequest& request) {
   if (request.kind == abi::OperationKind::kSend) {
     const Status status = WriteMessage(cpu.buffers, index, request, operation);
     if (status != Status::kOk) {
+      cpu.lanes.Give(index);
       request.outcome = abi::Outcome::kNotSent;
       request.status = status;
       return request.done(request);
     }
   }
-  cpu.free &= ~(std::uint64_t{1} << index);
   cpu.under_way[index] = &request;
   const std::uint64_t id = abi::MakeOperationId(++cpu.use_count[index], slot);
   operation.id.store(id, std::memory_order_release);
@@ -220,9 +221,8 @@ void LinkPort::OnCompletion(machine::CpuId number, std::uint64_t id) {
   operation.id.store(0, std::memory_order_release);
   trace::Log(trace::kLinkDone, id, static_cast<std::uint32_t>(request->outcome));
   cpu.under_way[index] = nullptr;
-  cpu.free |= std::uint64_t{1} << index;
-  while (cpu.free != 0 && !cpu.waiting.empty())  // one, but for those that end in Issue
-    Issue(number, *cpu.waiting.PopFront());
+  cpu.lanes.Give(index);
+  while (LinkRequest* next = cpu.lanes.TakeNext()) Issue(number, LinkLanes::Of(*next), *next);
   request->done(*request);
 }
 

@@ -3,8 +3,8 @@
 // (drivers/link_device.h), so that all of this runs hosted against the real daemon's code.
 //
 // Everything of a CPU is used by threads of that CPU only and between two switches, so it needs no
-// lock. Requests that find no free operation wait in order. A request's end is reported on the CPU
-// that submitted it.
+// lock. Requests that find no operation for their peer wait, in order of their peer's
+// (link_lanes.h). A request's end is reported on the CPU that submitted it.
 //
 // A daemon may die and come back: operations stay in the arena, and the next daemon ends them
 // (abi/link_operation.h). Nothing here notices, but the generation it acknowledges.
@@ -20,6 +20,7 @@
 #include "abi/receive_ring.h"
 #include "abi/submit_ring.h"
 #include "global/link.h"
+#include "global/link_lanes.h"
 #include "machine/cpu.h"
 
 namespace k42::global {
@@ -76,18 +77,16 @@ class LinkPort final : public Link {
     ArenaRange buffers;  // of messages, one per operation
     LinkRequest* under_way[abi::kOperationsPerCpu] = {};
     std::uint32_t use_count[abi::kOperationsPerCpu] = {};
-    std::uint64_t free = ~std::uint64_t{0};
+    LinkLanes lanes;
     std::uint32_t issued = 0;  // operations so far
-    IntrusiveQueue<LinkRequest> waiting;
     bool broken = false;
   };
-  static_assert(abi::kOperationsPerCpu == 64, "one word of free operations");
 
   abi::ArenaHeader& header() const { return *reinterpret_cast<abi::ArenaHeader*>(base_); }
   abi::DaemonHeader& daemon() const {
     return *reinterpret_cast<abi::DaemonHeader*>(base_ + abi::kArenaPage);
   }
-  void Issue(machine::CpuId number, LinkRequest& request);
+  void Issue(machine::CpuId number, LinkLanes::Lane lane, LinkRequest& request);
   Status WriteMessage(const ArenaRange& buffers, std::uint32_t index, LinkRequest& request,
                       abi::Operation& operation);
   void OnRecord(machine::CpuId number, const abi::ReceivedRecord& record);

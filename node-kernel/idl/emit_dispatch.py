@@ -136,6 +136,7 @@ def _info(out, file, item):
         out(f'    {{"{method.name}", {rights}u, {flags}}},')
     out("};")
     base = f"&{_info_name(file, item.base)}" if item.base and not item.base.is_local else "nullptr"
+    own, removable = ("true" if yes else "false" for yes in (item.is_own, item.is_global))
     out(f"inline constexpr cobj::InterfaceInfo k{item.name}Info = {{\n"
         f"    I{item.name}::kName, &k{item.name}Digest, {base}, k{item.name}Methods,\n"
-        f"    I{item.name}::kMethodCount, &Invoke{item.name}, {'true' if item.is_own else 'false'}}};\n")
+        f"    I{item.name}::kMethodCount, &Invoke{item.name}, {own}, {removable}}};\n")

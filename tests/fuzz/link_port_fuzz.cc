@@ -51,7 +51,7 @@ struct Kernel {
     request.out = true;
     request.kind = static_cast<abi::OperationKind>(input.Take<std::uint8_t>() % 9);
     request.flags = input.Take<std::uint8_t>();
-    request.peer = {2, 88};
+    request.peer = {input.Take<std::uint8_t>() % 4u, 88};
     request.payload = Bytes(payload, input.Take<std::uint16_t>() % sizeof payload);
     request.done = [](global::LinkRequest& ended) {
       auto& own = static_cast<Asked&>(ended);

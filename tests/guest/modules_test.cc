@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "abi/receive_ring.h"
+#include "abi/submit_ring.h"
 #include "base/sha256.h"
 #include "boot/kernel_exports.h"
 #include "boot/start_memory.h"
@@ -392,6 +394,111 @@ GUEST_TEST(modules_agent_hears_nonsense) {
   }));
   Sleep(200'000'000);  // its last words, and what it leaves behind
   EXPECT_EQ(cobj::Destroy(probe.value()), Status::kOk);
+}
+
+// The daemon's end of a link of the test's own: what the kernel has said, last first.
+struct FarEnd {
+  Status Start() {
+    TRY(port.Start(arena, sizeof arena, 1, bell));
+    const auto layout = TRY(abi::ComputeArenaLayout(sizeof arena, 1));
+    submit = TRY(abi::SubmitConsumer::Adopt(
+        *reinterpret_cast<abi::SubmitRingMemory*>(arena + layout.SubmitRingAt(0))));
+    receive = TRY(abi::ReceiveProducer::Adopt(
+        *reinterpret_cast<abi::ReceiveRingMemory*>(arena + layout.ReceiveRingAt(0))));
+    operations = reinterpret_cast<abi::Operation*>(arena + layout.OperationAt(0));
+    return Status::kOk;
+  }
+  // The next word of the kernel's; false: there is none.
+  bool Take(abi::Frame* frame, std::int64_t* first) {
+    const auto id = submit.Front();
+    if (!id.ok())
+      return false;
+    submit.Drop();
+    abi::Operation& operation = operations[abi::OperationSlot(id.value())];
+    std::memcpy(frame, arena + operation.local_offset, sizeof *frame);
+    std::memcpy(first, arena + operation.local_offset + sizeof *frame, sizeof *first);
+    operation.outcome = abi::Outcome::kDone;
+    operation.ended.store(id.value());
+    abi::RecordHeader record{};
+    record.kind = abi::RecordKind::kCompletion;
+    record.value = id.value();
+    (void)receive.Write(record);
+    (void)port.Drain();
+    return true;
+  }
+
+  struct NoBell final : global::LinkDoorbell {
+    void Kick(machine::CpuId) override {}
+  };
+  alignas(abi::kArenaPage) static inline std::byte arena[abi::kArenaMinimum];
+  static inline constinit global::LinkPort port;
+  static inline constinit NoBell bell;
+  abi::SubmitConsumer submit;
+  abi::ReceiveProducer receive;
+  abi::Operation* operations = nullptr;
+};
+
+// Each of the kernel's words is lost once (as if there had been no memory for it), the daemon asks,
+// and hears it then; the step ends, as it did, however often it is asked about.
+GUEST_TEST(modules_agent_says_again_what_was_lost) {
+  using abi::ControlKind;
+  static constinit FarEnd daemon;
+  static constinit global::LinkControl control(FarEnd::port);
+  static constinit boot::UpgradeAgent agent;
+  REQUIRE(IsOk(daemon.Start()));
+  REQUIRE(IsOk(agent.Start(Upgrader(), control)));
+  const auto hears = [&](ControlKind kind, std::uint64_t number, std::int64_t word) {
+    abi::Frame frame;
+    std::int64_t first = 0;
+    return daemon.Take(&frame, &first) && frame.method == static_cast<std::uint32_t>(kind) &&
+           frame.sequence == number && first == word;
+  };
+  const auto ask = [&](std::uint64_t number) {
+    agent.OnControl(ControlKind::kUpgradeQuery, number, {});
+  };
+  const auto want = [](std::uint32_t offset, std::uint32_t length) {
+    return static_cast<std::int64_t>(std::uint64_t{length} << 32 | offset);
+  };
+  const auto ended = [](Status status) { return static_cast<std::int64_t>(status); };
+
+  abi::UpgradeStep step{};
+  std::memcpy(step.class_name, test::kProbeClass, sizeof test::kProbeClass);
+  step.from_version = 1;
+  step.to_version = 2;
+  step.size = abi::kUpgradePieceSize + 100;
+  agent.OnControl(ControlKind::kUpgradeStep, 70, BytesOf(step));
+  std::byte piece[sizeof(std::uint32_t) + abi::kUpgradePieceSize] = {};
+  for (int i = 0; i < 2; ++i) {
+    EXPECT(hears(ControlKind::kUpgradeWant, 70, want(0, abi::kUpgradePieceSize)));
+    ask(70);
+  }
+  EXPECT(hears(ControlKind::kUpgradeWant, 70, want(0, abi::kUpgradePieceSize)));
+  // Asked for twice, so it comes twice.
+  agent.OnControl(ControlKind::kUpgradePiece, 70, Bytes(piece, sizeof piece));
+  agent.OnControl(ControlKind::kUpgradePiece, 70, Bytes(piece, sizeof piece));
+  EXPECT(hears(ControlKind::kUpgradeWant, 70, want(abi::kUpgradePieceSize, 100)));
+  const std::uint32_t at = abi::kUpgradePieceSize;
+  std::memcpy(piece, &at, sizeof at);
+  agent.OnControl(ControlKind::kUpgradePiece, 70, Bytes(piece, sizeof at + 100));
+  ask(70);  // to be carried out: nothing is to say
+  abi::Frame frame;
+  std::int64_t first = 0;
+  EXPECT(!daemon.Take(&frame, &first));
+  Sleep(100'000'000);
+  EXPECT(daemon.Take(&frame, &first));
+  EXPECT_EQ(frame.method, static_cast<std::uint32_t>(ControlKind::kUpgradeState));
+  EXPECT(hears(ControlKind::kUpgradeEnd, 70, ended(Status::kCorrupt)));
+  for (int i = 0; i < 3; ++i) {
+    ask(70);
+    EXPECT(hears(ControlKind::kUpgradeEnd, 70, ended(Status::kCorrupt)));
+  }
+  ask(71);
+  EXPECT(hears(ControlKind::kUpgradeEnd, 71, ended(Status::kNotFound)));
+  ask(0);
+  Sleep(100'000'000);
+  EXPECT(daemon.Take(&frame, &first));
+  EXPECT_EQ(frame.method, static_cast<std::uint32_t>(ControlKind::kUpgradeState));
+  EXPECT_EQ(Factory().version(), 1u);
 }
 
 // What the test kernels of a cluster do while an upgrade is rolled over them: all CPUs call, and

@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "user/programs/checks.h"
+#include "user/programs/trace_tests.h"
 #include "user/runtime/fork.h"
 #include "user/runtime/serve.h"
-#include "user/runtime/trace.h"
 
 namespace k42::runtime {
 
@@ -74,34 +74,6 @@ void SpawnRuns() {
   CHECK(child.ok());
   const auto ended = WaitFor(child.value());
   CHECK(ended.ok() && ended.value().code == 7);
-}
-
-// Each process's own; a child's begins empty, and what it records is not in the parent's.
-void TraceBuffers() {
-  trace::UserBuffer* buffer = TraceBuffer();
-  CHECK(buffer != nullptr);
-  CHECK(TraceBuffer() == buffer);
-  const auto written = [](trace::UserBuffer* where) {
-    return *reinterpret_cast<std::uint64_t*>(where);
-  };
-  CHECK(written(buffer) == 0);
-  runtime::Log(trace::kUserMark, 1, 2, 3);  // nothing is recorded of a class that is off
-  CHECK(written(buffer) == 0);
-  const std::atomic<std::uint32_t> on{~0u};
-  runtime::Log(on, trace::kUserMark, 1, 2, 3);
-  const std::uint64_t state = written(buffer);
-  CHECK(state >> 32 == 1);
-  const auto child = Fork();
-  CHECK(child.ok());
-  if (child.ok() && child.value() == 0) {
-    const bool empty = TraceBuffer() != nullptr && written(TraceBuffer()) == 0;
-    runtime::Log(on, trace::kUserMark, 4, 5, 6);
-    runtime::Log(on, trace::kUserMark, 7, 8, 9);
-    Exit(empty && written(TraceBuffer()) >> 32 == 2 ? 0 : 1);
-  }
-  const auto ended = WaitFor(child.value());
-  CHECK(ended.ok() && ended.value().kind == proc::ExitKind::kExited && ended.value().code == 0);
-  CHECK(written(buffer) == state);
 }
 
 void KillEndsALoop() {
@@ -339,6 +311,7 @@ void NothingLeaks() {
 constexpr Test kTests[] = {
     {"memory", Memory},           {"fork", ForkWaits},
     {"spawn", SpawnRuns},         {"trace", TraceBuffers},
+    {"scribble", TraceScribble},  {"no_trace", TraceRefused},
     {"kill", KillEndsALoop},      {"stop", StopAndContinue},
     {"signals", Signals},         {"credentials", GroupsAndCredentials},
     {"words", SharedWords},       {"tickets", TicketsEndOnce},

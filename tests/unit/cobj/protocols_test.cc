@@ -7,6 +7,7 @@
 
 #include "cobj/generation.h"
 #include "cobj/handle_count.h"
+#include "cobj/id_holds.h"
 #include "cobj/miss_gate.h"
 #include "cobj/token_parking.h"
 #include "cobj/use_count.h"
@@ -49,6 +50,60 @@ TEST(MissGateModel, ClosedWithNobodyInsideMeansNobody) {
     return Program{{miss, miss, close}, [world] { return world->fault; }};
   });
   EXPECT_HOLDS(result);
+}
+
+// An object has gone, and its id goes its way while two let it go: it goes on once, whoever is
+// last.
+TEST(IdHoldsModel, AnIdGoesOnOnceWhenTheLastHolderHasGone) {
+  using Holds = BasicIdHolds<Atomic>;
+  struct World {
+    Holds holds;
+    int left = 2;
+    int waits = 0;  // has begun, for a grace period
+    std::string fault;
+  };
+  const Exploration result = Explore([] {
+    auto world = std::make_shared<World>();
+    auto release = [world] {
+      --world->left;
+      world->waits += world->holds.Release() ? 1 : 0;
+    };
+    return Program{{[world] {
+                      model::SetQuiet(true);
+                      world->holds.Hold();
+                      world->holds.Hold();
+                      model::SetQuiet(false);
+                      const auto next = world->holds.AfterGrace();
+                      if (next == Holds::Next::kFree)
+                        world->fault = "reused though somebody may have just found it";
+                      world->waits += next == Holds::Next::kAgain ? 1 : 0;
+                    },
+                    [world, release] {
+                      release();
+                      release();
+                    }},
+                   [world]() -> std::string {
+                     if (!world->fault.empty() || world->left != 0)
+                       return world->fault;
+                     return world->waits == 1 ? "" : "an id that is lost, or two owners of it";
+                   }};
+  });
+  EXPECT_HOLDS(result);
+}
+
+TEST(IdHolds, WhoHeldAnIdMeanwhileMayHaveShownItToSomebody) {
+  IdHolds holds;
+  EXPECT_EQ(holds.AfterGrace(), IdHolds::Next::kFree);
+  holds.Hold();
+  EXPECT_FALSE(holds.Release());
+  EXPECT_EQ(holds.AfterGrace(), IdHolds::Next::kAgain);
+  EXPECT_EQ(holds.AfterGrace(), IdHolds::Next::kFree);
+  holds.Hold();
+  EXPECT_EQ(holds.AfterGrace(), IdHolds::Next::kLeft);
+  holds.Hold();
+  EXPECT_FALSE(holds.Release());
+  EXPECT_TRUE(holds.Release());  // a grace period now
+  EXPECT_EQ(holds.AfterGrace(), IdHolds::Next::kFree);
 }
 
 TEST(MissGateModel, TwoClosersOneOwner) {

@@ -21,19 +21,49 @@ class Bell final : public global::LinkDoorbell {
   void Kick(machine::CpuId) override {}
 };
 
+// Carries out at once what is for any peer but those that answer nothing: what is for them stays.
+class PartlyDeaf final : public Transport {
+ public:
+  explicit PartlyDeaf(LinkHost& host) : host_(host) {}
+  std::string_view Name() const override { return "partly deaf"; }
+  std::string LocalAddress() const override { return ""; }
+  void SetIdentity(const LocalIdentity&) override {}
+  void AddPeer(const PeerInfo&) override {}
+  void RemovePeer(PeerId, Status) override {}
+  void Submit(const interconnect::Request& request) override {
+    if (deaf.contains(request.peer.node))
+      held.push_back(request.token);
+    else
+      host_.OnCompletion({request.token, Outcome::kDone, Status::kOk, 0});
+  }
+  void RevokeWindow(Token token, abi::WindowId) override { held.push_back(token); }
+  std::size_t Progress() override { return 0; }
+  int WaitFd() const override { return -1; }
+  bool Arm() override { return true; }
+  std::uint64_t NextTimer() const override { return 0; }
+
+  std::set<std::uint32_t> deaf;
+  std::vector<Token> held;
+
+ private:
+  LinkHost& host_;
+};
+
 class LinkTest : public ::testing::Test {
  protected:
-  LinkTest()
-      : arena_(Arena::CreateFormatted(8 << 20, 1)), port_(std::make_unique<global::LinkPort>()) {
+  LinkTest() { NewKernel(); }
+  void NewKernel() {
+    arena_ = Arena::CreateFormatted(8 << 20, 1);
+    port_ = std::make_unique<global::LinkPort>();
     EXPECT_EQ(port_->Start(arena_->At(0), 8 << 20, 1, bell_), Status::kOk);
   }
   std::unique_ptr<LinkHost> NewDaemon() {
     auto host = std::make_unique<LinkHost>(
         *arena_,
         LinkHost::Wiring{.call = [this](std::uint32_t) { ++calls_; },
-                         .route = [](PeerId) { return nullptr; },
+                         .route = [this](PeerId) { return transport_.get(); },
                          .is_member = [this](PeerId peer) { return members_.contains(peer); },
-                         .transports = [] { return std::vector<Transport*>(); },
+                         .transports = [this] { return Transports(); },
                          .on_control = [](const abi::Frame&, std::span<const std::byte>) {}},
         clock_);
     EXPECT_EQ(host->Attach(), Status::kOk);
@@ -45,6 +75,26 @@ class LinkTest : public ::testing::Test {
     identity.daemon_generation = host.generation();
     host.GoUp(identity, 5);
   }
+  std::vector<Transport*> Transports() const {
+    std::vector<Transport*> all;
+    if (transport_ != nullptr)
+      all.push_back(transport_.get());
+    return all;
+  }
+  // A daemon with a way to everybody.
+  std::unique_ptr<LinkHost> ConnectedDaemon() {
+    auto host = NewDaemon();
+    transport_ = std::make_unique<PartlyDeaf>(*host);
+    GoUp(*host);
+    host->Open();
+    return host;
+  }
+  void Exchange(LinkHost& host) {
+    for (int i = 0; i < 8; ++i) {
+      host.Serve();
+      port_->Drain();
+    }
+  }
   static global::LinkRequest Request(abi::OperationKind kind) {
     global::LinkRequest request;
     request.kind = kind;
@@ -55,6 +105,7 @@ class LinkTest : public ::testing::Test {
 
   int calls_ = 0;
   std::set<PeerId> members_;
+  std::unique_ptr<PartlyDeaf> transport_;
   MonotonicClock clock_;
   Bell bell_;
   std::unique_ptr<Arena> arena_;
@@ -309,7 +360,11 @@ TEST_F(LinkTest, ABusyKernelDoesNotKeepTheDaemonToItself) {
   GoUp(*host);
   host->Open();
   std::vector<global::LinkRequest> requests(64, Request(abi::OperationKind::kPut));
-  for (auto& request : requests) port_->Submit(request);
+  std::uint32_t peer = 0;
+  for (auto& request : requests) {
+    request.peer.node = 2 + peer++;  // no peer gets all of them
+    port_->Submit(request);
+  }
   EXPECT_EQ(host->Serve(), 64u);
   EXPECT_EQ(port_->Drain(), 64u);  // and no more at once than this
 }
@@ -325,6 +380,81 @@ TEST_F(LinkTest, MoreRequestsThanOperationsWaitTheirTurn) {
     port_->Drain();
   }
   for (auto& request : requests) EXPECT_EQ(request.status, Status::kNotInView);
+}
+
+// However much was asked of members that answer nothing, and of many of them: what is for others
+// goes on, in its order, the own daemon's among it. And nothing is forgotten when they answer
+// again.
+TEST_F(LinkTest, WhatIsForDeafPeersStopsNobodyElse) {
+  constexpr std::uint32_t kHearing = 2, kFirstDeaf = 3;
+  for (const std::uint32_t deaf : {1u, 2u, 5u, 18u}) {
+    SCOPED_TRACE(deaf);
+    NewKernel();
+    auto host = ConnectedDaemon();
+    std::vector<global::LinkRequest> stuck(100 * (deaf + 1), Request(abi::OperationKind::kPut));
+    for (std::uint32_t i = 0; i < stuck.size(); ++i) {
+      const std::uint32_t lane = i / 100;  // one after the other: each takes what it can get
+      stuck[i].peer.node = kFirstDeaf + lane;
+      if (lane == deaf)
+        stuck[i].kind = abi::OperationKind::kRevokeWindow;
+      else
+        transport_->deaf.insert(kFirstDeaf + lane);
+      port_->Submit(stuck[i]);
+    }
+    Exchange(*host);
+
+    static std::vector<const global::LinkRequest*> ended;
+    ended.clear();
+    std::vector<global::LinkRequest> good(100, Request(abi::OperationKind::kPut));
+    std::vector<const global::LinkRequest*> expected;
+    for (auto& request : good) {
+      request.peer.node = kHearing;
+      request.done = [](global::LinkRequest& one) { ended.push_back(&one); };
+      expected.push_back(&request);
+      port_->Submit(request);
+    }
+    auto word = Request(abi::OperationKind::kSend);
+    word.peer = {abi::kDaemonNode, 0};
+    word.frame.kind = abi::FrameKind::kOneWay;
+    port_->Submit(word);
+    for (std::size_t i = 0; i < good.size(); ++i) Exchange(*host);
+    EXPECT_EQ(ended, expected);
+    EXPECT_EQ(word.outcome, Outcome::kDone);
+    for (const auto& request : stuck) EXPECT_EQ(request.outcome, Outcome::kNone);
+
+    transport_->deaf.clear();
+    while (!transport_->held.empty()) {
+      const Token token = transport_->held.back();
+      transport_->held.pop_back();
+      host->OnCompletion({token, Outcome::kDone, Status::kOk, 0});
+      Exchange(*host);
+    }
+    for (const auto& request : stuck) EXPECT_EQ(request.outcome, Outcome::kDone);
+  }
+}
+
+// A kernel that sleeps is woken before a peer's operations run out, if others hold so many that the
+// good ends which wake nobody would be all it has.
+TEST_F(LinkTest, WhoseOperationsBecomeScarceIsWoken) {
+  auto host = ConnectedDaemon();
+  transport_->deaf = {3};
+  std::vector<global::LinkRequest> stuck(40, Request(abi::OperationKind::kPut));
+  for (auto& request : stuck) {
+    request.peer.node = 3;
+    port_->Submit(request);
+  }
+  Exchange(*host);
+  port_->PrepareSleep();
+  calls_ = 0;
+  std::vector<global::LinkRequest> quiet(abi::kMostQuietEnds, Request(abi::OperationKind::kPut));
+  for (auto& request : quiet) {
+    request.flags = abi::kQuietEnd;
+    port_->Submit(request);
+    host->Serve();
+  }
+  EXPECT_EQ(calls_, 1);
+  Exchange(*host);
+  for (const auto& request : quiet) EXPECT_EQ(request.outcome, Outcome::kDone);
 }
 
 // Of a member that has not said yet how it is reached: its streams go on when it has.

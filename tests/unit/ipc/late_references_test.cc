@@ -6,10 +6,13 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "cobj/handle_count.h"
 #include "cobj/hold.h"
 #include "cobj/make.h"
+#include "global/cluster_counter.dispatch.h"
+#include "global/cluster_counter.h"
 #include "ipc/handle_table.h"
 #include "ipc/ticket_sink.h"
 #include "mem/heap.h"
@@ -220,6 +223,92 @@ TEST_F(HeldObjectTest, AChildDoesNotInheritWhatEnds) {
   EXPECT_EQ(other_ends, 0);  // each copy held what it had, and no more
   parent.CloseAll();
   EXPECT_EQ(other_ends, 1);
+}
+
+// A counter of the cluster is removed by others while a process has handles for it.
+class RemovedObjectTest : public test::ObjectFixture {
+ protected:
+  static constexpr int kMany = 3 * cobj::ObjectManager::kIdBatch;
+
+  cobj::Ref<global::IClusterCounter> NewCounter() {
+    return cobj::MakeShared<global::ClusterCounter>().value();
+  }
+  // Ids of destroyed objects that stay where they are: held, or of roots that gave theirs to
+  // others.
+  std::uint64_t Kept() {
+    for (int i = 0; i < 5; ++i) {  // what was collected while the last batch waited is the next one
+      objects_->FlushIds();
+      EXPECT_TRUE(Eventually([&] { return objects_->grace().idle(); }));
+    }
+    return Waiting();
+  }
+  std::uint64_t Waiting() const {
+    const auto counts = objects_->counts();
+    return counts.destroyed - counts.recycled;
+  }
+  // All ids that may be reused are free in the end.
+  bool OnlyKept(std::uint64_t count) {
+    return Eventually([&] {
+      objects_->FlushIds();
+      return Waiting() == count && objects_->grace().idle();
+    });
+  }
+  // Has any of many new counters this id? (Ids that were freed last are taken first.)
+  bool Reused(cobj::RefBits bits) {
+    std::vector<cobj::Ref<global::IClusterCounter>> counters;
+    bool found = false;
+    for (int i = 0; i < kMany; ++i) {
+      counters.push_back(NewCounter());
+      found |= counters.back().bits() == bits;
+    }
+    for (const auto counter : counters) EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+    return found;
+  }
+};
+
+TEST_F(RemovedObjectTest, AnOldHandleNamesNoOtherObject) {
+  HandleTable table(mem::TheHeap());
+  const std::uint64_t kept = Kept();
+  const auto counter = NewCounter();
+  const cobj::RefBits bits = counter.bits();
+  const cobj::ObjectRef object = {bits, kAllRights, &global::kClusterCounterInfo};
+  const abi::Handle handle = table.Grant(object).value();
+  const abi::Handle second = table.Duplicate(handle, kAllRights).value();
+  EXPECT_EQ(counter->Add(5).value(), 5u);
+  EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+  EXPECT_EQ(table.Close(second), Status::kOk);
+  EXPECT_TRUE(OnlyKept(kept + 1));
+  EXPECT_FALSE(Reused(bits));
+  cobj::ObjectRef found;
+  ASSERT_EQ(table.Resolve(handle, &found), Status::kOk);
+  EXPECT_EQ(found.ref, bits);
+  EXPECT_EQ(cobj::Ref<global::IClusterCounter>::FromBits(found.ref)->Read().status(),
+            Status::kDeleted);
+  {
+    HandleTable child(mem::TheHeap());  // a fork does not fail for it
+    EXPECT_EQ(child.CopyAll(table), Status::kOk);
+    child.CloseAll();
+  }
+  EXPECT_TRUE(OnlyKept(kept + 1));
+  EXPECT_EQ(table.Close(handle), Status::kOk);
+  EXPECT_TRUE(OnlyKept(kept));  // no id is lost
+  EXPECT_TRUE(Reused(bits));
+}
+
+// Closed before the removal, or after it and before its grace period is over.
+TEST_F(RemovedObjectTest, AnIdThatNobodyHoldsComesBack) {
+  HandleTable table(mem::TheHeap());
+  for (const bool first : {true, false}) {
+    const std::uint64_t kept = Kept();
+    const auto counter = NewCounter();
+    const abi::Handle handle =
+        table.Grant({counter.bits(), kAllRights, &global::kClusterCounterInfo}).value();
+    const Status before = first ? table.Close(handle) : Status::kOk;
+    EXPECT_EQ(cobj::Destroy(counter), Status::kOk);
+    const Status after = first ? Status::kOk : table.Close(handle);
+    EXPECT_TRUE(before == Status::kOk && after == Status::kOk);
+    EXPECT_TRUE(OnlyKept(kept));
+  }
 }
 
 }  // namespace

@@ -93,6 +93,23 @@ TEST_F(Link, OneStepAtATimeAndEachEndsOnce) {
   EXPECT_EQ(ends_.back(), Status::kInvalidArgument);
 }
 
+// What the kernel says may be lost: it is asked about the step for as long as there is one.
+TEST_F(Link, AStepIsAskedAboutUntilItHasEnded) {
+  link_.Query();
+  Load();
+  link_.Query();
+  ASSERT_EQ(sent_.size(), 3u);
+  const std::uint64_t number = sent_[1].number;
+  EXPECT_EQ(sent_[0].number, 0u);
+  EXPECT_EQ(sent_[2].kind, ControlKind::kUpgradeQuery);
+  EXPECT_EQ(sent_[2].number, number);
+  End(number, Status::kRefused, "why not");
+  End(number, Status::kRefused, "why not");  // both answers, then
+  EXPECT_EQ(ends_, std::vector{Status::kRefused});
+  link_.Query();
+  EXPECT_EQ(sent_.back().number, 0u);
+}
+
 TEST_F(Link, AKernelThatAsksForMoreThanThereIsEndsTheStep) {
   for (const auto& [offset, length] :
        {std::pair{4096u, 905u}, {5001u, 0u}, {0u, 4097u}, {~0u, 1u}, {1u, ~0u}}) {
