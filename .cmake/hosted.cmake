@@ -29,5 +29,7 @@ function(k42_unit_tests module)
   add_executable(unit_${module} ${sources})
   target_include_directories(unit_${module} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
   k42_misuses_locks(${sources})
+  # What is tested is compiled as ever; the tests themselves need not be fast, but compiled soon.
+  target_compile_options(unit_${module} PRIVATE -O1)
   target_link_libraries(unit_${module} PRIVATE ${ARGN} k42_hosted_flags GTest::gtest GTest::gtest_main)
 endfunction()

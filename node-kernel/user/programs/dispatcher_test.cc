@@ -543,15 +543,15 @@ std::uint64_t FsBase() {
   return base;
 }
 
-// Goes on with one state again and again.
-void ResumeForEver(void*) {
-  static abi::UserState state;
-  (void)SaveState(&state);  // and back, each time
-  state.fs_base = 0x2000;
-  if (FsBase() != 0x2000 && state.r15 != 0)
+// Goes on with one state again and again, in a page that has to be shown afresh each time.
+void ResumeForEver(void* page) {
+  auto* const state = static_cast<abi::UserState*>(page);
+  if (SaveState(state) == 1 && FsBase() != 0x2000)
     ++failures;
-  (void)machine::CallDispatcher(abi::DispatcherCall::kResume,
-                                reinterpret_cast<std::uint64_t>(&state), 0);
+  state->fs_base = 0x2000;
+  const auto address = reinterpret_cast<std::uint64_t>(page);
+  CHECK(kProcess.Advise(address, abi::kPageSize, proc::Advice::kDontNeed) == Status::kOk);
+  (void)machine::CallDispatcher(abi::DispatcherCall::kResume, address);
   ++failures;
 }
 
@@ -579,7 +579,9 @@ void RegistersStayTheirOwners() {
     }
     schedule.cpus = ~std::uint64_t{0};
     CHECK(kProcess.SetSchedule(0, schedule) == Status::kOk);
-    CHECK(StartDispatcher(1, ResumeForEver, nullptr).ok());
+    const auto page = kProcess.Map(Anonymous(abi::kPageSize, proc::kMapShared), 0);
+    CHECK(page.ok());
+    CHECK(StartDispatcher(1, ResumeForEver, reinterpret_cast<void*>(page.ValueOr(0))).ok());
     while (Now() < until) {
       const auto copy = Fork();
       if (copy.ok() && copy.value() == 0)
