@@ -1,6 +1,9 @@
 #include "cluster-services/control/places.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,8 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kLabSocket = "/run/k42/noded.sock";
+constexpr const char* kLabMonitor = "/run/k42/qmp.sock";
 constexpr const char* kMonitor = "qmp.sock";
 constexpr const char* kCompanion = "k42-host";
+constexpr const char* kCompanionAddress = "10.42.255.254";
 constexpr const char* kCompanionPort = "4242";
 
 std::uint32_t Number(std::string_view text) {
@@ -83,14 +88,36 @@ bool HasNodes(const fs::path& folder) {
   return false;
 }
 
+// A node's /etc/hosts gives the name this address; whatever a site's name server says is not it.
 bool InsideANode() {
   addrinfo hints{};
   hints.ai_family = AF_INET;
   addrinfo* found = nullptr;
   if (getaddrinfo(kCompanion, kCompanionPort, &hints, &found) != 0)
     return false;
+  bool inside = false;
+  for (const addrinfo* one = found; one != nullptr && !inside; one = one->ai_next) {
+    char text[INET_ADDRSTRLEN] = {};
+    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ai_addr);
+    inside = inet_ntop(AF_INET, &address->sin_addr, text, sizeof text) != nullptr &&
+             std::string_view(text) == kCompanionAddress;
+  }
   freeaddrinfo(found);
-  return true;
+  return inside;
+}
+
+// A lab's folder is its user's alone: whoever else asks is told whom to ask as.
+Outcome<bool> LabHas(const char* socket) {
+  std::error_code error;
+  if (fs::exists(socket, error))
+    return true;
+  if (error != std::errc::permission_denied)
+    return false;
+  const std::string folder = fs::path(socket).parent_path();
+  struct stat status {};
+  const passwd* owner = stat(folder.c_str(), &status) == 0 ? getpwuid(status.st_uid) : nullptr;
+  const std::string name = owner != nullptr ? owner->pw_name : std::to_string(status.st_uid);
+  return {Status::kPermissionDenied, folder + " belongs to user " + name + ": ask as " + name};
 }
 
 }  // namespace
@@ -131,10 +158,13 @@ Outcome<Cluster> FindCluster(const std::string& name) {
   }
   if (!found.empty())
     return std::move(found.front());
-  if (fs::exists(kLabSocket, error))
+  const Outcome<bool> lab = LabHas(kLabSocket);
+  if (!lab.ok())
+    return Outcome<Cluster>::From(lab);
+  if (lab.value())
     return Cluster{name, {{0, std::string("unix:") + kLabSocket}}};
   if (InsideANode())
-    return Cluster{name, {{0, std::string("tcp:") + kCompanion + ":" + kCompanionPort}}};
+    return Cluster{name, {{0, std::string("tcp:") + kCompanionAddress + ":" + kCompanionPort}}};
   return Outcome<Cluster>::From(NoneRuns(name));
 }
 
@@ -164,8 +194,11 @@ Outcome<std::string> FindNodeFolder(const std::string& cluster, std::uint32_t no
   if (found.size() == 1)
     return {Status::kNotFound,
             "cluster " + found.front().filename().string() + " has no node " + name + " here"};
-  if (const fs::path lab = fs::path(kLabSocket).parent_path(); fs::exists(lab / kMonitor, error))
-    return lab.string();
+  const Outcome<bool> lab = LabHas(kLabMonitor);
+  if (!lab.ok())
+    return Outcome<std::string>::From(lab);
+  if (lab.value())
+    return fs::path(kLabMonitor).parent_path().string();
   return Outcome<std::string>::From(NoneRuns(cluster));
 }
 

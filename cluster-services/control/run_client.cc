@@ -1,6 +1,7 @@
 // One loop over poll(): our input, our signals, and every process's connection.
 //
 // States of a process:  asked -> running (kReply) -> ended (kExit, kFailed, connection gone)
+//                       asked -> ended (no kReply within start_limit)
 #include "cluster-services/control/run_client.h"
 
 #include <poll.h>
@@ -100,7 +101,7 @@ class Runner {
   Runner& operator=(const Runner&) = delete;
 
   Outcome<Done> Start(const RunPlace& place) {
-    Outcome<Channel> channel = Channel::Open(place.address);
+    Outcome<Channel> channel = Channel::Open(place.address, kAnswerLimit);
     if (!channel.ok())
       return Outcome<Done>::From(channel);
     Json request{{"request", "run"},           {"argv", spec_.argv}, {"env", spec_.environment},
@@ -113,7 +114,8 @@ class Runner {
       request["cwd"] = spec_.directory;
     if (!channel.value().Send(FrameType::kRequest, request.dump()))
       return {Status::kEndpointDown, "the daemon does not listen"};
-    processes_.push_back({std::move(channel.value()), place.node, processes_.empty()});
+    processes_.push_back(
+        {std::move(channel.value()), place.node, processes_.empty(), Now() + spec_.start_limit});
     if (!spec_.input || processes_.size() > 1)
       processes_.back().channel.Send(FrameType::kInput, "");
     return Done{};
@@ -145,6 +147,7 @@ class Runner {
         const bool ended = (polled[i].revents & ~POLLOUT) != 0 && !Relay(*process);
         process = ended ? processes_.erase(process) : std::next(process);
       }
+      EndSilent();
     }
     if (!failure_.ok())
       return Outcome<int>::From(failure_);
@@ -156,12 +159,29 @@ class Runner {
     Channel channel;
     std::string node;
     bool first;
+    Clock::time_point due;  // when it runs, or is given up
+    bool answered = false;
   };
+
+  // A daemon that takes the connection and then stands still.
+  void EndSilent() {
+    for (auto process = processes_.begin(); process != processes_.end();) {
+      if (process->answered || Now() < process->due) {
+        ++process;
+        continue;
+      }
+      WriteAll(STDERR_FILENO, "k42: " + Where(*process) + "the daemon does not answer\n");
+      Ended(kConnectionLost);
+      process = processes_.erase(process);
+    }
+  }
 
   // False: it has ended.
   bool Relay(Process& process) {
     const bool alive = process.channel.Receive();
     while (auto frame = process.channel.Next()) {
+      process.answered = true;
+      interrupted_ = false;
       switch (frame->type) {
         case FrameType::kOutput:
           WriteAll(STDOUT_FILENO, frame->payload);
@@ -230,14 +250,29 @@ class Runner {
       ended_by_ = static_cast<int>(info.ssi_signo);
       give_up_ = Now() + kPatience;
     }
+    if (ended_by_ == 0 && info.ssi_signo == SIGINT) {
+      // Nobody to pass it on to yet, or nobody who has said anything since the last one.
+      const bool none = std::none_of(processes_.begin(), processes_.end(),
+                                     [](const Process& one) { return one.answered; });
+      if (none || interrupted_) {
+        ended_by_ = SIGINT;
+        give_up_ = Now();
+      }
+      interrupted_ = true;
+    }
     for (Process& process : processes_)
       (void)process.channel.SendLater(FrameType::kSignal, Word(info.ssi_signo));
   }
 
   int PollTime() const {
-    if (ended_by_ == 0)
+    Clock::time_point until = ended_by_ != 0 ? give_up_ : Clock::time_point::max();
+    for (const Process& process : processes_) {
+      if (!process.answered)
+        until = std::min(until, process.due);
+    }
+    if (until == Clock::time_point::max())
       return -1;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(give_up_ - Now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Now());
     return static_cast<int>(std::max<std::int64_t>(0, left.count() + 1));
   }
 
@@ -268,7 +303,8 @@ class Runner {
   std::list<Process> processes_;
   Outcome<Done> failure_{Done{}};
   int status_ = 0;
-  int ended_by_ = 0;  // the signal that ends us
+  int ended_by_ = 0;          // the signal that ends us
+  bool interrupted_ = false;  // and nobody has said anything since
   Clock::time_point give_up_;
 };
 

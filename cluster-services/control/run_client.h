@@ -1,7 +1,8 @@
 // Runs processes on nodes as if they were here: standard streams, signals, window size, exit
 // status.
 //
-// Input goes to the first process; what the terminal or a parent signals to us goes to all. Should
+// Input goes to the first process; what the terminal or a parent signals to us goes to all. SIGINT
+// ends us where no process runs yet, and when none has said anything since the one before. Should
 // this program die, the daemons see the connections close and kill what they started.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster-services/control/client.h"
 #include "cluster-services/support/outcome.h"
 
 namespace k42::control {
@@ -19,6 +21,7 @@ struct RunSpec {
   std::string directory;
   bool terminal = false;  // the process gets a terminal of our size; ours goes raw
   bool input = true;      // false: the process's standard input is at its end
+  Milliseconds start_limit = kChangeLimit;  // for a daemon and its kernel to start the process
 };
 
 struct RunPlace {

@@ -101,6 +101,18 @@ int Complain(const std::string& text) {
   return 1;
 }
 
+Outcome<Done> CheckName(const control::Cluster& cluster) {
+  const auto all = cluster.sockets.find(0);
+  if (all == cluster.sockets.end())
+    return Done{};  // found by that name
+  const Outcome<Json> answer = control::Ask(all->second, {{"request", "status"}});
+  const std::string name = answer.ok() ? answer->value("cluster", cluster.name) : cluster.name;
+  if (name != cluster.name)
+    return {Status::kNotFound,
+            "the daemon at " + all->second + " is of cluster " + name + ", not " + cluster.name};
+  return Done{};
+}
+
 int Nodes(const control::Cluster& cluster, bool json) {
   const Outcome<Json> answer = AskCluster(cluster, 0, {{"request", "nodes"}});
   if (!answer.ok())
@@ -111,6 +123,9 @@ int Nodes(const control::Cluster& cluster, bool json) {
   }
   std::printf("cluster %s, epoch %lld\n", answer->value("cluster", "").c_str(),
               static_cast<long long>(answer->value("epoch", std::int64_t{0})));
+  if (!answer->value("authority", true))
+    std::printf("n%u, which answers, has no authority: this may be over\n",
+                answer->value("self", 0u));
   std::printf("%-5s %11s %5s %6s %10s %10s  %s\n", "node", "incarnation", "cpus", "load", "free",
               "memory", "");
   for (const Json& node : answer->value("nodes", Json::array())) {

@@ -31,6 +31,10 @@ struct NamesOptions {
 };
 int Names(const control::Cluster& cluster, const NamesOptions& options);
 
+// Where one daemon answers for everything, whatever its cluster is: that it is the one named.
+// A daemon that does not answer is the command's own business.
+Outcome<Done> CheckName(const control::Cluster& cluster);
+
 int Complain(const std::string& text);
 
 }  // namespace k42::ctl

@@ -42,7 +42,8 @@ int Main(int argc, char** argv) {
   std::string flavour = "openmpi";
   CLI::App* mpirun = app.add_subcommand(
       "mpirun", "runs an MPI job over nodes: k42ctl mpirun -n N [options] -- PROGRAM WORDS...");
-  mpirun->add_option("-n", mpi.run.processes, "ranks")->check(CLI::Range(1u, 4096u));
+  const CLI::Option* ranks =
+      mpirun->add_option("-n", mpi.run.processes, "ranks")->check(CLI::Range(1u, 4096u));
   mpirun->add_option("--mpi", flavour, "openmpi or mpich")
       ->check(CLI::IsMember({"openmpi", "mpich"}));
   mpirun->add_option("--nodes", mpi.nodes, "where, n1:2,n2:2 (default: by the policy)");
@@ -98,6 +99,10 @@ int Main(int argc, char** argv) {
   const auto cluster = control::FindCluster(cluster_name);
   if (!cluster.ok())
     return ctl::Complain(cluster.detail());
+  if (!cluster_name.empty()) {
+    if (const auto same = ctl::CheckName(cluster.value()); !same.ok())
+      return ctl::Complain(same.detail());
+  }
   options.policy = policy == "pack" ? policy::Kind::kPack : policy::Kind::kSpread;
   if (*nodes)
     return ctl::Nodes(cluster.value(), json);
@@ -107,6 +112,7 @@ int Main(int argc, char** argv) {
     return ctl::Run(cluster.value(), options);
   if (*mpirun) {
     mpi.run.policy = options.policy;
+    mpi.counted = ranks->count() != 0;
     mpi.mpich = flavour == "mpich";
     return ctl::Mpirun(cluster.value(), mpi);
   }

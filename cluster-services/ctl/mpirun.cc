@@ -91,7 +91,12 @@ pid_t StartChild(const control::Cluster& cluster, const MpiOptions& options,
   if (getppid() != parent)
     _exit(1);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
+  const auto socket = cluster.SocketFor(first);
+  if (!socket.ok())
+    _exit(Complain(socket.detail()));
   if (options.from_host) {
+    // The launcher's k42-rsh takes no --cluster: this daemon passes on what is for other nodes.
+    setenv("K42_CONTROL", socket->c_str(), 1);
     for (const auto* pairs : {&command.environment, &options.run.spec.environment}) {
       for (const std::string& pair : *pairs) {
         const std::size_t equals = pair.find('=');
@@ -111,9 +116,6 @@ pid_t StartChild(const control::Cluster& cluster, const MpiOptions& options,
   spec.environment.insert(spec.environment.end(), options.run.spec.environment.begin(),
                           options.run.spec.environment.end());
   spec.directory = "/";  // the ranks' folder is the launcher's business
-  const auto socket = cluster.SocketFor(first);
-  if (!socket.ok())
-    _exit(Complain(socket.detail()));
   const auto status = control::RunProcesses(spec, {{socket.value(), "n" + std::to_string(first)}});
   const int code = status.ok() ? status.value() : Complain(status.detail());
   std::fflush(nullptr);
@@ -187,6 +189,11 @@ int Mpirun(const control::Cluster& cluster, const MpiOptions& options) {
     if (!places.ok())
       return Complain(places.detail());
     mpi.places = places.value();
+    std::uint64_t ranks = 0;
+    for (const auto& [node, count] : mpi.places) ranks += count;
+    if (options.counted && ranks != options.run.processes)
+      return Complain("-n says " + std::to_string(options.run.processes) + " ranks, --nodes " +
+                      std::to_string(ranks));
   }
   const Outcome<Lives> members = Members(cluster);
   if (!members.ok())

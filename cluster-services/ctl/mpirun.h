@@ -6,8 +6,9 @@
 namespace k42::ctl {
 
 struct MpiOptions {
-  RunOptions run;     // processes, policy, memory; spec: words, environment, directory
-  std::string nodes;  // "n1:2,n2:2"; empty: by the policy
+  RunOptions run;        // processes, policy, memory; spec: words, environment, directory
+  bool counted = false;  // whether run.processes was asked for
+  std::string nodes;     // "n1:2,n2:2"; empty: by the policy
   bool mpich = false;
   bool from_host = false;
 };

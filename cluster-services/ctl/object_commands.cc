@@ -4,6 +4,7 @@
 
 #include "cluster-services/control/client.h"
 #include "cluster-services/ctl/commands.h"
+#include "cluster-services/ctl/questions.h"
 
 namespace k42::ctl {
 namespace {
@@ -12,12 +13,13 @@ using control::Json;
 
 Outcome<Json> AskNode(const control::Cluster& cluster, const std::string& node,
                       const Json& request) {
-  std::uint32_t number = control::NodeNumber(node);
-  if (node.empty() && !cluster.sockets.empty())
-    number = cluster.sockets.begin()->first;
-  if (number == 0)
+  const std::uint32_t number = control::NodeNumber(node);
+  if (number != 0)
+    return AskCluster(cluster, number, request);
+  if (!node.empty())
     return {Status::kInvalidArgument, "'" + node + "' is no node (n1, n2, ...)"};
-  const Outcome<std::string> socket = cluster.SocketFor(number);
+  // One daemon only: another one would do again what a silent one may have done.
+  const Outcome<std::string> socket = cluster.SocketFor(0);
   return socket.ok() ? control::Ask(socket.value(), request) : Outcome<Json>::From(socket);
 }
 

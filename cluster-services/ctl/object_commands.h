@@ -12,7 +12,7 @@ struct ObjectOptions {
   std::string name;
   std::uint64_t number = 1;
   std::string kind = "counter";
-  std::string node;  // whose kernel makes the call; empty: the first that answers
+  std::string node;  // whose kernel makes the call; empty: the first there is
   std::uint64_t budget_ms = 5000;
   bool json = false;  // of a list
 };

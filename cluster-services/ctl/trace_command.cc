@@ -1,11 +1,14 @@
 #include "cluster-services/ctl/trace_command.h"
 
-#include <chrono>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
-#include <thread>
 
 #include "abi/trace_text.h"
 #include "cluster-services/ctl/commands.h"
@@ -70,6 +73,29 @@ void PrintLosses(const std::vector<NodeTrace>& nodes) {
   }
 }
 
+// What would end us waits, for the life of the object, and can be polled for.
+class HeldSignals {
+ public:
+  HeldSignals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+    sigprocmask(SIG_BLOCK, &set, &before_);
+    descriptor_ = signalfd(-1, &set, SFD_CLOEXEC);
+  }
+  ~HeldSignals() {
+    close(descriptor_);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
+  HeldSignals(const HeldSignals&) = delete;
+  HeldSignals& operator=(const HeldSignals&) = delete;
+  int descriptor() const { return descriptor_; }
+
+ private:
+  sigset_t before_{};
+  int descriptor_ = -1;
+};
+
 // Records `classes` on the nodes for some time; what was on before is on again afterwards.
 Outcome<Done> Record(const control::Cluster& cluster, const std::vector<std::string>& nodes,
                      const TraceOptions& options) {
@@ -82,6 +108,7 @@ Outcome<Done> Record(const control::Cluster& cluster, const std::vector<std::str
       return {mask.status(), mask.detail()};
     before.push_back(mask.value().empty() ? "none" : mask.value());
   }
+  const HeldSignals signals;  // until the nodes are as they were
   Outcome<Done> result = Done{};
   std::size_t on = 0;
   for (; on < nodes.size() && result.ok(); ++on) {
@@ -89,8 +116,10 @@ Outcome<Done> Record(const control::Cluster& cluster, const std::vector<std::str
     if (!mask.ok())
       result = {mask.status(), mask.detail()};
   }
-  if (result.ok())
-    std::this_thread::sleep_for(std::chrono::duration<double>(options.seconds));
+  if (result.ok()) {
+    pollfd polled{signals.descriptor(), POLLIN, 0};
+    poll(&polled, 1, static_cast<int>(options.seconds * 1000));
+  }
   for (std::size_t i = 0; i < on; ++i) {
     const Outcome<std::string> mask = SetMask(cluster, nodes[i], {before[i]});
     if (!mask.ok() && result.ok())

@@ -1,8 +1,12 @@
 // k42-module: what the makers of modules do with keys and files, away from any cluster.
 //
-//   k42-module keys FOLDER          a new pair: FOLDER/module.key (mode 0600),
-//   FOLDER/keys/module.pem k42-module sign MODULE.ko --key FOLDER/module.key -o MODULE.k42m
-//   k42-module show MODULE.k42m     class, versions, kernel, digest
+//   k42-module keys FOLDER
+//       a new pair: FOLDER/module.key (mode 0600), FOLDER/keys/module.pem
+//
+//   k42-module sign MODULE.ko --key FOLDER/module.key -o MODULE.k42m
+//
+//   k42-module show MODULE.k42m
+//       class, versions, kernel, digest
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

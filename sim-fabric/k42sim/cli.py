@@ -88,10 +88,14 @@ def make_plan(args):
                       build=str(build), kernel=str(kernel), append=args.append, bare=args.bare,
                       timeout=args.timeout)
     needed = [str(kernel)]
-    needed += [] if args.bare else [plan.program("k42-noded"), plan.program("k42-module")]
+    needed += [] if args.bare else [plan.program(one) for one in ("k42-noded", "k42-offload", "k42-module")]
     for path in needed:
         if not pathlib.Path(path).exists():
             raise Trouble(f"{path} is missing; build it with: cmake --preset default && cmake --build build")
+    try:
+        machine.words(plan.cpus)
+    except ValueError as error:
+        raise Trouble(str(error)) from None
     for program in [machine.PROGRAM] + ([] if args.bare else ["etcd"]):
         if not shutil.which(program):
             raise Trouble(f"{program} is not installed (tests/packages.txt lists what is needed)")
@@ -260,6 +264,9 @@ def main():
     except Trouble as error:
         places.complain(str(error))
         return 1
-    except FileNotFoundError as error:
-        places.complain(f"{error.filename} is not there")
+    except OSError as error:
+        places.complain(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
         return 1
+    except KeyboardInterrupt:
+        places.complain("interrupted")
+        return 130

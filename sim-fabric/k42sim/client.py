@@ -28,11 +28,14 @@ def listens(place):
 
 def lines(place, request, limit=None):
     """Every line of the answer, decoded."""
-    with connect(place, limit) as connection:
-        connection.sendall(json.dumps(request).encode() + b"\n")
-        with connection.makefile("rb") as stream:
-            for line in stream:
-                yield json.loads(line)
+    try:
+        with connect(place, limit) as connection:
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            with connection.makefile("rb") as stream:
+                for line in stream:
+                    yield json.loads(line)
+    except OSError as error:
+        raise places.Trouble(f"the supervisor of {place.name} does not answer ({error.strerror or error})") from None
 
 
 def ask(place, request, limit=30.0):

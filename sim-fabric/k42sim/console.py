@@ -6,12 +6,17 @@ import sys
 import termios
 import tty
 
+from . import places
+
 ESCAPE = b"\x1d"  # Ctrl-]
 
 
 def attach(path):
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.connect(str(path))
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        raise places.Trouble(f"{path.parent.name} has no console now: {path}: {error.strerror}") from None
     terminal = sys.stdin.fileno() if sys.stdin.isatty() else None
     before = termios.tcgetattr(terminal) if terminal is not None else None
     print("connected; Ctrl-] leaves", file=sys.stderr)

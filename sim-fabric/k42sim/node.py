@@ -39,6 +39,7 @@ class Node:
         self._register, self._report = register, report
         self._keepers = {}
         self._held = False  # parts that end stay ended
+        self._changing = asyncio.Lock()  # one operator at a time
 
     def start(self):
         self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -61,6 +62,14 @@ class Node:
         return words
 
     async def _keep(self, part):
+        try:
+            await self._keep_running(part)
+        except Exception as error:  # it could not even be started; nobody else would say so
+            self._set("failed", f"{part}: {str(error) or repr(error)}")
+            self._report(f"{self.name}: failed: {self.why}")
+            await self._end_parts(except_part=part)
+
+    async def _keep_running(self, part):
         policy = restarts.Restarts()
         while not self._held:
             if part == "qemu":
@@ -114,38 +123,45 @@ class Node:
     # -- what an operator does -------------------------------------------------------------------
     async def stop(self):
         """For good: the daemon first, so that it can give its lease back."""
-        self._held = True
-        for part in ("noded", "offload", "qemu"):
-            await processes.stop(self.parts.get(part), 3.0 if part == "noded" else 1.0)
-        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        async with self._changing:
+            self._held = True
+            for part in ("noded", "offload", "qemu"):
+                await processes.stop(self.parts.get(part), 3.0 if part == "noded" else 1.0)
+            await asyncio.gather(*self._keepers.values(), return_exceptions=True)
 
     async def kill(self, part):
         """One part (which comes back), or the whole host (which stays dead until restart)."""
-        if part != "node":
-            self._kill_one(part)
-            return
-        self._set("dead", "killed by a fault")
-        await self._end_parts()
-        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        async with self._changing:
+            if part != "node":
+                self._kill_one(part)
+                return
+            self._set("dead", "killed by a fault")
+            await self._end_parts()
+            await asyncio.gather(*self._keepers.values(), return_exceptions=True)
 
     async def pause(self, part, by="signal"):
         """By signal, time goes on without it: its clock jumps when it goes on. By QEMU's monitor the guest alone
         stops, and its clock with it: it is behind afterwards."""
-        if by == "monitor":
-            self._running("qemu")
-            await asyncio.to_thread(self._ask_monitor, "stop")
-            self.paused.add(BY_MONITOR)
-        else:
-            self._signal(part, signal.SIGSTOP)
+        async with self._changing:
+            if by == "monitor":
+                self._running("qemu")
+                await asyncio.to_thread(self._ask_monitor, "stop")
+                self.paused.add(BY_MONITOR)
+            else:
+                self._signal(part, signal.SIGSTOP)
 
     async def resume(self, part):
-        self._signal(part, signal.SIGCONT)
-        if BY_MONITOR in self.paused and part in ("node", "qemu"):
-            await asyncio.to_thread(self._ask_monitor, "cont")
-            self.paused.discard(BY_MONITOR)
+        async with self._changing:
+            self._signal(part, signal.SIGCONT)
+            if BY_MONITOR in self.paused and part in ("node", "qemu"):
+                await asyncio.to_thread(self._ask_monitor, "cont")
+                self.paused.discard(BY_MONITOR)
 
     def _signal(self, part, number):
-        wanted = [one for one in PARTS if one in self.parts] if part == "node" else [part]
+        wanted = [part]
+        if part == "node":
+            wanted = [one for one in PARTS if one in self.parts and
+                      (number == signal.SIGSTOP or self.parts[one].returncode is None)]
         for one in [self._running(one) for one in wanted]:
             one.send_signal(number)
         (self.paused.update if number == signal.SIGSTOP else self.paused.difference_update)(wanted)
@@ -158,13 +174,14 @@ class Node:
             raise LookupError(f"{self.name}: {error}") from None
 
     async def restart(self, part):
-        if part != "node":
-            self._kill_one(part)
-            return
-        await self._end_parts()
-        await asyncio.gather(*self._keepers.values(), return_exceptions=True)
-        self.parts.clear()
-        self.start()
+        async with self._changing:
+            if part != "node":
+                self._kill_one(part)
+                return
+            await self._end_parts()
+            await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+            self.parts.clear()
+            self.start()
 
     def _kill_one(self, part):
         self._running(part).kill()

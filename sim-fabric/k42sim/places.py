@@ -27,7 +27,9 @@ class Trouble(Exception):
 
 def run_root():
     if os.environ.get("K42_RUN"):
-        root = pathlib.Path(os.environ["K42_RUN"])
+        # Absolute, for whoever we start elsewhere is told the same.
+        root = pathlib.Path(os.path.abspath(os.environ["K42_RUN"]))
+        os.environ["K42_RUN"] = str(root)
     elif os.environ.get("XDG_RUNTIME_DIR"):
         root = pathlib.Path(os.environ["XDG_RUNTIME_DIR"]) / "k42"
     else:

@@ -7,7 +7,7 @@ import pathlib
 @dataclasses.dataclass
 class Plan:
     cluster: str
-    nodes: int
+    nodes: int = 1
     cpus: int = 2
     memory_mib: int = 256
     arena_mib: int = 32

@@ -12,10 +12,10 @@ import unittest
 from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from support import ROOT, Cluster, eventually, main  # noqa: E402
+from support import ROOT, Cluster, eventually, main, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import etcd, machine, node, plan, processes, qemu, restarts  # noqa: E402
+from k42sim import etcd, machine, node, places, plan, processes, qemu, restarts  # noqa: E402
 
 BARE = ["--bare", "--cpus", "1", "--memory", "128M"]
 
@@ -105,6 +105,107 @@ class SlowRegister:
         pass
 
 
+class Sleepers:
+    """Starts `sleep` in place of any part; or nothing, for `trouble`."""
+    def __init__(self, trouble=None):
+        self.trouble, self.processes, self.reports = trouble, [], []
+
+    async def spawn(self, _words, _log):
+        if self.trouble:
+            raise self.trouble
+        self.processes.append(await asyncio.create_subprocess_exec("sleep", "100"))
+        return self.processes[-1]
+
+    def forget(self, _process):
+        pass
+
+    def node(self, folder, bare=True):
+        return node.Node(plan.Plan("c", 1, bare=bare, kernel="k"), 1, pathlib.Path(folder), "/share", [], self,
+                         self.reports.append)
+
+    def alive(self):
+        return [one for one in self.processes if one.returncode is None]
+
+
+class Operators(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    async def test_a_part_that_cannot_be_started_is_said(self):
+        sleepers = Sleepers(ValueError("no such firmware"))
+        one = sleepers.node(self.folder)
+        one.start()
+        await asyncio.wait_for(asyncio.gather(*one._keepers.values()), 10)
+        self.assertEqual((one.state, one.why), ("failed", "qemu: no such firmware"))
+        self.assertEqual(sleepers.reports, ["n1: failed: qemu: no such firmware"])
+
+    async def test_two_restarts_at_once_leave_one_qemu(self):
+        sleepers = Sleepers()
+        one = sleepers.node(self.folder)
+        try:
+            one.start()
+            await asyncio.gather(one.restart("node"), one.restart("node"))
+            await asyncio.sleep(0.3)
+            self.assertEqual(len(sleepers.alive()), 1)
+        finally:
+            await one.kill("node")
+            for left in sleepers.alive():
+                left.kill()
+
+    async def test_what_is_not_there_is_no_reason_not_to_go_on(self):
+        sleepers = Sleepers()
+        one = sleepers.node(self.folder, bare=False)
+        for part in node.PARTS:
+            one.parts[part] = await sleepers.spawn([], None)
+        await one.pause("node")
+        one.parts["noded"].kill()
+        await one.parts["noded"].wait()
+        await one.resume("node")
+        self.assertEqual(one.paused - {"noded"}, set())  # its keeper strikes that off
+        for part in ("qemu", "offload"):
+            one.parts[part].kill()
+            await asyncio.wait_for(one.parts[part].wait(), 10)
+
+
+class Sentences(unittest.TestCase):
+    """What goes wrong before anything runs is said in one."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "build/bin").mkdir(parents=True)
+        for name in ("k42.elf", "bin/k42-noded", "bin/k42-offload", "bin/k42-module"):
+            (self.folder / "build" / name).touch()
+        self.environment = dict(os.environ, K42_BUILD=str(self.folder / "build"), K42_RUN="run")
+
+    def sim(self, *words, **environment):
+        done = run([ROOT / "sim-fabric/k42-sim", *words], check=False, cwd=self.folder,
+                   env=dict(self.environment, **environment))
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"\Ak42-sim: .*\n\Z")
+        return done.stderr
+
+    def test_of_what_is_asked_for(self):
+        self.assertIn("K42_FIRMWARE=ovmf", self.sim("up", K42_FIRMWARE="ovmf"))
+        self.assertIn("K42_ACCEL=xen", self.sim("up", K42_ACCEL="xen"))
+        (self.folder / "build/bin/k42-offload").unlink()
+        self.assertIn("k42-offload is missing", self.sim("up"))
+
+    def test_of_a_node_without_a_console(self):
+        node_folder = self.folder / "run/c/n1"
+        node_folder.mkdir(parents=True)
+        (self.folder / "run").chmod(0o700)
+        self.assertIn("n1 has no console now", self.sim("console", "--cluster", "c", "n1"))
+
+    def test_a_run_root_is_absolute_for_everybody(self):
+        with mock.patch.dict(os.environ, K42_RUN=os.path.relpath(self.folder / "root")):
+            self.assertEqual(places.run_root(), self.folder / "root")
+            self.assertEqual(os.environ["K42_RUN"], str(self.folder / "root"))
+
+
 class Ending(unittest.IsolatedAsyncioTestCase):
     async def test_a_part_that_is_being_started_is_ended_too(self):
         register = SlowRegister()
@@ -160,6 +261,19 @@ class Folders(unittest.TestCase):
             self.assertNotEqual(refused.returncode, 0)
             self.assertIn("is no cluster's folder", refused.stderr)
             self.assertEqual((precious / "thesis.txt").read_text(), "years of work")
+
+
+    def test_a_second_quickstart_leaves_the_kept_one_alone(self):
+        with tempfile.TemporaryDirectory(prefix="k42t-", dir="/tmp") as folder:
+            with mock.patch.dict(os.environ, K42_RUN=folder, TMPDIR=folder):
+                place = places.Place("quickstart")
+                place.folder.mkdir()
+                place.plan.touch()
+                with place.take_lock():
+                    done = run([ROOT / "sim-fabric/quickstart"], check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("cluster quickstart runs already", done.stdout)
+                self.assertTrue(place.plan.exists())
 
 
 class Life(unittest.TestCase):

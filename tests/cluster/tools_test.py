@@ -4,9 +4,11 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -100,6 +102,18 @@ class Tools(unittest.TestCase):
         done = self.tool("k42ctl", "mpirun", "--nodes", "n9", "--", "./job")
         self.assertIn("n9 is no member", done.stderr)
 
+    def test_mpirun_refuses_two_numbers_of_ranks(self):
+        done = self.tool("k42ctl", "mpirun", "-n", "3", "--nodes", "n1:2,n2:2", "--", "./job")
+        self.assertEqual((done.returncode, done.stderr), (1, "k42ctl: -n says 3 ranks, --nodes 4\n"))
+        done = self.tool("k42ctl", "mpirun", "-n", "4", "--nodes", "n1:2,n2:2",
+                         *self.launcher("mpirun.openmpi", "exit 0"), "--", "./job")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_launcher_here_asks_the_same_cluster(self):
+        done = self.tool("k42ctl", "mpirun", "--from-host", "--nodes", "n2:2",
+                         *self.launcher("mpirun.openmpi", "echo $K42_CONTROL"), "--", "./job")
+        self.assertEqual(done.stdout, f"unix:{self.folder.name}/c/n2/noded.sock\n", done.stderr)
+
     def test_mpirun_ends_when_a_node_leaves(self):
         left = dict(NODES, nodes=[one for one in NODES["nodes"] if one["node"] != 2])
         again = dict(NODES, nodes=[dict(one, incarnation=77) if one["node"] == 2 else one for one in NODES["nodes"]])
@@ -135,6 +149,40 @@ class Tools(unittest.TestCase):
         self.assertEqual(process.communicate(timeout=10)[0], "got\n")
         self.assertEqual(process.returncode, 3)
 
+    def test_an_interrupt_ends_what_nobody_answers(self):
+        os.makedirs(f"{self.folder.name}/c/n5")
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(f"{self.folder.name}/c/n5/noded.sock")
+            silent.listen(1)
+            client = subprocess.Popen([BUILD / "bin/k42ctl", "run", "--node", "n5", "--", "true"],
+                                      env=self.environment, stdin=subprocess.DEVNULL)
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(1)
+                client.send_signal(signal.SIGINT)
+                self.assertEqual(client.wait(timeout=5), 128 + signal.SIGINT)
+
+    def test_the_second_interrupt_ends_what_ignores_the_first(self):
+        process = subprocess.Popen([BUILD / "bin/k42ctl", "run", "--node", "n1", "--", "/bin/sh", "-c",
+                                    "trap '' INT; echo ready; sleep 100"],
+                                   env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.send_signal(signal.SIGINT)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(timeout=5), 128 + signal.SIGINT)
+        process.stdout.close()
+
+    def test_an_interrupted_recording_is_taken_back(self):
+        self.daemons[1].answer("trace", {"classes": "thread"})
+        client = subprocess.Popen([BUILD / "bin/k42ctl", "trace", "--for", "100", "n1"], env=self.environment)
+        eventually(lambda: len(self.daemons[1].requests) == 2)
+        time.sleep(0.2)
+        client.send_signal(signal.SIGINT)
+        self.assertEqual(client.wait(timeout=5), -signal.SIGINT)
+        self.assertEqual([one["majors"] for one in self.daemons[1].requests], [[], ["all"], ["thread"]])
+
     def test_a_dead_client_takes_its_process_along(self):
         client = subprocess.Popen([BUILD / "bin/k42-rsh", "n2", "sleep 100"], env=self.environment,
                                   stdin=subprocess.PIPE)
@@ -168,6 +216,44 @@ class Tools(unittest.TestCase):
         self.assertEqual(self.tool("k42ctl", "--cluster", "c", "nodes").returncode, 0)
         other.close()
         self.assertIn("no cluster nix", self.tool("k42ctl", "--cluster", "nix", "nodes").stderr)
+
+    def test_the_node_that_is_meant_is_named(self):
+        for n in (1, 2):
+            self.daemons[n].answer("object", {"value": 42})
+            self.daemons[n].answer("ping", {})
+        for daemon, control in ((2, ""), (1, f"unix:{self.folder.name}/c/n1/noded.sock")):
+            self.environment["K42_CONTROL"] = control
+            for words in (("object", "read", "x", "--node", "n2"), ("ping", "n2", "n1")):
+                done = self.tool("k42ctl", *words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                request = self.daemons[daemon].requests[-1]
+                self.assertEqual((request["request"], request["node"]), (words[0], "n2"))
+            self.tool("k42ctl", "object", "read", "x")
+            self.assertNotIn("node", self.daemons[1].requests[-1])
+
+    def test_a_daemon_of_another_cluster_is_refused(self):
+        self.daemons[1].answer("status", {"cluster": "c"})
+        self.environment["K42_CONTROL"] = f"unix:{self.folder.name}/c/n1/noded.sock"
+        self.assertEqual(self.tool("k42ctl", "--cluster", "c", "nodes").returncode, 0)
+        other = self.tool("k42ctl", "--cluster", "d", "nodes")
+        self.assertEqual((other.returncode, other.stdout), (1, ""))
+        self.assertIn("is of cluster c, not d", other.stderr)
+
+    def test_a_daemon_without_authority_says_so(self):
+        self.daemons[1].answer("nodes", dict(NODES, authority=True))
+        self.assertNotIn("authority", self.tool("k42ctl", "nodes").stdout)
+        self.daemons[1].answer("nodes", dict(NODES, authority=False))
+        self.assertIn("n1, which answers, has no authority", self.tool("k42ctl", "nodes").stdout)
+
+    def test_whose_lab_it_is(self):
+        apart = ["unshare", "-m", "sh", "-c"]
+        if subprocess.run([*apart, "mount -t tmpfs none /run"], capture_output=True).returncode != 0:
+            self.skipTest("needs a mount name space")
+        make = "mount -t tmpfs none /run && chmod 755 /run && mkdir -m 700 /run/k42 && touch /run/k42/noded.sock && "
+        done = subprocess.run([*apart, make + 'cp "$0" /run/ctl && '
+                               "K42_RUN=/run/none exec setpriv --reuid 65534 --clear-groups /run/ctl nodes",
+                               BUILD / "bin/k42ctl"], capture_output=True, text=True, timeout=20)
+        self.assertEqual((done.returncode, done.stderr), (1, "k42ctl: /run/k42 belongs to user root: ask as root\n"))
 
     def test_a_lost_node_is_said(self):
         lost = FakeDaemon(f"{self.folder.name}/c/n4", {"run": {"pid": 1}})  # answers, then is gone

@@ -12,12 +12,14 @@ import sys
 import time
 import unittest
 
+import yaml
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import hosts as containers  # noqa: E402
 from hosts import ROOT, run  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "sim-fabric"))
-from k42sim import node  # noqa: E402
+from k42sim import node, plan as plans, qemu  # noqa: E402
 
 ANSIBLE = ROOT / "deploy/ansible"
 
@@ -57,6 +59,36 @@ class Playbook(unittest.TestCase):
             self.assertIn("Restart=always", lines)
             self.assertIn("StartLimitIntervalSec=0", lines[:lines.index("[Service]")])
         self.assertIn(f"RestartPreventExitStatus={node.POWER_OFF} {node.REFUSED_OPTION}", units["k42-qemu"])
+
+    def test_only_what_qemu_is_told_is_in_the_plan(self):
+        """Whatever else stood there would end every guest when it changes."""
+        read = set()
+
+        class Watched(plans.Plan):
+            def __getattribute__(self, name):
+                read.add(name)
+                return super().__getattribute__(name)
+        qemu.command(Watched("c", memory_mib=64), 1, "/run/k42", "/srv")
+        text = (ANSIBLE / "roles/node/templates/plan.json.j2").read_text()
+        # The share is an argument, which the launcher takes from the plan.
+        self.assertLessEqual(set(re.findall(r'^ "(\w+)":', text, re.M)), read | {"share"})
+        plans.Plan(**json.loads(re.sub(r"{{.*?}}", "1", text)))
+
+    def test_a_unit_restarts_nothing_else(self):
+        tasks = yaml.safe_load((ANSIBLE / "roles/node/tasks/main.yml").read_text())
+        handlers = {one["name"]: one for one in yaml.safe_load((ANSIBLE / "roles/node/handlers/main.yml").read_text())}
+        units = [one for one in tasks if one["name"].startswith("Unit of ")]
+        self.assertEqual(len(units), 3)
+        for one in units:
+            self.assertNotIn("loop", one)  # it would notify for all of them
+            unit = handlers[one["notify"]]["ansible.builtin.systemd"]["name"]
+            self.assertEqual(one["ansible.builtin.template"]["src"], f"{unit}.service.j2")
+
+    def test_hosts_are_taken_one_after_another(self):
+        plays = {one["hosts"]: one for one in yaml.safe_load((ANSIBLE / "site.yml").read_text())}
+        self.assertEqual(plays["nodes"]["serial"], "{{ k42_serial | default(1) }}")
+        (restart,) = yaml.safe_load((ANSIBLE / "roles/store/handlers/main.yml").read_text())
+        self.assertEqual(restart["throttle"], 1)
 
     def test_programs_of_a_node_do_not_reach_the_store(self):
         unit = (ANSIBLE / "roles/node/templates/k42-offload.service.j2").read_text()

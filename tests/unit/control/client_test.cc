@@ -106,5 +106,19 @@ TEST(RunClient, AProgramThatReadsNothingStillWrites) {
   EXPECT_EQ(status.value(), 7);
 }
 
+TEST(RunClient, ADaemonThatStartsNothingIsNotWaitedForForEver) {
+  FakeDaemon daemon;
+  const RunSpec spec{.argv = {"true"},
+                     .environment = {},
+                     .directory = {},
+                     .input = false,
+                     .start_limit = Milliseconds(200)};
+  const auto began = steady_clock::now();
+  const Outcome<int> status = RunProcesses(spec, {{daemon.address(), "n1"}});
+  EXPECT_GE(steady_clock::now() - began, Milliseconds(200));
+  ASSERT_TRUE(status.ok()) << status.detail();
+  EXPECT_EQ(status.value(), 255);
+}
+
 }  // namespace
 }  // namespace k42::control
