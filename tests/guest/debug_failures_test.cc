@@ -126,7 +126,7 @@ GUEST_TEST(debug_failures_process) {
     proc::ProcessMaker maker(services);
     return IsOk(maker.Begin(nullptr, ~std::uint64_t{0})) && IsOk(maker.GrantFixed()) &&
            IsOk(block.BuildFor(services, BufferIn::Kernel(kWords, sizeof(kWords)), {})) &&
-           IsOk(block.Finish(abi::kStartFirst, *image, 1, 0, 0)) &&
+           IsOk(block.Finish(abi::kStartFirst, *image, 1, 0)) &&
            IsOk(maker.MapImage(*image, block));
   });
 }

@@ -1,5 +1,6 @@
 // Tests of processes with several dispatchers. Words: names of tests, none for all. Exit code: how
 // many checks failed.
+// Long because: each test is some lines, and all share what starts, sees and ends dispatchers.
 #include <cstring>
 
 #include "abi/readiness.h"
