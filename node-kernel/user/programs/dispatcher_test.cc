@@ -1,6 +1,5 @@
 // Tests of processes with several dispatchers. Words: names of tests, none for all. Exit code: how
 // many checks failed.
-// Long because: each test is some lines, and all share what starts, sees and ends dispatchers.
 #include <cstring>
 
 #include "abi/readiness.h"
@@ -9,8 +8,6 @@
 #include "user/programs/checks.h"
 #include "user/runtime/dispatchers.h"
 #include "user/runtime/fork.h"
-
-extern "C" [[gnu::returns_twice]] int SaveState(k42::abi::UserState* state);
 
 namespace k42::runtime {
 
@@ -538,61 +535,6 @@ void KilledAnywhere() {
   CHECK(lost < (2 << 20));  // the kernel's pools grow to the most there ever was
 }
 
-std::uint64_t FsBase() {
-  std::uint64_t base = 0;
-  asm volatile("rdfsbase %0" : "=r"(base));
-  return base;
-}
-
-// Goes on with one state again and again, in a page that has to be shown afresh each time.
-void ResumeForEver(void* page) {
-  auto* const state = static_cast<abi::UserState*>(page);
-  if (SaveState(state) == 1 && FsBase() != 0x2000)
-    ++failures;
-  state->fs_base = 0x2000;
-  const auto address = reinterpret_cast<std::uint64_t>(page);
-  CHECK(kProcess.Advise(address, abi::kPageSize, proc::Advice::kDontNeed) == Status::kOk);
-  (void)machine::CallDispatcher(abi::DispatcherCall::kResume, address);
-  ++failures;
-}
-
-// What a dispatcher says of its registers waits for its memory while its process is copied, and
-// then another has the CPU: that one's registers stay what they are.
-void RegistersStayTheirOwners() {
-  if (Cpus() < 2)
-    return;
-  CHECK(EndedWell(InChild([] {
-    const std::uint64_t until = Now() + 400 * kMs;
-    proc::Schedule schedule = {};
-    CHECK(kProcess.GetSchedule(0, &schedule) == Status::kOk);
-    schedule.cpus = 2;
-    CHECK(kProcess.SetSchedule(0, schedule) == Status::kOk);
-    const auto other = Fork();  // on the second CPU
-    if (other.ok() && other.value() == 0) {
-      asm volatile("wrfsbase %0" ::"r"(0x1000ul));
-      while (Now() < until) {
-        for (int i = 0; i < 1000; ++i) {
-          if (FsBase() != 0x1000)
-            Exit(1);
-        }
-      }
-      Exit(0);
-    }
-    schedule.cpus = ~std::uint64_t{0};
-    CHECK(kProcess.SetSchedule(0, schedule) == Status::kOk);
-    const auto page = kProcess.Map(Anonymous(abi::kPageSize, proc::kMapShared), 0);
-    CHECK(page.ok());
-    CHECK(StartDispatcher(1, ResumeForEver, reinterpret_cast<void*>(page.ValueOr(0))).ok());
-    while (Now() < until) {
-      const auto copy = Fork();
-      if (copy.ok() && copy.value() == 0)
-        Exit(0);
-      CHECK(copy.ok() && EndedWell(WaitFor(copy.value()).ValueOr(proc::WaitResult{})));
-    }
-    CHECK(EndedWell(WaitFor(other.value()).ValueOr(proc::WaitResult{})));
-  })));
-}
-
 constexpr Test kTests[] = {
     {"each_cpu", OneOnEachCpu},
     {"nonsense", RefusesNonsense},
@@ -611,7 +553,6 @@ constexpr Test kTests[] = {
     {"times", TimesAreSummed},
     {"garbage", GarbageInPages},
     {"killed", KilledAnywhere},
-    {"registers", RegistersStayTheirOwners},
 };
 
 }  // namespace

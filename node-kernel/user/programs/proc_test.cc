@@ -252,6 +252,38 @@ void TasksInOneProcess() {
   CHECK(thread.ok() && kProcess.EndThread(thread.value()) == Status::kOk);
 }
 
+// What a process was told of its share goes for those it makes, too.
+void SharesAreInherited() {
+  proc::Schedule before = {}, ours = {};
+  CHECK(kProcess.GetSchedule(0, &before) == Status::kOk);
+  ours = before;
+  ours.weight = 256;
+  ours.nice = 3;
+  ours.band += 1;
+  ours.quantum_ns /= 2;
+  const auto child = Fork();
+  if (child.ok() && child.value() == 0) {
+    CHECK(kProcess.SetSchedule(0, ours) == Status::kOk);
+    const auto forked = Fork();
+    if (forked.ok() && forked.value() == 0) {
+      Sleep(10'000 * kMs);
+      Exit(0);
+    }
+    static constexpr char kWords[] = "proc_test\0sleep";
+    const auto spawned = SpawnSelf(kWords, sizeof kWords);
+    for (const auto& made : {forked, spawned}) {
+      proc::Schedule theirs = {};
+      CHECK(made.ok() && kProcess.GetSchedule(made.value(), &theirs) == Status::kOk);
+      CHECK(theirs.weight == 256 && theirs.nice == 3 && theirs.band == ours.band &&
+            theirs.quantum_ns == ours.quantum_ns);
+      KillAndWait(made.ValueOr(0));
+    }
+    Exit(failures);
+  }
+  const auto ended = WaitFor(child.value());
+  CHECK(ended.ok() && ended.value().kind == proc::ExitKind::kExited && ended.value().code == 0);
+}
+
 void TwoShareACpu() {
   const auto shared = kProcess.Map(Anonymous(4096, proc::kMapShared), 0);
   auto* counters = Pointer<volatile std::uint64_t>(shared.value());
@@ -317,7 +349,7 @@ constexpr Test kTests[] = {
     {"words", SharedWords},       {"tickets", TicketsEndOnce},
     {"handles", Handles},         {"traps", TrapsEndPrograms},
     {"tasks", TasksInOneProcess}, {"share", TwoShareACpu},
-    {"leaks", NothingLeaks},
+    {"leaks", NothingLeaks},      {"shares", SharesAreInherited},
 };
 
 std::uint64_t Number(std::string_view digits) {
@@ -334,6 +366,10 @@ int Main(std::span<const std::string_view> words) {
   for (const std::string_view word : words.subspan(1)) {
     if (word.starts_with(kChild))
       return static_cast<int>(Number(word.substr(kChild.size())));
+    if (word == "sleep") {
+      Sleep(10'000 * kMs);
+      return 0;
+    }
     if (word.starts_with(kCycles))
       cycles = Number(word.substr(kCycles.size()));
     else
