@@ -22,7 +22,7 @@ TaskChange TaskTable::StopLocked(Task& task, std::uint32_t signal) {
   return {ExitKind::kStopped, signal, ++task.turn, task.credential.user};
 }
 
-TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
+TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info, bool* has_room) {
   if (task.host == nullptr)
     return {};
   const std::uint64_t bit = abi::SignalBit(info.signal);
@@ -45,7 +45,9 @@ TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
   } else if ((bit & kStopSignals) != 0) {
     task.signals.Drop(abi::SignalBit(abi::kSignalContinue));
   }
-  (void)task.signals.Add(info);
+  const bool added = task.signals.Add(info);
+  if (has_room != nullptr)
+    *has_room = added;
   task.host->SignalsChanged(task);
   return change;
 }
@@ -53,17 +55,19 @@ TaskChange TaskTable::PostLocked(Task& task, const SignalInfo& info) {
 TaskTable::Sent TaskTable::Send(const Sender& sender, Task& task, const SignalInfo& info,
                                 bool to_many, Fired* fired) {
   TaskChange change;
+  bool has_room = true;
   {
     SpinGuard guard(task.lock, kSignalHold);
     if (!sender.is_kernel && !MaySignal(sender.credential, task.credential) &&
         !(info.signal == abi::kSignalContinue && sender.session == task.session))
       return Sent::kRefused;
     if (info.signal != 0)
-      change = PostLocked(task, info);
+      change = PostLocked(task, info, &has_room);
     task.was_met |= to_many;
   }
   TellParent(task, change, fired);
-  return Sent::kReached;
+  // As on Linux: one that says no more than its number is there already.
+  return has_room || info.code == 0 ? Sent::kReached : Sent::kNoRoom;
 }
 
 std::uint32_t TaskTable::SendAll(const Sender& sender, const SignalInfo& info,
@@ -74,7 +78,7 @@ std::uint32_t TaskTable::SendAll(const Sender& sender, const SignalInfo& info,
     const Walk walk(*this);
     ForEach([&](Task& task) {
       if (concerns(task))
-        ++(Send(sender, task, info, true, &fired) == Sent::kReached ? reached : *refused);
+        ++(Send(sender, task, info, true, &fired) == Sent::kRefused ? *refused : reached);
     });
   }
   Fire(fired);
@@ -124,8 +128,11 @@ Result<std::uint32_t> TaskTable::Kill(std::uint32_t caller, const SignalRequest&
   }
   if (task != nullptr) {
     Fired fired;
-    ++(Send(sender, *task, info, false, &fired) == Sent::kReached ? reached : refused);
+    const Sent sent = Send(sender, *task, info, false, &fired);
     Fire(fired);
+    if (sent == Sent::kNoRoom)
+      return Status::kLimitExceeded;
+    ++(sent == Sent::kReached ? reached : refused);
   }
   if (reached == 0)
     return refused != 0 ? Status::kPermissionDenied : Status::kNoProcess;

@@ -82,6 +82,8 @@ class alignas(64) TaskTable {
   void StopListening(TaskEndListener& listener);
 
   // -- signals --
+  // How many were reached. kLimitExceeded: the one that was named has no room for another signal of
+  // that number that is queued with what it says (info.code is not 0).
   Result<std::uint32_t> Kill(std::uint32_t caller, const SignalRequest& request);
   // From the kernel itself: terminals, limits. No permission asked.
   void KillGroup(std::uint32_t group, const SignalInfo& info);
@@ -234,9 +236,12 @@ class alignas(64) TaskTable {
                     ChildWaiter** waiter, Look& look, WaitResult* found);
 
   // task_signals.cc: what the parent is to be told then.
-  static TaskChange PostLocked(Task& task, const SignalInfo& info) K42_REQUIRES(task.lock);
+  // `has_room`: whether all that it says is kept. A signal that is queued may be pending already,
+  // and one more of it have no place.
+  static TaskChange PostLocked(Task& task, const SignalInfo& info, bool* has_room = nullptr)
+      K42_REQUIRES(task.lock);
   static TaskChange StopLocked(Task& task, std::uint32_t signal) K42_REQUIRES(task.lock);
-  enum class Sent { kReached, kRefused };
+  enum class Sent { kReached, kRefused, kNoRoom };
   // `to_many`: to whoever is found in a walk.
   Sent Send(const Sender& sender, Task& task, const SignalInfo& info, bool to_many, Fired* fired);
   std::uint32_t SendAll(const Sender& sender, const SignalInfo& info,

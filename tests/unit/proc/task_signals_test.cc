@@ -106,6 +106,21 @@ TEST_F(TaskSignals, WhatContinuesComesNotTooEarly) {
   EXPECT_EQ(host_.stopped, 1);
 }
 
+TEST_F(TaskSignals, WhoSaysMoreThanANumberHearsThatThereIsNoRoom) {
+  SignalRequest request = To(main_->number, 40);
+  request.info.code = -1;
+  std::uint32_t sent = 0;
+  while (sent < 1000 && tasks_.Kill(1, request).ok()) ++sent;
+  EXPECT_EQ(sent, 16u);
+  EXPECT_EQ(tasks_.Kill(1, request).status(), Status::kLimitExceeded);
+  request.info.code = 0;
+  EXPECT_TRUE(tasks_.Kill(1, request).ok());  // it is pending
+  SignalInfo info = {};
+  EXPECT_EQ(tasks_.Take(main_->number, 0, ~std::uint64_t{0}, &info), Status::kOk);
+  request.info.code = -1;
+  EXPECT_TRUE(tasks_.Kill(1, request).ok());
+}
+
 // The head of a family has no heir.
 TEST_F(TaskSignals, WhoIsNobodysHearsOfItsParentsEnd) {
   FakeHost head_host, child_host, job_host;
