@@ -5,7 +5,7 @@
 
 namespace k42::personality {
 
-class Thread;
+struct Thread;
 
 struct ThreadWatch final : Watch {
   explicit ThreadWatch(Thread* waiter) : Watch(true), thread(waiter) {}
