@@ -210,7 +210,11 @@ class Agent final : public ClusterAgent, store::WatchHandler {
 
   // -- on the loop --
   void Step(const view::Event& event) {
-    for (const view::Action& action : machine_.Step(event, NowMs()))
+    const auto actions = machine_.Step(event, NowMs());
+    // What it gives up by them is gone before another node can learn of it.
+    if (machine_.authority_until() < authority_until_)
+      authority_until_ = machine_.authority_until();
+    for (const view::Action& action : actions)
       std::visit([this](const auto& one) { Do(one); }, action);
   }
 
