@@ -59,8 +59,9 @@ void Start(const char* name, void (*body)(void*), machine::CpuId cpu) {
   }
 }
 
-// Somebody waits for every CPU: for the grace token.
-void WaitForGrace() {
+// Somebody waits for every CPU: for the grace token, and for a shoot-down. Who waits for the latter
+// is active meanwhile, so the token may stay where it runs.
+void AskEverybody(bool shoot_down) {
   static cobj::GraceWait wait;
   static std::atomic<bool> grace{false};
   static Thread* waiter = Thread::Current();
@@ -69,17 +70,14 @@ void WaitForGrace() {
     waiter->Unblock();
   };
   cobj::node_objects->grace().AfterGlobal(&wait);
+  if (shoot_down) {
+    mem::ShootDown(
+        CpuSet::FirstOf(machine::CpuCount()), [](void*) { ++acknowledged; }, nullptr);
+    EXPECT_EQ(acknowledged.load(), machine::CpuCount());
+  }
   while (!grace) {
     Thread::BlockExternal();
   }
-}
-
-// And for a shoot-down before. It is active meanwhile, so the token may be where it runs.
-void AskEverybody() {
-  mem::ShootDown(
-      CpuSet::FirstOf(machine::CpuCount()), [](void*) { ++acknowledged; }, nullptr);
-  EXPECT_EQ(acknowledged.load(), machine::CpuCount());
-  WaitForGrace();
 }
 
 GUEST_TEST(stuck_deaf_for_a_while) {
@@ -99,28 +97,28 @@ GUEST_TEST(stuck_busy_for_a_while) {
   Start(
       "busy", [](void*) { SpinUntil(In(7)); }, 1);
   machine::Log("stuck now");
-  AskEverybody();
+  AskEverybody(/*shoot_down=*/true);
 }
 
 GUEST_TEST(stuck_token_for_a_while) {
   Start(
       "busy", [](void*) { SpinUntil(In(7)); }, 1);
   machine::Log("stuck now");
-  WaitForGrace();
+  AskEverybody(/*shoot_down=*/false);
 }
 
 GUEST_TEST(stuck_generation_for_a_while) {
   Start(
       "holder", [](void*) { HoldGeneration(In(2)); }, 1);
   machine::Log("stuck now");
-  AskEverybody();
+  AskEverybody(/*shoot_down=*/true);
 }
 
 GUEST_TEST(stuck_deaf_for_ever) {
   Start(
       "deaf", [](void*) { SpinWithInterruptsOff(kForEver); }, 1);
   machine::Log("stuck now");
-  AskEverybody();
+  AskEverybody(/*shoot_down=*/true);
 }
 
 GUEST_TEST(stuck_boot_cpu_for_ever) {

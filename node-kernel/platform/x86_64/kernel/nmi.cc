@@ -73,9 +73,11 @@ std::uint64_t PictureNumber(CpuId cpu) {
   return cpus[cpu].number.load(std::memory_order_acquire);
 }
 
+// Two that ask at once share an NMI: a second one would find nobody who has asked, and be taken for
+// somebody at the machine who wants the debugger.
 void AskForPicture(CpuId cpu) {
-  cpus[cpu].asked.store(true);
-  SendNmi(cpu);
+  if (!cpus[cpu].asked.exchange(true))
+    SendNmi(cpu);
 }
 
 void SetDebugger(Debugger run) {
@@ -93,12 +95,12 @@ void StopOtherCpus() {
 
 void OnNmi(const TrapFrame& frame) {
   CpuNmi& mine = cpus[CurrentCpu()];
+  const bool asked = mine.asked.exchange(false);  // who asks from here on gets the next picture
   mine.frame = frame;
   mine.number.fetch_add(1, std::memory_order_release);
   if (halted.load()) {
     HaltForever();
   }
-  const bool asked = mine.asked.exchange(false);
   if (debugging.load() != kNobody) {
     while (debugging.load() != kNobody) {
       Pause();
