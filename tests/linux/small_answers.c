@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/wait.h>
@@ -108,31 +109,6 @@ static void Capabilities(void) {
   }
 }
 
-/* Kept capabilities are there after user 0 is given up, or are refused. */
-struct capabilities {
-  uint32_t effective, permitted, inheritable;
-};
-static void Kept(void) {
-  struct {
-    uint32_t version;
-    int pid;
-  } header = {0x20080522, 0};
-  struct capabilities data[2] = {{1 << 10, 1 << 10, 0}};
-  fflush(stdout);
-  if (fork() != 0) {
-    wait(NULL);
-    return;
-  }
-  VALUE(prctl(PR_SET_KEEPCAPS, 2, 0, 0, 0));
-  VALUE(prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0));
-  if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && setuid(1000) == 0 &&
-      syscall(SYS_capset, &header, data) != 0) {
-    puts("promised, and not kept");
-  }
-  fflush(stdout);
-  _exit(0);
-}
-
 /* A slash behind a name asks for a directory. */
 static void Slashes(void) {
   mkdir("/tmp/files-slashes", 0700);
@@ -200,7 +176,6 @@ int main(void) {
   Clocks();
   VALUE(sched_getaffinity(-1, sizeof(cpus), &cpus));
   VALUE(sched_getaffinity(4000000, sizeof(cpus), &cpus));
-  Kept();
   Capabilities();
   return 0;
 }

@@ -264,7 +264,7 @@ Reply Prctl(Thread& thread, U32 option, U64 a, U64 b, U64 c, U64 d) {
     case kGetKeepCaps:
       return 0;
     case kSetKeepCaps:
-      return a > 1 ? -kEINVAL : a == 1 ? -kEPERM : 0;  // none is left to who is not user 0
+      return a > 1 ? -kEINVAL : 0;  // setpriv asks, and goes on without any
     case kSetTimerSlack:
       return 0;
     case kGetTimerSlack:
