@@ -25,7 +25,6 @@
 #include "io/io_factory.h"
 #include "machine/boot_info.h"
 #include "machine/log.h"
-
 #include "proc/process.h"
 
 namespace k42::boot {

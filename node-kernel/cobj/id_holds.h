@@ -6,9 +6,8 @@
 // (object_manager.h, step 5):
 //
 //   AfterGrace   kFree    nobody has held it since the grace period before: it may be reused
-//                kAgain   it was held meanwhile, and is not now: who found it by what held it may
-//                be
-//                         in a call, so it waits for a further grace period
+//                kAgain   it was held meanwhile, and is not now: who found it by what held it
+//                         may be in a call, so it waits for a further grace period
 //                kLeft    it is held: the last Release says so, and the id goes on with that
 //
 // Hold is for who has the reference within a call that began before the object's end, or holds it.

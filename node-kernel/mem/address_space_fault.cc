@@ -75,10 +75,10 @@ Status AddressSpace::HandleFault(std::uint64_t address, Access access, FaultWait
     const FaultRequest request{region, PageFloor(address), access, waiter,
                                MayUseLarge(*region, address)};
     status = region->fcm->MapPage(request, gather);
-    while (gather.HoldsBack() && IsOk(status)) [[unlikely]] {
-        gather.Finish();
-        status = region->fcm->MapPage(request, gather);
-      }
+    while (gather.HoldsBack() && IsOk(status)) {
+      gather.Finish();
+      status = region->fcm->MapPage(request, gather);
+    }
     region->requests.Leave();
     gather.Finish();
     if (status == Status::kPending) {
